@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qwend {
+
+/// A number that only grows. Any thread.
+class Counter {
+  public:
+    void add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+    uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+  private:
+    std::atomic<uint64_t> value_{0};
+};
+
+/// A number that goes both ways. Any thread.
+class Gauge {
+  public:
+    void set(double v) { value_.store(v, std::memory_order_relaxed); }
+    double value() const { return value_.load(std::memory_order_relaxed); }
+
+  private:
+    std::atomic<double> value_{0};
+};
+
+/// A Prometheus histogram with fixed upper bounds. Any thread.
+class Histogram {
+  public:
+    explicit Histogram(std::vector<double> bounds);
+    void observe(double value, uint64_t count = 1);
+    const std::vector<double>& bounds() const { return bounds_; }
+    std::vector<uint64_t> bucket_counts() const;  // not cumulative; bounds().size() + 1 entries
+    double sum() const { return sum_.load(std::memory_order_relaxed); }
+
+  private:
+    std::vector<double> bounds_;
+    std::vector<std::atomic<uint64_t>> counts_;
+    std::atomic<double> sum_{0};
+};
+
+/// Everything /metrics shows, under vLLM's stems with the prefix "qwend:". The engine's worker
+/// writes the engine part, the loop the HTTP part; render() reads all with relaxed atomics.
+struct Metrics {
+    Metrics();
+
+    Gauge num_requests_running, num_requests_waiting, kv_cache_usage_perc;
+    Gauge kv_blocks_total, kv_blocks_used;  // used: held by a sequence; cached blocks are free
+    Counter prompt_tokens, generation_tokens, prompt_tokens_cached;
+    Counter num_preemptions, prefix_cache_queries, prefix_cache_hits;  // in tokens, as in vLLM
+    std::array<Counter, 4> request_success;  // stop, length, abort, error
+    Histogram time_to_first_token, inter_token_latency, e2e_request_latency;        // seconds
+    Histogram request_queue_time, request_prefill_time, request_decode_time;        // seconds
+    Histogram request_prompt_tokens, request_generation_tokens, iteration_tokens;   // tokens
+    Counter unknown_fields;  // request fields accepted and ignored
+
+    /// http_requests_total{route,method,status}; loop thread only.
+    void count_http(std::string_view route, std::string_view method, int status);
+
+    /// Prometheus text format 0.0.4.
+    std::string render(std::string_view model_name) const;
+
+  private:
+    std::map<std::array<std::string, 3>, uint64_t> http_requests_;
+};
+
+}  // namespace qwend

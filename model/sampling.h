@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace qwend {
+
+/// How the next token is drawn from the logits. The order of operations is vLLM's: bias and masks,
+/// penalties, temperature, min-p, top-k, top-p, draw. Checked by the caller; see the ranges.
+struct SamplingParams {
+    float temperature = 1.0f;         // >= 0; 0 is greedy, ties to the lowest id
+    float top_p = 1.0f;               // (0, 1]
+    float min_p = 0.0f;               // [0, 1]
+    int top_k = 0;                    // 0: all
+    float repetition_penalty = 1.0f;  // > 0; over prompt and output
+    float presence_penalty = 0.0f;    // [-2, 2]; over output
+    float frequency_penalty = 0.0f;   // [-2, 2]; over output
+    uint64_t seed = 0;                // Philox key; the counter is the token's index in the output
+    std::vector<std::pair<int32_t, float>> logit_bias;  // id, added to the logit
+    std::vector<int32_t> allowed_token_ids;             // empty: all
+    int n_logprobs = -1;  // -1: none; k: the sampled token's and the k likeliest, of the raw logits
+
+    // Ids that may not be sampled before `min_tokens` outputs exist, and that end the sequence
+    // when sampled (eos ids unless ignore_eos, and stop_token_ids).
+    int min_tokens = 0;
+    std::vector<int32_t> stop_token_ids;
+};
+
+struct TokenLogprob {
+    int32_t token;
+    float logprob;  // natural log
+};
+
+/// One drawn token.
+struct SampledToken {
+    int32_t token = -1;
+    float logprob = 0;              // set if n_logprobs >= 0
+    std::vector<TokenLogprob> top;  // n_logprobs entries, likeliest first, ties to the lowest id
+};
+
+}  // namespace qwend

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qwend {
+
+/// Bytes [begin, end) of a rendered prompt that the template itself wrote as a control token.
+struct ControlSpan {
+    size_t begin;
+    size_t end;
+};
+
+/// Qwen2's byte-level BPE, exact to Hugging Face's: NFC, the published pre-tokenizer regex, merges
+/// by rank, added tokens. Immutable after load; safe to use from any thread.
+class Tokenizer {
+  public:
+    /// Reads tokenizer.json, else vocab.json + merges.txt with tokenizer_config.json's added
+    /// tokens. Throws LoadError.
+    static Tokenizer load(const std::filesystem::path& dir);
+    /// The same from the text of a tokenizer.json; for the tests and the fuzzer.
+    static Tokenizer parse(std::string_view tokenizer_json);
+
+    Tokenizer(Tokenizer&&) noexcept;
+    Tokenizer& operator=(Tokenizer&&) noexcept;
+    ~Tokenizer();
+
+    /// Text to ids; text that spells a control token stays text. `text` is valid UTF-8.
+    std::vector<int32_t> encode(std::string_view text) const;
+    /// The same, with the control tokens at `spans` (ascending, disjoint, each spelling an added
+    /// token) as their ids. Text between two spans is one run, exactly as Hugging Face sees it.
+    std::vector<int32_t> encode(std::string_view text, std::span<const ControlSpan> spans) const;
+    /// Text to ids where every spelled added token becomes one: Hugging Face's default, for
+    /// /v1/completions and /tokenize prompts.
+    std::vector<int32_t> encode_with_added_tokens(std::string_view text) const;
+
+    /// The bytes one id stands for; may be part of a UTF-8 sequence. Empty for unknown ids.
+    std::string_view token_bytes(int32_t id) const;
+    /// Ids to text; incomplete UTF-8 becomes U+FFFD, as Hugging Face's decoder does.
+    std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
+
+    std::optional<int32_t> added_token_id(std::string_view token) const;
+    bool is_special(int32_t id) const;  // added with "special": true
+    int size() const;                   // ids 0 … size-1 exist; logits above are never sampled
+
+  private:
+    struct Impl;
+    explicit Tokenizer(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+/// Turns a stream of ids into text without ever emitting part of a character: bytes that may still
+/// become a valid sequence are held back, bytes that cannot become U+FFFD.
+class StreamDecoder {
+  public:
+    StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens);
+    std::string push(int32_t id);  // text that is complete now, often the whole token
+    std::string finish();          // what is held back, as U+FFFD
+
+  private:
+    const Tokenizer* tokenizer_;
+    bool skip_special_tokens_;
+    std::string held_;
+};
+
+}  // namespace qwend

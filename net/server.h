@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/http.h"
+#include "net/loop.h"
+
+namespace qwend {
+
+/// Accepts connections on any number of listeners and turns bytes into Exchanges.
+class HttpServer {
+  public:
+    HttpServer(EventLoop& loop, HttpLimits limits, HttpHandler handler);
+    ~HttpServer();
+
+    /// "127.0.0.1:8000", "[::1]:0", "localhost:8000" or "unix:/path" (a stale socket file is
+    /// replaced, a live one is an error). Returns an empty string, or what went wrong.
+    std::string listen(const std::string& address);
+    std::string listen_fd(int fd);  // inherited, already listening: socket activation
+    std::string bound_address() const;  // of the first listener, with the real port
+
+    void stop_accepting();        // closes the listeners; open connections go on
+    void close_idle();            // connections between requests are closed, others close when done
+    int n_connections() const;
+    void close_all();             // at once
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qwend
