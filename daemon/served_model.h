@@ -1,0 +1,31 @@
+#pragma once
+
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "daemon/options.h"
+#include "model/chat.h"
+#include "model/config.h"
+#include "model/tokenizer.h"
+
+namespace qwend {
+
+/// All of a checkpoint folder that is text rather than mathematics: what the API needs to turn a
+/// request into ids and ids into an answer.
+struct ServedModel {
+    std::vector<std::string> names;  // aliases; the first is what answers say
+    std::string root;                // the folder
+    ModelConfig config;
+    GenerationDefaults defaults;
+    Tokenizer tokenizer;
+    ChatTemplate chat_template;
+    int max_model_len = 0;               // tokens of context served
+    std::vector<int32_t> eos_token_ids;  // generation_config.json's, else config.json's
+    std::time_t created = 0;             // of the weights, for /v1/models
+};
+
+/// Throws LoadError.
+ServedModel load_served_model(const Options& options);
+
+}  // namespace qwend
