@@ -74,7 +74,7 @@ $(BUILD)/%.o: %.cpp
 
 $(BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
-	$(NVCC) -std=c++20 -I. -MMD -MP $(NVCCFLAGS) -Xcompiler -Wall,-Wextra -c -o $@ $<
+	$(NVCC) -std=c++20 -I. -MMD -MP $(NVCCFLAGS) -Xcompiler -Wall,-Wextra,-Werror -c -o $@ $<
 
 # llhttp's own C sources, as node-llhttp ships them; strict, because lenient is how smuggling starts.
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
