@@ -24,7 +24,7 @@ TEST_DEPS := doctest-dev python3-pytest nginx-light
 FUZZ_DEPS := clang libclang-rt-dev
 
 LLHTTP := /usr/share/llhttp
-LLHTTP_INCLUDE := /usr/share/include/llhttp
+LLHTTP_INCLUDE := /usr/share/include
 LIBS := -luv -lsimdjson -lutf8proc -lfmt -lsystemd -ldnnl -lpthread
 
 CPPFLAGS_ALL = -I. -isystem $(LLHTTP_INCLUDE) -MMD -MP $(CPPFLAGS)
@@ -79,7 +79,7 @@ $(BUILD)/%.o: %.cu
 # llhttp's own C sources, as node-llhttp ships them; strict, because lenient is how smuggling starts.
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $@ $<
+	$(CC) $(CFLAGS) $(SANITIZE) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE)/llhttp -c -o $@ $<
 
 # The version is rewritten only when it changes, so that a commit does not rebuild the world.
 $(BUILD)/version.h: FORCE
