@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/kv_blocks.h"
+#include "model/sampling.h"
+
+namespace qwend {
+
+using SequenceId = uint64_t;
+
+/// One stream of tokens to generate; a request with n choices is n of these.
+struct GenerationRequest {
+    SequenceId id = 0;            // chosen by the caller, never used twice
+    std::vector<int32_t> prompt;  // at least one id
+    SamplingParams sampling;
+    int max_tokens = 0;      // > 0; prompt + max_tokens <= context, checked by the caller
+    int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
+    std::string cache_salt;  // separates prefix caches
+};
+
+enum class FinishReason { none, stop, length, abort, error };
+
+/// What one step did to one sequence.
+struct TokenEvent {
+    SequenceId id = 0;
+    SampledToken sampled;  // token == -1: none, only a finish
+    FinishReason finish = FinishReason::none;
+    int n_cached_tokens = 0;  // prompt tokens the prefix cache gave; set on the first event
+};
+
+/// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which
+/// holds no blocks and starts its prefill again, over prompt and output.
+enum class SequenceState { waiting, prefill, decode, preempted, finished };
+
+/// When things happened, in seconds of one steady clock; negative: not yet.
+struct SequenceTimes {
+    double submitted = -1;
+    double scheduled = -1;  // first time in a batch
+    double first_token = -1;
+    double last_token = -1;
+};
+
+/// A request while it is served.
+struct Sequence {
+    Sequence(GenerationRequest&& request, uint64_t arrival, double now);
+
+    const SequenceId id;
+    const SamplingParams sampling;
+    const int n_prompt;
+    const int max_tokens;
+    const int priority;
+    const uint64_t arrival;  // rank in order of submission
+    const std::string cache_salt;
+
+    std::vector<int32_t> tokens;  // prompt, then output
+    SequenceState state = SequenceState::waiting;
+    int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks
+    int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
+    int lane = -1;       // set while it runs
+    BlockTable table;
+    SequenceTimes times;
+
+    std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
+    std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
+    int n_output() const { return static_cast<int>(tokens.size()) - n_prompt; }
+    int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
+
+    /// Adds a sampled token and says whether the sequence ends with it.
+    FinishReason append(int32_t token);
+};
+
+/// The order of service: priority, then arrival.
+bool precedes(const Sequence& a, const Sequence& b);
+
+}  // namespace qwend
