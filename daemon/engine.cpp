@@ -1,0 +1,367 @@
+#include "daemon/engine.h"
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "daemon/mailbox.h"
+#include "daemon/scheduler.h"
+
+namespace qwend {
+namespace {
+
+double now() {
+    using namespace std::chrono;
+    return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+struct Submission {
+    GenerationRequest request;
+    double submitted_at;
+};
+struct Cancellation {
+    SequenceId id;
+};
+using Command = std::variant<Submission, Cancellation>;
+
+Counter& finish_counter(Metrics& metrics, FinishReason finish) {
+    return metrics.request_success[static_cast<int>(finish) - static_cast<int>(FinishReason::stop)];
+}
+
+TokenEvent error_event(SequenceId id) {
+    TokenEvent event;
+    event.id = id;
+    event.finish = FinishReason::error;
+    return event;
+}
+
+void record_token(Metrics& metrics, Sequence& sequence, double time) {
+    SequenceTimes& times = sequence.times;
+    metrics.generation_tokens.add();
+    if (times.first_token < 0) {
+        times.first_token = time;
+        metrics.time_to_first_token.observe(time - times.submitted);
+        metrics.prompt_tokens.add(sequence.n_prompt);
+        metrics.prompt_tokens_cached.add(sequence.n_cached);
+    } else {
+        metrics.inter_token_latency.observe(time - times.last_token);
+    }
+    times.last_token = time;
+}
+
+void record_finish(Metrics& metrics, const Sequence& sequence, FinishReason finish) {
+    const SequenceTimes& times = sequence.times;
+    finish_counter(metrics, finish).add();
+    metrics.e2e_request_latency.observe(times.last_token - times.submitted);
+    metrics.request_queue_time.observe(times.scheduled - times.submitted);
+    metrics.request_prefill_time.observe(times.first_token - times.scheduled);
+    metrics.request_decode_time.observe(times.last_token - times.first_token);
+    metrics.request_prompt_tokens.observe(sequence.n_prompt);
+    metrics.request_generation_tokens.observe(sequence.n_output());
+}
+
+void check_info(const BackendInfo& info) {
+    if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
+        info.max_sequences <= 0)
+        throw std::logic_error("the backend offers no KV blocks, tokens or sequences: block_size " +
+                               std::to_string(info.block_size) + ", n_blocks " +
+                               std::to_string(info.n_blocks) + ", max_step_tokens " +
+                               std::to_string(info.max_step_tokens) + ", max_sequences " +
+                               std::to_string(info.max_sequences));
+}
+
+/// A backend that does not answer what it was asked has failed, whatever it says.
+void check_samples(const Batch& batch, const StepResult& result) {
+    size_t n_expected = 0;
+    for (const BatchSequence& sequence : batch.sequences)
+        n_expected += sequence.sampling != nullptr;
+    if (result.samples.size() != n_expected)
+        throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
+                           " tokens where " + std::to_string(n_expected) + " were expected");
+    for (const SampledToken& sample : result.samples)
+        if (sample.token < 0) throw BackendFault("the backend could not sample a token");
+}
+
+}  // namespace
+
+struct Engine::Impl {
+    const EngineOptions options;
+    Metrics& metrics;
+    const std::function<void()> wake;
+
+    // Between the threads.
+    Mailbox<Command> inbox;
+    Mailbox<TokenEvent> outbox;
+    std::atomic<uint64_t> heartbeat{0};
+    std::atomic<double> step_began{-1};  // now(); negative between steps
+    mutable std::mutex status_mutex;     // for the next three
+    EngineState state = EngineState::stopped;
+    std::string failure;
+    std::optional<BackendInfo> info;
+
+    // The loop thread's.
+    std::set<SequenceId> unfinished;
+    std::thread worker;
+
+    // The worker's.
+    std::unique_ptr<Backend> backend;
+    std::unique_ptr<Scheduler> scheduler;
+    StepResult result;
+    std::vector<StepOutput> outputs;
+    std::vector<TokenEvent> events;
+    SchedulerCounters counted;  // what metrics already has
+
+    Impl(EngineOptions options, Metrics& metrics, std::function<void()> wake)
+        : options(options), metrics(metrics), wake(std::move(wake)) {}
+
+    void run(const BackendFactory& factory);
+    void load(const BackendFactory& factory);
+    void serve();
+    void apply(Command command);
+    void step();
+    void run_backend(const Batch& batch);
+    void record_outputs();
+    void update_gauges();
+    void fail(const std::string& why);
+    EngineState stored_state() const;
+    double stalled_for() const;
+};
+
+// The worker thread.
+
+void Engine::Impl::run(const BackendFactory& factory) {
+    try {
+        load(factory);
+        serve();
+    } catch (const std::exception& e) {
+        fail(e.what());
+    } catch (...) {
+        fail("the backend threw something that is no std::exception");
+    }
+    backend.reset();  // on the thread that made and used it
+}
+
+void Engine::Impl::load(const BackendFactory& factory) {
+    backend = factory();
+    check_info(backend->info());
+    SamplingParams greedy;
+    greedy.temperature = 0;
+    const int32_t token = 0;
+    BatchSequence sequence;
+    sequence.n_query = sequence.n_context = 1;
+    sequence.sampling = &greedy;
+    sequence.prompt = std::span(&token, 1);
+    Batch probe;
+    probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
+    probe.sequences = {sequence};
+    backend->step(probe, result);
+    check_samples(probe, result);
+
+    scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
+    update_gauges();
+    {
+        std::lock_guard lock(status_mutex);
+        info = backend->info();
+        state = EngineState::ready;
+    }
+    wake();
+}
+
+void Engine::Impl::serve() {
+    for (;;) {
+        auto commands = scheduler->idle() ? inbox.wait() : inbox.take();
+        if (inbox.closed()) return;
+        for (Command& command : commands) apply(std::move(command));
+        if (!scheduler->idle()) step();
+        update_gauges();
+        if (outbox.put(std::exchange(events, {}))) wake();
+        heartbeat.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
+void Engine::Impl::apply(Command command) {
+    if (const auto* cancellation = std::get_if<Cancellation>(&command)) {
+        if (scheduler->cancel(cancellation->id)) finish_counter(metrics, FinishReason::abort).add();
+        return;
+    }
+    auto& submission = std::get<Submission>(command);
+    const SequenceId id = submission.request.id;
+    if (scheduler->add(std::move(submission.request), submission.submitted_at)) return;
+    finish_counter(metrics, FinishReason::error).add();
+    events.push_back(error_event(id));
+}
+
+void Engine::Impl::step() {
+    const Batch& batch = scheduler->schedule(now());
+    run_backend(batch);
+    scheduler->postprocess(result, outputs);
+    metrics.iteration_tokens.observe(static_cast<double>(batch.tokens.size()));
+    record_outputs();
+}
+
+void Engine::Impl::run_backend(const Batch& batch) {
+    result.samples.clear();
+    step_began = now();
+    backend->step(batch, result);
+    step_began = -1;
+    check_samples(batch, result);
+}
+
+void Engine::Impl::record_outputs() {
+    const double time = now();
+    for (StepOutput& output : outputs) {
+        record_token(metrics, *output.sequence, time);
+        if (output.event.finish != FinishReason::none)
+            record_finish(metrics, *output.sequence, output.event.finish);
+        events.push_back(std::move(output.event));
+    }
+    outputs.clear();
+}
+
+void Engine::Impl::update_gauges() {
+    const KvBlocks& blocks = scheduler->blocks();
+    const int n_used = blocks.n_blocks() - blocks.n_free();
+    metrics.num_requests_running.set(static_cast<double>(scheduler->running().size()));
+    metrics.num_requests_waiting.set(static_cast<double>(scheduler->waiting().size()));
+    metrics.kv_blocks_total.set(blocks.n_blocks());
+    metrics.kv_blocks_used.set(n_used);
+    metrics.kv_cache_usage_perc.set(static_cast<double>(n_used) / blocks.n_blocks());
+
+    const SchedulerCounters& total = scheduler->counters();
+    metrics.num_preemptions.add(total.preemptions - counted.preemptions);
+    metrics.prefix_cache_queries.add(total.prefix_queried - counted.prefix_queried);
+    metrics.prefix_cache_hits.add(total.prefix_hit - counted.prefix_hit);
+    counted = total;
+}
+
+void Engine::Impl::fail(const std::string& why) {
+    step_began = -1;
+    metrics.num_requests_running.set(0);
+    metrics.num_requests_waiting.set(0);
+    {
+        std::lock_guard lock(status_mutex);
+        failure = why;
+        state = EngineState::failed;
+    }
+    wake();  // take_events() ends what was in flight
+}
+
+// The loop thread.
+
+EngineState Engine::Impl::stored_state() const {
+    std::lock_guard lock(status_mutex);
+    return state;
+}
+
+/// Seconds the step in progress has taken, if that is more than it may; else 0.
+double Engine::Impl::stalled_for() const {
+    const double began = step_began;
+    const double seconds = began < 0 ? 0 : now() - began;
+    return seconds > options.step_timeout_s ? seconds : 0;
+}
+
+Engine::Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake)
+    : impl_(std::make_unique<Impl>(options, metrics, std::move(wake))) {}
+
+Engine::~Engine() {
+    impl_->inbox.close();
+    if (impl_->worker.joinable()) impl_->worker.join();
+}
+
+void Engine::start(BackendFactory factory) {
+    {
+        std::lock_guard lock(impl_->status_mutex);
+        impl_->state = EngineState::loading;
+    }
+    impl_->worker =
+        std::thread([impl = impl_.get(), factory = std::move(factory)] { impl->run(factory); });
+}
+
+EngineState Engine::state() const {
+    const EngineState state = impl_->stored_state();
+    return state == EngineState::ready && impl_->stalled_for() > 0 ? EngineState::stalled : state;
+}
+
+std::string Engine::failure() const {
+    if (state() == EngineState::stalled)
+        return "a step has been running for " + std::to_string(impl_->stalled_for()) +
+               " s, more than step_timeout = " + std::to_string(impl_->options.step_timeout_s) +
+               " s";
+    std::lock_guard lock(impl_->status_mutex);
+    return impl_->failure;
+}
+
+std::optional<BackendInfo> Engine::backend_info() const {
+    std::lock_guard lock(impl_->status_mutex);
+    return impl_->info;
+}
+
+uint64_t Engine::heartbeat() const {
+    if (impl_->inbox.idle()) impl_->heartbeat.fetch_add(1, std::memory_order_relaxed);
+    return impl_->heartbeat.load(std::memory_order_relaxed);
+}
+
+bool Engine::submit(std::vector<GenerationRequest> requests) {
+    if (state() != EngineState::ready) return false;
+    const auto capacity = static_cast<size_t>(backend_info()->max_sequences) +
+                          static_cast<size_t>(impl_->options.max_queue);
+    if (impl_->unfinished.size() + requests.size() > capacity) return false;
+
+    const double time = now();
+    std::vector<Command> commands;
+    for (GenerationRequest& request : requests) {
+        impl_->unfinished.insert(request.id);
+        commands.push_back(Submission{std::move(request), time});
+    }
+    impl_->inbox.put(std::move(commands));
+    return true;
+}
+
+void Engine::cancel(SequenceId id) {
+    if (impl_->unfinished.erase(id) > 0) impl_->inbox.put({Cancellation{id}});
+}
+
+std::vector<TokenEvent> Engine::take_events() {
+    auto& unfinished = impl_->unfinished;
+    std::vector<TokenEvent> events = impl_->outbox.take();
+    std::erase_if(events, [&](const TokenEvent& event) {
+        if (event.finish != FinishReason::none) return unfinished.erase(event.id) == 0;
+        return !unfinished.contains(event.id);  // cancelled
+    });
+    if (impl_->stored_state() == EngineState::failed) {
+        for (SequenceId id : std::exchange(unfinished, {})) {
+            finish_counter(impl_->metrics, FinishReason::error).add();
+            events.push_back(error_event(id));
+        }
+    }
+    return events;
+}
+
+int Engine::n_unfinished() const {
+    return static_cast<int>(impl_->unfinished.size());
+}
+
+std::string_view engine_state_name(EngineState state) {
+    switch (state) {
+        case EngineState::loading:
+            return "loading";
+        case EngineState::ready:
+            return "ready";
+        case EngineState::draining:
+            return "draining";
+        case EngineState::failed:
+            return "gpu_failed";
+        case EngineState::stalled:
+            return "stalled";
+        case EngineState::stopped:
+            return "stopped";
+    }
+    return "unknown";
+}
+
+}  // namespace qwend

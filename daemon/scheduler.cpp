@@ -1,0 +1,234 @@
+#include "daemon/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace qwend {
+namespace {
+
+void insert_in_order(std::vector<Sequence*>& list, Sequence& sequence) {
+    auto before = [](const Sequence* a, const Sequence* b) { return precedes(*a, *b); };
+    list.insert(std::upper_bound(list.begin(), list.end(), &sequence, before), &sequence);
+}
+
+void remove_from(std::vector<Sequence*>& list, const Sequence& sequence) {
+    list.erase(std::find(list.begin(), list.end(), &sequence));
+}
+
+bool is_running(const Sequence& sequence) {
+    return sequence.state == SequenceState::prefill || sequence.state == SequenceState::decode;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
+    : max_step_tokens_(info.max_step_tokens),
+      prefix_cache_(prefix_cache),
+      blocks_(info.n_blocks, info.block_size, prefix_cache) {
+    for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
+}
+
+bool Scheduler::add(GenerationRequest request, double now) {
+    // The last token is never fed back, so it needs no place in the cache.
+    const int64_t n_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens - 1;
+    if (request.prompt.empty() || request.max_tokens <= 0) return false;
+    if (sequences_.contains(request.id)) return false;
+    if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
+
+    auto sequence = std::make_unique<Sequence>(std::move(request), n_arrivals_++, now);
+    insert_in_order(waiting_, *sequence);
+    sequences_.emplace(sequence->id, std::move(sequence));
+    return true;
+}
+
+bool Scheduler::cancel(SequenceId id) {
+    auto found = sequences_.find(id);
+    if (found == sequences_.end()) return false;
+    Sequence& sequence = *found->second;
+    if (is_running(sequence))
+        stop_running(sequence);
+    else
+        remove_from(waiting_, sequence);
+    sequences_.erase(found);
+    return true;
+}
+
+const Batch& Scheduler::schedule(double now) {
+    finished_.clear();
+    plan_.clear();
+    n_planned_tokens_ = 0;
+    plan_decodes();
+    admit_waiting();
+    plan_prefills(now);
+    build_batch();
+    return batch_;
+}
+
+void Scheduler::plan_decodes() {
+    // Preemption takes sequences off the end of running_, never one that is planned already.
+    for (size_t i = 0; i < running_.size() && n_planned_tokens_ < max_step_tokens_; ++i) {
+        Sequence& sequence = *running_[i];
+        if (sequence.state == SequenceState::decode && secure_block(sequence)) plan(sequence, 1);
+    }
+}
+
+void Scheduler::admit_waiting() {
+    for (size_t i = 0; i < waiting_.size() && !free_lanes_.empty();) {
+        Sequence& candidate = *waiting_[i];
+        if (prefill_ahead_fills_step(candidate)) return;
+        PrefixMatch match = blocks_.find_prefix(candidate.tokens, candidate.cache_salt);
+        if (prefix_is_coming(candidate, match)) {
+            ++i;
+            continue;
+        }
+        if (!has_room(candidate, match)) return;
+        start(candidate, match);
+    }
+}
+
+void Scheduler::plan_prefills(double now) {
+    for (Sequence* sequence : running_) {
+        const int n_left = max_step_tokens_ - n_planned_tokens_;
+        if (n_left <= 0) return;
+        if (sequence->state != SequenceState::prefill) continue;
+        if (sequence->times.scheduled < 0) sequence->times.scheduled = now;
+        plan(*sequence, std::min(n_left, sequence->n_uncomputed()));
+    }
+}
+
+void Scheduler::plan(Sequence& sequence, int n_tokens) {
+    plan_.push_back({&sequence, n_tokens});
+    n_planned_tokens_ += n_tokens;
+}
+
+/// Blocks are worth giving only to a sequence that gets tokens in this step.
+bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
+    int64_t n_ahead = n_planned_tokens_;
+    for (const Sequence* sequence : running_)
+        if (sequence->state == SequenceState::prefill && precedes(*sequence, candidate))
+            n_ahead += sequence->n_uncomputed();
+    return n_ahead >= max_step_tokens_;
+}
+
+/// True if a running sequence is about to compute blocks the candidate could share. Waiting for
+/// them costs no more than computing them again; choices of one request prefill once that way.
+/// Only sequences served before the candidate count, so it never waits for one it may overtake.
+bool Scheduler::prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const {
+    if (!prefix_cache_) return false;
+    for (const Sequence* other : running_) {
+        if (other->state != SequenceState::prefill || !precedes(*other, candidate)) continue;
+        if (other->cache_salt != candidate.cache_salt) continue;
+        const auto last = std::prev(candidate.tokens.end());  // has to be computed anyway
+        const auto [end, _] = std::mismatch(candidate.tokens.begin(), last, other->tokens.begin(),
+                                            other->tokens.end());
+        const auto n_shared = static_cast<size_t>(end - candidate.tokens.begin());
+        if (n_shared / blocks_.block_size() > match.blocks.size()) return true;
+    }
+    return false;
+}
+
+bool Scheduler::has_room(const Sequence& candidate, const PrefixMatch& match) const {
+    const auto n_new = blocks_.blocks_for(static_cast<int64_t>(candidate.tokens.size())) -
+                       static_cast<int64_t>(match.blocks.size());
+    // Without the spare blocks a start would soon force a preemption, most likely its own.
+    const auto n_spare = static_cast<int64_t>(running_.size());
+    return n_new + match.n_idle + n_spare <= blocks_.n_free();
+}
+
+void Scheduler::start(Sequence& sequence, const PrefixMatch& match) {
+    remove_from(waiting_, sequence);
+    insert_in_order(running_, sequence);
+    blocks_.adopt(sequence.table, match);
+    blocks_.grow(sequence.table, blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size())));
+    sequence.n_computed = static_cast<int>(match.blocks.size()) * blocks_.block_size();
+    sequence.lane = free_lanes_.back();
+    free_lanes_.pop_back();
+    if (sequence.state == SequenceState::waiting) {
+        sequence.n_cached = sequence.n_computed;
+        counters_.prefix_queried += prefix_cache_ ? sequence.tokens.size() : 0;
+        counters_.prefix_hit += sequence.n_cached;
+    }
+    sequence.state = SequenceState::prefill;
+}
+
+/// Makes sure the next token has a slot, at the cost of the last in order of service. False if the
+/// sequence itself is that one.
+bool Scheduler::secure_block(Sequence& sequence) {
+    const auto n_blocks = blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size()));
+    while (!blocks_.grow(sequence.table, n_blocks)) {
+        Sequence& last = *running_.back();
+        preempt(last);
+        if (&last == &sequence) return false;
+    }
+    return true;
+}
+
+void Scheduler::preempt(Sequence& sequence) {
+    stop_running(sequence);
+    sequence.state = SequenceState::preempted;
+    sequence.n_computed = 0;
+    insert_in_order(waiting_, sequence);
+    ++counters_.preemptions;
+}
+
+void Scheduler::stop_running(Sequence& sequence) {
+    remove_from(running_, sequence);
+    blocks_.release(sequence.table);
+    free_lanes_.push_back(std::exchange(sequence.lane, -1));
+}
+
+void Scheduler::build_batch() {
+    batch_.clear();
+    for (const Planned& planned : plan_) add_to_batch(planned);
+}
+
+void Scheduler::add_to_batch(const Planned& planned) {
+    const Sequence& sequence = *planned.sequence;
+    const auto& table = sequence.table.blocks;
+    const int block_size = blocks_.block_size();
+
+    BatchSequence row;
+    row.lane = sequence.lane;
+    row.query_begin = static_cast<int>(batch_.tokens.size());
+    row.n_query = planned.n_tokens;
+    row.n_context = sequence.n_computed + planned.n_tokens;
+    row.block_table_begin = static_cast<int>(batch_.block_tables.size());
+    if (planned.n_tokens == sequence.n_uncomputed()) {
+        row.sampling = &sequence.sampling;
+        row.prompt = sequence.prompt();
+        row.output = sequence.output();
+    }
+    batch_.sequences.push_back(row);
+
+    for (int position = sequence.n_computed; position < row.n_context; ++position) {
+        batch_.tokens.push_back(sequence.tokens[position]);
+        batch_.positions.push_back(position);
+        batch_.slots.push_back(table[position / block_size] * block_size + position % block_size);
+    }
+    batch_.block_tables.insert(batch_.block_tables.end(), table.begin(),
+                               table.begin() + blocks_.blocks_for(row.n_context));
+}
+
+void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs) {
+    auto sample = result.samples.begin();
+    for (const Planned& planned : plan_) {
+        Sequence& sequence = *planned.sequence;
+        sequence.n_computed += planned.n_tokens;
+        blocks_.publish(sequence.table, std::span(sequence.tokens).first(sequence.n_computed),
+                        sequence.cache_salt);
+        if (sequence.n_uncomputed() > 0) continue;
+
+        TokenEvent event{sequence.id, std::move(*sample++), FinishReason::none, 0};
+        if (sequence.n_output() == 0) event.n_cached_tokens = sequence.n_cached;
+        event.finish = sequence.append(event.sampled.token);
+        sequence.state = SequenceState::decode;
+        if (event.finish != FinishReason::none) {
+            stop_running(sequence);
+            sequence.state = SequenceState::finished;
+            finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));
+        }
+        outputs.push_back({&sequence, std::move(event)});
+    }
+}
+
+}  // namespace qwend

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/kv_blocks.h"
+#include "daemon/sequence.h"
+#include "model/backend.h"
+
+namespace qwend {
+
+/// What a step gave one sequence. `sequence` is valid until the next call of schedule().
+struct StepOutput {
+    Sequence* sequence;
+    TokenEvent event;
+};
+
+/// Totals since the start.
+struct SchedulerCounters {
+    uint64_t preemptions = 0;
+    uint64_t prefix_queried = 0;  // prompt tokens looked up in the prefix cache, once a sequence
+    uint64_t prefix_hit = 0;      // of them found
+};
+
+/// Which sequences run in the next step, and how far: continuous batching with chunked prefill.
+/// Pure policy: no threads, no clock, no tensors.
+///
+/// The order of service is priority, then arrival. A step takes, until its tokens are used up:
+///  1. one token of every decoding sequence, so that prefill never stops a stream;
+///  2. chunks of prefill, in order of service. A waiting sequence starts when a lane is free and
+///     the pool has room for all its tokens and one block more for each running sequence; while
+///     the first in line finds no room, nobody overtakes it.
+/// A decoding sequence that finds no block takes those of the last in order of service, which
+/// starts over later (preemption by recompute). The first in order is therefore never interrupted,
+/// and every sequence that fits the pool alone finishes.
+class Scheduler {
+  public:
+    Scheduler(const BackendInfo& info, bool prefix_cache);
+
+    /// False if the sequence could never run: no prompt, or prompt and output exceed the pool; or
+    /// if its id is in use.
+    bool add(GenerationRequest request, double now);
+    /// Forgets a sequence in whatever state it is; false if there is none with this id. Not between
+    /// schedule() and postprocess().
+    bool cancel(SequenceId id);
+
+    /// The next step; valid until the next call. Empty only if idle.
+    const Batch& schedule(double now);
+    /// Records what the backend made of that batch: one sample for each sequence that has
+    /// `sampling` set. Appends one output for each of them.
+    void postprocess(StepResult& result, std::vector<StepOutput>& outputs);
+
+    bool idle() const { return running_.empty() && waiting_.empty(); }
+    const std::vector<Sequence*>& running() const { return running_; }  // in order of service
+    const std::vector<Sequence*>& waiting() const { return waiting_; }  // in order of service
+    const KvBlocks& blocks() const { return blocks_; }
+    const SchedulerCounters& counters() const { return counters_; }
+
+  private:
+    struct Planned {
+        Sequence* sequence;
+        int n_tokens;
+    };
+
+    void plan_decodes();
+    void admit_waiting();
+    void plan_prefills(double now);
+    void plan(Sequence& sequence, int n_tokens);
+    void build_batch();
+    void add_to_batch(const Planned& planned);
+
+    bool prefill_ahead_fills_step(const Sequence& candidate) const;
+    bool prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const;
+    bool has_room(const Sequence& candidate, const PrefixMatch& match) const;
+    void start(Sequence& sequence, const PrefixMatch& match);
+    bool secure_block(Sequence& sequence);
+    void preempt(Sequence& sequence);
+    void stop_running(Sequence& sequence);
+
+    int max_step_tokens_;
+    bool prefix_cache_;
+    KvBlocks blocks_;
+    std::vector<int> free_lanes_;
+    uint64_t n_arrivals_ = 0;
+    std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
+    std::vector<Sequence*> running_, waiting_;
+    std::vector<std::unique_ptr<Sequence>> finished_;  // in the last step
+    std::vector<Planned> plan_;
+    int n_planned_tokens_ = 0;
+    Batch batch_;
+    SchedulerCounters counters_;
+};
+
+}  // namespace qwend
