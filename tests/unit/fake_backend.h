@@ -1,0 +1,167 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <set>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "daemon/sequence.h"
+#include "model/backend.h"
+
+namespace qwend {
+
+/// A Backend without weights, for the tests of what schedules it. Its pool holds, per slot, what
+/// stands for the keys and values of a token: the token, its position and a hash of its whole
+/// context, computed by reading the previous position through the block table, as attention would.
+/// The next token is a pure function of that hash, so that a wrong slot, a wrongly shared block or
+/// a skipped token gives a wrong stream. Every broken invariant of the batch throws logic_error.
+class FakeBackend : public Backend {
+  public:
+    static constexpr int32_t n_vocab = 97;
+
+    explicit FakeBackend(BackendInfo info)
+        : info_(std::move(info)),
+          pool_(static_cast<size_t>(info_.n_blocks) * static_cast<size_t>(info_.block_size)) {}
+
+    std::function<void(const Batch&)> before_step;  // to block or to fail in
+
+    const BackendInfo& info() const override { return info_; }
+
+    void step(const Batch& batch, StepResult& result) override {
+        if (before_step) before_step(batch);
+        require(!batch.sequences.empty(), "the batch is empty");
+        require(batch.tokens.size() <= static_cast<size_t>(info_.max_step_tokens), "step tokens");
+        require(batch.sequences.size() <= static_cast<size_t>(info_.max_sequences), "sequences");
+        require(batch.positions.size() == batch.tokens.size(), "one position a token");
+        require(batch.slots.size() == batch.tokens.size(), "one slot a token");
+        std::set<int> lanes;
+        std::set<int32_t> written;
+        size_t n_tokens = 0, n_table = 0;
+        for (const BatchSequence& sequence : batch.sequences) {
+            require(static_cast<size_t>(sequence.query_begin) == n_tokens, "tokens end to end");
+            require(static_cast<size_t>(sequence.block_table_begin) == n_table, "tables too");
+            require(0 <= sequence.lane && sequence.lane < info_.max_sequences, "lane in range");
+            require(lanes.insert(sequence.lane).second, "a lane for each");
+            write(batch, sequence, written);
+            n_tokens += sequence.n_query;
+            n_table += (sequence.n_context + info_.block_size - 1) / info_.block_size;
+        }
+        require(n_tokens == batch.tokens.size(), "no token too many");
+        require(n_table == batch.block_tables.size(), "no table entry too many");
+        for (const BatchSequence& sequence : batch.sequences)
+            if (sequence.sampling) result.samples.push_back(sample(batch, sequence));
+    }
+
+    static uint64_t extend(uint64_t context_hash, int32_t token) {
+        uint64_t h = (context_hash + static_cast<uint32_t>(token) + 1) * 0x9e3779b97f4a7c15u;
+        return h ^ (h >> 29);
+    }
+    static int32_t next_token(uint64_t context_hash, uint64_t seed, size_t n_output) {
+        return static_cast<int32_t>(
+            extend(context_hash ^ (seed * 0xbf58476d1ce4e5b9u), static_cast<int32_t>(n_output)) %
+            n_vocab);
+    }
+
+  private:
+    struct Cell {
+        int32_t token = -1;
+        int position = -1;
+        uint64_t context_hash = 0;
+    };
+
+    static void require(bool condition, const char* what) {
+        if (!condition) throw std::logic_error(std::string("FakeBackend: ") + what);
+    }
+
+    int32_t slot_of(const Batch& batch, const BatchSequence& sequence, int position) const {
+        int32_t block = batch.block_tables.at(sequence.block_table_begin +
+                                              static_cast<size_t>(position / info_.block_size));
+        require(0 <= block && block < info_.n_blocks, "block in range");
+        return block * info_.block_size + position % info_.block_size;
+    }
+
+    /// What attention would read at `position`.
+    const Cell& read(const Batch& batch, const BatchSequence& sequence, int position) const {
+        const Cell& cell = pool_[slot_of(batch, sequence, position)];
+        require(cell.position == position, "the cache holds this position");
+        return cell;
+    }
+
+    void write(const Batch& batch, const BatchSequence& sequence, std::set<int32_t>& written) {
+        require(sequence.n_query > 0 && sequence.n_query <= sequence.n_context, "n_query");
+        const int first = sequence.n_context - sequence.n_query;
+        for (int i = 0; i < sequence.n_query; ++i) {
+            const int at = sequence.query_begin + i, position = first + i;
+            require(batch.positions.at(at) == position, "positions are consecutive");
+            const int32_t slot = batch.slots.at(at);
+            require(slot == slot_of(batch, sequence, position), "the slot is the table's");
+            require(written.insert(slot).second, "a slot is written once a step");
+            uint64_t before = position == 0 ? 0 : read(batch, sequence, position - 1).context_hash;
+            pool_[slot] = {batch.tokens[at], position, extend(before, batch.tokens[at])};
+        }
+    }
+
+    SampledToken sample(const Batch& batch, const BatchSequence& sequence) const {
+        std::vector<int32_t> known(sequence.prompt.begin(), sequence.prompt.end());
+        known.insert(known.end(), sequence.output.begin(), sequence.output.end());
+        require(known.size() == static_cast<size_t>(sequence.n_context), "sampled at the end");
+        uint64_t hash = 0;
+        for (int position = 0; position < sequence.n_context; ++position) {
+            const Cell& cell = read(batch, sequence, position);
+            require(cell.token == known[position], "the cache holds this token");
+            hash = extend(hash, cell.token);
+            require(cell.context_hash == hash, "the cache holds this context");
+        }
+        SampledToken sampled;
+        sampled.token = next_token(hash, sequence.sampling->seed, sequence.output.size());
+        return sampled;
+    }
+
+    BackendInfo info_;
+    std::vector<Cell> pool_;
+};
+
+inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, int max_sequences) {
+    BackendInfo info;
+    info.device = "fake";
+    info.block_size = block_size;
+    info.n_blocks = n_blocks;
+    info.max_step_tokens = max_step_tokens;
+    info.max_sequences = max_sequences;
+    return info;
+}
+
+/// What FakeBackend gives this request when nothing disturbs it.
+inline std::vector<int32_t> expected_output(const GenerationRequest& request) {
+    uint64_t hash = 0;
+    for (int32_t token : request.prompt) hash = FakeBackend::extend(hash, token);
+    std::vector<int32_t> output;
+    const auto& stops = request.sampling.stop_token_ids;
+    while (static_cast<int>(output.size()) < request.max_tokens) {
+        output.push_back(FakeBackend::next_token(hash, request.sampling.seed, output.size()));
+        for (int32_t stop : stops)
+            if (stop == output.back()) return output;
+        hash = FakeBackend::extend(hash, output.back());
+    }
+    return output;
+}
+
+inline GenerationRequest make_request(SequenceId id, std::vector<int32_t> prompt, int max_tokens) {
+    GenerationRequest request;
+    request.id = id;
+    request.prompt = std::move(prompt);
+    request.max_tokens = max_tokens;
+    return request;
+}
+
+/// n tokens that differ from those of another `family` everywhere.
+inline std::vector<int32_t> make_prompt(int n, int family = 0) {
+    std::vector<int32_t> prompt(n);
+    for (int i = 0; i < n; ++i) prompt[i] = (i * 7 + family * 31) % FakeBackend::n_vocab;
+    return prompt;
+}
+
+}  // namespace qwend
