@@ -1,0 +1,387 @@
+#include "daemon/engine.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "tests/unit/fake_backend.h"
+
+namespace qwend {
+namespace {
+
+/// Lets a number of steps pass, then holds the worker inside FakeBackend::step.
+class Gate {
+  public:
+    static constexpr int all = -1;
+
+    void allow(int n_steps) {
+        std::lock_guard lock(mutex_);
+        n_allowed_ = n_steps;
+        changed_.notify_all();
+    }
+    void pass() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return n_allowed_ != 0; });
+        if (n_allowed_ > 0) --n_allowed_;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    int n_allowed_ = all;
+};
+
+/// An engine with a FakeBackend; the test is its loop thread.
+struct Harness {
+    std::mutex mutex;
+    std::condition_variable woken;
+    int n_wakes = 0;
+    int n_wakes_seen = 0;
+    Gate gate;
+    std::atomic<int> fail_at_step{-1};
+    std::atomic<int> n_steps{0};
+    std::function<void()> throw_fault = [] { throw BackendFault("device on fire"); };
+    Metrics metrics;
+    std::map<SequenceId, std::vector<int32_t>> outputs;
+    std::map<SequenceId, FinishReason> finishes;
+    Engine engine;  // last: its worker uses all of the above
+
+    explicit Harness(EngineOptions options = {}) : engine(options, metrics, [this] { wake(); }) {}
+    ~Harness() { gate.allow(Gate::all); }
+
+    void wake() {
+        std::lock_guard lock(mutex);
+        ++n_wakes;
+        woken.notify_all();
+    }
+
+    void start(BackendInfo info = fake_info(4, 64, 16, 4)) {
+        engine.start([this, info] {
+            auto backend = std::make_unique<FakeBackend>(info);
+            backend->before_step = [this](const Batch&) {
+                gate.pass();
+                if (n_steps++ == fail_at_step) throw_fault();
+            };
+            return backend;
+        });
+        wait_until([&] { return engine.state() != EngineState::loading; });
+    }
+
+    /// Takes events at every wake-up, as the loop does, until `done` or ten seconds are over.
+    template <class Done>
+    bool wait_until(Done done) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        for (;;) {
+            for (const TokenEvent& event : engine.take_events()) record(event);
+            if (done()) return true;
+            std::unique_lock lock(mutex);
+            if (std::chrono::steady_clock::now() > deadline) return false;
+            woken.wait_until(lock, std::chrono::steady_clock::now() + std::chrono::milliseconds(2),
+                             [this] { return n_wakes > n_wakes_seen; });
+            n_wakes_seen = n_wakes;
+        }
+    }
+
+    void record(const TokenEvent& event) {
+        REQUIRE(finishes[event.id] == FinishReason::none);
+        if (event.sampled.token >= 0) outputs[event.id].push_back(event.sampled.token);
+        finishes[event.id] = event.finish;
+    }
+
+    bool submit(GenerationRequest request) { return engine.submit({std::move(request)}); }
+    bool drain() {
+        return wait_until([&] { return engine.n_unfinished() == 0; });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("engine: proves the backend, then serves") {
+    Harness harness;
+    CHECK(harness.engine.state() == EngineState::stopped);
+    CHECK_FALSE(harness.submit(make_request(1, make_prompt(5), 3)));
+    CHECK_FALSE(harness.engine.backend_info());
+    harness.start();
+    REQUIRE(harness.engine.state() == EngineState::ready);
+    CHECK(harness.n_steps == 1);
+    CHECK(harness.engine.backend_info()->n_blocks == 64);
+    CHECK(harness.engine.failure().empty());
+
+    std::vector<GenerationRequest> requests;
+    for (int id = 1; id <= 10; ++id) requests.push_back(make_request(id, make_prompt(5, id), 20));
+    REQUIRE(harness.engine.submit(requests));
+    CHECK(harness.engine.n_unfinished() == 10);
+    REQUIRE(harness.drain());
+    for (const auto& request : requests) {
+        CHECK(harness.outputs[request.id] == expected_output(request));
+        CHECK(harness.finishes[request.id] == FinishReason::length);
+    }
+}
+
+TEST_CASE("engine: metrics count requests, tokens and times") {
+    Harness harness;
+    harness.start();
+    for (int id = 1; id <= 2; ++id) {
+        REQUIRE(harness.submit(make_request(id, make_prompt(9), 5)));
+        REQUIRE(harness.drain());
+    }
+    auto count = [](const Histogram& histogram) {
+        uint64_t n = 0;
+        for (uint64_t bucket : histogram.bucket_counts()) n += bucket;
+        return n;
+    };
+    const Metrics& metrics = harness.metrics;
+    CHECK(metrics.prompt_tokens.value() == 18);
+    CHECK(metrics.generation_tokens.value() == 10);
+    CHECK(metrics.prompt_tokens_cached.value() == 8);
+    CHECK(metrics.prefix_cache_queries.value() == 18);
+    CHECK(metrics.prefix_cache_hits.value() == 8);
+    CHECK(metrics.request_success[1].value() == 2);
+    CHECK(count(metrics.time_to_first_token) == 2);
+    CHECK(count(metrics.inter_token_latency) == 8);
+    CHECK(count(metrics.e2e_request_latency) == 2);
+    CHECK(count(metrics.request_queue_time) == 2);
+    CHECK(count(metrics.request_prefill_time) == 2);
+    CHECK(count(metrics.request_decode_time) == 2);
+    CHECK(metrics.request_prompt_tokens.sum() == 18);
+    CHECK(metrics.request_generation_tokens.sum() == 10);
+    CHECK(metrics.iteration_tokens.sum() == 9 + 4 + 1 + 4);
+    CHECK(metrics.kv_blocks_total.value() == 64);
+    CHECK(metrics.kv_blocks_used.value() == 0);
+    CHECK(metrics.num_requests_running.value() == 0);
+}
+
+TEST_CASE("engine: takes all of a submission or none") {
+    EngineOptions options;
+    options.max_queue = 3;
+    Harness harness(options);
+    harness.start();  // 4 lanes + 3
+    harness.gate.allow(0);
+    std::vector<GenerationRequest> five, three;
+    for (int id = 1; id <= 5; ++id) five.push_back(make_request(id, make_prompt(5, id), 4));
+    for (int id = 6; id <= 8; ++id) three.push_back(make_request(id, make_prompt(5, id), 4));
+    CHECK(harness.engine.submit(five));
+    CHECK_FALSE(harness.engine.submit(three));
+    CHECK(harness.engine.n_unfinished() == 5);
+    three.pop_back();
+    CHECK(harness.engine.submit(three));
+    harness.gate.allow(Gate::all);
+    REQUIRE(harness.drain());
+    CHECK(harness.outputs.size() == 7);
+}
+
+TEST_CASE("engine: what can never fit the cache finishes at once with an error") {
+    Harness harness;
+    harness.start(fake_info(4, 4, 16, 4));
+    REQUIRE(harness.submit(make_request(1, make_prompt(10), 8)));
+    REQUIRE(harness.drain());
+    CHECK(harness.finishes[1] == FinishReason::error);
+    CHECK(harness.outputs[1].empty());
+    CHECK(harness.metrics.request_success[3].value() == 1);
+    CHECK(harness.engine.state() == EngineState::ready);
+}
+
+TEST_CASE("engine: cancel ends waiting and running sequences without an event") {
+    Harness harness;
+    harness.start(fake_info(4, 64, 16, 2));
+    std::vector<GenerationRequest> requests;
+    for (int id = 1; id <= 4; ++id) requests.push_back(make_request(id, make_prompt(5, id), 100));
+    harness.gate.allow(5);
+    REQUIRE(harness.engine.submit(requests));
+    REQUIRE(harness.wait_until([&] { return harness.outputs[1].size() == 5; }));
+    harness.engine.cancel(1);
+    harness.engine.cancel(4);
+    harness.engine.cancel(4);
+    harness.engine.cancel(77);
+    CHECK(harness.engine.n_unfinished() == 2);
+    const size_t n_before = harness.outputs[1].size();
+    harness.gate.allow(Gate::all);
+    REQUIRE(harness.drain());
+    CHECK(harness.outputs[1].size() == n_before);
+    CHECK_FALSE(harness.outputs.contains(4));
+    CHECK(harness.outputs[2] == expected_output(requests[1]));
+    CHECK(harness.outputs[3] == expected_output(requests[2]));
+    CHECK(harness.metrics.request_success[2].value() == 2);
+}
+
+TEST_CASE("engine: cancelling everything leaves no block in use") {
+    Harness harness;
+    harness.start();
+    harness.gate.allow(5);
+    for (int id = 1; id <= 20; ++id) REQUIRE(harness.submit(make_request(id, make_prompt(9), 90)));
+    REQUIRE(harness.wait_until([&] { return harness.outputs.size() == 4; }));
+    CHECK(harness.metrics.kv_blocks_used.value() > 0);
+    for (int id = 1; id <= 20; ++id) harness.engine.cancel(id);
+    CHECK(harness.engine.n_unfinished() == 0);
+    harness.gate.allow(Gate::all);
+    REQUIRE(harness.wait_until([&] { return harness.metrics.kv_blocks_used.value() == 0; }));
+    CHECK(harness.metrics.num_requests_running.value() == 0);
+    CHECK(harness.metrics.num_requests_waiting.value() == 0);
+}
+
+TEST_CASE("engine: a backend fault ends all in flight, and nothing follows it") {
+    Harness harness;
+    const char* message = "device on fire";
+    SUBCASE("BackendFault") {}
+    SUBCASE("another exception") {
+        harness.throw_fault = [] { throw std::out_of_range("oops"); };
+        message = "oops";
+    }
+    SUBCASE("no exception at all") {
+        harness.throw_fault = [] { throw 7; };
+        message = "the backend threw something that is no std::exception";
+    }
+    harness.fail_at_step = 6;
+    harness.start();
+    std::vector<GenerationRequest> requests;
+    for (int id = 1; id <= 6; ++id) requests.push_back(make_request(id, make_prompt(5, id), 90));
+    REQUIRE(harness.engine.submit(requests));
+    REQUIRE(harness.drain());
+    CHECK(harness.engine.state() == EngineState::failed);
+    CHECK(harness.engine.failure() == message);
+    CHECK(harness.finishes.size() == 6);
+    for (const auto& [id, finish] : harness.finishes) {
+        CHECK(finish == FinishReason::error);
+        CHECK(harness.outputs[id].size() <= 5);
+    }
+    CHECK(harness.outputs[1].size() == 5);  // what came before the fault is delivered
+    CHECK_FALSE(harness.submit(make_request(9, make_prompt(5), 3)));
+    CHECK(harness.engine.take_events().empty());
+    CHECK(harness.metrics.request_success[3].value() == 6);
+    CHECK(harness.metrics.num_requests_running.value() == 0);
+}
+
+TEST_CASE("engine: a backend that cannot be made or proved is a failure") {
+    Harness harness;
+    SUBCASE("factory") {
+        harness.engine.start([]() -> std::unique_ptr<Backend> { throw BackendFault("no device"); });
+        REQUIRE(harness.wait_until([&] { return harness.engine.state() == EngineState::failed; }));
+        CHECK(harness.engine.failure() == "no device");
+    }
+    SUBCASE("first step") {
+        harness.fail_at_step = 0;
+        harness.start();
+        CHECK(harness.engine.state() == EngineState::failed);
+        CHECK(harness.engine.failure() == "device on fire");
+    }
+    SUBCASE("nothing to serve with") {
+        harness.start(fake_info(4, 0, 16, 4));
+        CHECK(harness.engine.state() == EngineState::failed);
+        CHECK(harness.engine.failure().find("n_blocks 0") != std::string::npos);
+    }
+    CHECK_FALSE(harness.engine.backend_info());
+    CHECK_FALSE(harness.submit(make_request(1, make_prompt(5), 3)));
+}
+
+TEST_CASE("engine: a step that exceeds its timeout is a stall, seen without the worker") {
+    EngineOptions options;
+    options.step_timeout_s = 0.01;
+    Harness harness(options);
+    harness.start();
+    harness.gate.allow(0);
+    GenerationRequest request = make_request(1, make_prompt(5), 5);
+    REQUIRE(harness.submit(request));
+    REQUIRE(harness.wait_until([&] { return harness.engine.state() == EngineState::stalled; }));
+    CHECK(harness.engine.failure().find("step_timeout") != std::string::npos);
+    CHECK_FALSE(harness.submit(make_request(2, make_prompt(5), 5)));
+    const uint64_t beat = harness.engine.heartbeat();
+    CHECK(harness.engine.heartbeat() == beat);
+    harness.gate.allow(Gate::all);
+    REQUIRE(harness.drain());
+    CHECK(harness.engine.state() == EngineState::ready);
+    CHECK(harness.outputs[1] == expected_output(request));
+}
+
+TEST_CASE("engine: the heart beats while it works and while it has nothing to do") {
+    Harness harness;
+    harness.start();
+    for (int turn = 0; turn < 2; ++turn) {
+        uint64_t last = harness.engine.heartbeat();
+        for (int i = 0; i < 3; ++i) {
+            REQUIRE(harness.wait_until([&] { return harness.engine.heartbeat() != last; }));
+            last = harness.engine.heartbeat();
+        }
+        REQUIRE(harness.submit(make_request(turn + 1, make_prompt(5), 40)));
+        REQUIRE(harness.drain());
+    }
+    CHECK(harness.n_steps == 1 + 2 * 40);  // an idle worker runs no steps
+}
+
+TEST_CASE("engine: wakes the loop once for all events it has not taken") {
+    Harness harness;
+    harness.start();
+    auto n_wakes_reach = [&](int n) {
+        std::unique_lock lock(harness.mutex);
+        return harness.woken.wait_for(lock, std::chrono::seconds(10),
+                                      [&] { return harness.n_wakes >= n; });
+    };
+    REQUIRE(n_wakes_reach(1));  // ready
+    harness.gate.allow(30);
+    REQUIRE(harness.submit(make_request(1, make_prompt(5), 40)));
+    REQUIRE(n_wakes_reach(2));  // the first token
+    for (int i = 0; i < 10000 && harness.n_steps < 1 + 30; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    {
+        std::lock_guard lock(harness.mutex);
+        CHECK(harness.n_wakes == 2);
+    }
+    CHECK(harness.engine.take_events().size() >= 29);
+    harness.gate.allow(1);
+    CHECK(n_wakes_reach(3));
+}
+
+TEST_CASE("engine: can be destroyed at any time") {
+    SUBCASE("before it starts") {
+        Harness harness;
+    }
+    SUBCASE("while loading") {
+        Harness harness;
+        harness.engine.start([] { return std::make_unique<FakeBackend>(fake_info(4, 9, 9, 9)); });
+    }
+    SUBCASE("idle") {
+        Harness harness;
+        harness.start();
+    }
+    SUBCASE("with work of every kind") {
+        Harness harness;
+        harness.start();
+        harness.gate.allow(5);
+        for (int id = 1; id <= 20; ++id)
+            REQUIRE(harness.submit(make_request(id, make_prompt(9, id), 90)));
+        REQUIRE(harness.wait_until([&] { return !harness.outputs.empty(); }));
+        harness.engine.cancel(2);
+        harness.gate.allow(Gate::all);
+    }
+}
+
+TEST_CASE("engine: streams and cancellations from the loop while the worker runs") {
+    EngineOptions options;
+    options.max_queue = 1000;
+    Harness harness(options);
+    harness.start(fake_info(4, 40, 16, 6));
+    std::map<SequenceId, GenerationRequest> kept;
+    for (SequenceId id = 1; id <= 300; ++id) {
+        GenerationRequest request = make_request(
+            id, make_prompt(static_cast<int>(id % 23) + 1, id % 4), static_cast<int>(id % 17) + 1);
+        REQUIRE(harness.submit(request));
+        if (id % 3 == 0) harness.engine.cancel(id - id % 5);
+        for (const TokenEvent& event : harness.engine.take_events()) harness.record(event);
+        kept[id] = std::move(request);
+    }
+    REQUIRE(harness.drain());
+    int n_finished = 0;
+    for (const auto& [id, finish] : harness.finishes) {
+        if (finish == FinishReason::none) continue;  // cancelled
+        ++n_finished;
+        CHECK(harness.outputs[id] == expected_output(kept[id]));
+    }
+    CHECK(n_finished >= 200);
+    REQUIRE(harness.wait_until([&] { return harness.metrics.kv_blocks_used.value() == 0; }));
+}
+
+}  // namespace qwend
