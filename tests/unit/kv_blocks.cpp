@@ -52,11 +52,12 @@ TEST_CASE("kv_blocks: tokens round up to blocks") {
 TEST_CASE("kv_blocks: a prefix is found in full blocks and leaves a token over") {
     KvBlocks blocks(16, 4, true);
     BlockTable table = compute(blocks, ids(12));
-    for (auto [n_tokens, n_found] :
-         {std::pair{3, 0}, {4, 0}, {5, 1}, {8, 1}, {9, 2}, {12, 2}, {13, 3}, {20, 3}}) {
-        CAPTURE(n_tokens);
-        PrefixMatch match = blocks.find_prefix(ids(n_tokens), "");
-        CHECK(match.blocks.size() == static_cast<size_t>(n_found));
+    const std::vector<std::pair<int, size_t>> cases = {{3, 0}, {4, 0},  {5, 1},  {8, 1},
+                                                       {9, 2}, {12, 2}, {13, 3}, {20, 3}};
+    for (const auto& found : cases) {
+        CAPTURE(found.first);
+        PrefixMatch match = blocks.find_prefix(ids(found.first), "");
+        CHECK(match.blocks.size() == found.second);
         CHECK(std::equal(match.blocks.begin(), match.blocks.end(), table.blocks.begin()));
         CHECK(match.n_idle == 0);
     }

@@ -92,8 +92,9 @@ struct Harness {
     }
 
     void check_outputs() const {
-        for (const auto& [id, stream] : streams) {
-            CAPTURE(id);
+        for (const auto& entry : streams) {
+            const Stream& stream = entry.second;
+            CAPTURE(entry.first);
             CHECK(stream.output == expected_output(stream.request));
             CHECK(stream.finish != FinishReason::none);
         }
@@ -125,16 +126,16 @@ GenerationRequest with_priority(GenerationRequest request, int priority) {
 }  // namespace
 
 TEST_CASE("scheduler: a prompt is prefilled in chunks of the token budget") {
-    for (auto [n_prompt, chunks] : {std::pair{1, std::vector{1, 1}},
-                                    {15, {15, 1}},
-                                    {16, {16, 1}},
-                                    {17, {16, 1, 1}},
-                                    {32, {16, 16, 1}},
-                                    {33, {16, 16, 1, 1}}}) {
-        CAPTURE(n_prompt);
+    struct Case {
+        int n_prompt;
+        std::vector<int> chunks;
+    };
+    for (const Case& c : {Case{1, {1, 1}}, Case{15, {15, 1}}, Case{16, {16, 1}},
+                          Case{17, {16, 1, 1}}, Case{32, {16, 16, 1}}, Case{33, {16, 16, 1, 1}}}) {
+        CAPTURE(c.n_prompt);
         Harness harness(fake_info(4, 64, 16, 4));
-        REQUIRE(harness.add(make_request(1, make_prompt(n_prompt), 2)));
-        CHECK(chunk_sizes(harness) == chunks);
+        REQUIRE(harness.add(make_request(1, make_prompt(c.n_prompt), 2)));
+        CHECK(chunk_sizes(harness) == c.chunks);
         harness.check_outputs();
     }
 }
@@ -201,16 +202,11 @@ TEST_CASE("scheduler: refuses what could never run") {
 }
 
 TEST_CASE("scheduler: cache hits at block edges leave at least one token to compute") {
-    for (auto [n_prompt, n_cached] : {std::pair{1, 0},
-                                      {15, 0},
-                                      {16, 0},
-                                      {17, 16},
-                                      {31, 16},
-                                      {32, 16},
-                                      {33, 32},
-                                      {47, 32},
-                                      {48, 32},
-                                      {49, 48}}) {
+    const std::vector<std::pair<int, int>> cases = {{1, 0},   {15, 0},  {16, 0},  {17, 16},
+                                                    {31, 16}, {32, 16}, {33, 32}, {47, 32},
+                                                    {48, 32}, {49, 48}};
+    for (const auto& edge : cases) {
+        const int n_prompt = edge.first, n_cached = edge.second;
         CAPTURE(n_prompt);
         Harness harness(fake_info(16, 16, 64, 4));
         harness.add(make_request(1, make_prompt(n_prompt), 3));
@@ -407,7 +403,8 @@ struct RandomLoad {
     int pick(int low, int high) { return low + static_cast<int>(random() % (high - low + 1)); }
 
     GenerationRequest request(SequenceId id) {
-        std::vector<int32_t> prompt = make_prompt(pick(1, 24), pick(0, 3));
+        const int n_prompt = pick(1, 24), family = pick(0, 3);
+        std::vector<int32_t> prompt = make_prompt(n_prompt, family);
         if (!harness.streams.empty() && pick(0, 3) == 0) {  // another turn
             auto it = std::next(harness.streams.begin(),
                                 pick(0, static_cast<int>(harness.streams.size()) - 1));
@@ -416,7 +413,8 @@ struct RandomLoad {
             if (prompt.size() > 40) prompt.resize(40);
         }
         for (int n = pick(0, 6); n > 0; --n) prompt.push_back(pick(0, FakeBackend::n_vocab - 1));
-        GenerationRequest request = make_request(id, std::move(prompt), pick(1, 24));
+        const int max_tokens = pick(1, 24);
+        GenerationRequest request = make_request(id, std::move(prompt), max_tokens);
         request.priority = pick(0, 2);
         request.sampling.seed = pick(0, 1);
         if (pick(0, 1)) request.sampling.stop_token_ids = {pick(0, FakeBackend::n_vocab - 1)};
