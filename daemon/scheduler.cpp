@@ -65,8 +65,9 @@ const Batch& Scheduler::schedule(double now) {
 }
 
 void Scheduler::plan_decodes() {
-    // Preemption takes sequences off the end of running_, never one that is planned already.
-    for (size_t i = 0; i < running_.size() && n_planned_tokens_ < max_step_tokens_; ++i) {
+    // They always fit the step: each once took a token of prefill beside all the others. Preemption
+    // takes sequences off the end of running_, never one that is planned already.
+    for (size_t i = 0; i < running_.size(); ++i) {
         Sequence& sequence = *running_[i];
         if (sequence.state == SequenceState::decode && secure_block(sequence)) plan(sequence, 1);
     }

@@ -46,6 +46,7 @@ struct Harness {
     std::atomic<int> fail_at_step{-1};
     std::atomic<int> n_steps{0};
     std::function<void()> throw_fault = [] { throw BackendFault("device on fire"); };
+    std::function<void(StepResult&)> spoil_result;
     Metrics metrics;
     std::map<SequenceId, std::vector<int32_t>> outputs;
     std::map<SequenceId, FinishReason> finishes;
@@ -63,10 +64,11 @@ struct Harness {
     void start(BackendInfo info = fake_info(4, 64, 16, 4)) {
         engine.start([this, info] {
             auto backend = std::make_unique<FakeBackend>(info);
-            backend->before_step = [this](const Batch&) {
+            backend->before_step = [this] {
                 gate.pass();
                 if (n_steps++ == fail_at_step) throw_fault();
             };
+            backend->after_step = spoil_result;
             return backend;
         });
         wait_until([&] { return engine.state() != EngineState::loading; });
@@ -213,7 +215,9 @@ TEST_CASE("engine: cancelling everything leaves no block in use") {
     Harness harness;
     harness.start();
     harness.gate.allow(5);
-    for (int id = 1; id <= 20; ++id) REQUIRE(harness.submit(make_request(id, make_prompt(9), 90)));
+    std::vector<GenerationRequest> requests;
+    for (int id = 1; id <= 20; ++id) requests.push_back(make_request(id, make_prompt(9), 90));
+    REQUIRE(harness.engine.submit(requests));
     REQUIRE(harness.wait_until([&] { return harness.outputs.size() == 4; }));
     CHECK(harness.metrics.kv_blocks_used.value() > 0);
     for (int id = 1; id <= 20; ++id) harness.engine.cancel(id);
@@ -256,6 +260,26 @@ TEST_CASE("engine: a backend fault ends all in flight, and nothing follows it") 
     CHECK(harness.metrics.num_requests_running.value() == 0);
 }
 
+TEST_CASE("engine: a backend that does not answer what it was asked has failed") {
+    Harness harness;
+    SUBCASE("a sample is missing") {
+        harness.spoil_result = [&](StepResult& result) {
+            if (harness.n_steps == 3) result.samples.pop_back();
+        };
+    }
+    SUBCASE("a sample is no token") {
+        harness.spoil_result = [&](StepResult& result) {
+            if (harness.n_steps == 3) result.samples.back().token = -1;
+        };
+    }
+    harness.start();
+    REQUIRE(harness.submit(make_request(1, make_prompt(5), 90)));
+    REQUIRE(harness.drain());
+    CHECK(harness.engine.state() == EngineState::failed);
+    CHECK(harness.outputs[1].size() == 1);
+    CHECK(harness.finishes[1] == FinishReason::error);
+}
+
 TEST_CASE("engine: a backend that cannot be made or proved is a failure") {
     Harness harness;
     SUBCASE("factory") {
@@ -293,7 +317,8 @@ TEST_CASE("engine: a step that exceeds its timeout is a stall, seen without the 
     CHECK(harness.engine.heartbeat() == beat);
     harness.gate.allow(Gate::all);
     REQUIRE(harness.drain());
-    CHECK(harness.engine.state() == EngineState::ready);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    CHECK(harness.engine.state() == EngineState::ready);  // idle is no stall
     CHECK(harness.outputs[1] == expected_output(request));
 }
 

@@ -26,12 +26,13 @@ class FakeBackend : public Backend {
         : info_(std::move(info)),
           pool_(static_cast<size_t>(info_.n_blocks) * static_cast<size_t>(info_.block_size)) {}
 
-    std::function<void(const Batch&)> before_step;  // to block or to fail in
+    std::function<void()> before_step;            // to block or to fail in
+    std::function<void(StepResult&)> after_step;  // to spoil the result in
 
     const BackendInfo& info() const override { return info_; }
 
     void step(const Batch& batch, StepResult& result) override {
-        if (before_step) before_step(batch);
+        if (before_step) before_step();
         require(!batch.sequences.empty(), "the batch is empty");
         require(batch.tokens.size() <= static_cast<size_t>(info_.max_step_tokens), "step tokens");
         require(batch.sequences.size() <= static_cast<size_t>(info_.max_sequences), "sequences");
@@ -53,6 +54,7 @@ class FakeBackend : public Backend {
         require(n_table == batch.block_tables.size(), "no table entry too many");
         for (const BatchSequence& sequence : batch.sequences)
             if (sequence.sampling) result.samples.push_back(sample(batch, sequence));
+        if (after_step) after_step(result);
     }
 
     static uint64_t extend(uint64_t context_hash, int32_t token) {

@@ -170,6 +170,8 @@ TEST_CASE("kv_blocks: a hash collision is a miss, never a wrong hit") {
     CHECK(blocks.find_prefix(ids(9), "").blocks.size() == 1);
     CHECK(blocks.find_prefix(ids(9, 100), "").blocks.empty());
     CHECK(blocks.find_prefix(ids(9), "salt").blocks.empty());
+    const std::vector<int32_t> repeated = {0, 1, 2, 3, 0, 1, 2, 3, 4};  // the same after another
+    CHECK(blocks.find_prefix(repeated, "").blocks.size() == 1);
 
     BlockTable b = compute(blocks, ids(8, 100));  // finds the only place taken
     CHECK(b.n_published == 0);

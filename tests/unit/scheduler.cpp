@@ -2,112 +2,14 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <map>
 #include <random>
 
-#include "tests/unit/fake_backend.h"
+#include "tests/unit/scheduler_harness.h"
 
 namespace qwend {
 namespace {
 
-struct Stream {
-    GenerationRequest request;
-    std::vector<int32_t> output;
-    FinishReason finish = FinishReason::none;
-    int n_cached = -1;
-};
-
-/// A scheduler and a FakeBackend without threads: every step is checked.
-struct Harness {
-    FakeBackend backend;
-    Scheduler scheduler;
-    std::map<SequenceId, Stream> streams;
-    std::vector<StepOutput> outputs;
-    Batch last_batch;
-
-    explicit Harness(const BackendInfo& info, bool prefix_cache = true)
-        : backend(info), scheduler(info, prefix_cache) {}
-
-    bool add(GenerationRequest request) {
-        streams[request.id] = {request, {}, FinishReason::none, -1};
-        return scheduler.add(std::move(request), 0);
-    }
-
-    void require(bool condition, const char* what) const {
-        if (!condition) throw std::logic_error(std::string("scheduler: ") + what);
-    }
-
-    void step() {
-        const Batch& batch = scheduler.schedule(0);
-        require(!batch.sequences.empty(), "a batch while there is work");
-        check_blocks();
-        check_first_runs(batch);
-        StepResult result;
-        backend.step(batch, result);
-        last_batch = batch;
-        outputs.clear();
-        scheduler.postprocess(result, outputs);
-        for (const StepOutput& output : outputs) record(output.event);
-        check_blocks();
-    }
-
-    void record(const TokenEvent& event) {
-        Stream& stream = streams.at(event.id);
-        require(stream.finish == FinishReason::none, "nothing after the finish");
-        if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
-        stream.output.push_back(event.sampled.token);
-        stream.finish = event.finish;
-    }
-
-    /// Reference counts are exactly the tables; what no table holds is free.
-    void check_blocks() const {
-        const KvBlocks& blocks = scheduler.blocks();
-        std::vector<int> n_refs(blocks.n_blocks());
-        for (const Sequence* sequence : scheduler.running())
-            for (int32_t block : sequence->table.blocks) ++n_refs.at(block);
-        for (int block = 0; block < blocks.n_blocks(); ++block)
-            require(blocks.ref_count(block) == n_refs[block], "reference counts are exact");
-        require(blocks.n_free() == std::count(n_refs.begin(), n_refs.end(), 0), "none leaked");
-        for (const Sequence* sequence : scheduler.waiting())
-            require(sequence->table.blocks.empty() && sequence->lane < 0, "waiting holds nothing");
-    }
-
-    /// No starvation: the first in order of service is in every step.
-    void check_first_runs(const Batch& batch) const {
-        const Sequence& first = *scheduler.running().front();
-        const int n_running = static_cast<int>(scheduler.running().size());
-        if (first.state == SequenceState::prefill && backend.info().max_step_tokens < n_running)
-            return;  // decode rows may fill the step
-        require(std::any_of(batch.sequences.begin(), batch.sequences.end(),
-                            [&](const BatchSequence& s) { return s.lane == first.lane; }),
-                "the first in order runs");
-    }
-
-    void run(int max_steps = 10000) {
-        while (!scheduler.idle()) {
-            require(max_steps-- > 0, "everything finishes");
-            step();
-        }
-    }
-
-    void check_outputs() const {
-        for (const auto& entry : streams) {
-            const Stream& stream = entry.second;
-            CAPTURE(entry.first);
-            CHECK(stream.output == expected_output(stream.request));
-            CHECK(stream.finish != FinishReason::none);
-        }
-        CHECK(scheduler.blocks().n_free() == scheduler.blocks().n_blocks());
-    }
-
-    SequenceState state(SequenceId id) const {
-        for (const auto* list : {&scheduler.running(), &scheduler.waiting()})
-            for (const Sequence* sequence : *list)
-                if (sequence->id == id) return sequence->state;
-        return SequenceState::finished;
-    }
-};
+using Harness = SchedulerHarness;
 
 std::vector<int> chunk_sizes(Harness& harness) {
     std::vector<int> sizes;
@@ -274,6 +176,48 @@ TEST_CASE("scheduler: choices that arrive together prefill their prompt once") {
     harness.check_outputs();
 }
 
+TEST_CASE("scheduler: waits for a coming prefix only if it may share it and is served later") {
+    for (auto [priority, salt, expected] : {std::tuple{0, "", SequenceState::waiting},
+                                            {0, "salt", SequenceState::prefill},
+                                            {-1, "", SequenceState::decode}}) {
+        Harness harness(fake_info(4, 64, 24, 4));
+        harness.add(make_request(1, make_prompt(60), 3));
+        harness.step(), harness.step();  // 48 of 60
+        GenerationRequest request = with_priority(make_request(2, make_prompt(60), 3), priority);
+        request.cache_salt = salt;
+        harness.add(request);
+        harness.step();
+        CHECK(harness.state(2) == expected);
+        harness.run();
+        harness.check_outputs();
+    }
+}
+
+TEST_CASE("scheduler: a sequence that gets no token in this step takes no blocks") {
+    Harness harness(fake_info(4, 64, 16, 4));
+    harness.add(make_request(1, make_prompt(16, 1), 5));
+    harness.add(make_request(2, make_prompt(20, 2), 5));
+    harness.add(make_request(3, make_prompt(20, 3), 5));
+    harness.step();
+    CHECK(harness.scheduler.running().size() == 1);
+    harness.step();
+    CHECK(harness.scheduler.running().size() == 2);
+    harness.run();
+    harness.check_outputs();
+}
+
+TEST_CASE("scheduler: a start leaves the running sequences a block each") {
+    Harness harness(fake_info(4, 8, 64, 4));
+    harness.add(make_request(1, make_prompt(11, 1), 8));  // 3 blocks, soon 4
+    harness.step();
+    harness.add(make_request(2, make_prompt(20, 2), 2));  // 5 blocks, but 1 is spared
+    harness.step();
+    CHECK(harness.state(2) == SequenceState::waiting);
+    harness.run();
+    CHECK(harness.scheduler.counters().preemptions == 0);
+    harness.check_outputs();
+}
+
 TEST_CASE("scheduler: old cached blocks make room under pressure, the recent ones stay") {
     Harness harness(fake_info(4, 8, 64, 2));
     for (int id = 1; id <= 3; ++id) {  // 4 blocks each in a pool of 8
@@ -297,6 +241,8 @@ TEST_CASE("scheduler: a preempted sequence gives the tokens of an undisturbed on
         CHECK(harness.state(3) == SequenceState::preempted);  // the latest arrival
         harness.run();
         harness.check_outputs();
+        CHECK(harness.scheduler.counters().prefix_queried == (prefix_cache ? 18 : 0));
+        CHECK(harness.scheduler.counters().prefix_hit == 0);  // its own blocks are no hits
     }
 }
 
