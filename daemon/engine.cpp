@@ -243,6 +243,8 @@ void Engine::Impl::fail(const std::string& why) {
     step_began = -1;
     metrics.num_requests_running.set(0);
     metrics.num_requests_waiting.set(0);
+    metrics.kv_blocks_used.set(0);
+    metrics.kv_cache_usage_perc.set(0);
     {
         std::lock_guard lock(status_mutex);
         failure = why;

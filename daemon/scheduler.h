@@ -31,7 +31,8 @@ struct SchedulerCounters {
 ///  1. one token of every decoding sequence, so that prefill never stops a stream;
 ///  2. chunks of prefill, in order of service. A waiting sequence starts when a lane is free and
 ///     the pool has room for all its tokens and one block more for each running sequence; while
-///     the first in line finds no room, nobody overtakes it.
+///     the first in line finds no room, nobody overtakes it. One whose prefix a running sequence
+///     is about to compute lets others pass until it can share those blocks.
 /// A decoding sequence that finds no block takes those of the last in order of service, which
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
