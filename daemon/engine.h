@@ -47,8 +47,8 @@ class Engine {
     std::optional<BackendInfo> backend_info() const;  // once ready
     /// For the watchdog: differs from the last call's value if the worker is alive. It advances
     /// with every turn of the worker; a worker that sleeps because it has nothing to do is alive
-    /// too, and is not woken for this: then the call itself advances it. It stands still in a step that
-    /// does not end, and after a failure.
+    /// too, and is not woken for this: then the call itself advances it. It stands still in a step
+    /// that does not end, and after a failure.
     uint64_t heartbeat() const;
 
     /// Takes all requests or, if the queue has no room for all or the engine is not ready, none
