@@ -1,0 +1,50 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace qwend {
+
+/// Byte-level byte-pair encoding: bytes to ids by merging neighbours in order of rank.
+/// Source: Sennrich et al. 2016 (arXiv:1508.07909); the byte alphabet is GPT-2's.
+class Bpe {
+  public:
+    /// `vocab`: token in the byte alphabet → id. `merges`: pairs in order of rank. Throws LoadError
+    /// naming `source`: a token with a character outside the alphabet, a missing byte, or a merge
+    /// whose parts or result are not in the vocabulary.
+    Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
+        const std::vector<std::pair<std::string_view, std::string_view>>& merges,
+        const std::string& source);
+
+    /// Appends the ids of one pre-token. O(n log n) in its length.
+    void encode(std::string_view word, std::vector<int32_t>& ids) const;
+
+    /// The bytes of every id; ids that the vocabulary skips are empty.
+    std::vector<std::string>& token_bytes() { return token_bytes_; }
+    const std::vector<std::string>& token_bytes() const { return token_bytes_; }
+
+  private:
+    struct Merge {
+        uint64_t pair = UINT64_MAX;  // left id << 32 | right id
+        int32_t rank = 0;
+        int32_t result = 0;
+    };
+    const Merge* find_merge(int32_t left, int32_t right) const;
+    void insert_merge(Merge merge);
+    void encode_short(std::string_view word, std::vector<int32_t>& ids) const;
+    void encode_long(std::string_view word, std::vector<int32_t>& ids) const;
+
+    std::array<int32_t, 256> byte_ids_{};
+    std::vector<Merge> merges_;  // open addressing, a power of two, at most half full
+    std::vector<std::string> token_bytes_;
+};
+
+/// A token of the byte alphabet ("Ġhello") as bytes (" hello"); false if a character is outside it.
+bool bytes_from_alphabet(std::string_view token, std::string& bytes);
+
+}  // namespace qwend

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/bpe.h"
+
+namespace qwend {
+
+/// A token outside the BPE vocabulary, matched in text as it stands.
+struct AddedToken {
+    int32_t id = 0;
+    std::string content;
+    bool special = false;  // control, hidden from decoded text on request
+};
+
+/// What a tokenizer is made of, however its files spell it.
+struct TokenizerParts {
+    Bpe bpe;
+    std::vector<AddedToken> added_tokens;
+};
+
+/// From the text of a tokenizer.json. Throws LoadError naming `source` for anything that is not
+/// Qwen2's pipeline (NFC, the published regex, byte-level BPE), since it would encode differently.
+TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source);
+
+/// From DIR/tokenizer.json, else vocab.json + merges.txt + tokenizer_config.json. Throws LoadError.
+TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir);
+
+}  // namespace qwend
