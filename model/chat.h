@@ -33,12 +33,19 @@ struct RenderedPrompt {
     std::vector<ControlSpan> control_spans;
 };
 
-/// The two templates published with Qwen2 and Qwen2.5 Instruct, written out natively.
-enum class ChatTemplate { none, qwen2, qwen2_5 };
+/// The templates published with Qwen2 and Qwen2.5 Instruct, written out natively, and the system
+/// prompt they begin with when a conversation has none (Qwen2.5-Math has another than Instruct).
+struct ChatTemplate {
+    enum Kind { none, qwen2, qwen2_5 };
+    Kind kind = none;
+    std::string default_system;
+};
 
 /// Recognises the chat_template of DIR/tokenizer_config.json; a folder without one gives `none`.
 /// Throws LoadError if it is neither published template.
 ChatTemplate load_chat_template(const std::filesystem::path& dir);
+/// The same for the template's text; `none` if it is neither.
+ChatTemplate recognize_chat_template(std::string_view text);
 
 /// Renders byte for byte what Hugging Face's apply_chat_template gives. Returns an empty string in
 /// `error` on success, else a message for the client (unknown role, tool arguments not JSON, …).
@@ -47,7 +54,7 @@ struct RenderResult {
     std::string error;
     std::string error_param;  // e.g. "messages[2].role"
 };
-RenderResult render_chat(ChatTemplate chat_template, const std::vector<ChatMessage>& messages,
-                         const ChatOptions& options);
+RenderResult render_chat(const ChatTemplate& chat_template,
+                         const std::vector<ChatMessage>& messages, const ChatOptions& options);
 
 }  // namespace qwend

@@ -13,8 +13,8 @@ class StopMatcher {
     StopMatcher(std::vector<std::string> stops, bool include_stop_in_output);
 
     struct Result {
-        std::string text;   // safe to emit now
-        int matched = -1;   // index of the stop string that fired, -1 for none
+        std::string text;  // safe to emit now
+        int matched = -1;  // index of the stop string that fired, -1 for none
     };
     Result push(std::string_view text);  // after a match, do not push again
     std::string finish();                // the end came without a match: the text held back
