@@ -14,10 +14,10 @@ namespace qwend {
 /// One sequence's share of a step: a run of consecutive tokens, a chunk of prefill or one decode
 /// token, whose keys and values go to the paged cache.
 struct BatchSequence {
-    int lane = 0;         // stable index of the sequence while it runs, < max_sequences
-    int query_begin = 0;  // first of its tokens in Batch::tokens
-    int n_query = 0;      // tokens computed now
-    int n_context = 0;    // tokens in the cache once this step is done = last position + 1
+    int lane = 0;               // stable index of the sequence while it runs, < max_sequences
+    int query_begin = 0;        // first of its tokens in Batch::tokens
+    int n_query = 0;            // tokens computed now
+    int n_context = 0;          // tokens in the cache once this step is done = last position + 1
     int block_table_begin = 0;  // first of its entries in Batch::block_tables
 
     // Sampling: set if the last of these tokens is the last known one of the sequence.
@@ -47,24 +47,24 @@ struct StepResult {
 
 /// What the scheduler and the operator need to know of a loaded backend.
 struct BackendInfo {
-    std::string device;          // for people: "CPU, 2 threads, AVX-512 bf16"
-    int block_size = 0;          // tokens per KV block
-    int n_blocks = 0;            // KV blocks in the pool
+    std::string device;  // for people: "CPU, 2 threads, AVX-512 bf16"
+    int block_size = 0;  // tokens per KV block
+    int n_blocks = 0;    // KV blocks in the pool
     size_t kv_bytes_per_token = 0;
-    size_t weight_bytes = 0;     // as held in memory
-    int max_step_tokens = 0;     // most tokens in one step
-    int max_sequences = 0;       // most sequences in one step
+    size_t weight_bytes = 0;  // as held in memory
+    int max_step_tokens = 0;  // most tokens in one step
+    int max_sequences = 0;    // most sequences in one step
 };
 
 /// How a backend is to be made; zero means "choose".
 struct BackendOptions {
-    int block_size = 16;         // tokens
-    size_t kv_cache_bytes = 0;   // 0: enough for max_sequences at a fair context, within free memory
-    int max_step_tokens = 512;   // prefill chunk budget + decode rows
+    int block_size = 16;        // tokens
+    size_t kv_cache_bytes = 0;  // 0: enough for max_sequences at a fair context, within free memory
+    int max_step_tokens = 512;  // prefill chunk budget + decode rows
     int max_sequences = 32;
-    int max_context = 0;         // tokens, for the default size of the pool
-    int n_valid_tokens = 0;      // tokenizer size: ids at and above are never sampled
-    int n_threads = 0;           // CPU only; 0: all cores this process may use
+    int max_context = 0;                     // tokens, for the default size of the pool
+    int n_valid_tokens = 0;                  // tokenizer size: ids at and above are never sampled
+    int n_threads = 0;                       // CPU only; 0: all cores this process may use
     std::function<void(float)> on_progress;  // 0 … 1 while loading
 };
 
