@@ -36,39 +36,58 @@ struct HttpResponse {
 
 std::string_view http_status_reason(int status);
 
+inline constexpr int kClientClosedRequest = 499;
+
+class Connection;
+
 /// One request being answered. Held by the handler for as long as it needs (an answer may come
 /// seconds later); loop thread only. After the client has gone every call is a harmless no-op.
 class Exchange {
   public:
-    virtual ~Exchange() = default;
-    virtual const HttpRequest& request() const = 0;
+    Exchange(std::weak_ptr<Connection> connection, HttpRequest request)
+        : connection_(std::move(connection)), request_(std::move(request)) {}
 
-    virtual void respond(HttpResponse response) = 0;
+    const HttpRequest& request() const { return request_; }
+
+    void respond(HttpResponse response);
 
     /// Streaming: headers, then any number of writes, then finish() (the terminating chunk), or
-    /// abort(): the connection ends without it, so that truncation is visible to the client.
-    virtual void start_stream(int status, Headers headers) = 0;
-    virtual void write(std::string data) = 0;
-    virtual void finish() = 0;
-    virtual void abort() = 0;
+    /// abort(): the connection ends without it, so that truncation is visible to the client. What
+    /// is written in one turn of the loop leaves in one system call.
+    void start_stream(int status, Headers headers);
+    void write(std::string_view data);
+    void finish();
+    void abort();
 
-    virtual bool started() const = 0;      // a status line has been sent
-    virtual bool client_gone() const = 0;  // the connection is closed or closing
+    bool started() const { return started_; }  // a status line has been sent
+    bool client_gone() const;                  // the connection is closed or closing
     /// Called once if the client goes before the answer is complete (also when a slow reader is
-    /// cut off). Not called after respond()/finish()/abort().
-    virtual void on_client_gone(std::function<void()> callback) = 0;
+    /// cut off). Not called after respond(), finish() or abort().
+    void on_client_gone(std::function<void()> callback) { gone_ = std::move(callback); }
+
+  private:
+    friend class Connection;
+    std::shared_ptr<Connection> open_connection();
+
+    std::weak_ptr<Connection> connection_;
+    HttpRequest request_;
+    std::function<void()> gone_;
+    bool started_ = false, complete_ = false;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
 
 /// What net/ asks of the layer above. All are called on the loop thread and must not throw.
 struct HttpHandler {
     /// Headers are complete, the body is not read. An answer here (401, 404, 405, 413, 415, 503 …)
-    /// is sent at once, no "100 Continue" is, and the body is discarded with the connection.
+    /// is sent at once, no "100 Continue" is, and an unread body is discarded with the connection.
     std::function<std::optional<HttpResponse>(const HttpRequest&)> on_headers;
     std::function<void(ExchangePtr)> on_request;
     /// Renders net/'s own errors (400, 408, 413, 414, 431, 501, 505), so that they are JSON too.
     std::function<HttpResponse(int status, std::string_view message)> render_error;
+    /// May add headers to any answer, its errors included. May be empty.
+    std::function<void(const HttpRequest&, Headers&)> add_headers;
     /// Every answered request, for logs and metrics: `request` is partly filled if it never parsed.
+    /// A client that went before any answer counts as 499, as in nginx.
     std::function<void(const HttpRequest& request, int status)> on_answered;
 };
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "net/http.h"
 #include "net/loop.h"
@@ -18,12 +19,12 @@ class HttpServer {
     /// replaced, a live one is an error). Returns an empty string, or what went wrong.
     std::string listen(const std::string& address);
     std::string listen_fd(int fd);  // inherited, already listening: socket activation
-    std::string bound_address() const;  // of the first listener, with the real port
+    std::vector<std::string> bound_addresses() const;  // of the listeners, with the real ports
 
-    void stop_accepting();        // closes the listeners; open connections go on
-    void close_idle();            // connections between requests are closed, others close when done
+    void stop_accepting();  // closes the listeners; open connections go on
+    void close_idle();      // connections between requests are closed, others close when done
     int n_connections() const;
-    void close_all();             // at once
+    void close_all();  // at once
 
   private:
     struct Impl;
