@@ -26,9 +26,11 @@ class Api {
     /// Delivers what the engine did; to be called when it wakes the loop.
     void on_engine_events();
 
-    void start_draining();   // new requests get 503 + Retry-After
+    void set_api_keys(std::vector<std::string> keys);
+
+    void start_draining();    // new requests get 503 + Retry-After
     int n_in_flight() const;  // answers not complete
-    void abort_all();        // ends each with an error event or a 503
+    void abort_all();         // ends each with an error event or a 503
 
   private:
     struct Impl;

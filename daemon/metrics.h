@@ -55,10 +55,10 @@ struct Metrics {
     Gauge kv_blocks_total, kv_blocks_used;  // used: held by a sequence; cached blocks are free
     Counter prompt_tokens, generation_tokens, prompt_tokens_cached;
     Counter num_preemptions, prefix_cache_queries, prefix_cache_hits;  // in tokens, as in vLLM
-    std::array<Counter, 4> request_success;  // stop, length, abort, error
-    Histogram time_to_first_token, inter_token_latency, e2e_request_latency;        // seconds
-    Histogram request_queue_time, request_prefill_time, request_decode_time;        // seconds
-    Histogram request_prompt_tokens, request_generation_tokens, iteration_tokens;   // tokens
+    std::array<Counter, 4> request_success;                            // stop, length, abort, error
+    Histogram time_to_first_token, inter_token_latency, e2e_request_latency;       // seconds
+    Histogram request_queue_time, request_prefill_time, request_decode_time;       // seconds
+    Histogram request_prompt_tokens, request_generation_tokens, iteration_tokens;  // tokens
     Counter unknown_fields;  // request fields accepted and ignored
 
     /// http_requests_total{route,method,status}; loop thread only.

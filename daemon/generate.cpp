@@ -1,0 +1,110 @@
+#include <fmt/core.h>
+#include <sys/random.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+
+#include "daemon/answer.h"
+#include "daemon/commands.h"
+#include "daemon/engine.h"
+#include "daemon/served_model.h"
+#include "model/error.h"
+
+namespace qwend {
+
+namespace {
+
+/// What the loop is to the daemon: something the engine can wake.
+class Waker {
+  public:
+    void wake() {
+        std::lock_guard lock(mutex_);
+        awake_ = true;
+        changed_.notify_one();
+    }
+    void wait() {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return awake_; });
+        awake_ = false;
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool awake_ = false;
+};
+
+std::vector<int32_t> encode_prompt(const GenerateOptions& options, const ServedModel& model) {
+    if (options.raw || model.chat_template.kind == ChatTemplate::none)
+        return model.tokenizer.encode_with_added_tokens(options.prompt);
+    std::vector<ChatMessage> messages;
+    if (!options.system.empty()) messages.push_back({"system", options.system, {}});
+    messages.push_back({"user", options.prompt, {}});
+    RenderResult rendered = render_chat(model.chat_template, messages, {});
+    return model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans);
+}
+
+SamplingParams sampling_params(const GenerateOptions& options, const ServedModel& model) {
+    SamplingParams params;
+    const GenerationDefaults& d = model.defaults;
+    params.temperature = options.temperature >= 0 ? float(options.temperature)
+                                                  : d.temperature.value_or(params.temperature);
+    params.top_p = d.top_p.value_or(params.top_p);
+    params.top_k = d.top_k.value_or(params.top_k);
+    params.min_p = d.min_p.value_or(params.min_p);
+    params.repetition_penalty = d.repetition_penalty.value_or(params.repetition_penalty);
+    params.seed = uint64_t(options.seed);
+    if (options.seed < 0) (void)!getrandom(&params.seed, sizeof params.seed, 0);
+    params.stop_token_ids = model.eos_token_ids;
+    return params;
+}
+
+}  // namespace
+
+int generate(const CommandLine& line, const ServedModel& model, const BackendMaker& make_backend) {
+    Metrics metrics;
+    Waker waker;
+    Engine engine({}, metrics, [&] { waker.wake(); });
+    engine.start([&] { return make_backend({}); });
+    while (engine.state() == EngineState::loading) waker.wait();
+    if (engine.state() != EngineState::ready) throw LoadError(engine.failure());
+
+    GenerationRequest request;
+    request.id = 1;
+    request.prompt = encode_prompt(line.generate, model);
+    request.sampling = sampling_params(line.generate, model);
+    const int n_prompt = int(request.prompt.size()), room = model.max_model_len - n_prompt;
+    if (room < 1)
+        throw LoadError(fmt::format("the prompt has {} tokens, the context only {}", n_prompt,
+                                    model.max_model_len));
+    request.max_tokens =
+        line.generate.max_tokens > 0 ? std::min(line.generate.max_tokens, room) : room;
+    StreamDecoder decoder(model.tokenizer, true);
+    const double began = monotonic_seconds();
+    double first = 0, last = 0;
+    int n_tokens = 0;
+    std::vector<GenerationRequest> requests;
+    requests.push_back(std::move(request));
+    engine.submit(std::move(requests));
+    for (FinishReason finish = FinishReason::none; finish == FinishReason::none;) {
+        waker.wait();
+        for (const TokenEvent& event : engine.take_events()) {
+            finish = event.finish;
+            if (finish == FinishReason::error) throw LoadError(engine.failure());
+            last = monotonic_seconds();
+            if (n_tokens++ == 0) first = last;
+            std::string text = decoder.push(event.sampled.token);
+            if (finish != FinishReason::none) text += decoder.finish();
+            std::fwrite(text.data(), 1, text.size(), stdout);
+            std::fflush(stdout);
+        }
+    }
+    fmt::print("\n");
+    fmt::print(stderr, "{} prompt tokens, first token after {:.1f} ms; {} tokens, {:.1f} tok/s\n",
+               n_prompt, (first - began) * 1e3, n_tokens,
+               n_tokens > 1 ? (n_tokens - 1) / (last - first) : 0.0);
+    return 0;
+}
+
+}  // namespace qwend

@@ -1,0 +1,101 @@
+#include "daemon/json_writer.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "model/utf8.h"
+
+namespace qwend {
+
+void append_json_escaped(std::string& out, std::string_view text) {
+    for (size_t at = 0; at < text.size();) {
+        const char c = text[at];
+        if (uint8_t(c) >= 0x80) {
+            const DecodedChar decoded = utf8_at(text, at);
+            if (decoded.valid)
+                out.append(text.substr(at, size_t(decoded.length)));
+            else
+                out += "\xEF\xBF\xBD";
+            at += size_t(decoded.length);
+            continue;
+        }
+        switch (c) {
+            case '"':
+                out += "\\\"";
+                break;
+            case '\\':
+                out += "\\\\";
+                break;
+            case '\n':
+                out += "\\n";
+                break;
+            case '\r':
+                out += "\\r";
+                break;
+            case '\t':
+                out += "\\t";
+                break;
+            default:
+                if (uint8_t(c) < 0x20 || c == 0x7F)
+                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
+                else
+                    out += c;
+        }
+        at++;
+    }
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    append_json_escaped(out, text);
+    out += '"';
+}
+
+void JsonWriter::separate() {
+    if (needs_comma_) out_ += ',';
+    needs_comma_ = true;
+}
+
+JsonWriter& JsonWriter::open(char bracket) {
+    separate();
+    out_ += bracket;
+    needs_comma_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::close(char bracket) {
+    out_ += bracket;
+    needs_comma_ = true;
+    return *this;
+}
+
+JsonWriter& JsonWriter::key(std::string_view name) {
+    separate();
+    append_json_string(out_, name);
+    out_ += ':';
+    needs_comma_ = false;
+    return *this;
+}
+
+JsonWriter& JsonWriter::string(std::string_view value) {
+    separate();
+    append_json_string(out_, value);
+    return *this;
+}
+
+JsonWriter& JsonWriter::integer(int64_t value) {
+    return raw(fmt::to_string(value));
+}
+
+JsonWriter& JsonWriter::number(double value) {
+    return raw(std::isfinite(value) ? fmt::format("{}", value) : "null");
+}
+
+JsonWriter& JsonWriter::raw(std::string_view json) {
+    separate();
+    out_ += json;
+    return *this;
+}
+
+}  // namespace qwend

@@ -1,0 +1,210 @@
+#include <fmt/core.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "daemon/api.h"
+#include "daemon/commands.h"
+#include "daemon/keys.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/served_model.h"
+#include "daemon/version.h"
+#include "model/error.h"
+#include "net/server.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr double kDrainTick = 0.02;  // s
+constexpr double kDrainLinger = 3;   // s for clients to take their last answer in
+
+/// Seconds since this process was started, as the kernel counts them.
+double process_age() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    FILE* file = std::fopen("/proc/self/stat", "r");
+    if (!file) return 0;
+    unsigned long long ticks = 0;
+    // The 22nd field; the second one, the name, is ours and has no spaces.
+    const int n = std::fscanf(file,
+                              "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+                              "%*d %*d %*d %*d %llu",
+                              &ticks);
+    std::fclose(file);
+    const double started = double(ticks) / double(sysconf(_SC_CLK_TCK));
+    return n == 1 ? double(now.tv_sec) + 1e-9 * double(now.tv_nsec) - started : 0;
+}
+
+HttpLimits http_limits(const Options& options) {
+    HttpLimits limits;
+    limits.max_body = options.max_body;
+    limits.max_connections = options.max_connections;
+    limits.header_timeout = options.header_timeout;
+    limits.body_timeout = options.body_timeout;
+    limits.keepalive_timeout = options.keepalive_timeout;
+    limits.write_timeout = options.write_timeout;
+    return limits;
+}
+
+/// From the file the options name, else from systemd's credentials, else none.
+std::vector<std::string> find_api_keys(const Options& options) {
+    if (!options.api_key_file.empty()) return load_api_keys(options.api_key_file);
+    if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY")) {
+        const auto file = std::filesystem::path(credentials) / "api-keys";
+        if (std::filesystem::exists(file)) return load_api_keys(file);
+    }
+    return {};
+}
+
+/// The daemon, wired: loop, engine, API and server, and what signals do to them.
+class Daemon {
+  public:
+    Daemon(const Options& options, const ServedModel& model, std::vector<std::string> keys)
+        : options_(options),
+          engine_({options.max_queue, options.prefix_cache, options.step_timeout},
+                  metrics_, loop_.make_wake([this] { on_engine(); })),
+          api_(loop_, engine_, metrics_, options, model, std::move(keys)),
+          server_(loop_, http_limits(options), api_.handler()) {}
+
+    std::string listen();
+    int run(const BackendMaker& make_backend);
+
+  private:
+    void on_engine();
+    void on_ready();
+    void on_terminate();
+    void on_drain_tick();
+    void on_hangup();
+    void finish(int exit_code);
+
+    const Options& options_;
+    EventLoop loop_;
+    Metrics metrics_;
+    Engine engine_;
+    Api api_;
+    HttpServer server_;
+    std::shared_ptr<EventLoop::Timer> watchdog_, drain_tick_, drain_limit_;
+    bool ready_ = false, draining_ = false;
+    uint64_t last_beat_ = 0;
+    int n_linger_ticks_ = 0;
+    int exit_code_ = 0;
+};
+
+/// Inherited sockets if systemd handed any over, else the configured addresses.
+std::string Daemon::listen() {
+    bool inherited = false;
+    for (const InheritedSocket& socket : inherited_sockets()) {
+        if (socket.name == "metrics") continue;
+        inherited = true;
+        if (auto error = server_.listen_fd(socket.fd); !error.empty()) return error;
+    }
+    for (const std::string& address : options_.listen) {
+        if (inherited) break;
+        if (auto error = server_.listen(address); !error.empty())
+            return fmt::format("cannot listen on {}", error);
+    }
+    for (const std::string& address : server_.bound_addresses())
+        log_notice("listening on {}", address);
+    return {};
+}
+
+int Daemon::run(const BackendMaker& make_backend) {
+    notify_status("Loading");
+    engine_.start([&make_backend] { return make_backend(notify_loading); });
+    loop_.on_signal(SIGTERM, [this] { on_terminate(); });
+    loop_.on_signal(SIGINT, [this] { on_terminate(); });
+    loop_.on_signal(SIGHUP, [this] { on_hangup(); });
+    if (const double interval = watchdog_interval(); interval > 0)
+        watchdog_ = loop_.add_timer(interval, true, [this] {
+            const uint64_t beat = engine_.heartbeat();
+            if (beat != std::exchange(last_beat_, beat)) notify_watchdog();
+        });
+    loop_.run();
+    return exit_code_;
+}
+
+void Daemon::on_engine() {
+    if (!ready_ && engine_.state() == EngineState::ready) on_ready();
+    api_.on_engine_events();
+    if (engine_.state() != EngineState::failed) return;
+    log_error("{}: {}", ready_ ? "the engine failed" : "cannot start the engine",
+              engine_.failure());
+    // Before it was ever ready the model or the configuration is to blame; afterwards the device.
+    finish(ready_ ? kExitFault : kExitConfig);
+}
+
+void Daemon::on_ready() {
+    ready_ = true;
+    const BackendInfo info = *engine_.backend_info();
+    const uint64_t tokens = uint64_t(info.n_blocks) * uint64_t(info.block_size);
+    log_notice("ready in {:.2f} s: {}; weights {} MiB; KV cache {} tokens, {} MiB", process_age(),
+               info.device, info.weight_bytes >> 20, tokens,
+               (tokens * info.kv_bytes_per_token) >> 20);
+    notify_ready();
+    notify_status(fmt::format("Serving on {}", info.device));
+}
+
+void Daemon::on_terminate() {
+    if (draining_) {
+        log_notice("second signal: stopping at once");
+        return finish(0);
+    }
+    draining_ = true;
+    log_notice("draining: {} requests in flight, at most {} s", api_.n_in_flight(),
+               options_.drain_timeout);
+    notify_stopping();
+    server_.stop_accepting();
+    api_.start_draining();
+    server_.close_idle();
+    drain_tick_ = loop_.add_timer(kDrainTick, true, [this] { on_drain_tick(); });
+    drain_limit_ = loop_.add_timer(options_.drain_timeout, false, [this] {
+        log_warning("drain timeout: ending {} requests", api_.n_in_flight());
+        api_.abort_all();
+    });
+}
+
+void Daemon::on_drain_tick() {
+    if (api_.n_in_flight() > 0) return;
+    // Answers are given; what is left is what clients have not taken in yet.
+    server_.close_idle();
+    if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kDrainLinger) return;
+    log_notice("drained");
+    finish(0);
+}
+
+void Daemon::on_hangup() {
+    try {
+        api_.set_api_keys(find_api_keys(options_));
+        log_notice("API keys read again; other options need a restart");
+    } catch (const LoadError& error) {
+        log_error("{}; the old keys go on", error.what());
+    }
+}
+
+void Daemon::finish(int exit_code) {
+    exit_code_ = exit_code;
+    watchdog_.reset(), drain_tick_.reset(), drain_limit_.reset();
+    loop_.stop();
+}
+
+}  // namespace
+
+int serve(const Options& options, const ServedModel& model, const BackendMaker& make_backend) {
+    LogLevel level;
+    if (log_parse_level(options.log_level, level)) log_set_level(level);
+    std::vector<std::string> keys = find_api_keys(options);
+    if (std::string error = check_options(options, !keys.empty()); !error.empty())
+        throw LoadError(error);
+    log_notice("qwend {} serving {} from {}", qwend_version(), model.names[0], model.root);
+    Daemon daemon(options, model, std::move(keys));
+    if (std::string error = daemon.listen(); !error.empty()) throw LoadError(error);
+    return daemon.run(make_backend);
+}
+
+}  // namespace qwend
