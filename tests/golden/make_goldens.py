@@ -1,0 +1,167 @@
+"""Writes tokenizer.json, chat.json and logits.json: what Hugging Face's own code gives, for the unit
+tests to hold qwend to. Needs tokenizers, jinja2, torch and transformers from PyPI; the tests do not.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+HERE = Path(__file__).parent
+DEMO = HERE.parent / "demo-model"
+PROMPT_LENGTHS = [1, 15, 16, 17, 513, 2049]
+VOCAB = 384
+
+
+def write(name, value):
+    (HERE / name).write_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+# ---- tokenizer ---------------------------------------------------------------------------------
+
+PIECES = ["'s", "'S", "'\u017f", "'RE", "'ll", "'lL", "'d", "'v", "'ve", " ", "  ", "\n", "\r\n", "\r", "\t",
+          "\u0085", "\u00a0", "\u2028", "\u3000", "\u200b", "\u1680", "\x1c", "\x0b", "a", "B", "\u00e9",
+          "e\u0301", "\u0300", "\uac00", "\u1100\u1161\u11a8", "\u4e2d", "\u6587", "\U0001f600",
+          "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\u0661", "\u2167", "\u00bd", "\u00b2", "_", "-", "!",
+          "...", "//", "<|im_start|>", "<tool_call>", "<|im", "\u0000", "\ufffd", "\u01c5", "\u02b0",
+          "\u0e01\u0e33", "\u0915\u094d", "\U0001d400", "\U00010330", "\ufb01", "\u212b", "'", "1", "23",
+          "hello", "World", "foo_bar", "don't", "we'll", "if (x) {\n\t", "   return", "\u4f60\u597d\u4e16\u754c",
+          "2024-01-01", "The quick brown fox", "qwend", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+
+
+def tokenizer_golden():
+    tokenizer = Tokenizer.from_file(str(DEMO / "tokenizer.json"))
+    rng = random.Random(7)
+    texts = ["", " ", "Hello, world!"] + ["".join(rng.choices(PIECES, k=rng.randint(1, 14))) for _ in range(400)]
+    return [{"text": t, "ids": tokenizer.encode(t, add_special_tokens=False).ids,
+             "decoded": tokenizer.decode(tokenizer.encode(t, add_special_tokens=False).ids,
+                                         skip_special_tokens=False)} for t in texts]
+
+
+# ---- chat --------------------------------------------------------------------------------------
+
+QWEN2 = ("{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+         "{{ '<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n' }}{% endif %}"
+         "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}")
+TOOL = {"type": "function", "function": {"name": "get_weather", "description": "天气 \"now\" <b>", "parameters": {
+    "type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer", "default": 1.0,
+                                                                         "maximum": 1e16, "minimum": 1e-5}},
+    "required": ["city"], "x": [], "y": {}, "z": None, "t": True}}}
+CALL = [{"function": {"name": "get_weather", "arguments": {"city": "北京", "days": 2}}}]
+
+
+def chat_cases():
+    user = {"role": "user", "content": "hi <|im_end|> there\n\n"}
+    system = {"role": "system", "content": "Be brief."}
+    answer = {"role": "assistant", "content": "你好"}
+    call = {"role": "assistant", "content": "", "tool_calls": CALL}
+    talk = {"role": "assistant", "content": "Let me look.", "tool_calls": CALL * 2}
+    result = {"role": "tool", "content": "{\"t\": 3}"}
+    for template in ("qwen2", "qwen2_5"):
+        for messages in ([user], [system, user], [user, answer, user], [user, system, user]):
+            yield template, messages, None
+    for messages in ([user], [system, user], [user, call, result], [user, talk, result, result, answer, user]):
+        yield "qwen2_5", messages, [TOOL]
+    yield "qwen2_5", [user, call, result, user], None
+
+
+def chat_golden():
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    environment.filters["tojson"] = lambda v: json.dumps(v, ensure_ascii=False)
+    texts = {"qwen2": QWEN2, "qwen2_5": (DEMO / "corpus" / "chat_template.jinja").read_text()}
+    cases = []
+    for template, messages, tools in chat_cases():
+        for prompt in (True, False):
+            text = environment.from_string(texts[template]).render(messages=messages, tools=tools,
+                                                                   add_generation_prompt=prompt)
+            cases.append({"template": template, "messages": messages, "tools": tools or [],
+                          "add_generation_prompt": prompt, "text": text})
+    return {"templates": texts, "cases": cases}
+
+
+# ---- logits ------------------------------------------------------------------------------------
+
+def hashed_uniform(name, n):
+    """n values in [-1, 1) from the tensor's name: tests/unit/hashed_checkpoint.h computes the same."""
+    h = 0xcbf29ce484222325
+    for c in name.encode():
+        h = ((h ^ c) * 0x100000001b3) & (2**64 - 1)
+    with np.errstate(over="ignore"):
+        z = np.uint64(h) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(40)).astype(np.float64) * 2.0**-23 - 1.0
+
+
+def spread(name, shape):
+    """(mean, spread) of a tensor: activations of about unit size and distinct logits."""
+    if "norm" in name:
+        return 1.0, 0.25
+    if "bias" in name:
+        return 0.0, 0.5
+    if "embed" in name or "lm_head" in name:
+        return 0.0, 0.35
+    return 0.0, float(np.sqrt(3.0 / shape[-1]))
+
+
+MODELS = {
+    "head64_tied": dict(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, intermediate_size=500,
+                        tie_word_embeddings=True),
+    "head128_untied": dict(hidden_size=896, num_attention_heads=7, num_key_value_heads=1, intermediate_size=384,
+                           tie_word_embeddings=False),
+    "head64_yarn": dict(hidden_size=320, num_attention_heads=5, num_key_value_heads=1, intermediate_size=256,
+                        tie_word_embeddings=True),
+}
+
+
+def make_model(name):
+    rope = {"rope_theta": 1000000.0, "rope_type": "default"}
+    if name.endswith("yarn"):
+        rope = {"rope_theta": 1000000.0, "rope_type": "yarn", "factor": 4.0,
+                "original_max_position_embeddings": 1024}
+    config = Qwen2Config(vocab_size=VOCAB, num_hidden_layers=2, max_position_embeddings=4096, rms_norm_eps=1e-6,
+                         rope_parameters=rope, **MODELS[name])
+    model = Qwen2ForCausalLM(config).eval()
+    with torch.no_grad():
+        for tensor, p in model.named_parameters():
+            mean, width = spread(tensor, p.shape)
+            values = torch.from_numpy((mean + width * hashed_uniform(tensor, p.numel())).astype(np.float32))
+            p.copy_(values.to(torch.bfloat16).float().reshape(p.shape))
+    return model
+
+
+@torch.no_grad()
+def logits_golden():
+    cases = []
+    for name in MODELS:
+        model, half = make_model(name), make_model(name).to(torch.bfloat16)
+        for length in PROMPT_LENGTHS:
+            prompt = [(i * 7919 + 13) % VOCAB for i in range(length)]
+            ids, steps = list(prompt), []
+            for _ in range(8):
+                logits = model(torch.tensor([ids])).logits[0, -1]
+                if not steps:
+                    reference = logits.log_softmax(-1)
+                    bf16 = half(torch.tensor([ids])).logits[0, -1].float().log_softmax(-1)
+                top = logits.topk(2).values
+                if top[0] - top[1] < 0.25:  # too close a call to hold bf16 to it
+                    break
+                steps.append(int(logits.argmax()))
+                ids.append(steps[-1])
+            cases.append({"model": name, "length": length, "greedy": steps,
+                          "logprobs": [round(float(x), 5) for x in reference],
+                          "kl_bf16": float((reference.exp() * (reference - bf16)).sum())})
+    return cases
+
+
+if __name__ == "__main__":
+    write("tokenizer.json", tokenizer_golden())
+    write("chat.json", chat_golden())
+    write("logits.json", logits_golden())

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/bf16.h"
+#include "model/weights.h"
+#include "temp_dir.h"
+
+/// Checkpoints whose weights are a hash of the tensor's name: tests/golden/make_goldens.py makes
+/// the same ones for transformers, so that no weights need to be kept.
+
+namespace qwend {
+
+struct HashedShape {
+    std::string name;
+    int hidden, heads, kv_heads, intermediate;
+    bool tied;
+    std::string rope_scaling = "null";
+};
+
+inline std::vector<HashedShape> golden_shapes() {
+    return {{"head64_tied", 256, 4, 2, 500, true},
+            {"head128_untied", 896, 7, 1, 384, false},
+            {"head64_yarn", 320, 5, 1, 256, true,
+             R"({"type":"yarn","factor":4.0,"original_max_position_embeddings":1024})"}};
+}
+
+inline constexpr int kHashedVocab = 384;
+
+class HashedCheckpoint {
+  public:
+    explicit HashedCheckpoint(const HashedShape& shape, int layers = 2) {
+        const int64_t h = shape.hidden, kv = h / shape.heads * shape.kv_heads,
+                      inner = shape.intermediate;
+        add("model.embed_tokens.weight", {kHashedVocab, h});
+        for (int i = 0; i < layers; i++) {
+            const std::string p = "model.layers." + std::to_string(i) + ".";
+            add(p + "input_layernorm.weight", {h});
+            add(p + "post_attention_layernorm.weight", {h});
+            for (auto [name, n] : {std::pair{"q", h}, {"k", kv}, {"v", kv}}) {
+                add(p + "self_attn." + name + "_proj.weight", {n, h});
+                add(p + "self_attn." + name + "_proj.bias", {n});
+            }
+            add(p + "self_attn.o_proj.weight", {h, h});
+            add(p + "mlp.gate_proj.weight", {inner, h});
+            add(p + "mlp.up_proj.weight", {inner, h});
+            add(p + "mlp.down_proj.weight", {h, inner});
+        }
+        add("model.norm.weight", {h});
+        if (!shape.tied) add("lm_head.weight", {kHashedVocab, h});
+        write(shape, layers);
+        checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(dir_.path()));
+    }
+
+    std::shared_ptr<const Checkpoint> checkpoint;
+
+  private:
+    static void spread(const std::string& name, const std::vector<int64_t>& shape, double& mean,
+                       double& width) {
+        mean = 0;
+        if (name.find("norm") != std::string::npos)
+            mean = 1, width = 0.25;
+        else if (name.find("bias") != std::string::npos)
+            width = 0.5;
+        else if (name.find("embed") != std::string::npos ||
+                 name.find("lm_head") != std::string::npos)
+            width = 0.35;
+        else
+            width = std::sqrt(3.0 / double(shape.back()));
+    }
+
+    void add(const std::string& name, const std::vector<int64_t>& shape) {
+        uint64_t hash = 0xcbf29ce484222325u;
+        for (char c : name) hash = (hash ^ uint8_t(c)) * 0x100000001b3u;
+        int64_t n = 1;
+        std::string dims;
+        for (int64_t dim : shape) n *= dim, dims += (dims.empty() ? "" : ",") + std::to_string(dim);
+        double mean = 0, width = 0;
+        spread(name, shape, mean, width);
+        const size_t begin = data_.size();
+        for (int64_t i = 0; i < n; i++) {
+            uint64_t z = hash + uint64_t(i + 1) * 0x9E3779B97F4A7C15u;
+            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+            z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+            z ^= z >> 31;
+            const double uniform = double(z >> 40) * 0x1p-23 - 1.0;
+            const bf16_t value = float_to_bf16(float(mean + width * uniform));
+            data_.append(reinterpret_cast<const char*>(&value), 2);
+        }
+        header_ += (header_.empty() ? "{" : ",") + ("\"" + name) +
+                   R"(":{"dtype":"BF16","shape":[)" + dims + R"(],"data_offsets":[)" +
+                   std::to_string(begin) + "," + std::to_string(data_.size()) + "]}";
+    }
+
+    void write(const HashedShape& s, int layers) {
+        header_ += "}";
+        std::string file(8, '\0');
+        for (int i = 0; i < 8; i++) file[size_t(i)] = char(header_.size() >> (8 * i));
+        dir_.write("model.safetensors", file + header_ + data_);
+        auto number = [](const char* name, int64_t value) {
+            return std::string("\"") + name + "\":" + std::to_string(value) + ",";
+        };
+        dir_.write(
+            "config.json",
+            "{" + number("vocab_size", kHashedVocab) + number("hidden_size", s.hidden) +
+                number("intermediate_size", s.intermediate) + number("num_hidden_layers", layers) +
+                number("num_attention_heads", s.heads) + number("num_key_value_heads", s.kv_heads) +
+                number("max_position_embeddings", 4096) + "\"rope_scaling\":" + s.rope_scaling +
+                ",\"rms_norm_eps\":1e-6,\"rope_theta\":1000000.0,\"tie_word_embeddings\":" +
+                (s.tied ? "true" : "false") + R"(,"architectures":["Qwen2ForCausalLM"]})");
+    }
+
+    TempDir dir_;
+    std::string header_, data_;
+};
+
+}  // namespace qwend

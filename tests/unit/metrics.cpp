@@ -1,0 +1,49 @@
+#include "daemon/metrics.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <set>
+#include <sstream>
+
+using namespace qwend;
+
+TEST_CASE("metrics: histograms count into the right bucket") {
+    Histogram histogram({1, 2, 5});
+    for (double v : {0.5, 1.0, 1.5, 5.0, 6.0}) histogram.observe(v);
+    histogram.observe(2, 3);
+    CHECK(histogram.bucket_counts() == std::vector<uint64_t>{2, 4, 1, 1});
+    CHECK(histogram.sum() == doctest::Approx(20));
+}
+
+TEST_CASE("metrics: valid exposition text, each family once, labels escaped") {
+    Metrics metrics;
+    metrics.generation_tokens.add(5);
+    metrics.count_http("/health", "GET", 200);
+    metrics.time_to_first_token.observe(0.003);
+    std::istringstream lines(metrics.render("a\"b\\c"));
+    std::set<std::string> families;
+    std::map<std::string, double> samples;
+    std::string family;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("# HELP ")) {
+            family = line.substr(7, line.find(' ', 7) - 7);
+            CHECK(families.insert(family).second);
+        } else if (line.starts_with("# TYPE ")) {
+            CHECK(line.substr(7, family.size() + 1) == family + " ");
+        } else {
+            CHECK(line.starts_with(family));
+            const size_t space = line.rfind(' ');
+            samples[line.substr(0, space)] = std::stod(line.substr(space + 1));
+        }
+    }
+    const std::string model = R"(model_name="a\"b\\c")";
+    CHECK(samples.at("qwend:generation_tokens_total{" + model + "}") == 5);
+    CHECK(samples.at("qwend:http_requests_total{" + model +
+                     R"(,route="/health",method="GET",status="200"})") == 1);
+    CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="0.0025"})") ==
+          0);
+    CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="0.005"})") == 1);
+    CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="+Inf"})") == 1);
+    CHECK(samples.at("process_open_fds") > 0);
+}

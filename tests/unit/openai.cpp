@@ -1,0 +1,195 @@
+// The dialect: what is accepted, what is refused with which field, what is written.
+
+#include "daemon/openai.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include "daemon/json_error.h"
+#include "daemon/json_writer.h"
+#include "daemon/tool_calls.h"
+
+using namespace qwend;
+
+namespace {
+
+constexpr RequestLimits kLimits{8, 1000};
+
+std::optional<ApiError> chat_error(const std::string& fields) {
+    CompletionRequest request;
+    return parse_chat_request(
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" + fields + "}", {}, kLimits,
+        request);
+}
+
+std::string param_of(const std::optional<ApiError>& error) {
+    return error ? error->param : "none";
+}
+
+}  // namespace
+
+TEST_CASE("openai: a request with everything in it") {
+    CompletionRequest q;
+    GenerationDefaults defaults;
+    defaults.temperature = 0.7f;
+    defaults.top_k = 20;
+    const auto error = parse_chat_request(
+        R"({"model":"m","messages":[{"role":"developer","content":[{"type":"text","text":"a"},)"
+        R"({"type":"text","text":"b"}]},{"role":"assistant","content":null,"tool_calls":[)"
+        R"({"id":"1","function":{"name":"f","arguments":"{\"x\":1}"}}]},{"role":"tool",)"
+        R"("tool_call_id":"1","content":"ok"}],"max_tokens":5.0,"top_p":0.5,"n":2,"seed":-3,)"
+        R"("stop":["a","b"],"stop_token_ids":[7],"logit_bias":{"12":-5},"logprobs":true,)"
+        R"("top_logprobs":3,"stream":true,"stream_options":{"include_usage":true},"user":null,)"
+        R"("made_up":1,"response_format":{"type":"text"},"top_k":-1,"min_tokens":2,)"
+        R"("ignore_eos":true,"frequency_penalty":1,"temperature":null})",
+        defaults, kLimits, q);
+    REQUIRE_FALSE(error);
+    CHECK(q.model == "m");
+    REQUIRE(q.messages.size() == 3);
+    CHECK(q.messages[0].role == "system");
+    CHECK(q.messages[0].content == "ab");
+    CHECK(q.messages[1].tool_calls[0].arguments == "{\"x\":1}");
+    CHECK(*q.max_tokens == 5);
+    CHECK(q.sampling.temperature == 0.7f);
+    CHECK(q.sampling.top_k == 0);
+    CHECK(q.sampling.top_p == 0.5f);
+    CHECK(q.n == 2);
+    CHECK(*q.seed == uint64_t(-3));
+    CHECK(q.stops == std::vector<std::string>{"a", "b"});
+    CHECK(q.sampling.logit_bias[0] == std::pair<int32_t, float>{12, -5.0f});
+    CHECK(q.sampling.n_logprobs == 3);
+    CHECK(q.include_usage);
+    CHECK(q.n_unknown_fields == 1);
+}
+
+TEST_CASE("openai: prompts in all four forms") {
+    auto parse = [](const char* prompt, CompletionRequest& q) {
+        return parse_completion_request(fmt::format(R"({{"prompt":{}}})", prompt), {}, kLimits, q);
+    };
+    CompletionRequest a, b, c, d, e;
+    REQUIRE_FALSE(parse("\"hi\"", a));
+    CHECK(std::get<std::string>(a.prompts[0]) == "hi");
+    REQUIRE_FALSE(parse("[\"x\",\"y\"]", b));
+    CHECK(b.prompts.size() == 2);
+    REQUIRE_FALSE(parse("[1,2,3]", c));
+    CHECK(std::get<1>(c.prompts[0]) == std::vector<int32_t>{1, 2, 3});
+    REQUIRE_FALSE(parse("[[1],[2,3]]", d));
+    CHECK(std::get<1>(d.prompts[1]) == std::vector<int32_t>{2, 3});
+    CHECK(param_of(parse("[1,1000]", e)) == "prompt[1]");
+    CHECK(param_of(parse("[]", e)) == "prompt");
+    CHECK(param_of(parse("7", e)) == "prompt");
+}
+
+TEST_CASE("openai: what is wrong is named by its path") {
+    struct Case {
+        const char *fields, *param;
+    };
+    for (auto& c :
+         std::vector<Case>{{R"(,"temperature":"hot")", "temperature"},
+                           {R"(,"temperature":-1)", "temperature"},
+                           {R"(,"top_p":0)", "top_p"},
+                           {R"(,"top_p":1.5)", "top_p"},
+                           {R"(,"n":0)", "n"},
+                           {R"(,"n":9)", "n"},
+                           {R"(,"n":1.5)", "n"},
+                           {R"(,"max_tokens":0)", "max_tokens"},
+                           {R"(,"stream":1)", "stream"},
+                           {R"(,"stop":"")", "stop"},
+                           {R"(,"stop":["a",1])", "stop[1]"},
+                           {R"(,"stop_token_ids":[1000])", "stop_token_ids[0]"},
+                           {R"(,"logit_bias":{"x":1})", "logit_bias.x"},
+                           {R"(,"logit_bias":{"1":101})", "logit_bias.1"},
+                           {R"(,"top_logprobs":21)", "top_logprobs"},
+                           {R"(,"top_logprobs":2)", "top_logprobs"},
+                           {R"(,"stream_options":{"include_usage":true})", "stream_options"},
+                           {R"(,"min_tokens":5,"max_tokens":4)", "min_tokens"},
+                           {R"(,"tools":[{"type":"function"}])", "tools[0]"},
+                           {R"(,"tool_choice":"required")", "tool_choice"},
+                           {R"(,"response_format":{"type":"json_object"})", "response_format"},
+                           {R"(,"prompt_logprobs":1)", "prompt_logprobs"},
+                           {R"(,"bad_words":["x"])", "bad_words"},
+                           {R"(,"chat_template":"x")", "chat_template"},
+                           {R"(,"structured_outputs":{})", "structured_outputs"},
+                           {R"(,"n":1,"n":2)", "n"}}) {
+        CAPTURE(c.fields);
+        const auto error = chat_error(c.fields);
+        REQUIRE(error);
+        CHECK(error->param == c.param);
+        CHECK(error->status == 400);
+    }
+    CompletionRequest q;
+    auto chat = [&](const char* body) {
+        return param_of(parse_chat_request(body, {}, kLimits, q));
+    };
+    CHECK(chat("{}") == "messages");
+    CHECK(chat(R"({"messages":[]})") == "messages");
+    CHECK(chat(R"({"messages":[{"content":"x"}]})") == "messages[0].role");
+    CHECK(chat(R"({"messages":[{"role":"user"}]})") == "messages[0].content");
+    CHECK(chat(R"({"messages":[{"role":"user","content":[{"type":"image_url"}]}]})") ==
+          "messages[0].content[0].type");
+}
+
+TEST_CASE("openai: malformed JSON is refused with the byte") {
+    auto message = [](const std::string& body) {
+        CompletionRequest q;
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        return error ? error->message : "accepted";
+    };
+    CHECK(message("{\"prompt\":\"x\",}").starts_with("malformed JSON at byte 14"));
+    CHECK(message("{\"prompt\" \"x\"}").starts_with("malformed JSON at byte 10"));
+    CHECK(message("") == "expected a JSON object, found an empty body");
+    CHECK(message("[]") == "expected a JSON object");
+    CHECK(message("{} x").starts_with("malformed JSON at byte 3"));
+    CHECK(message("{\"prompt\":\"\xFF\"}").starts_with("malformed JSON at byte 11"));
+    CHECK(message("{\"prompt\":" + std::string(100, '[') + "]}").starts_with("malformed JSON"));
+    for (auto good : {"{}", "[1,2.5e3,-0.1]", R"({"a":{"b":[]},"c":"\u00e9\n"})", " null "})
+        CHECK(json_error_offset(good) == std::string_view(good).size());
+}
+
+TEST_CASE("json_writer: escapes, commas, numbers") {
+    JsonWriter w;
+    w.begin_object().key("a").begin_array().integer(1).number(0.1).number(1e300).null();
+    w.boolean(true).end_array().key("b").string("\"\\\n\x01\x7f é \xFF\xE2\x80");
+    w.key("c").begin_object().end_object().key("d").number(NAN).end_object();
+    CHECK(w.text() ==
+          "{\"a\":[1,0.1,1e+300,null,true],\"b\":\"\\\"\\\\\\n\\u0001\\u007f é "
+          "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\",\"c\":{},\"d\":null}");
+    simdjson::dom::parser parser;
+    CHECK(parser.parse(w.text()).error() == simdjson::SUCCESS);
+}
+
+TEST_CASE("tool_calls: found in any split, malformed ones stay text") {
+    const std::string text =
+        "Let me look.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": \"<b>\"}}\n"
+        "</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>";
+    for (size_t step = 1; step < 40; step++) {
+        ToolCallParser parser;
+        std::string plain;
+        std::vector<ToolCall> calls;
+        auto take = [&](std::vector<ToolCallParser::Piece> pieces) {
+            for (auto& piece : pieces) {
+                plain += piece.text;
+                if (!piece.call.name.empty()) calls.push_back(piece.call);
+            }
+        };
+        for (size_t at = 0; at < text.size(); at += step) take(parser.push(text.substr(at, step)));
+        take(parser.finish());
+        CHECK(plain == "Let me look.");
+        REQUIRE(calls.size() == 2);
+        CHECK(calls[0].name == "f");
+        CHECK(calls[0].arguments == "{\"x\":\"<b>\"}");
+        CHECK(calls[1].name == "g");
+        CHECK(calls[0].id != calls[1].id);
+    }
+    for (const std::string bad : {"<tool_call>\nnot json\n</tool_call>", "a <tool_cal", "x <b> y ",
+                                  "<tool_call>{\"name\":\"f\"}</tool_call> z"}) {
+        ToolCallParser parser;
+        std::string out;
+        for (char c : bad)
+            for (auto& piece : parser.push(std::string(1, c))) out += piece.text;
+        for (auto& piece : parser.finish()) out += piece.text;
+        CHECK(out == bad);
+        CHECK(parser.n_calls() == 0);
+    }
+}

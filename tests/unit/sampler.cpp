@@ -1,0 +1,153 @@
+// The sampler against a slow twin, its generator against Random123's published vectors.
+
+#include "model/sampler.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <random>
+
+using namespace qwend;
+
+namespace {
+
+std::vector<float> random_logits(size_t n, std::mt19937& random, bool ties) {
+    std::normal_distribution<float> normal(0, 3);
+    std::vector<float> logits(n);
+    for (float& l : logits) l = ties ? std::round(normal(random)) : normal(random);
+    return logits;
+}
+
+/// Probabilities after everything but the draw, the plain way.
+std::map<int32_t, double> slow_distribution(std::vector<float> logits, const SamplingParams& p,
+                                            const std::vector<int32_t>& prompt,
+                                            const std::vector<int32_t>& output) {
+    std::map<int32_t, int> counts, seen;
+    for (int32_t t : prompt) seen[t]++;
+    for (int32_t t : output) seen[t]++, counts[t]++;
+    for (auto [t, bias] : p.logit_bias) logits[size_t(t)] += bias;
+    for (auto [t, n] : seen) {
+        float& l = logits[size_t(t)];
+        l = l > 0 ? l / p.repetition_penalty : l * p.repetition_penalty;
+        if (counts[t]) l -= p.frequency_penalty * float(counts[t]) + p.presence_penalty;
+    }
+    std::vector<std::pair<float, int32_t>> order;
+    for (size_t i = 0; i < logits.size(); i++) order.emplace_back(-logits[i], int32_t(i));
+    std::sort(order.begin(), order.end());
+    const double top = -order[0].first;
+    std::vector<std::pair<int32_t, double>> kept;
+    for (auto [negative, token] : order) {
+        if (p.top_k > 0 && int(kept.size()) == p.top_k) break;
+        const double weight = std::exp((-double(negative) - top) / p.temperature);
+        if (weight < p.min_p * (1 - 1e-6)) break;
+        kept.emplace_back(token, weight);
+    }
+    double total = 0, sum = 0;
+    for (auto& k : kept) total += k.second;
+    std::map<int32_t, double> result;
+    for (auto [token, weight] : kept) {
+        if (sum >= p.top_p * total) break;
+        result[token] = weight;
+        sum += weight;
+    }
+    for (auto& r : result) r.second /= sum;
+    return result;
+}
+
+}  // namespace
+
+TEST_CASE("sampler: Philox4x32-10 gives the published numbers") {
+    // Random123's kat_vectors: zero key and counter give 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
+    CHECK(philox_uniform(0, 0) == float(0x6627e8d5u >> 8) * 0x1p-24f);
+    for (int i = 0; i < 1000; i++) {
+        const float u = philox_uniform(42, uint64_t(i));
+        CHECK((u >= 0 && u < 1));
+    }
+    CHECK(philox_uniform(1, 2) != philox_uniform(1, 3));
+    CHECK(philox_uniform(1, 2) != philox_uniform(2, 2));
+}
+
+TEST_CASE("sampler: greedy takes the likeliest, ties the lowest id") {
+    std::vector<float> logits{1, 5, 3, 5, NAN};
+    SamplingParams greedy;
+    greedy.temperature = 0;
+    CHECK(sample(logits, greedy, {}, {}).token == 1);
+    logits = {-INFINITY, -INFINITY, NAN};
+    CHECK(sample(logits, greedy, {}, {}).token == 0);
+    greedy.logit_bias = {{2, 10.0f}};
+    logits = {1, 2, 0};
+    CHECK(sample(logits, greedy, {}, {}).token == 2);
+    greedy.logit_bias = {{99, 10.0f}};  // above the valid ids: no effect
+    logits = {1, 2, 0};
+    CHECK(sample(logits, greedy, {}, {}).token == 1);
+}
+
+TEST_CASE("sampler: draws what the slow twin's distribution says") {
+    std::mt19937 random(20240501);
+    for (int round = 0; round < 60; round++) {
+        SamplingParams p;
+        p.temperature = 0.5f + float(random() % 100) / 60;
+        p.top_k = random() % 2 ? int(random() % 12) : 0;
+        p.top_p = random() % 2 ? 0.3f + float(random() % 7) / 10 : 1;
+        p.min_p = random() % 3 ? 0 : 0.05f;
+        p.repetition_penalty = random() % 2 ? 1.3f : 1;
+        p.presence_penalty = random() % 2 ? 0.5f : 0;
+        p.frequency_penalty = random() % 2 ? 0.4f : 0;
+        if (random() % 2) p.logit_bias = {{3, 2.0f}, {7, -5.0f}};
+        const std::vector<int32_t> prompt{1, 2, 2}, output{3, 3, 5};
+        const auto logits = random_logits(40, random, round % 2);
+        const auto expected = slow_distribution(logits, p, prompt, output);
+        std::map<int32_t, int> drawn;
+        constexpr int kDraws = 4000;
+        for (int i = 0; i < kDraws; i++) {
+            p.seed = uint64_t(i) * 7919 + uint64_t(round);
+            auto copy = logits;
+            drawn[sample(copy, p, prompt, output).token]++;
+        }
+        double chi = 0;
+        for (auto [token, n] : drawn) REQUIRE(expected.contains(token));
+        for (auto [token, probability] : expected) {
+            const double want = probability * kDraws;
+            chi += (drawn[token] - want) * (drawn[token] - want) / want;
+        }
+        // Fixed seeds: this is a fact about the code, not a chance. Mean k, deviation sqrt(2k).
+        const double k = double(expected.size());
+        CHECK(chi < k + 6 * std::sqrt(2 * k) + 10);
+    }
+}
+
+TEST_CASE("sampler: masks, minimum length, allowed ids") {
+    SamplingParams p;
+    p.temperature = 0;
+    p.stop_token_ids = {2};
+    p.min_tokens = 2;
+    std::vector<float> logits{0, 1, 9};
+    CHECK(sample(logits, p, {}, std::vector<int32_t>{5}).token == 1);
+    logits = {0, 1, 9};
+    CHECK(sample(logits, p, {}, std::vector<int32_t>{5, 5}).token == 2);
+    p = {};
+    p.allowed_token_ids = {0, 1};
+    for (int seed = 0; seed < 100; seed++) {
+        p.seed = uint64_t(seed);
+        logits = {0, 1, 9};
+        CHECK(sample(logits, p, {}, {}).token < 2);
+    }
+}
+
+TEST_CASE("sampler: log-probabilities are of the raw logits, likeliest first") {
+    SamplingParams p;
+    p.temperature = 0;
+    p.n_logprobs = 2;
+    p.logit_bias = {{0, 100.0f}};
+    std::vector<float> logits{0, 1, 2, 2};
+    const SampledToken sampled = sample(logits, p, {}, {});
+    const double log_sum = std::log(1 + std::exp(1) + 2 * std::exp(2));
+    CHECK(sampled.token == 0);
+    CHECK(sampled.logprob == doctest::Approx(0 - log_sum));
+    REQUIRE(sampled.top.size() == 2);
+    CHECK(sampled.top[0].token == 2);
+    CHECK(sampled.top[1].token == 3);
+    CHECK(sampled.top[0].logprob == doctest::Approx(2 - log_sum));
+}
