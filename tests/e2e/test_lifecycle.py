@@ -1,0 +1,178 @@
+"""Start, stop, refusals, disconnects: what an operator meets."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+
+import pytest
+from daemon_fixture import BINARY, MODEL, Client, Closed, Daemon, request
+
+LONG = json.dumps({"prompt": "x", "max_tokens": 3500, "ignore_eos": True, "stream": True}).encode()
+
+
+def run(*arguments):
+    done = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_disconnects_leave_nothing_behind():
+    """500 clients that go while queued, in prefill or in decode."""
+    rng = random.Random(1)
+    with Daemon("--max-sequences", "4") as daemon:
+        open_clients = []
+        for i in range(500):
+            client = daemon.connect()
+            body = json.dumps({"prompt": [rng.randrange(300, 5000) for _ in range(rng.choice([3, 40, 700]))],
+                               "max_tokens": 2000, "ignore_eos": True, "stream": rng.random() < 0.5,
+                               "n": rng.choice([1, 1, 2])}).encode()
+            client.send(request("POST", "/v1/completions", body))
+            open_clients.append(client)
+            while len(open_clients) > 20 or (open_clients and i == 499):
+                open_clients.pop(rng.randrange(len(open_clients))).socket.close()
+        for name in ("num_requests_running", "num_requests_waiting", "kv_blocks_used"):
+            daemon.wait_metric("qwend:" + name, 0)
+        assert daemon.post("/v1/completions", {"prompt": "x", "max_tokens": 1})[0] == 200
+        assert daemon.stop() == 0
+
+
+def test_a_full_queue_says_429():
+    with Daemon("--max-sequences", "1", "--max-queue", "1") as daemon:
+        clients = [daemon.connect() for _ in range(8)]
+        for client in clients:
+            client.send(request("POST", "/v1/completions", LONG))
+        status, headers, body = daemon.ask("POST", "/v1/completions", LONG)
+        assert status == 429 and headers["retry-after"] and json.loads(body)["error"]["type"] == "rate_limit_error"
+        for client in clients:
+            client.socket.close()
+        daemon.wait_metric("qwend:num_requests_waiting", 0)
+
+
+def test_sigterm_lets_streams_finish():
+    with Daemon() as daemon:
+        with daemon.connect() as client, daemon.connect() as idle:
+            client.send(request("POST", "/v1/completions", LONG))
+            events = client.head() and client.events()
+            first = next(events)
+            idle.send(b"GET /livez HTTP/1.1\r\nHost: loc")  # a request that is under way
+            daemon.process.send_signal(signal.SIGTERM)
+            while "draining" not in daemon.log():
+                pass
+            idle.send(b"alhost\r\n\r\n" + request("POST", "/v1/completions", LONG))
+            assert idle.response()[0] == 200
+            rest = list(events)
+            assert rest[-1] == "[DONE]" and first["choices"]
+            assert rest[-2]["choices"][0]["finish_reason"] == "length"
+        assert daemon.stop() == 0
+
+
+def test_new_requests_while_draining_get_503():
+    with Daemon() as daemon:
+        with daemon.connect() as client, daemon.connect() as late:
+            client.send(request("POST", "/v1/completions", LONG))
+            client.head()
+            late.send(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n")
+            while daemon.metric("qwend:num_requests_running") != 1:
+                pass
+            daemon.process.send_signal(signal.SIGTERM)
+            while "draining" not in daemon.log():
+                pass
+            late.send(b"Content-Length: 2\r\n\r\n{}")
+            status, headers, body = late.response()
+            assert status == 503 and headers["retry-after"]
+            assert json.loads(body)["error"]["code"] == "draining"
+
+
+def test_drain_timeout_ends_streams_with_an_error():
+    with Daemon("--drain-timeout", "0.2") as daemon:
+        with daemon.connect() as client:
+            client.send(request("POST", "/v1/completions", LONG))
+            client.head()
+            events = client.events()
+            next(events)
+            daemon.process.send_signal(signal.SIGTERM)
+            last = None
+            with pytest.raises(Closed):  # without the last chunk: the client can tell
+                for last in events:
+                    pass
+            assert last["error"]["type"] == "unavailable_error"
+        assert daemon.stop() == 0
+
+
+def test_second_signal_stops_at_once():
+    with Daemon() as daemon, daemon.connect() as client:
+        client.send(request("POST", "/v1/completions", LONG))
+        client.head()
+        daemon.process.send_signal(signal.SIGTERM)
+        while "draining" not in daemon.log():
+            pass
+        assert daemon.stop() == 0
+        assert "stopping at once" in daemon.log()
+
+
+def test_api_keys(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("sesame\n")
+    keys.chmod(0o600)
+    with Daemon("--api-key-file", str(keys)) as daemon:
+        for method, path in [("GET", "/"), ("GET", "/metrics"), ("GET", "/version"), ("GET", "/v1/models"),
+                             ("GET", "/v1/models/x"), ("POST", "/v1/chat/completions"), ("GET", "/unknown"),
+                             ("POST", "/v1/completions"), ("POST", "/tokenize"), ("POST", "/detokenize"),
+                             ("POST", "/apply-template")]:
+            status, headers, body = daemon.ask(method, path, b"{}" if method == "POST" else None)
+            assert status == 401 and json.loads(body)["error"]["code"] == "invalid_api_key", path
+        assert daemon.ask("GET", "/livez")[0] == daemon.ask("GET", "/health")[0] == 200
+        good = {"Authorization": "Bearer sesame"}
+        assert daemon.ask("GET", "/v1/models", headers=good)[0] == 200
+        keys.write_text("abracadabra\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        while "read again" not in daemon.log():
+            pass
+        assert daemon.ask("GET", "/v1/models", headers=good)[0] == 401
+        assert "sesame" not in daemon.log() and "abracadabra" not in daemon.log()
+    keys.chmod(0o644)
+    code, text = run("serve", "--model", MODEL, "--listen", "127.0.0.1:0", "--api-key-file", str(keys))
+    assert code == 78 and "0644" in text
+
+
+def test_unix_socket(tmp_path):
+    path = str(tmp_path / "q.sock")
+    for _ in range(2):  # the second time over a stale file
+        with Daemon(listen=f"unix:{path}") as daemon:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect(path)
+            with Client(connection) as client:
+                client.send(request("GET", "/health"))
+                assert client.response()[0] == 200
+            daemon.stop(signal.SIGKILL)
+
+
+def test_exit_codes(tmp_path):
+    assert run()[0] == 64
+    assert run("--nonsense")[0] == 64
+    assert run("--version")[0] == 0
+    code, text = run("check", "--model", "/nonexistent")
+    assert code == 78 and "no such folder" in text
+    assert run("check", "--model", MODEL) == (0, run("check", "--model", MODEL)[1])
+    assert run("check", "--model", MODEL)[1].endswith("ok\n")
+    code, text = run("serve", "--model", MODEL, "--listen", "0.0.0.0:0")
+    assert code == 78 and "API keys" in text
+    assert run("serve", "--model", MODEL, "--device", "cuda")[0] == 69
+    for name in os.listdir(MODEL):
+        if name not in ("model.safetensors", "corpus") and os.path.isfile(os.path.join(MODEL, name)):
+            os.symlink(os.path.abspath(os.path.join(MODEL, name)), tmp_path / name)
+    weights = tmp_path / "model.safetensors"
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    code, text = run("serve", "--model", str(tmp_path), "--listen", "127.0.0.1:0")
+    assert code == 78 and "git lfs pull" in text and "model.safetensors" in text
+    with open(os.path.join(MODEL, "model.safetensors"), "rb") as file:
+        weights.write_bytes(file.read(1_000_000))
+    code, text = run("serve", "--model", str(tmp_path), "--listen", "127.0.0.1:0")
+    assert code == 78 and "truncated" in text
+
+
+def test_generate():
+    code, text = run("generate", "--model", MODEL, "--temperature", "0", "What is 3 + 4?")
+    assert code == 0 and text.startswith("3 + 4 = 7\n") and "tok/s" in text
