@@ -1,0 +1,143 @@
+// Writes a checkpoint folder with random weights in a published shape: speed does not depend on the
+// weights' values, and the real ones are large. The tokenizer comes from a folder that has one.
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "model/bf16.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Shape {
+    std::string name;
+    int hidden, layers, heads, kv_heads, intermediate, vocab;
+    bool tied;
+};
+
+const std::vector<Shape> kShapes = {
+    {"0.5b", 896, 24, 14, 2, 4864, 151936, true},   {"1.5b", 1536, 28, 12, 2, 8960, 151936, true},
+    {"3b", 2048, 36, 16, 2, 11008, 151936, true},   {"7b", 3584, 28, 28, 4, 18944, 152064, false},
+    {"14b", 5120, 48, 40, 8, 13824, 152064, false}, {"32b", 5120, 64, 40, 8, 27648, 152064, false},
+    {"72b", 8192, 80, 64, 8, 29568, 152064, false},
+};
+
+struct Tensor {
+    std::string name;
+    std::vector<int64_t> shape;
+    float mean, spread;  // values are uniform in mean ± spread
+    int64_t size() const {
+        int64_t n = 1;
+        for (int64_t dim : shape) n *= dim;
+        return n;
+    }
+};
+
+/// Spreads keep activations near unit size whatever the width, as a trained model's are.
+std::vector<Tensor> tensors_of(const Shape& s) {
+    const int64_t head_dim = s.hidden / s.heads, q = s.hidden, kv = s.kv_heads * head_dim;
+    auto fan_in = [](int64_t k) { return float(std::sqrt(3.0 / double(k))); };
+    std::vector<Tensor> t{{"model.embed_tokens.weight", {s.vocab, s.hidden}, 0, 0.03f},
+                          {"model.norm.weight", {s.hidden}, 1, 0.1f}};
+    for (int i = 0; i < s.layers; i++) {
+        std::string p = fmt::format("model.layers.{}.", i);
+        auto add = [&](const char* name, std::vector<int64_t> shape, float mean, float spread) {
+            t.push_back({p + name, std::move(shape), mean, spread});
+        };
+        add("input_layernorm.weight", {s.hidden}, 1, 0.1f);
+        add("post_attention_layernorm.weight", {s.hidden}, 1, 0.1f);
+        add("self_attn.q_proj.weight", {q, s.hidden}, 0, fan_in(s.hidden));
+        add("self_attn.q_proj.bias", {q}, 0, 0.5f);
+        add("self_attn.k_proj.weight", {kv, s.hidden}, 0, fan_in(s.hidden));
+        add("self_attn.k_proj.bias", {kv}, 0, 0.5f);
+        add("self_attn.v_proj.weight", {kv, s.hidden}, 0, fan_in(s.hidden));
+        add("self_attn.v_proj.bias", {kv}, 0, 0.1f);
+        add("self_attn.o_proj.weight", {s.hidden, q}, 0, fan_in(q));
+        add("mlp.gate_proj.weight", {s.intermediate, s.hidden}, 0, fan_in(s.hidden));
+        add("mlp.up_proj.weight", {s.intermediate, s.hidden}, 0, fan_in(s.hidden));
+        add("mlp.down_proj.weight", {s.hidden, s.intermediate}, 0, fan_in(s.intermediate));
+    }
+    if (!s.tied) t.push_back({"lm_head.weight", {s.vocab, s.hidden}, 0, fan_in(s.hidden)});
+    return t;
+}
+
+void write_weights(const std::vector<Tensor>& tensors, const fs::path& path, uint64_t seed) {
+    std::string header = R"({"__metadata__":{"format":"pt"})";
+    int64_t at = 0;
+    for (auto& t : tensors) {
+        std::string dims;
+        for (int64_t dim : t.shape) dims += fmt::format("{}{}", dims.empty() ? "" : ",", dim);
+        header += fmt::format(R"(,"{}":{{"dtype":"BF16","shape":[{}],"data_offsets":[{},{}]}})",
+                              t.name, dims, at, at + 2 * t.size());
+        at += 2 * t.size();
+    }
+    header += "}";
+    header.append((8 - header.size() % 8) % 8, ' ');
+    std::ofstream out(path, std::ios::binary);
+    uint64_t length = header.size();
+    out.write(reinterpret_cast<const char*>(&length), 8);
+    out << header;
+    uint64_t state = seed * 2 + 1;
+    std::vector<qwend::bf16_t> buffer(1 << 20);
+    for (auto& t : tensors)
+        for (int64_t done = 0; done < t.size(); done += int64_t(buffer.size())) {
+            const size_t n = size_t(std::min<int64_t>(t.size() - done, int64_t(buffer.size())));
+            for (size_t i = 0; i < n; i++) {
+                state = state * 6364136223846793005u + 1442695040888963407u;
+                const float uniform = float(int32_t(state >> 32)) * 0x1p-31f;
+                buffer[i] = qwend::float_to_bf16(t.mean + t.spread * uniform);
+            }
+            out.write(reinterpret_cast<const char*>(buffer.data()), std::streamsize(2 * n));
+        }
+    if (!out.flush()) throw std::runtime_error(fmt::format("cannot write {}", path.string()));
+}
+
+void write_config(const Shape& s, const fs::path& dir) {
+    std::ofstream(dir / "config.json") << fmt::format(
+        R"({{"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_act":"silu",)"
+        R"("hidden_size":{},"intermediate_size":{},"num_hidden_layers":{},)"
+        R"("num_attention_heads":{},"num_key_value_heads":{},"vocab_size":{},)"
+        R"("max_position_embeddings":32768,"rms_norm_eps":1e-6,"rope_theta":1000000.0,)"
+        R"("tie_word_embeddings":{},"use_sliding_window":false,"torch_dtype":"bfloat16"}})",
+        s.hidden, s.intermediate, s.layers, s.heads, s.kv_heads, s.vocab, s.tied);
+    std::ofstream(dir / "generation_config.json")
+        << R"({"do_sample":true,"temperature":0.7,"top_p":0.8,"top_k":20,)"
+           R"("repetition_penalty":1.05,"eos_token_id":[151645,151643]})";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::string shape_name = "0.5b", dir, tokenizer;
+    uint64_t seed = 1;
+    CLI::App app("Writes a checkpoint with random weights in a published Qwen2.5 shape.");
+    app.add_option("--shape", shape_name, "0.5b 1.5b 3b 7b 14b 32b 72b")->capture_default_str();
+    app.add_option("--tokenizer-from", tokenizer, "folder to copy the tokenizer files from")
+        ->required();
+    app.add_option("--seed", seed)->capture_default_str();
+    app.add_option("dir", dir, "where to write")->required();
+    CLI11_PARSE(app, argc, argv);
+    try {
+        for (const Shape& shape : kShapes) {
+            if (shape.name != shape_name) continue;
+            fs::create_directories(dir);
+            write_config(shape, dir);
+            for (auto name : {"tokenizer.json", "tokenizer_config.json"})
+                if (fs::exists(fs::path(tokenizer) / name))
+                    fs::copy_file(fs::path(tokenizer) / name, fs::path(dir) / name,
+                                  fs::copy_options::overwrite_existing);
+            write_weights(tensors_of(shape), fs::path(dir) / "model.safetensors", seed);
+            return 0;
+        }
+        fmt::print(stderr, "make_checkpoint: no shape {}\n", shape_name);
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "make_checkpoint: {}\n", error.what());
+    }
+    return 1;
+}
