@@ -114,7 +114,7 @@ layers: ## includes obey the layering of the README
 	@tests/check-layers
 
 asan tsan: ## unit tests and protocol band under the sanitizer
-	@tests/sanitize $@
+	+@tests/sanitize $@
 
 fuzz: ## every fuzz target for a short, deterministic run
 	@tests/install-deps $(FUZZ_DEPS)

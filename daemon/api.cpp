@@ -1,38 +1,21 @@
 #include "daemon/api.h"
 
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <map>
-#include <unordered_map>
 
 #include "daemon/access.h"
-#include "daemon/answer.h"
+#include "daemon/completions.h"
 #include "daemon/json_writer.h"
 #include "daemon/log.h"
 #include "daemon/openai.h"
+#include "daemon/responses.h"
 #include "daemon/status_page.h"
 #include "daemon/version.h"
 
 namespace qwend {
 
 namespace {
-
-constexpr size_t kOffloadBytes = 32 << 10;  // tokenising this much takes about a millisecond
-constexpr double kPingTick = 1;             // s; how exactly ping_interval is kept
-
-HttpResponse json_response(std::string body, int status = 200) {
-    return {status, {{"Content-Type", "application/json"}}, std::move(body)};
-}
-
-HttpResponse error_response(const ApiError& error) {
-    HttpResponse response = json_response(render_error(error), error.status);
-    if (error.status == 429 || error.status == 503)
-        response.headers.emplace_back("Retry-After", "1");
-    if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-    return response;
-}
 
 std::string error_type(int status) {
     if (status == 404) return "not_found_error";
@@ -47,18 +30,17 @@ bool is_json_type(std::string_view type) {
            type == "application/x-www-form-urlencoded";
 }
 
-uint64_t random_seed() {
-    uint64_t seed = 0;
-    (void)!getrandom(&seed, sizeof seed, 0);
-    return seed;
-}
-
 }  // namespace
 
 struct Api::Impl {
     Impl(EventLoop& l, Engine& e, Metrics& m, const Options& o, const ServedModel& s,
          std::vector<std::string> keys)
-        : loop(l), engine(e), metrics(m), options(o), model(s), began(monotonic_seconds()) {
+        : engine(e),
+          metrics(m),
+          options(o),
+          model(s),
+          began(monotonic_seconds()),
+          completions(l, e, m, o, s, [this] { return unavailable(); }) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
         access.check_host = !o.insecure_no_auth;
@@ -94,21 +76,7 @@ struct Api::Impl {
     void write_model(JsonWriter& w, const std::string& name) const;
 
     RequestLimits limits() const { return {options.max_choices, model.tokenizer.size()}; }
-    int context_limit() const;
-    using Prompts = std::vector<std::vector<int32_t>>;
-    struct Encoded {
-        Prompts prompts;
-        std::optional<ApiError> error;
-    };
-    Encoded encode(const CompletionRequest& request) const;
-    std::optional<ApiError> finish_request(CompletionRequest& request, Prompts& prompts) const;
-    void complete(const ExchangePtr& exchange, CompletionRequest request);
-    void start(const ExchangePtr& exchange, CompletionRequest request, Encoded encoded);
-    void forget(const std::shared_ptr<Answer>& answer);
-    void cancel(const std::shared_ptr<Answer>& answer);
-    void on_ping_tick();
 
-    EventLoop& loop;
     Engine& engine;
     Metrics& metrics;
     const Options& options;
@@ -116,16 +84,7 @@ struct Api::Impl {
     AccessRules access;
     const double began;
     bool draining = false;
-    SequenceId next_sequence = 1;
-    int n_tokenizing = 0;
-
-    struct Target {
-        std::shared_ptr<Answer> answer;
-        int choice;
-    };
-    std::unordered_map<SequenceId, Target> targets;
-    std::map<const Answer*, std::shared_ptr<Answer>> answers;
-    std::shared_ptr<EventLoop::Timer> ping_timer;  // only while somebody may need a ping
+    Completions completions;
 };
 
 const std::vector<Api::Impl::Route>& Api::Impl::routes() {
@@ -250,7 +209,11 @@ void Api::Impl::get_page(const ExchangePtr& exchange) {
 void Api::Impl::write_model(JsonWriter& w, const std::string& name) const {
     w.begin_object().key("id").string(name).key("object").string("model");
     w.key("created").integer(model.created).key("owned_by").string("qwend");
-    w.key("root").string(model.root).key("max_model_len").integer(context_limit()).end_object();
+    w.key("root")
+        .string(model.root)
+        .key("max_model_len")
+        .integer(completions.context_limit())
+        .end_object();
 }
 
 void Api::Impl::get_models(const ExchangePtr& exchange) {
@@ -272,77 +235,12 @@ void Api::Impl::get_model(const ExchangePtr& exchange) {
     exchange->respond(json_response(w.take()));
 }
 
-/// The context that can really be had: the model's, or the KV pool's if that is smaller.
-int Api::Impl::context_limit() const {
-    const auto info = engine.backend_info();
-    return info ? std::min(model.max_model_len, info->n_blocks * info->block_size)
-                : model.max_model_len;
-}
-
-Api::Impl::Encoded Api::Impl::encode(const CompletionRequest& request) const {
-    Encoded encoded;
-    if (!request.messages.empty()) {
-        RenderResult rendered =
-            render_chat(model.chat_template, request.messages, request.chat_options);
-        if (!rendered.error.empty()) {
-            encoded.error =
-                bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param);
-            return encoded;
-        }
-        encoded.prompts.push_back(
-            model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans));
-    }
-    for (const Prompt& prompt : request.prompts) {
-        if (auto* ids = std::get_if<std::vector<int32_t>>(&prompt))
-            encoded.prompts.push_back(*ids);
-        else
-            encoded.prompts.push_back(
-                model.tokenizer.encode_with_added_tokens(std::get<std::string>(prompt)));
-    }
-    return encoded;
-}
-
-/// Fits the request to the model: context, stop ids, seed.
-std::optional<ApiError> Api::Impl::finish_request(CompletionRequest& request,
-                                                  Prompts& prompts) const {
-    if (!request.model.empty() &&
-        std::find(model.names.begin(), model.names.end(), request.model) == model.names.end())
-        return ApiError{404, "not_found_error", "model_not_found", "model",
-                        fmt::format("no model \"{}\" is served here", request.model)};
-    const int limit = context_limit();
-    size_t longest = 0;
-    for (auto& prompt : prompts) {
-        if (request.truncate_prompt_tokens && int(prompt.size()) > *request.truncate_prompt_tokens)
-            prompt.erase(prompt.begin(), prompt.end() - *request.truncate_prompt_tokens);
-        if (prompt.empty())
-            return bad_request("the prompt is empty", request.chat ? "messages" : "prompt");
-        longest = std::max(longest, prompt.size());
-    }
-    constexpr int kDefaultTextTokens = 16;  // OpenAI's
-    const int wanted = request.max_tokens.value_or(request.chat ? 1 : kDefaultTextTokens);
-    if (longest + size_t(wanted) > size_t(limit))
-        return bad_request(
-            fmt::format("this model's context is {} tokens, but the prompt has {} and {} more were "
-                        "asked for",
-                        limit, longest, wanted),
-            request.chat ? "messages" : "prompt", "context_length_exceeded");
-    if (!request.max_tokens)
-        request.max_tokens = request.chat ? limit - int(longest) : kDefaultTextTokens;
-    request.sampling.seed = request.seed.value_or(random_seed());
-    request.sampling.stop_token_ids = request.stop_token_ids;
-    if (!request.ignore_eos)
-        request.sampling.stop_token_ids.insert(request.sampling.stop_token_ids.end(),
-                                               model.eos_token_ids.begin(),
-                                               model.eos_token_ids.end());
-    return std::nullopt;
-}
-
 void Api::Impl::post_chat(const ExchangePtr& exchange) {
     CompletionRequest request;
     if (auto error =
             parse_chat_request(exchange->request().body, model.defaults, limits(), request))
         return exchange->respond(error_response(*error));
-    complete(exchange, std::move(request));
+    completions.start(exchange, std::move(request));
 }
 
 void Api::Impl::post_completions(const ExchangePtr& exchange) {
@@ -350,91 +248,20 @@ void Api::Impl::post_completions(const ExchangePtr& exchange) {
     if (auto error =
             parse_completion_request(exchange->request().body, model.defaults, limits(), request))
         return exchange->respond(error_response(*error));
-    complete(exchange, std::move(request));
-}
-
-/// Tokenises here if it is quick, else on libuv's thread pool.
-void Api::Impl::complete(const ExchangePtr& exchange, CompletionRequest request) {
-    metrics.unknown_fields.add(uint64_t(request.n_unknown_fields));
-    if (exchange->request().body.size() < kOffloadBytes) {
-        Encoded encoded = encode(request);
-        return start(exchange, std::move(request), std::move(encoded));
-    }
-    struct Job {
-        ExchangePtr exchange;
-        CompletionRequest request;
-        Encoded encoded;
-    };
-    auto job = std::make_shared<Job>(Job{exchange, std::move(request), {}});
-    n_tokenizing++;
-    loop.offload([this, job] { job->encoded = encode(job->request); },
-                 [this, job] {
-                     n_tokenizing--;
-                     if (!job->exchange->client_gone())
-                         start(job->exchange, std::move(job->request), std::move(job->encoded));
-                 });
-}
-
-void Api::Impl::start(const ExchangePtr& exchange, CompletionRequest request, Encoded encoded) {
-    if (!encoded.error) encoded.error = finish_request(request, encoded.prompts);
-    if (encoded.error) return exchange->respond(error_response(*encoded.error));
-    auto answer =
-        std::make_shared<Answer>(exchange, model, std::move(request), std::move(encoded.prompts));
-    std::vector<GenerationRequest> sequences;
-    for (int i = 0; i < answer->n_choices(); i++) {
-        GenerationRequest sequence;
-        sequence.id = answer->sequence_of(i) = next_sequence++;
-        sequence.prompt = answer->prompt_of(i);
-        sequence.sampling = answer->request().sampling;
-        sequence.sampling.seed += uint64_t(i);  // choices differ, and each can be had again
-        sequence.max_tokens = *answer->request().max_tokens;
-        sequence.priority = answer->request().priority;
-        sequence.cache_salt = answer->request().cache_salt;
-        sequences.push_back(std::move(sequence));
-    }
-    if (!engine.submit(std::move(sequences))) {
-        auto error = unavailable();
-        return exchange->respond(error_response(error.value_or(
-            ApiError{429, "rate_limit_error", "queue_full", "", "the queue is full; try again"})));
-    }
-    for (int i = 0; i < answer->n_choices(); i++) targets[answer->sequence_of(i)] = {answer, i};
-    answers[answer.get()] = answer;
-    exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {
-        if (auto gone = weak.lock()) cancel(gone);
-    });
-    if (!ping_timer)
-        ping_timer = loop.add_timer(std::min(kPingTick, options.ping_interval), true,
-                                    [this] { on_ping_tick(); });
-}
-
-void Api::Impl::forget(const std::shared_ptr<Answer>& answer) {
-    for (int i = 0; i < answer->n_choices(); i++) targets.erase(answer->sequence_of(i));
-    answers.erase(answer.get());
-    if (answers.empty()) ping_timer.reset();
-}
-
-void Api::Impl::cancel(const std::shared_ptr<Answer>& answer) {
-    for (int i = 0; i < answer->n_choices(); i++)
-        if (!answer->choice_done(i)) engine.cancel(answer->sequence_of(i));
-    forget(answer);
-}
-
-void Api::Impl::on_ping_tick() {
-    const double now = monotonic_seconds();
-    for (auto& [key, answer] : answers) answer->ping(now, options.ping_interval);
+    completions.start(exchange, std::move(request));
 }
 
 void Api::Impl::post_tokenize(const ExchangePtr& exchange) {
     CompletionRequest request;
     std::optional<ApiError> error =
         parse_tokenize_request(exchange->request().body, limits(), request);
-    Encoded encoded;
-    if (!error) encoded = encode(request), error = encoded.error;
+    EncodedPrompts encoded;
+    if (!error) encoded = completions.encode(request), error = encoded.error;
     if (error) return exchange->respond(error_response(*error));
     const auto& ids = encoded.prompts[0];
     exchange->respond(
         json_response(fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{}}})",
-                                  fmt::join(ids, ","), ids.size(), context_limit())));
+                                  fmt::join(ids, ","), ids.size(), completions.context_limit())));
 }
 
 void Api::Impl::post_detokenize(const ExchangePtr& exchange) {
@@ -498,27 +325,6 @@ HttpHandler Api::handler() {
     return handler;
 }
 
-void Api::on_engine_events() {
-    std::map<const Answer*, std::shared_ptr<Answer>> touched;
-    for (TokenEvent& event : impl_->engine.take_events()) {
-        auto found = impl_->targets.find(event.id);
-        if (found == impl_->targets.end()) continue;  // cancelled meanwhile
-        const auto [answer, choice] = found->second;
-        touched[answer.get()] = answer;
-        if (answer->on_event(choice, event)) impl_->engine.cancel(event.id);
-    }
-    const double now = monotonic_seconds();
-    for (auto& [key, answer] : touched) {
-        if (!answer->flush(now)) continue;
-        const Usage usage = answer->usage();
-        log_info("{} {} {} prompt_tokens={} cached_tokens={} completion_tokens={}",
-                 answer->exchange()->request().request_id, answer->exchange()->request().path,
-                 answer->failed() ? "failed" : "done", usage.prompt_tokens, usage.cached_tokens,
-                 usage.completion_tokens);
-        impl_->cancel(answer);
-    }
-}
-
 void Api::set_api_keys(std::vector<std::string> keys) {
     impl_->access.api_keys = std::move(keys);
 }
@@ -527,16 +333,16 @@ void Api::start_draining() {
     impl_->draining = true;
 }
 
+void Api::on_engine_events() {
+    impl_->completions.on_engine_events();
+}
+
 int Api::n_in_flight() const {
-    return int(impl_->answers.size()) + impl_->n_tokenizing;
+    return impl_->completions.n_in_flight();
 }
 
 void Api::abort_all() {
-    const auto open = impl_->answers;
-    for (auto& [key, answer] : open) {
-        answer->fail({503, "unavailable_error", "draining", "", "the server is shutting down"});
-        impl_->cancel(answer);
-    }
+    impl_->completions.abort_all();
 }
 
 }  // namespace qwend

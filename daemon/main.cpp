@@ -76,9 +76,9 @@ int run(const CommandLine& line) {
                                              : serve(line.options, model, make_backend);
 }
 
-/// OpenMP's threads wait for each other by spinning, by default for milliseconds: with the event loop
-/// or anybody else on the same cores they then keep those from running who they wait for. libgomp
-/// reads its setting before main(), so it takes a second start, which costs a millisecond.
+/// OpenMP's threads wait for each other by spinning, by default for milliseconds: with the event
+/// loop or anybody else on the same cores they then keep those from running who they wait for.
+/// libgomp reads its setting before main(), so it takes a second start, which costs a millisecond.
 void restart_with_short_spin(char** argv) {
     if (getenv("GOMP_SPINCOUNT")) return;
     setenv("GOMP_SPINCOUNT", "1000", 1);

@@ -30,83 +30,60 @@ CLI::Validator positive() {
 }  // namespace
 
 void define_options(CLI::App& app, Options& o) {
-    const std::string model = "Model", network = "Network", engine = "Engine", limits = "Limits";
-    app.add_option("--model", o.model, "checkpoint folder, as git clone leaves it")->group(model);
+    app.option_defaults()->group("Model");
+    app.add_option("--model", o.model, "checkpoint folder, as git clone leaves it");
     app.add_option("--served-model-name", o.served_model_name,
-                   "names clients may use; default: the folder's")
-        ->group(model);
+                   "names clients may use; default: the folder's");
     app.add_option("--max-context", o.max_context, "tokens of context; 0: the model's own limit")
-        ->check(CLI::Range(0, 1 << 24))
-        ->group(model);
-
-    app.add_option("--listen", o.listen, "HOST:PORT, [IPV6]:PORT or unix:/PATH; may be repeated")
-        ->group(network);
-    app.add_option("--api-key-file", o.api_key_file, "one key a line; mode 0600")->group(network);
+        ->check(CLI::Range(0, 1 << 24));
+    app.option_defaults()->group("Network");
+    app.add_option("--listen", o.listen, "HOST:PORT, [IPV6]:PORT or unix:/PATH; may be repeated");
+    app.add_option("--api-key-file", o.api_key_file, "one key a line; mode 0600");
     app.add_flag("--insecure-no-auth,!--no-insecure-no-auth", o.insecure_no_auth,
-                 "serve other machines without API keys")
-        ->group(network);
-    app.add_option("--cors-origins", o.cors_origins, "origins browsers may call from; * for all")
-        ->group(network);
+                 "serve other machines without API keys");
+    app.add_option("--cors-origins", o.cors_origins, "origins browsers may call from; * for all");
     app.add_option("--log-level", o.log_level, "error, warning, notice, info or debug")
-        ->check(CLI::IsMember({"error", "warning", "notice", "info", "debug"}))
-        ->group(network);
-
+        ->check(CLI::IsMember({"error", "warning", "notice", "info", "debug"}));
+    app.option_defaults()->group("Engine");
     app.add_option("--device", o.device, "auto, cpu or cuda")
-        ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
-        ->group(engine);
-    app.add_option("--threads", o.threads, "CPU threads; 0: all cores")
-        ->check(CLI::Range(0, 4096))
-        ->group(engine);
+        ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+    app.add_option("--threads", o.threads, "CPU threads; 0: all cores")->check(CLI::Range(0, 4096));
     app.add_option("--max-sequences", o.max_sequences, "sequences generated at once")
-        ->check(CLI::Range(1, 4096))
-        ->group(engine);
+        ->check(CLI::Range(1, 4096));
     app.add_option("--max-queue", o.max_queue, "sequences waiting; more are answered 429")
-        ->check(CLI::Range(0, 1 << 20))
-        ->group(engine);
+        ->check(CLI::Range(0, 1 << 20));
     app.add_option("--max-step-tokens", o.max_step_tokens,
                    "tokens computed in one step: decode rows, then chunks of prompts")
-        ->check(CLI::Range(1, 65536))
-        ->group(engine);
+        ->check(CLI::Range(1, 65536));
     app.add_option("--kv-cache-memory", o.kv_cache_memory, "bytes, or 512M, 4G; 0: choose")
-        ->transform(CLI::AsSizeValue(false))
-        ->group(engine);
+        ->transform(CLI::AsSizeValue(false));
     app.add_flag("--prefix-cache,!--no-prefix-cache", o.prefix_cache,
-                 "reuse what prompts have in common")
-        ->group(engine);
+                 "reuse what prompts have in common");
     app.add_option("--step-timeout", o.step_timeout, "seconds after which a step counts as stalled")
-        ->check(positive())
-        ->group(engine);
-
+        ->check(positive());
+    app.option_defaults()->group("Limits");
     app.add_option("--max-connections", o.max_connections, "clients at once")
-        ->check(CLI::Range(1, 1 << 20))
-        ->group(limits);
+        ->check(CLI::Range(1, 1 << 20));
     app.add_option("--max-body", o.max_body, "bytes of one request's body, or 8M")
-        ->transform(CLI::AsSizeValue(false))
-        ->group(limits);
+        ->transform(CLI::AsSizeValue(false));
     app.add_option("--max-choices", o.max_choices, "choices of one request")
-        ->check(CLI::Range(1, 4096))
-        ->group(limits);
+        ->check(CLI::Range(1, 4096));
     app.add_option("--header-timeout", o.header_timeout, "seconds for a request's headers")
-        ->check(positive())
-        ->group(limits);
+        ->check(positive());
     app.add_option("--body-timeout", o.body_timeout, "seconds without any of a body coming")
-        ->check(positive())
-        ->group(limits);
+        ->check(positive());
     app.add_option("--keepalive-timeout", o.keepalive_timeout, "seconds between requests")
-        ->check(positive())
-        ->group(limits);
+        ->check(positive());
     app.add_option("--write-timeout", o.write_timeout,
                    "seconds without progress of a client that does not read")
-        ->check(positive())
-        ->group(limits);
+        ->check(positive());
     app.add_option("--ping-interval", o.ping_interval,
                    "seconds between comments on a stream that has nothing to say")
-        ->check(positive())
-        ->group(limits);
+        ->check(positive());
     app.add_option("--drain-timeout", o.drain_timeout,
                    "seconds answers may take to finish after SIGTERM")
-        ->check(positive())
-        ->group(limits);
+        ->check(positive());
+    app.option_defaults()->group("Options");
 }
 
 int parse_command_line(int argc, const char* const* argv, CommandLine& out) {

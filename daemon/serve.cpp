@@ -67,8 +67,8 @@ class Daemon {
   public:
     Daemon(const Options& options, const ServedModel& model, std::vector<std::string> keys)
         : options_(options),
-          engine_({options.max_queue, options.prefix_cache, options.step_timeout},
-                  metrics_, loop_.make_wake([this] { on_engine(); })),
+          engine_({options.max_queue, options.prefix_cache, options.step_timeout}, metrics_,
+                  loop_.make_wake([this] { on_engine(); })),
           api_(loop_, engine_, metrics_, options, model, std::move(keys)),
           server_(loop_, http_limits(options), api_.handler()) {}
 

@@ -59,14 +59,14 @@ def test_several_choices(daemon):
 
 
 def test_tool_calls_stream(daemon):
-    tool = {"type": "function", "function": {"name": "get_time", "description": "Get the current time in a city",
-                                             "parameters": {"type": "object", "properties": {
-                                                 "city": {"type": "string", "description": "Name of the city"}},
-                                                 "required": ["city"]}}}
+    tool = {"type": "function", "function": {
+        "name": "get_time", "description": "Get the current time in a timezone",
+        "parameters": {"type": "object", "required": ["timezone"], "properties": {
+            "timezone": {"type": "string", "description": "IANA timezone, e.g. Europe/Paris"}}}}}
     events = stream(daemon, "/v1/chat/completions", chat("What time is it in London?", tools=[tool]))
     deltas = [c["delta"]["tool_calls"][0] for e in events[:-1] for c in e["choices"] if "tool_calls" in c["delta"]]
     assert deltas[0]["function"] == {"name": "get_time", "arguments": ""} and deltas[0]["id"]
-    assert json.loads("".join(d["function"]["arguments"] for d in deltas)) == {"city": "London"}
+    assert json.loads("".join(d["function"]["arguments"] for d in deltas)) == {"timezone": "Europe/London"}
     assert events[-2]["choices"][0]["finish_reason"] == "tool_calls"
 
 

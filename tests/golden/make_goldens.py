@@ -74,7 +74,7 @@ def chat_cases():
 def chat_golden():
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
     environment.filters["tojson"] = lambda v: json.dumps(v, ensure_ascii=False)
-    texts = {"qwen2": QWEN2, "qwen2_5": (DEMO / "corpus" / "chat_template.jinja").read_text()}
+    texts = {"qwen2": QWEN2, "qwen2_5": json.loads((DEMO / "tokenizer_config.json").read_text())["chat_template"]}
     cases = []
     for template, messages, tools in chat_cases():
         for prompt in (True, False):

@@ -1,0 +1,199 @@
+#include "daemon/completions.h"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <algorithm>
+
+#include "daemon/log.h"
+#include "daemon/responses.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr size_t kOffloadBytes = 32 << 10;  // tokenising this much takes about a millisecond
+constexpr double kPingTick = 1;             // s; how exactly ping_interval is kept
+
+uint64_t random_seed() {
+    uint64_t seed = 0;
+    (void)!getrandom(&seed, sizeof seed, 0);
+    return seed;
+}
+
+}  // namespace
+
+Completions::Completions(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
+                         const ServedModel& model,
+                         std::function<std::optional<ApiError>()> unavailable)
+    : loop_(loop),
+      engine_(engine),
+      metrics_(metrics),
+      options_(options),
+      model_(model),
+      unavailable_(std::move(unavailable)) {}
+
+int Completions::context_limit() const {
+    const auto info = engine_.backend_info();
+    return info ? std::min(model_.max_model_len, info->n_blocks * info->block_size)
+                : model_.max_model_len;
+}
+
+EncodedPrompts Completions::encode(const CompletionRequest& request) const {
+    EncodedPrompts encoded;
+    if (!request.messages.empty()) {
+        RenderResult rendered =
+            render_chat(model_.chat_template, request.messages, request.chat_options);
+        if (!rendered.error.empty()) {
+            encoded.error =
+                bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param);
+            return encoded;
+        }
+        encoded.prompts.push_back(
+            model_.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans));
+    }
+    for (const Prompt& prompt : request.prompts) {
+        if (auto* ids = std::get_if<std::vector<int32_t>>(&prompt))
+            encoded.prompts.push_back(*ids);
+        else
+            encoded.prompts.push_back(
+                model_.tokenizer.encode_with_added_tokens(std::get<std::string>(prompt)));
+    }
+    return encoded;
+}
+
+/// Fits the request to the model: context, stop ids, seed.
+std::optional<ApiError> Completions::finish_request(
+    CompletionRequest& request, std::vector<std::vector<int32_t>>& prompts) const {
+    if (!request.model.empty() &&
+        std::find(model_.names.begin(), model_.names.end(), request.model) == model_.names.end())
+        return ApiError{404, "not_found_error", "model_not_found", "model",
+                        fmt::format("no model \"{}\" is served here", request.model)};
+    const int limit = context_limit();
+    size_t longest = 0;
+    for (auto& prompt : prompts) {
+        if (request.truncate_prompt_tokens && int(prompt.size()) > *request.truncate_prompt_tokens)
+            prompt.erase(prompt.begin(), prompt.end() - *request.truncate_prompt_tokens);
+        if (prompt.empty())
+            return bad_request("the prompt is empty", request.chat ? "messages" : "prompt");
+        longest = std::max(longest, prompt.size());
+    }
+    constexpr int kDefaultTextTokens = 16;  // OpenAI's
+    const int wanted = request.max_tokens.value_or(request.chat ? 1 : kDefaultTextTokens);
+    if (longest + size_t(wanted) > size_t(limit))
+        return bad_request(
+            fmt::format("this model's context is {} tokens, but the prompt has {} and {} more were "
+                        "asked for",
+                        limit, longest, wanted),
+            request.chat ? "messages" : "prompt", "context_length_exceeded");
+    if (!request.max_tokens)
+        request.max_tokens = request.chat ? limit - int(longest) : kDefaultTextTokens;
+    request.sampling.seed = request.seed.value_or(random_seed());
+    request.sampling.stop_token_ids = request.stop_token_ids;
+    if (!request.ignore_eos)
+        request.sampling.stop_token_ids.insert(request.sampling.stop_token_ids.end(),
+                                               model_.eos_token_ids.begin(),
+                                               model_.eos_token_ids.end());
+    return std::nullopt;
+}
+
+/// Tokenises here if it is quick, else on libuv's thread pool.
+void Completions::start(const ExchangePtr& exchange, CompletionRequest request) {
+    metrics_.unknown_fields.add(uint64_t(request.n_unknown_fields));
+    if (exchange->request().body.size() < kOffloadBytes) {
+        EncodedPrompts encoded = encode(request);
+        return submit(exchange, std::move(request), std::move(encoded));
+    }
+    struct Job {
+        ExchangePtr exchange;
+        CompletionRequest request;
+        EncodedPrompts encoded;
+    };
+    auto job = std::make_shared<Job>(Job{exchange, std::move(request), {}});
+    n_tokenizing_++;
+    loop_.offload([this, job] { job->encoded = encode(job->request); },
+                  [this, job] {
+                      n_tokenizing_--;
+                      if (!job->exchange->client_gone())
+                          submit(job->exchange, std::move(job->request), std::move(job->encoded));
+                  });
+}
+
+void Completions::submit(const ExchangePtr& exchange, CompletionRequest request,
+                         EncodedPrompts encoded) {
+    if (!encoded.error) encoded.error = finish_request(request, encoded.prompts);
+    if (encoded.error) return exchange->respond(error_response(*encoded.error));
+    auto answer =
+        std::make_shared<Answer>(exchange, model_, std::move(request), std::move(encoded.prompts));
+    std::vector<GenerationRequest> sequences;
+    for (int i = 0; i < answer->n_choices(); i++) {
+        GenerationRequest sequence;
+        sequence.id = answer->sequence_of(i) = next_sequence_++;
+        sequence.prompt = answer->prompt_of(i);
+        sequence.sampling = answer->request().sampling;
+        sequence.sampling.seed += uint64_t(i);  // choices differ, and each can be had again
+        sequence.max_tokens = *answer->request().max_tokens;
+        sequence.priority = answer->request().priority;
+        sequence.cache_salt = answer->request().cache_salt;
+        sequences.push_back(std::move(sequence));
+    }
+    if (!engine_.submit(std::move(sequences))) {
+        auto error = unavailable_();
+        return exchange->respond(error_response(error.value_or(
+            ApiError{429, "rate_limit_error", "queue_full", "", "the queue is full; try again"})));
+    }
+    for (int i = 0; i < answer->n_choices(); i++) targets_[answer->sequence_of(i)] = {answer, i};
+    answers_[answer.get()] = answer;
+    exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {
+        if (auto gone = weak.lock()) cancel(gone);
+    });
+    if (!ping_timer_)
+        ping_timer_ = loop_.add_timer(std::min(kPingTick, options_.ping_interval), true,
+                                      [this] { on_ping_tick(); });
+}
+
+/// Lets go of an answer, complete or not.
+void Completions::cancel(const std::shared_ptr<Answer>& answer) {
+    for (int i = 0; i < answer->n_choices(); i++)
+        if (!answer->choice_done(i)) engine_.cancel(answer->sequence_of(i));
+    for (int i = 0; i < answer->n_choices(); i++) targets_.erase(answer->sequence_of(i));
+    answers_.erase(answer.get());
+    if (answers_.empty()) ping_timer_.reset();
+}
+
+void Completions::on_ping_tick() {
+    const double now = monotonic_seconds();
+    const auto open = answers_;  // a ping may find its client gone
+    for (auto& [key, answer] : open) answer->ping(now, options_.ping_interval);
+}
+
+void Completions::on_engine_events() {
+    std::unordered_map<const Answer*, std::shared_ptr<Answer>> touched;
+    for (TokenEvent& event : engine_.take_events()) {
+        auto found = targets_.find(event.id);
+        if (found == targets_.end()) continue;  // cancelled meanwhile
+        const auto [answer, choice] = found->second;
+        touched[answer.get()] = answer;
+        if (answer->on_event(choice, event)) engine_.cancel(event.id);
+    }
+    const double now = monotonic_seconds();
+    for (auto& [key, answer] : touched) {
+        if (!answer->flush(now)) continue;
+        const Usage usage = answer->usage();
+        log_info("{} {} {} prompt_tokens={} cached_tokens={} completion_tokens={}",
+                 answer->exchange()->request().request_id, answer->exchange()->request().path,
+                 answer->failed() ? "failed" : "done", usage.prompt_tokens, usage.cached_tokens,
+                 usage.completion_tokens);
+        cancel(answer);
+    }
+}
+
+void Completions::abort_all() {
+    const auto open = answers_;
+    for (auto& [key, answer] : open) {
+        answer->fail({503, "unavailable_error", "draining", "", "the server is shutting down"});
+        cancel(answer);
+    }
+}
+
+}  // namespace qwend

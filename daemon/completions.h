@@ -1,0 +1,70 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/answer.h"
+#include "daemon/engine.h"
+#include "daemon/metrics.h"
+#include "daemon/options.h"
+#include "daemon/served_model.h"
+#include "net/http.h"
+#include "net/loop.h"
+
+namespace qwend {
+
+/// The prompts of a request as token ids, or why there are none.
+struct EncodedPrompts {
+    std::vector<std::vector<int32_t>> prompts;
+    std::optional<ApiError> error;
+};
+
+/// Requests become sequences of the engine, its events become answers. Everything runs on the loop
+/// thread; long tokenisations are offloaded.
+class Completions {
+  public:
+    /// `unavailable` says why nothing can be generated now, if so. All references outlive this.
+    Completions(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
+                const ServedModel& model, std::function<std::optional<ApiError>()> unavailable);
+
+    EncodedPrompts encode(const CompletionRequest& request) const;
+    /// The context that can really be had: the model's, or the KV pool's if that is smaller.
+    int context_limit() const;
+
+    /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
+    void start(const ExchangePtr& exchange, CompletionRequest request);
+    /// Delivers what the engine did.
+    void on_engine_events();
+
+    int n_in_flight() const { return int(answers_.size()) + n_tokenizing_; }
+    void abort_all();  // ends each with an error event or a 503
+
+  private:
+    struct Target {
+        std::shared_ptr<Answer> answer;
+        int choice;
+    };
+
+    std::optional<ApiError> finish_request(CompletionRequest& request,
+                                           std::vector<std::vector<int32_t>>& prompts) const;
+    void submit(const ExchangePtr& exchange, CompletionRequest request, EncodedPrompts encoded);
+    void cancel(const std::shared_ptr<Answer>& answer);
+    void on_ping_tick();
+
+    EventLoop& loop_;
+    Engine& engine_;
+    Metrics& metrics_;
+    const Options& options_;
+    const ServedModel& model_;
+    std::function<std::optional<ApiError>()> unavailable_;
+    SequenceId next_sequence_ = 1;
+    int n_tokenizing_ = 0;
+    std::unordered_map<SequenceId, Target> targets_;
+    std::unordered_map<const Answer*, std::shared_ptr<Answer>> answers_;
+    std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping
+};
+
+}  // namespace qwend
