@@ -1,12 +1,17 @@
 #include "model/cpu_linear.h"
 
+#include <sys/mman.h>
+
+#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
 #include <unordered_map>
 
 #include "model/bf16.h"
+#include "model/cpu_few_rows.h"
 #include "model/cpu_ops.h"
 
 namespace qwend {
@@ -38,7 +43,8 @@ memory::data_type weight_type() {
 struct LinearWorkspace::Impl {
     using Key = std::tuple<int, int, int, bool>;  // k, n, rows, bias
     std::map<Key, dnnl::matmul> primitives;
-    std::vector<bf16_t> input;  // (rows, k), converted
+    std::map<std::pair<int, int>, bool> few_rows_agrees;  // by k, n: bit for bit with oneDNN
+    std::vector<bf16_t> input;                            // (rows, k), converted
     std::vector<float> padded_input, padded_output;
     std::vector<std::byte> scratchpad;
     dnnl::stream stream{cpu_engine()};
@@ -47,10 +53,28 @@ struct LinearWorkspace::Impl {
 LinearWorkspace::LinearWorkspace() : impl_(std::make_unique<Impl>()) {}
 LinearWorkspace::~LinearWorkspace() = default;
 
+/// Memory in huge pages where the kernel has them: weights are read from end to end for every
+/// token, and with small pages every 4 KiB of that begins with a walk of the page table.
+struct HugePages {
+    static constexpr size_t kPage = size_t(2) << 20;
+    explicit HugePages(size_t n_bytes) {
+        const size_t n_padded = (n_bytes + kPage - 1) / kPage * kPage;
+        address = std::aligned_alloc(n_bytes < kPage ? 64 : kPage, n_padded);
+        if (!address) throw std::bad_alloc();
+        if (n_bytes >= kPage) (void)!madvise(address, n_padded, MADV_HUGEPAGE);
+    }
+    ~HugePages() { std::free(address); }
+    HugePages(const HugePages&) = delete;
+    HugePages& operator=(const HugePages&) = delete;
+    void* address;
+};
+
 struct CpuLinear::Impl {
     int n = 0, k = 0;
-    memory weights;  // (k, n) in oneDNN's own layout
-    memory bias;     // (1, n) f32, or empty
+    std::unique_ptr<HugePages> storage;
+    memory weights;            // (k, n) in oneDNN's own layout, in storage
+    memory bias;               // (1, n) f32, or empty
+    bool is_panelled = false;  // that layout is few_rows_product's
 
     dnnl::matmul::primitive_desc describe(int n_rows, const memory::desc& weight_desc) const {
         memory::desc x({n_rows, k}, weight_type(), memory::format_tag::ab);
@@ -62,11 +86,17 @@ struct CpuLinear::Impl {
     }
     void pack(const std::vector<TensorView>& parts);
     void multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
+    bool few_rows_agrees(LinearWorkspace::Impl& workspace) const;
+    void multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
 };
 
 void CpuLinear::Impl::pack(const std::vector<TensorView>& parts) {
     memory::desc any({k, n}, weight_type(), memory::format_tag::any);
-    weights = memory(describe(kMaxRows, any).weights_desc(), cpu_engine());
+    const memory::desc layout = describe(kMaxRows, any).weights_desc();
+    storage = std::make_unique<HugePages>(layout.get_size());
+    weights = memory(layout, cpu_engine(), storage->address);
+    is_panelled = uses_bf16() &&
+                  layout == memory::desc({k, n}, weight_type(), memory::format_tag::BA16a64b2a);
     struct Row {
         const TensorView* part;
         int64_t row;
@@ -107,6 +137,34 @@ void CpuLinear::Impl::pack(const std::vector<TensorView>& parts) {
         dnnl::reorder(from, to).execute(stream, from, to);
         stream.wait();
     }
+}
+
+/// Whether our kernel may stand in for oneDNN's: another version may add in another order, and then
+/// a row would depend on how many there are. Tried once a shape, on numbers that round.
+bool CpuLinear::Impl::few_rows_agrees(LinearWorkspace::Impl& workspace) const {
+    if (!is_panelled) return false;
+    auto [found, is_new] = workspace.few_rows_agrees.try_emplace({k, n});
+    if (!is_new) return found->second;
+    constexpr int kRows = 8;
+    std::vector<float> x(size_t(kRows) * k), many(size_t(kRows) * n), few(size_t(kFewRows) * n);
+    uint32_t random = 1;
+    for (float& value : x) value = float(random = random * 1664525 + 1013904223) * 0x1p-32f - 0.5f;
+    multiply(workspace, x.data(), kRows, many.data());
+    multiply_few(workspace, x.data(), kFewRows, few.data());
+    return found->second = std::memcmp(few.data(), many.data(), few.size() * sizeof(float)) == 0;
+}
+
+/// Up to four rows on our own kernel.
+void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
+                                   float* y) const {
+    const int k_padded = (k + kPanelDepth - 1) / kPanelDepth * kPanelDepth;
+    auto& input = workspace.input;
+    input.assign(std::max(input.size(), size_t(n_rows) * k_padded), bf16_t{});
+    for (int row = 0; row < n_rows; row++)
+        to_bf16(x + size_t(row) * k, input.data() + size_t(row) * k_padded, k);
+    few_rows_product(input.data(), n_rows, k_padded,
+                     static_cast<const bf16_t*>(weights.get_data_handle()),
+                     bias ? static_cast<const float*>(bias.get_data_handle()) : nullptr, n, y);
 }
 
 void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
@@ -162,6 +220,8 @@ CpuLinear::~CpuLinear() = default;
 void CpuLinear::apply(LinearWorkspace& workspace, const float* x, int n_rows, float* y) const {
     const int n = impl_->n, k = impl_->k;
     LinearWorkspace::Impl& w = *workspace.impl_;
+    if (n_rows <= kFewRows && impl_->few_rows_agrees(w))
+        return impl_->multiply_few(w, x, n_rows, y);
     for (int row = 0; row < n_rows; row += kMaxRows) {
         const int n_now = std::min(kMaxRows, n_rows - row), n_padded = padded_rows(n_now);
         const float* from = x + size_t(row) * k;

@@ -24,7 +24,8 @@ class LinearWorkspace {
 /// side into one matrix, once, in the blocked layout oneDNN chooses for this CPU: bf16 with f32
 /// accumulation where it has AVX-512 bf16 or AMX, else f32.
 /// On the bf16 path a row's result has the same bits for any number of rows beside it (measured for
-/// 1 to 512 rows, oneDNN 2.6.3, AVX-512 bf16; tests/unit/cpu_linear.cpp holds it to that).
+/// 1 to 512 rows, oneDNN 2.6.3, AVX-512 bf16; tests/unit/cpu_linear.cpp holds it to that). One to
+/// four rows are read by a kernel of our own, model/cpu_few_rows.h, to the same bits.
 class CpuLinear {
   public:
     /// weights: each (n_i, k); biases: empty, or each (n_i).

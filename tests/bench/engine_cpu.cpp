@@ -1,4 +1,4 @@
-// The CPU backend beside its ceilings, all measured in this run: decode against the read bandwidth,
+// The CPU backend beside its ceilings, measured in turn: decode against reading as many bytes,
 // prefill against the rate oneDNN reaches on the model's own products, 8 streams against one.
 // usage: bench-engine_cpu CHECKPOINT
 
@@ -21,40 +21,42 @@ double seconds() {
         .count();
 }
 
-/// Bytes per second all threads read from memory together, the best of five passes.
-double read_bandwidth() {
-    std::vector<uint64_t> memory(size_t(1) << 27, 1);
-    double best = 0;
-    for (int pass = 0; pass < 5; pass++) {
-        uint64_t sum = 0;
-        const double began = seconds();
+/// Seconds all threads need to read `memory` together.
+double read_seconds(const std::vector<uint64_t>& memory) {
+    uint64_t sum = 0;
+    const double began = seconds();
 #pragma omp parallel for reduction(+ : sum) schedule(static)
-        for (size_t i = 0; i < memory.size(); i++) sum += memory[i];
-        const double spent = seconds() - began;
-        if (sum == memory.size()) best = std::max(best, double(memory.size()) * 8 / spent);
-    }
-    return best;
+    for (size_t i = 0; i < memory.size(); i++) sum += memory[i];
+    const double spent = seconds() - began;
+    return sum == memory.size() ? spent : 0;
 }
 
-/// Seconds oneDNN needs for a layer's four products with `rows` rows, best of five.
-double product_seconds(const LayerWeights& w, int rows) {
-    CpuLinear parts[] = {CpuLinear({w.q_weight, w.k_weight, w.v_weight}, {}),
-                         CpuLinear({w.o_weight}, {}), CpuLinear({w.gate_weight, w.up_weight}, {}),
-                         CpuLinear({w.down_weight}, {})};
-    LinearWorkspace workspace;
-    double total = 0;
-    for (CpuLinear& linear : parts) {
-        std::vector<float> x(size_t(rows) * linear.k(), 0.5f), y(size_t(rows) * linear.n());
-        double best = 1e9;
-        for (int i = 0; i < 5; i++) {
-            const double began = seconds();
-            linear.apply(workspace, x.data(), rows, y.data());
-            best = std::min(best, seconds() - began);
-        }
-        total += best;
+/// The four products of one layer.
+class LayerProducts {
+  public:
+    explicit LayerProducts(const LayerWeights& w) {
+        parts_.emplace_back(CpuLinear({w.q_weight, w.k_weight, w.v_weight}, {}));
+        parts_.emplace_back(CpuLinear({w.o_weight}, {}));
+        parts_.emplace_back(CpuLinear({w.gate_weight, w.up_weight}, {}));
+        parts_.emplace_back(CpuLinear({w.down_weight}, {}));
     }
-    return total;
-}
+    /// Seconds oneDNN needs for them with `rows` rows.
+    double run_seconds(int rows) {
+        double total = 0;
+        for (CpuLinear& linear : parts_) {
+            std::vector<float> x(size_t(rows) * linear.k(), 0.5f), y(size_t(rows) * linear.n());
+            linear.apply(workspace_, x.data(), rows, y.data());  // makes the primitive
+            const double began = seconds();
+            linear.apply(workspace_, x.data(), rows, y.data());
+            total += seconds() - began;
+        }
+        return total;
+    }
+
+  private:
+    std::vector<CpuLinear> parts_;
+    LinearWorkspace workspace_;
+};
 
 /// Seconds of one step over sequences with `n_query` new tokens after `n_before` old ones.
 double step_seconds(Backend& backend, int n_sequences, int n_before, int n_query) {
@@ -85,14 +87,19 @@ double step_seconds(Backend& backend, int n_sequences, int n_before, int n_query
     return seconds() - began;
 }
 
-double median_step(Backend& backend, int n_sequences, int n_before, int n_query, int rounds) {
-    std::vector<double> times;
-    for (int i = 0; i <= rounds; i++)
-        times.push_back(step_seconds(backend, n_sequences, n_before, n_query));
-    times.erase(times.begin());  // the first makes primitives and touches memory
-    std::nth_element(times.begin(), times.begin() + ptrdiff_t(times.size() / 2), times.end());
-    return times[times.size() / 2];
+double median(std::vector<double> values) {
+    std::nth_element(values.begin(), values.begin() + ptrdiff_t(values.size() / 2), values.end());
+    return values[values.size() / 2];
 }
+
+/// A step and its ceiling in turn, since machines change their speed from second to second.
+struct Pairs {
+    std::vector<double> step, ceiling, ratio;
+    void add(double step_time, double ceiling_time) {
+        step.push_back(step_time), ceiling.push_back(ceiling_time);
+        ratio.push_back(ceiling_time / step_time);
+    }
+};
 
 }  // namespace
 
@@ -100,22 +107,34 @@ int main(int argc, char** argv) {
     if (argc != 2) return 64;
     auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(argv[1]));
     const int layers = checkpoint->config.n_layers;
-    constexpr int kPrompt = 512;
-    const double products = product_seconds(checkpoint->weights.layers[0], kPrompt) * layers;
+    constexpr int kPrompt = 512, kRounds = 25, kPrefillRounds = 5;
     BackendOptions options;
     options.max_context = 2048;
     const double began = seconds();
     auto backend = make_cpu_backend(checkpoint, options);
-    fmt::print("engine     {}, loaded in {:.2f} s, weights {} MiB\n", backend->info().device,
-               seconds() - began, backend->info().weight_bytes >> 20);
-    const double bandwidth = read_bandwidth();
-    const double ceiling = bandwidth / double(backend->info().weight_bytes);
-    const double one = 1 / median_step(*backend, 1, 128, 1, 30);
-    fmt::print("decode     {:.1f} tok/s, {:.0f}% of {:.1f} (read bandwidth {:.1f} GB/s)\n", one,
-               100 * one / ceiling, ceiling, bandwidth * 1e-9);
-    const double prefill = kPrompt / median_step(*backend, 1, 0, kPrompt, 3);
+    const double weight_bytes = double(backend->info().weight_bytes);
+    fmt::print("engine     {}, loaded in {:.2f} s, weights {:.0f} MiB\n", backend->info().device,
+               seconds() - began, weight_bytes / (1 << 20));
+
+    const std::vector<uint64_t> memory(size_t(weight_bytes) / 8, 1);
+    for (int n : {1, 8}) step_seconds(*backend, n, 128, 1);  // makes primitives, touches memory
+    Pairs decode;
+    std::vector<double> gain;
+    for (int i = 0; i < kRounds; i++) {
+        decode.add(step_seconds(*backend, 1, 128, 1), read_seconds(memory));
+        gain.push_back(8 * decode.step.back() / step_seconds(*backend, 8, 128, 1));
+    }
+    fmt::print("decode     {:.1f} tok/s, {:.0f}% of {:.1f} (reading as many bytes, {:.1f} GB/s)\n",
+               1 / median(decode.step), 100 * median(decode.ratio), 1 / median(decode.ceiling),
+               weight_bytes / median(decode.ceiling) * 1e-9);
+    fmt::print("8 streams  {:.1f} times one\n", median(gain));
+
+    LayerProducts products(checkpoint->weights.layers[0]);
+    step_seconds(*backend, 1, 0, kPrompt);
+    Pairs prefill;
+    for (int i = 0; i < kPrefillRounds; i++)
+        prefill.add(step_seconds(*backend, 1, 0, kPrompt), products.run_seconds(kPrompt) * layers);
     fmt::print("prefill    {:.0f} tok/s of {} tokens, {:.0f}% of {:.0f} (oneDNN on its products)\n",
-               prefill, kPrompt, 100 * prefill * products / kPrompt, kPrompt / products);
-    const double eight = 8 / median_step(*backend, 8, 128, 1, 15);
-    fmt::print("8 streams  {:.1f} tok/s, {:.1f} times one\n", eight, eight / one);
+               kPrompt / median(prefill.step), kPrompt, 100 * median(prefill.ratio),
+               kPrompt / median(prefill.ceiling));
 }
