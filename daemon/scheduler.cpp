@@ -144,6 +144,7 @@ void Scheduler::start(Sequence& sequence, const PrefixMatch& match) {
     sequence.n_computed = static_cast<int>(match.blocks.size()) * blocks_.block_size();
     sequence.lane = free_lanes_.back();
     free_lanes_.pop_back();
+    sequence.run = ++n_runs_;
     if (sequence.state == SequenceState::waiting) {
         sequence.n_cached = sequence.n_computed;
         counters_.prefix_queried += prefix_cache_ ? sequence.tokens.size() : 0;
@@ -190,6 +191,7 @@ void Scheduler::add_to_batch(const Planned& planned) {
 
     BatchSequence row;
     row.lane = sequence.lane;
+    row.run = sequence.run;
     row.query_begin = static_cast<int>(batch_.tokens.size());
     row.n_query = planned.n_tokens;
     row.n_context = sequence.n_computed + planned.n_tokens;

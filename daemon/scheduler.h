@@ -84,7 +84,7 @@ class Scheduler {
     bool prefix_cache_;
     KvBlocks blocks_;
     std::vector<int> free_lanes_;
-    uint64_t n_arrivals_ = 0;
+    uint64_t n_arrivals_ = 0, n_runs_ = 0;
     std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
     std::vector<Sequence*> running_, waiting_;
     std::vector<std::unique_ptr<Sequence>> finished_;  // in the last step

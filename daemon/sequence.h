@@ -61,6 +61,7 @@ struct Sequence {
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks
     int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
     int lane = -1;       // set while it runs
+    uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
     BlockTable table;
     SequenceTimes times;
 

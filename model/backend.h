@@ -15,20 +15,25 @@ namespace qwend {
 /// token, whose keys and values go to the paged cache.
 struct BatchSequence {
     int lane = 0;               // stable index of the sequence while it runs, < max_sequences
+    uint64_t run = 0;           // number of this stay in the lane: another sequence there, or the
+                                // same one after a preemption, has another
     int query_begin = 0;        // first of its tokens in Batch::tokens
     int n_query = 0;            // tokens computed now
     int n_context = 0;          // tokens in the cache once this step is done = last position + 1
     int block_table_begin = 0;  // first of its entries in Batch::block_tables
 
-    // Sampling: set if the last of these tokens is the last known one of the sequence.
+    // Sampling: set if the last of these tokens is the last one of the sequence.
     const SamplingParams* sampling = nullptr;  // nullptr: a prefill chunk that is not the last
     std::span<const int32_t> prompt;           // ids, for penalties
-    std::span<const int32_t> output;           // ids generated so far; size() is the Philox counter
+    // Ids generated so far; size() is the Philox counter. With steps in flight the last may be -1:
+    // they count, but only the device knows them, which sampled them for this run of the lane.
+    std::span<const int32_t> output;
 };
 
-/// One step over several sequences: plain arrays, valid during Backend::step.
+/// One step over several sequences: plain arrays, valid during Backend::launch.
 struct Batch {
-    std::vector<int32_t> tokens;        // (n_tokens) ids
+    std::vector<int32_t> tokens;        // (n_tokens) ids; -1 - lane: the one last sampled in the
+                                        // lane, not seen by the host yet (max_steps_in_flight > 1)
     std::vector<int32_t> positions;     // (n_tokens) 0-based
     std::vector<int32_t> slots;         // (n_tokens) KV slot = block * block_size + offset
     std::vector<int32_t> block_tables;  // all tables end to end; ceil(n_context / block_size) each
@@ -51,9 +56,10 @@ struct BackendInfo {
     int block_size = 0;  // tokens per KV block
     int n_blocks = 0;    // KV blocks in the pool
     size_t kv_bytes_per_token = 0;
-    size_t weight_bytes = 0;  // as held in memory
-    int max_step_tokens = 0;  // most tokens in one step
-    int max_sequences = 0;    // most sequences in one step
+    size_t weight_bytes = 0;      // as held in memory
+    int max_step_tokens = 0;      // most tokens in one step
+    int max_sequences = 0;        // most sequences in one step
+    int max_steps_in_flight = 1;  // most steps launched and not yet collected
 };
 
 /// How a backend is to be made; zero means "choose".
@@ -68,15 +74,27 @@ struct BackendOptions {
     std::function<void(float)> on_progress;  // 0 … 1 while loading
 };
 
-/// The narrow door between scheduling and mathematics. One thread uses it; one virtual call a step.
+/// The narrow door between scheduling and mathematics. One thread uses it; two virtual calls a
+/// step. Steps take effect in the order of their launches, each as if the one before were over: a
+/// later one may read and overwrite any slot of an earlier one.
 class Backend {
   public:
-    virtual ~Backend() = default;
+    virtual ~Backend() = default;  // waits for the steps in flight
     virtual const BackendInfo& info() const = 0;
 
-    /// Runs one step. Blocking. Throws BackendFault if the device failed; the backend is then
-    /// unusable and nothing of the step is valid.
-    virtual void step(const Batch& batch, StepResult& result) = 0;
+    /// Starts a step; at most info().max_steps_in_flight may be in flight. What it needs of the
+    /// batch is copied before it returns. Throws BackendFault if the device failed; the backend is
+    /// then unusable and nothing of the steps in flight is valid.
+    virtual void launch(const Batch& batch) = 0;
+    /// Waits for the oldest step in flight and replaces `result` with what it gives. Throws as
+    /// launch() does.
+    virtual void collect(StepResult& result) = 0;
+
+    /// One step from start to end, for where none is in flight.
+    void step(const Batch& batch, StepResult& result) {
+        launch(batch);
+        collect(result);
+    }
 };
 
 /// The accelerator (or its driver) failed for good.

@@ -68,7 +68,8 @@ class CpuBackend final : public Backend {
     CpuBackend(std::shared_ptr<const Checkpoint> checkpoint, const BackendOptions& options);
 
     const BackendInfo& info() const override { return info_; }
-    void step(const Batch& batch, StepResult& result) override;
+    void launch(const Batch& batch) override;  // computes: the CPU has nobody to leave it to
+    void collect(StepResult& result) override { std::swap(result.samples, result_.samples); }
 
   private:
     void load_weights(const std::function<void(float)>& on_progress);
@@ -77,7 +78,7 @@ class CpuBackend final : public Backend {
     void embed(const Batch& batch);
     void layer_step(const Batch& batch, int layer);
     void split_qkv(const Batch& batch, const KvLayer& kv);
-    void sample_rows(const Batch& batch, StepResult& result);
+    void sample_rows(const Batch& batch);
 
     std::shared_ptr<const Checkpoint> checkpoint_;
     const ModelConfig& config_;
@@ -101,6 +102,7 @@ class CpuBackend final : public Backend {
     std::vector<float> inner_;      // (n_tokens, attention output or intermediate)
     std::vector<float> cos_, sin_;  // (n_tokens, head_dim / 2)
     std::vector<float> logits_;     // (n_sampled, vocab)
+    StepResult result_;
 };
 
 std::string describe_cpu(int n_threads) {
@@ -238,12 +240,12 @@ void CpuBackend::layer_step(const Batch& batch, int index) {
 }
 
 /// The head runs only for the rows that are sampled.
-void CpuBackend::sample_rows(const Batch& batch, StepResult& result) {
+void CpuBackend::sample_rows(const Batch& batch) {
     std::vector<const BatchSequence*> rows;
     for (const BatchSequence& sequence : batch.sequences)
         if (sequence.sampling) rows.push_back(&sequence);
     const int n_rows = int(rows.size()), n = config_.hidden_size;
-    result.samples.resize(rows.size());
+    result_.samples.resize(rows.size());
     if (n_rows == 0) return;
     for (int i = 0; i < n_rows; i++) {
         const size_t last = size_t(rows[i]->query_begin) + size_t(rows[i]->n_query) - 1;
@@ -256,11 +258,11 @@ void CpuBackend::sample_rows(const Batch& batch, StepResult& result) {
     for (int i = 0; i < n_rows; i++) {
         std::span<float> logits(logits_.data() + size_t(i) * config_.vocab_size,
                                 size_t(n_valid_tokens_));
-        result.samples[i] = sample(logits, *rows[i]->sampling, rows[i]->prompt, rows[i]->output);
+        result_.samples[i] = sample(logits, *rows[i]->sampling, rows[i]->prompt, rows[i]->output);
     }
 }
 
-void CpuBackend::step(const Batch& batch, StepResult& result) {
+void CpuBackend::launch(const Batch& batch) {
     const size_t n_tokens = batch.tokens.size();
     const size_t q_dim = size_t(config_.n_heads) * config_.head_dim;
     const size_t kv_dim = size_t(config_.n_kv_heads) * config_.head_dim;
@@ -276,7 +278,7 @@ void CpuBackend::step(const Batch& batch, StepResult& result) {
     omp_set_num_threads(work < kParallelWork ? 1 : n_threads_);
     embed(batch);
     for (int layer = 0; layer < config_.n_layers; layer++) layer_step(batch, layer);
-    sample_rows(batch, result);
+    sample_rows(batch);
 }
 
 }  // namespace

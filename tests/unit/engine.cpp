@@ -14,7 +14,7 @@
 namespace qwend {
 namespace {
 
-/// Lets a number of steps pass, then holds the worker inside FakeBackend::step.
+/// Lets a number of steps pass, then holds the worker inside FakeBackend::collect.
 class Gate {
   public:
     static constexpr int all = -1;
@@ -64,11 +64,11 @@ struct Harness {
     void start(BackendInfo info = fake_info(4, 64, 16, 4)) {
         engine.start([this, info] {
             auto backend = std::make_unique<FakeBackend>(info);
-            backend->before_step = [this] {
+            backend->before_collect = [this] {
                 gate.pass();
                 if (n_steps++ == fail_at_step) throw_fault();
             };
-            backend->after_step = spoil_result;
+            backend->after_collect = spoil_result;
             return backend;
         });
         wait_until([&] { return engine.state() != EngineState::loading; });
