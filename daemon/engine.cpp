@@ -1,7 +1,9 @@
 #include "daemon/engine.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <exception>
 #include <mutex>
 #include <set>
@@ -67,19 +69,22 @@ void record_finish(Metrics& metrics, const Sequence& sequence, FinishReason fini
 
 void check_info(const BackendInfo& info) {
     if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
-        info.max_sequences <= 0)
-        throw std::logic_error("the backend offers no KV blocks, tokens or sequences: block_size " +
-                               std::to_string(info.block_size) + ", n_blocks " +
-                               std::to_string(info.n_blocks) + ", max_step_tokens " +
-                               std::to_string(info.max_step_tokens) + ", max_sequences " +
-                               std::to_string(info.max_sequences));
+        info.max_sequences <= 0 || info.max_steps_in_flight <= 0)
+        throw std::logic_error(
+            "the backend offers no KV blocks, tokens, sequences or steps: block_size " +
+            std::to_string(info.block_size) + ", n_blocks " + std::to_string(info.n_blocks) +
+            ", max_step_tokens " + std::to_string(info.max_step_tokens) + ", max_sequences " +
+            std::to_string(info.max_sequences) + ", max_steps_in_flight " +
+            std::to_string(info.max_steps_in_flight));
+}
+
+size_t count_sampled(const Batch& batch) {
+    return std::count_if(batch.sequences.begin(), batch.sequences.end(),
+                         [](const BatchSequence& sequence) { return sequence.sampling; });
 }
 
 /// A backend that does not answer what it was asked has failed, whatever it says.
-void check_samples(const Batch& batch, const StepResult& result) {
-    size_t n_expected = 0;
-    for (const BatchSequence& sequence : batch.sequences)
-        n_expected += sequence.sampling != nullptr;
+void check_samples(size_t n_expected, const StepResult& result) {
     if (result.samples.size() != n_expected)
         throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
                            " tokens where " + std::to_string(n_expected) + " were expected");
@@ -98,7 +103,7 @@ struct Engine::Impl {
     Mailbox<Command> inbox;
     Mailbox<TokenEvent> outbox;
     std::atomic<uint64_t> heartbeat{0};
-    std::atomic<double> step_began{-1};  // now(); negative between steps
+    std::atomic<double> step_began{-1};  // now(); negative outside launch() and collect()
     mutable std::mutex status_mutex;     // for the next three
     EngineState state = EngineState::stopped;
     std::string failure;
@@ -111,6 +116,10 @@ struct Engine::Impl {
     // The worker's.
     std::unique_ptr<Backend> backend;
     std::unique_ptr<Scheduler> scheduler;
+    struct Launched {
+        size_t n_tokens, n_sampled;
+    };
+    std::deque<Launched> in_flight;  // oldest first
     StepResult result;
     std::vector<StepOutput> outputs;
     std::vector<TokenEvent> events;
@@ -123,8 +132,8 @@ struct Engine::Impl {
     void load(const BackendFactory& factory);
     void serve();
     void apply(Command command);
-    void step();
-    void run_backend(const Batch& batch);
+    bool launch_step();
+    void collect_step();
     void record_outputs();
     void update_gauges();
     void fail(const std::string& why);
@@ -160,7 +169,7 @@ void Engine::Impl::load(const BackendFactory& factory) {
     probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
     probe.sequences = {sequence};
     backend->step(probe, result);
-    check_samples(probe, result);
+    check_samples(1, result);
 
     scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
     update_gauges();
@@ -177,7 +186,9 @@ void Engine::Impl::serve() {
         auto commands = scheduler->idle() ? inbox.wait() : inbox.take();
         if (inbox.closed()) return;
         for (Command& command : commands) apply(std::move(command));
-        if (!scheduler->idle()) step();
+        while (scheduler->n_in_flight() < backend->info().max_steps_in_flight && launch_step()) {
+        }
+        if (scheduler->n_in_flight() > 0) collect_step();
         update_gauges();
         if (outbox.put(std::exchange(events, {}))) wake();
         heartbeat.fetch_add(1, std::memory_order_relaxed);
@@ -196,20 +207,29 @@ void Engine::Impl::apply(Command command) {
     events.push_back(error_event(id));
 }
 
-void Engine::Impl::step() {
+/// False if there is nothing to launch before a step in flight is collected.
+bool Engine::Impl::launch_step() {
+    if (scheduler->idle()) return false;
     const Batch& batch = scheduler->schedule(now());
-    run_backend(batch);
-    scheduler->postprocess(result, outputs);
-    metrics.iteration_tokens.observe(static_cast<double>(batch.tokens.size()));
-    record_outputs();
+    if (batch.sequences.empty()) return false;
+    in_flight.push_back({batch.tokens.size(), count_sampled(batch)});
+    step_began = now();
+    backend->launch(batch);
+    step_began = -1;
+    return true;
 }
 
-void Engine::Impl::run_backend(const Batch& batch) {
+void Engine::Impl::collect_step() {
+    const Launched step = in_flight.front();
+    in_flight.pop_front();
     result.samples.clear();
     step_began = now();
-    backend->step(batch, result);
+    backend->collect(result);
     step_began = -1;
-    check_samples(batch, result);
+    check_samples(step.n_sampled, result);
+    scheduler->postprocess(result, outputs);
+    metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
+    record_outputs();
 }
 
 void Engine::Impl::record_outputs() {

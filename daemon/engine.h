@@ -20,7 +20,7 @@ std::string_view engine_state_name(EngineState state);  // "gpu_failed" for fail
 struct EngineOptions {
     int max_queue = 256;  // sequences beyond those that can run at once; more are refused
     bool prefix_cache = true;
-    double step_timeout_s = 60;  // a step that takes longer means the device stalled
+    double step_timeout_s = 60;  // a longer wait for a step means the device stalled
 };
 
 /// The worker thread and its two mailboxes. Threading contract: every public function may be
@@ -32,8 +32,8 @@ class Engine {
     using BackendFactory = std::function<std::unique_ptr<Backend>()>;
 
     Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake);
-    /// Stops the worker; running sequences end without events. Waits for the step in progress: a
-    /// stalled device never returns from it, so leave a stalled process with _exit().
+    /// Stops the worker; running sequences end without events. Waits for the steps in progress: a
+    /// stalled device never returns from them, so leave a stalled process with _exit().
     ~Engine();
 
     /// Starts the worker: it makes the backend (off the loop), proves it with a one-token forward

@@ -19,6 +19,11 @@ bool is_running(const Sequence& sequence) {
     return sequence.state == SequenceState::prefill || sequence.state == SequenceState::decode;
 }
 
+/// A decoding sequence whose last token is in flight has nothing left to compute.
+bool has_decode(const Sequence& sequence) {
+    return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens;
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
@@ -44,11 +49,7 @@ bool Scheduler::add(GenerationRequest request, double now) {
 bool Scheduler::cancel(SequenceId id) {
     auto found = sequences_.find(id);
     if (found == sequences_.end()) return false;
-    Sequence& sequence = *found->second;
-    if (is_running(sequence))
-        stop_running(sequence);
-    else
-        remove_from(waiting_, sequence);
+    leave(*found->second);
     sequences_.erase(found);
     return true;
 }
@@ -69,7 +70,7 @@ void Scheduler::plan_decodes() {
     // takes sequences off the end of running_, never one that is planned already.
     for (size_t i = 0; i < running_.size(); ++i) {
         Sequence& sequence = *running_[i];
-        if (sequence.state == SequenceState::decode && secure_block(sequence)) plan(sequence, 1);
+        if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
     }
 }
 
@@ -77,6 +78,7 @@ void Scheduler::admit_waiting() {
     for (size_t i = 0; i < waiting_.size() && !free_lanes_.empty();) {
         Sequence& candidate = *waiting_[i];
         if (prefill_ahead_fills_step(candidate)) return;
+        if (candidate.n_pending > 0) return;  // preempted in flight, and maybe finished by it
         PrefixMatch match = blocks_.find_prefix(candidate.tokens, candidate.cache_salt);
         if (prefix_is_coming(candidate, match)) {
             ++i;
@@ -111,19 +113,21 @@ bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
     return n_ahead >= max_step_tokens_;
 }
 
-/// True if a running sequence is about to compute blocks the candidate could share. Waiting for
-/// them costs no more than computing them again; choices of one request prefill once that way.
-/// Only sequences served before the candidate count, so it never waits for one it may overtake.
+/// True if a running sequence is about to compute the next block the candidate could share, or
+/// computes it in flight. Waiting for it costs no more than computing it again; choices of one
+/// request prefill once that way. Only sequences served before the candidate count, so it never
+/// waits for one it may overtake.
 bool Scheduler::prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const {
     if (!prefix_cache_) return false;
+    const int end = (static_cast<int>(match.blocks.size()) + 1) * blocks_.block_size();
     for (const Sequence* other : running_) {
-        if (other->state != SequenceState::prefill || !precedes(*other, candidate)) continue;
+        const bool comes = other->state == SequenceState::prefill || end <= other->n_computed;
+        if (!comes || end <= other->n_landed || !precedes(*other, candidate)) continue;
         if (other->cache_salt != candidate.cache_salt) continue;
         const auto last = std::prev(candidate.tokens.end());  // has to be computed anyway
-        const auto [end, _] = std::mismatch(candidate.tokens.begin(), last, other->tokens.begin(),
-                                            other->tokens.end());
-        const auto n_shared = static_cast<size_t>(end - candidate.tokens.begin());
-        if (n_shared / blocks_.block_size() > match.blocks.size()) return true;
+        const auto [split, _] = std::mismatch(candidate.tokens.begin(), last, other->tokens.begin(),
+                                              other->tokens.end());
+        if (split - candidate.tokens.begin() >= end) return true;
     }
     return false;
 }
@@ -142,6 +146,7 @@ void Scheduler::start(Sequence& sequence, const PrefixMatch& match) {
     blocks_.adopt(sequence.table, match);
     blocks_.grow(sequence.table, blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size())));
     sequence.n_computed = static_cast<int>(match.blocks.size()) * blocks_.block_size();
+    sequence.n_landed = sequence.n_computed;
     sequence.lane = free_lanes_.back();
     free_lanes_.pop_back();
     sequence.run = ++n_runs_;
@@ -168,7 +173,7 @@ bool Scheduler::secure_block(Sequence& sequence) {
 void Scheduler::preempt(Sequence& sequence) {
     stop_running(sequence);
     sequence.state = SequenceState::preempted;
-    sequence.n_computed = 0;
+    sequence.n_computed = sequence.n_landed = 0;
     insert_in_order(waiting_, sequence);
     ++counters_.preemptions;
 }
@@ -179,16 +184,22 @@ void Scheduler::stop_running(Sequence& sequence) {
     free_lanes_.push_back(std::exchange(sequence.lane, -1));
 }
 
+void Scheduler::leave(Sequence& sequence) {
+    if (is_running(sequence))
+        stop_running(sequence);
+    else
+        remove_from(waiting_, sequence);
+}
+
 void Scheduler::build_batch() {
     batch_.clear();
+    if (plan_.empty()) return;
+    in_flight_.emplace_back();
     for (const Planned& planned : plan_) add_to_batch(planned);
 }
 
 void Scheduler::add_to_batch(const Planned& planned) {
-    const Sequence& sequence = *planned.sequence;
-    const auto& table = sequence.table.blocks;
-    const int block_size = blocks_.block_size();
-
+    Sequence& sequence = *planned.sequence;
     BatchSequence row;
     row.lane = sequence.lane;
     row.run = sequence.run;
@@ -196,42 +207,65 @@ void Scheduler::add_to_batch(const Planned& planned) {
     row.n_query = planned.n_tokens;
     row.n_context = sequence.n_computed + planned.n_tokens;
     row.block_table_begin = static_cast<int>(batch_.block_tables.size());
-    if (planned.n_tokens == sequence.n_uncomputed()) {
+    const bool sampled = planned.n_tokens == sequence.n_uncomputed();
+    add_tokens(sequence, sequence.n_computed, row.n_context);
+    sequence.n_computed = row.n_context;
+    if (sampled) {
+        sequence.state = SequenceState::decode;
+        sequence.expect_token();  // before the spans are made, since tokens may move
         row.sampling = &sequence.sampling;
         row.prompt = sequence.prompt();
-        row.output = sequence.output();
+        row.output = sequence.output().first(sequence.n_output() - 1);
     }
     batch_.sequences.push_back(row);
+    in_flight_.back().push_back({sequence.id, sequence.run, row.n_context, sampled});
+}
 
-    for (int position = sequence.n_computed; position < row.n_context; ++position) {
-        batch_.tokens.push_back(sequence.tokens[position]);
+void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
+    const auto& table = sequence.table.blocks;
+    const int block_size = blocks_.block_size();
+    for (int position = begin; position < end; ++position) {
+        const int32_t token = sequence.tokens[position];
+        batch_.tokens.push_back(token < 0 ? -1 - sequence.lane : token);
         batch_.positions.push_back(position);
         batch_.slots.push_back(table[position / block_size] * block_size + position % block_size);
     }
     batch_.block_tables.insert(batch_.block_tables.end(), table.begin(),
-                               table.begin() + blocks_.blocks_for(row.n_context));
+                               table.begin() + blocks_.blocks_for(end));
 }
 
 void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs) {
+    const std::vector<Launched> step = std::move(in_flight_.front());
+    in_flight_.pop_front();
     auto sample = result.samples.begin();
-    for (const Planned& planned : plan_) {
-        Sequence& sequence = *planned.sequence;
-        sequence.n_computed += planned.n_tokens;
-        blocks_.publish(sequence.table, std::span(sequence.tokens).first(sequence.n_computed),
-                        sequence.cache_salt);
-        if (sequence.n_uncomputed() > 0) continue;
-
-        TokenEvent event{sequence.id, std::move(*sample++), FinishReason::none, 0};
-        if (sequence.n_output() == 0) event.n_cached_tokens = sequence.n_cached;
-        event.finish = sequence.append(event.sampled.token);
-        sequence.state = SequenceState::decode;
-        if (event.finish != FinishReason::none) {
-            stop_running(sequence);
-            sequence.state = SequenceState::finished;
-            finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));
-        }
-        outputs.push_back({&sequence, std::move(event)});
+    for (const Launched& launched : step) {
+        SampledToken* sampled = launched.sampled ? &*sample++ : nullptr;
+        const auto found = sequences_.find(launched.id);
+        // Finished or cancelled; or started over, which it does not with a token in flight.
+        if (found == sequences_.end() || found->second->run != launched.run) continue;
+        Sequence& sequence = *found->second;
+        if (is_running(sequence)) land(sequence, launched.n_context);
+        if (sampled) outputs.push_back({&sequence, settle(sequence, std::move(*sampled))});
     }
+}
+
+/// The step up to `n_context` is over: those before it are too, so all these tokens are known.
+void Scheduler::land(Sequence& sequence, int n_context) {
+    sequence.n_landed = n_context;
+    blocks_.publish(sequence.table, std::span(sequence.tokens).first(n_context),
+                    sequence.cache_salt);
+}
+
+TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
+    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, 0};
+    if (sequence.n_output() == sequence.n_pending) event.n_cached_tokens = sequence.n_cached;
+    event.finish = sequence.settle_token(event.sampled.token);
+    if (event.finish != FinishReason::none) {
+        leave(sequence);
+        sequence.state = SequenceState::finished;
+        finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));
+    }
+    return event;
 }
 
 }  // namespace qwend

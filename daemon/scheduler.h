@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +37,13 @@ struct SchedulerCounters {
 /// A decoding sequence that finds no block takes those of the last in order of service, which
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
+///
+/// Several steps may be scheduled before the first is postprocessed, as many as the backend takes
+/// in flight. A sequence goes on as if its sampled tokens were known: a placeholder stands for
+/// each until its step is over. Since the device computes the steps in order, blocks and lanes
+/// change hands as soon as their owner leaves; only what others read by its content, the prefix
+/// cache, waits until the step is over and the tokens are known. What a step in flight samples for
+/// a sequence that finished or was cancelled meanwhile is dropped.
 class Scheduler {
   public:
     Scheduler(const BackendInfo& info, bool prefix_cache);
@@ -43,17 +51,18 @@ class Scheduler {
     /// False if the sequence could never run: no prompt, or prompt and output exceed the pool; or
     /// if its id is in use.
     bool add(GenerationRequest request, double now);
-    /// Forgets a sequence in whatever state it is; false if there is none with this id. Not between
-    /// schedule() and postprocess().
+    /// Forgets a sequence in whatever state it is; false if there is none with this id.
     bool cancel(SequenceId id);
 
-    /// The next step; valid until the next call. Empty only if idle.
+    /// The next step; valid until the next call of anything. Empty, and not in flight, if there is
+    /// nothing to do before a step in flight is postprocessed. Call only with room for one more.
     const Batch& schedule(double now);
-    /// Records what the backend made of that batch: one sample for each sequence that has
-    /// `sampling` set. Appends one output for each of them.
+    /// Records what the backend made of the oldest batch in flight: one sample for each sequence
+    /// that has `sampling` set. Appends one output for each of them that still wants it.
     void postprocess(StepResult& result, std::vector<StepOutput>& outputs);
 
-    bool idle() const { return running_.empty() && waiting_.empty(); }
+    int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
+    bool idle() const { return running_.empty() && waiting_.empty() && in_flight_.empty(); }
     const std::vector<Sequence*>& running() const { return running_; }  // in order of service
     const std::vector<Sequence*>& waiting() const { return waiting_; }  // in order of service
     const KvBlocks& blocks() const { return blocks_; }
@@ -64,6 +73,13 @@ class Scheduler {
         Sequence* sequence;
         int n_tokens;
     };
+    /// One row of a step in flight. By id: the sequence may be gone when the step is over.
+    struct Launched {
+        SequenceId id;
+        uint64_t run;
+        int n_context;
+        bool sampled;
+    };
 
     void plan_decodes();
     void admit_waiting();
@@ -71,6 +87,7 @@ class Scheduler {
     void plan(Sequence& sequence, int n_tokens);
     void build_batch();
     void add_to_batch(const Planned& planned);
+    void add_tokens(const Sequence& sequence, int begin, int end);
 
     bool prefill_ahead_fills_step(const Sequence& candidate) const;
     bool prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const;
@@ -79,6 +96,9 @@ class Scheduler {
     bool secure_block(Sequence& sequence);
     void preempt(Sequence& sequence);
     void stop_running(Sequence& sequence);
+    void leave(Sequence& sequence);
+    void land(Sequence& sequence, int n_context);
+    TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
     int max_step_tokens_;
     bool prefix_cache_;
@@ -87,10 +107,11 @@ class Scheduler {
     uint64_t n_arrivals_ = 0, n_runs_ = 0;
     std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
     std::vector<Sequence*> running_, waiting_;
-    std::vector<std::unique_ptr<Sequence>> finished_;  // in the last step
+    std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
     int n_planned_tokens_ = 0;
     Batch batch_;
+    std::deque<std::vector<Launched>> in_flight_;  // oldest first
     SchedulerCounters counters_;
 };
 

@@ -18,11 +18,23 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now)
     times.submitted = now;
 }
 
-FinishReason Sequence::append(int32_t token) {
-    tokens.push_back(token);
+void Sequence::expect_token() {
+    tokens.push_back(-1);
+    ++n_pending;
+}
+
+FinishReason Sequence::settle_token(int32_t token) {
+    const size_t n_known = tokens.size() - n_pending + 1;
+    tokens[n_known - 1] = token;
+    --n_pending;
     const auto& stops = sampling.stop_token_ids;
-    if (std::find(stops.begin(), stops.end(), token) != stops.end()) return FinishReason::stop;
-    return n_output() >= max_tokens ? FinishReason::length : FinishReason::none;
+    FinishReason finish = FinishReason::none;
+    if (std::find(stops.begin(), stops.end(), token) != stops.end())
+        finish = FinishReason::stop;
+    else if (n_output() - n_pending >= max_tokens)
+        finish = FinishReason::length;
+    if (finish != FinishReason::none) tokens.resize(n_known), n_pending = 0;
+    return finish;
 }
 
 bool precedes(const Sequence& a, const Sequence& b) {

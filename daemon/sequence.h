@@ -56,9 +56,12 @@ struct Sequence {
     const uint64_t arrival;  // rank in order of submission
     const std::string cache_salt;
 
-    std::vector<int32_t> tokens;  // prompt, then output
+    std::vector<int32_t> tokens;  // prompt, then output; the last n_pending are placeholders
     SequenceState state = SequenceState::waiting;
-    int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks
+    int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
+    int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
+                         // steps in flight are over
+    int n_landed = 0;    // of them, those there already or given by steps that are over
     int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
     int lane = -1;       // set while it runs
     uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
@@ -70,8 +73,11 @@ struct Sequence {
     int n_output() const { return static_cast<int>(tokens.size()) - n_prompt; }
     int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
 
-    /// Adds a sampled token and says whether the sequence ends with it.
-    FinishReason append(int32_t token);
+    /// Adds a placeholder, -1, for the token that a step just planned will sample.
+    void expect_token();
+    /// Puts a sampled token in place of the first placeholder and says whether the sequence ends
+    /// with it; if so, the placeholders after it are gone.
+    FinishReason settle_token(int32_t token);
 };
 
 /// The order of service: priority, then arrival.

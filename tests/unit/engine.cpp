@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/unit/each_depth.h"
 #include "tests/unit/fake_backend.h"
 
 namespace qwend {
@@ -42,9 +43,11 @@ struct Harness {
     std::condition_variable woken;
     int n_wakes = 0;
     int n_wakes_seen = 0;
-    Gate gate;
-    std::atomic<int> fail_at_step{-1};
-    std::atomic<int> n_steps{0};
+    Gate gate, launch_gate;
+    std::atomic<int> fail_at_step{-1}, fail_at_launch{-1};
+    std::atomic<int> n_steps{0};  // collected
+    int n_launched = 0;           // the worker's
+    std::string trace;            // under the mutex: L for each launch, C for each collect
     std::function<void()> throw_fault = [] { throw BackendFault("device on fire"); };
     std::function<void(StepResult&)> spoil_result;
     Metrics metrics;
@@ -53,7 +56,7 @@ struct Harness {
     Engine engine;  // last: its worker uses all of the above
 
     explicit Harness(EngineOptions options = {}) : engine(options, metrics, [this] { wake(); }) {}
-    ~Harness() { gate.allow(Gate::all); }
+    ~Harness() { gate.allow(Gate::all), launch_gate.allow(Gate::all); }
 
     void wake() {
         std::lock_guard lock(mutex);
@@ -61,10 +64,25 @@ struct Harness {
         woken.notify_all();
     }
 
-    void start(BackendInfo info = fake_info(4, 64, 16, 4)) {
+    void note(char what) {
+        std::lock_guard lock(mutex);
+        trace += what;
+    }
+    std::string traced() {
+        std::lock_guard lock(mutex);
+        return trace;
+    }
+
+    void start(BackendInfo info = fake_info(4, 64, 16, 4, 1)) {
         engine.start([this, info] {
             auto backend = std::make_unique<FakeBackend>(info);
+            backend->before_launch = [this] {
+                note('L');
+                launch_gate.pass();
+                if (n_launched++ == fail_at_launch) throw_fault();
+            };
             backend->before_collect = [this] {
+                note('C');
                 gate.pass();
                 if (n_steps++ == fail_at_step) throw_fault();
             };
@@ -104,11 +122,12 @@ struct Harness {
 }  // namespace
 
 TEST_CASE("engine: proves the backend, then serves") {
+    const int depth = each_depth();
     Harness harness;
     CHECK(harness.engine.state() == EngineState::stopped);
     CHECK_FALSE(harness.submit(make_request(1, make_prompt(5), 3)));
     CHECK_FALSE(harness.engine.backend_info());
-    harness.start();
+    harness.start(fake_info(4, 64, 16, 4, depth));
     REQUIRE(harness.engine.state() == EngineState::ready);
     CHECK(harness.n_steps == 1);
     CHECK(harness.engine.backend_info()->n_blocks == 64);
@@ -126,8 +145,9 @@ TEST_CASE("engine: proves the backend, then serves") {
 }
 
 TEST_CASE("engine: metrics count requests, tokens and times") {
+    const int depth = each_depth();
     Harness harness;
-    harness.start();
+    harness.start(fake_info(4, 64, 16, 4, depth));
     for (int id = 1; id <= 2; ++id) {
         REQUIRE(harness.submit(make_request(id, make_prompt(9), 5)));
         REQUIRE(harness.drain());
@@ -159,10 +179,11 @@ TEST_CASE("engine: metrics count requests, tokens and times") {
 }
 
 TEST_CASE("engine: takes all of a submission or none") {
+    const int depth = each_depth();
     EngineOptions options;
     options.max_queue = 3;
     Harness harness(options);
-    harness.start();  // 4 lanes + 3
+    harness.start(fake_info(4, 64, 16, 4, depth));  // 4 lanes + 3
     harness.gate.allow(0);
     std::vector<GenerationRequest> five, three;
     for (int id = 1; id <= 5; ++id) five.push_back(make_request(id, make_prompt(5, id), 4));
@@ -178,8 +199,9 @@ TEST_CASE("engine: takes all of a submission or none") {
 }
 
 TEST_CASE("engine: what can never fit the cache finishes at once with an error") {
+    const int depth = each_depth();
     Harness harness;
-    harness.start(fake_info(4, 4, 16, 4));
+    harness.start(fake_info(4, 4, 16, 4, depth));
     REQUIRE(harness.submit(make_request(1, make_prompt(10), 8)));
     REQUIRE(harness.drain());
     CHECK(harness.finishes[1] == FinishReason::error);
@@ -189,8 +211,9 @@ TEST_CASE("engine: what can never fit the cache finishes at once with an error")
 }
 
 TEST_CASE("engine: cancel ends waiting and running sequences without an event") {
+    const int depth = each_depth();
     Harness harness;
-    harness.start(fake_info(4, 64, 16, 2));
+    harness.start(fake_info(4, 64, 16, 2, depth));
     std::vector<GenerationRequest> requests;
     for (int id = 1; id <= 4; ++id) requests.push_back(make_request(id, make_prompt(5, id), 100));
     harness.gate.allow(5);
@@ -212,8 +235,9 @@ TEST_CASE("engine: cancel ends waiting and running sequences without an event") 
 }
 
 TEST_CASE("engine: cancelling everything leaves no block in use") {
+    const int depth = each_depth();
     Harness harness;
-    harness.start();
+    harness.start(fake_info(4, 64, 16, 4, depth));
     harness.gate.allow(5);
     std::vector<GenerationRequest> requests;
     for (int id = 1; id <= 20; ++id) requests.push_back(make_request(id, make_prompt(9), 90));
@@ -260,6 +284,59 @@ TEST_CASE("engine: a backend fault ends all in flight, and nothing follows it") 
     CHECK(harness.metrics.num_requests_running.value() == 0);
 }
 
+TEST_CASE("engine: launches a step before it collects the one before, and none in vain") {
+    for (auto [depth, expected] : {std::pair{1, "LC LCLCLCLC LCLC"}, {2, "LC LLCLCLCC LLCC"}}) {
+        CAPTURE(depth);
+        Harness harness;
+        harness.start(fake_info(4, 64, 16, 4, depth));
+        for (const int max_tokens : {4, 2}) {
+            harness.note(' ');
+            REQUIRE(harness.submit(make_request(max_tokens, make_prompt(5), max_tokens)));
+            REQUIRE(harness.drain());
+        }
+        CHECK(harness.traced() == expected);
+    }
+}
+
+TEST_CASE("engine: a sequence cancelled in flight gives its blocks to the next, not its tokens") {
+    Harness harness;
+    harness.start(fake_info(4, 8, 16, 1, 2));
+    harness.gate.allow(3);
+    REQUIRE(harness.submit(make_request(1, make_prompt(5, 1), 20)));
+    GenerationRequest next = make_request(2, make_prompt(5, 2), 20);
+    REQUIRE(harness.submit(next));
+    REQUIRE(harness.wait_until([&] { return harness.outputs[1].size() == 3; }));
+    harness.engine.cancel(1);
+    harness.gate.allow(Gate::all);
+    REQUIRE(harness.drain());
+    CHECK(harness.outputs[1].size() == 3);
+    CHECK(harness.outputs[2] == expected_output(next));
+    CHECK(harness.metrics.request_success[2].value() == 1);
+}
+
+TEST_CASE("engine: a fault with two steps in flight ends all, and nothing follows it") {
+    Harness harness;
+    std::string tail;
+    SUBCASE("of a launch") {
+        harness.fail_at_launch = 6, tail = "CL";
+    }
+    SUBCASE("of a collect") {
+        harness.fail_at_step = 5, tail = "LC";
+    }
+    harness.start(fake_info(4, 64, 16, 4, 2));
+    std::vector<GenerationRequest> requests;
+    for (int id = 1; id <= 6; ++id) requests.push_back(make_request(id, make_prompt(5, id), 90));
+    REQUIRE(harness.engine.submit(requests));
+    REQUIRE(harness.drain());
+    CHECK(harness.engine.state() == EngineState::failed);
+    CHECK(harness.engine.failure() == "device on fire");
+    for (int id = 1; id <= 6; ++id) CHECK(harness.finishes[id] == FinishReason::error);
+    CHECK(harness.outputs[1].size() == 4);  // what was collected before the fault is delivered
+    CHECK(harness.engine.take_events().empty());
+    CHECK(harness.traced().ends_with(tail));
+    CHECK(harness.metrics.kv_blocks_used.value() == 0);
+}
+
 TEST_CASE("engine: a backend that does not answer what it was asked has failed") {
     Harness harness;
     SUBCASE("a sample is missing") {
@@ -303,28 +380,32 @@ TEST_CASE("engine: a backend that cannot be made or proved is a failure") {
 }
 
 TEST_CASE("engine: a step that exceeds its timeout is a stall, seen without the worker") {
-    EngineOptions options;
-    options.step_timeout_s = 0.01;
-    Harness harness(options);
-    harness.start();
-    harness.gate.allow(0);
-    GenerationRequest request = make_request(1, make_prompt(5), 5);
-    REQUIRE(harness.submit(request));
-    REQUIRE(harness.wait_until([&] { return harness.engine.state() == EngineState::stalled; }));
-    CHECK(harness.engine.failure().find("step_timeout") != std::string::npos);
-    CHECK_FALSE(harness.submit(make_request(2, make_prompt(5), 5)));
-    const uint64_t beat = harness.engine.heartbeat();
-    CHECK(harness.engine.heartbeat() == beat);
-    harness.gate.allow(Gate::all);
-    REQUIRE(harness.drain());
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    CHECK(harness.engine.state() == EngineState::ready);  // idle is no stall
-    CHECK(harness.outputs[1] == expected_output(request));
+    const int depth = each_depth();
+    for (Gate Harness::*gate : {&Harness::launch_gate, &Harness::gate}) {
+        EngineOptions options;
+        options.step_timeout_s = 0.01;
+        Harness harness(options);
+        harness.start(fake_info(4, 64, 16, 4, depth));
+        (harness.*gate).allow(0);
+        GenerationRequest request = make_request(1, make_prompt(5), 5);
+        REQUIRE(harness.submit(request));
+        REQUIRE(harness.wait_until([&] { return harness.engine.state() == EngineState::stalled; }));
+        CHECK(harness.engine.failure().find("step_timeout") != std::string::npos);
+        CHECK_FALSE(harness.submit(make_request(2, make_prompt(5), 5)));
+        const uint64_t beat = harness.engine.heartbeat();
+        CHECK(harness.engine.heartbeat() == beat);
+        (harness.*gate).allow(Gate::all);
+        REQUIRE(harness.drain());
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        CHECK(harness.engine.state() == EngineState::ready);  // idle is no stall
+        CHECK(harness.outputs[1] == expected_output(request));
+    }
 }
 
 TEST_CASE("engine: the heart beats while it works and while it has nothing to do") {
+    const int depth = each_depth();
     Harness harness;
-    harness.start();
+    harness.start(fake_info(4, 64, 16, 4, depth));
     for (int turn = 0; turn < 2; ++turn) {
         uint64_t last = harness.engine.heartbeat();
         for (int i = 0; i < 3; ++i) {
@@ -338,8 +419,9 @@ TEST_CASE("engine: the heart beats while it works and while it has nothing to do
 }
 
 TEST_CASE("engine: wakes the loop once for all events it has not taken") {
+    const int depth = each_depth();
     Harness harness;
-    harness.start();
+    harness.start(fake_info(4, 64, 16, 4, depth));
     auto n_wakes_reach = [&](int n) {
         std::unique_lock lock(harness.mutex);
         return harness.woken.wait_for(lock, std::chrono::seconds(10),
@@ -374,7 +456,7 @@ TEST_CASE("engine: can be destroyed at any time") {
     }
     SUBCASE("with work of every kind") {
         Harness harness;
-        harness.start();
+        harness.start(fake_info(4, 64, 16, 4, 2));
         harness.gate.allow(5);
         for (int id = 1; id <= 20; ++id)
             REQUIRE(harness.submit(make_request(id, make_prompt(9, id), 90)));
@@ -385,10 +467,11 @@ TEST_CASE("engine: can be destroyed at any time") {
 }
 
 TEST_CASE("engine: streams and cancellations from the loop while the worker runs") {
+    const int depth = each_depth();
     EngineOptions options;
     options.max_queue = 1000;
     Harness harness(options);
-    harness.start(fake_info(4, 40, 16, 6));
+    harness.start(fake_info(4, 40, 16, 6, depth));
     std::map<SequenceId, GenerationRequest> kept;
     for (SequenceId id = 1; id <= 300; ++id) {
         GenerationRequest request = make_request(

@@ -28,6 +28,7 @@ GenerationRequest with_priority(GenerationRequest request, int priority) {
 }  // namespace
 
 TEST_CASE("scheduler: a prompt is prefilled in chunks of the token budget") {
+    const int depth = each_depth();
     struct Case {
         int n_prompt;
         std::vector<int> chunks;
@@ -35,7 +36,7 @@ TEST_CASE("scheduler: a prompt is prefilled in chunks of the token budget") {
     for (const Case& c : {Case{1, {1, 1}}, Case{15, {15, 1}}, Case{16, {16, 1}},
                           Case{17, {16, 1, 1}}, Case{32, {16, 16, 1}}, Case{33, {16, 16, 1, 1}}}) {
         CAPTURE(c.n_prompt);
-        Harness harness(fake_info(4, 64, 16, 4));
+        Harness harness(fake_info(4, 64, 16, 4, depth));
         REQUIRE(harness.add(make_request(1, make_prompt(c.n_prompt), 2)));
         CHECK(chunk_sizes(harness) == c.chunks);
         harness.check_outputs();
@@ -63,14 +64,16 @@ TEST_CASE("scheduler: decode rows come first, prefill takes what is left of the 
 }
 
 TEST_CASE("scheduler: a step budget smaller than the running sequences starves nobody") {
-    Harness harness(fake_info(4, 64, 2, 8));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 2, 8, depth));
     for (int id = 1; id <= 8; ++id) harness.add(make_request(id, make_prompt(3, id), 6));
     harness.run(1000);
     harness.check_outputs();
 }
 
 TEST_CASE("scheduler: no more sequences than lanes, and lanes are used again") {
-    Harness harness(fake_info(4, 64, 64, 3));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 64, 3, depth));
     for (int id = 1; id <= 10; ++id) harness.add(make_request(id, make_prompt(3, id), 4));
     harness.step();
     CHECK(harness.scheduler.running().size() == 3);
@@ -80,7 +83,8 @@ TEST_CASE("scheduler: no more sequences than lanes, and lanes are used again") {
 }
 
 TEST_CASE("scheduler: finishes at a stop token, which is delivered") {
-    Harness harness(fake_info(4, 64, 16, 2));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 16, 2, depth));
     GenerationRequest request = make_request(1, make_prompt(5), 50);
     request.sampling.stop_token_ids = {expected_output(request)[7]};
     harness.add(request);
@@ -91,7 +95,8 @@ TEST_CASE("scheduler: finishes at a stop token, which is delivered") {
 }
 
 TEST_CASE("scheduler: refuses what could never run") {
-    Harness harness(fake_info(4, 4, 16, 2));  // 16 tokens; the last one needs no place
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 4, 16, 2, depth));  // 16 tokens; the last one needs no place
     CHECK(harness.add(make_request(1, make_prompt(10), 7)));
     CHECK_FALSE(harness.add(make_request(2, make_prompt(10), 8)));
     CHECK_FALSE(harness.add(make_request(3, make_prompt(17), 1)));
@@ -104,13 +109,14 @@ TEST_CASE("scheduler: refuses what could never run") {
 }
 
 TEST_CASE("scheduler: cache hits at block edges leave at least one token to compute") {
+    const int depth = each_depth();
     const std::vector<std::pair<int, int>> cases = {{1, 0},   {15, 0},  {16, 0},  {17, 16},
                                                     {31, 16}, {32, 16}, {33, 32}, {47, 32},
                                                     {48, 32}, {49, 48}};
     for (const auto& edge : cases) {
         const int n_prompt = edge.first, n_cached = edge.second;
         CAPTURE(n_prompt);
-        Harness harness(fake_info(16, 16, 64, 4));
+        Harness harness(fake_info(16, 16, 64, 4, depth));
         harness.add(make_request(1, make_prompt(n_prompt), 3));
         harness.run();
         harness.add(make_request(2, make_prompt(n_prompt), 3));
@@ -126,7 +132,8 @@ TEST_CASE("scheduler: cache hits at block edges leave at least one token to comp
 }
 
 TEST_CASE("scheduler: the next turn of a chat finds prompt and answer in the cache") {
-    Harness harness(fake_info(4, 64, 64, 4));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 64, 4, depth));
     harness.add(make_request(1, make_prompt(10), 9));  // 18 of 19 tokens are computed
     harness.run();
     std::vector<int32_t> next = make_prompt(10);
@@ -139,7 +146,8 @@ TEST_CASE("scheduler: the next turn of a chat finds prompt and answer in the cac
 }
 
 TEST_CASE("scheduler: salts separate caches, and the cache can be off") {
-    Harness salted(fake_info(4, 64, 64, 4));
+    const int depth = each_depth();
+    Harness salted(fake_info(4, 64, 64, 4, depth));
     for (int id = 1; id <= 3; ++id) {
         GenerationRequest request = make_request(id, make_prompt(9), 3);
         request.cache_salt = id == 1 ? "a" : "b";
@@ -150,7 +158,7 @@ TEST_CASE("scheduler: salts separate caches, and the cache can be off") {
     CHECK(salted.streams[3].n_cached == 8);
     salted.check_outputs();
 
-    Harness off(fake_info(4, 64, 64, 4), false);
+    Harness off(fake_info(4, 64, 64, 4, depth), false);
     for (int id = 1; id <= 2; ++id) off.add(make_request(id, make_prompt(9), 3)), off.run();
     CHECK(off.streams[2].n_cached == 0);
     CHECK(off.scheduler.counters().prefix_queried == 0);
@@ -158,7 +166,8 @@ TEST_CASE("scheduler: salts separate caches, and the cache can be off") {
 }
 
 TEST_CASE("scheduler: choices that arrive together prefill their prompt once") {
-    Harness harness(fake_info(4, 64, 16, 8));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 16, 8, depth));
     for (int id = 1; id <= 6; ++id) {
         GenerationRequest request = make_request(id, make_prompt(41), 5);
         request.sampling.seed = id;
@@ -177,10 +186,11 @@ TEST_CASE("scheduler: choices that arrive together prefill their prompt once") {
 }
 
 TEST_CASE("scheduler: waits for a coming prefix only if it may share it and is served later") {
+    const int depth = each_depth();
     for (auto [priority, salt, expected] : {std::tuple{0, "", SequenceState::waiting},
                                             {0, "salt", SequenceState::prefill},
                                             {-1, "", SequenceState::decode}}) {
-        Harness harness(fake_info(4, 64, 24, 4));
+        Harness harness(fake_info(4, 64, 24, 4, depth));
         harness.add(make_request(1, make_prompt(60), 3));
         harness.step(), harness.step();  // 48 of 60
         GenerationRequest request = with_priority(make_request(2, make_prompt(60), 3), priority);
@@ -207,7 +217,8 @@ TEST_CASE("scheduler: a sequence that gets no token in this step takes no blocks
 }
 
 TEST_CASE("scheduler: a start leaves the running sequences a block each") {
-    Harness harness(fake_info(4, 8, 64, 4));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 8, 64, 4, depth));
     harness.add(make_request(1, make_prompt(11, 1), 8));  // 3 blocks, soon 4
     harness.step();
     harness.add(make_request(2, make_prompt(20, 2), 2));  // 5 blocks, but 1 is spared
@@ -219,7 +230,8 @@ TEST_CASE("scheduler: a start leaves the running sequences a block each") {
 }
 
 TEST_CASE("scheduler: old cached blocks make room under pressure, the recent ones stay") {
-    Harness harness(fake_info(4, 8, 64, 2));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 8, 64, 2, depth));
     for (int id = 1; id <= 3; ++id) {  // 4 blocks each in a pool of 8
         harness.add(make_request(id, make_prompt(15, id), 2));
         harness.run();
@@ -232,9 +244,10 @@ TEST_CASE("scheduler: old cached blocks make room under pressure, the recent one
 }
 
 TEST_CASE("scheduler: a preempted sequence gives the tokens of an undisturbed one") {
+    const int depth = each_depth();
     for (bool prefix_cache : {false, true}) {
         CAPTURE(prefix_cache);
-        Harness harness(fake_info(4, 8, 16, 4), prefix_cache);
+        Harness harness(fake_info(4, 8, 16, 4, depth), prefix_cache);
         for (int id = 1; id <= 3; ++id) harness.add(make_request(id, make_prompt(6, id), 20));
         while (harness.scheduler.counters().preemptions == 0) harness.step();
         CHECK(harness.state(1) == SequenceState::decode);
@@ -247,7 +260,8 @@ TEST_CASE("scheduler: a preempted sequence gives the tokens of an undisturbed on
 }
 
 TEST_CASE("scheduler: preemption takes the lowest priority first") {
-    Harness harness(fake_info(4, 8, 16, 4));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 8, 16, 4, depth));
     harness.add(with_priority(make_request(1, make_prompt(6, 1), 20), 5));
     harness.add(with_priority(make_request(2, make_prompt(6, 2), 20), 0));
     harness.add(with_priority(make_request(3, make_prompt(6, 3), 20), 0));
@@ -259,7 +273,8 @@ TEST_CASE("scheduler: preemption takes the lowest priority first") {
 }
 
 TEST_CASE("scheduler: lower priority values start first, ties in order of arrival") {
-    Harness harness(fake_info(4, 64, 64, 1));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 64, 1, depth));
     const int priorities[] = {3, 1, 2, 1, 3, -1};
     for (int id = 0; id < 6; ++id)
         harness.add(with_priority(make_request(id, make_prompt(4, id), 2), priorities[id]));
@@ -285,7 +300,8 @@ TEST_CASE("scheduler: an urgent prompt overtakes the prefill of a patient one") 
 }
 
 TEST_CASE("scheduler: while the first in line finds no room nobody overtakes it") {
-    Harness harness(fake_info(4, 8, 64, 4));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 8, 64, 4, depth));
     harness.add(make_request(1, make_prompt(13, 1), 5));
     harness.step();
     harness.add(make_request(2, make_prompt(20, 2), 5));
@@ -323,7 +339,8 @@ TEST_CASE("scheduler: cancel in every state gives everything back") {
 }
 
 TEST_CASE("scheduler: a cancelled leader does not strand those that waited for its prefix") {
-    Harness harness(fake_info(4, 64, 8, 4));
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 8, 4, depth));
     for (int id = 1; id <= 3; ++id) harness.add(make_request(id, make_prompt(30), 3));
     harness.step(), harness.step();
     harness.scheduler.cancel(1);
@@ -373,7 +390,7 @@ struct RandomLoad {
         const SequenceId id = list[pick(0, static_cast<int>(list.size()) - 1)]->id;
         harness.require(harness.scheduler.cancel(id), "cancelled");
         harness.streams.erase(id);
-        harness.check_blocks();
+        harness.check();
     }
 
     void burst() {
@@ -390,7 +407,9 @@ struct RandomLoad {
             if (harness.scheduler.idle()) continue;
             if (pick(0, 19) == 0) cancel_one();
             if (harness.scheduler.idle()) continue;
-            harness.step();
+            harness.launch_all();
+            if (pick(0, 19) == 0) cancel_one();
+            harness.collect();
             ++n_steps;
             harness.require(patience-- > 0, "everything finishes in time");
         }
@@ -408,16 +427,23 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
     const BackendInfo infos[] = {fake_info(4, 200, 64, 16), fake_info(4, 40, 16, 8),
                                  fake_info(4, 18, 7, 6), fake_info(4, 18, 3, 8),
                                  fake_info(1, 90, 20, 8)};
-    uint64_t n_preemptions = 0, n_hits = 0;
-    for (const BackendInfo& info : infos) {
-        RandomLoad load(42, info);
-        while (load.n_steps < 20000) load.burst();
-        CHECK(load.harness.scheduler.blocks().n_free() == info.n_blocks);
-        n_preemptions += load.harness.scheduler.counters().preemptions;
-        n_hits += load.harness.scheduler.counters().prefix_hit;
+    for (const int depth : {1, 2, 3}) {
+        CAPTURE(depth);
+        uint64_t n_preemptions = 0, n_hits = 0, n_dropped = 0;
+        for (BackendInfo info : infos) {
+            info.max_steps_in_flight = depth;
+            RandomLoad load(42, info);
+            while (load.n_steps < 20000) load.burst();
+            const Scheduler& scheduler = load.harness.scheduler;
+            CHECK(scheduler.blocks().n_free() == info.n_blocks);
+            n_preemptions += scheduler.counters().preemptions;
+            n_hits += scheduler.counters().prefix_hit;
+            n_dropped += load.harness.n_sampled - load.harness.n_events;
+        }
+        CHECK(n_preemptions > 1000);
+        CHECK(n_hits > 100000);
+        CHECK(n_dropped > 1000);
     }
-    CHECK(n_preemptions > 1000);
-    CHECK(n_hits > 100000);
 }
 
 }  // namespace qwend

@@ -3,12 +3,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "daemon/scheduler.h"
+#include "tests/unit/each_depth.h"
 #include "tests/unit/fake_backend.h"
 
 namespace qwend {
@@ -26,7 +28,11 @@ struct SchedulerHarness {
     Scheduler scheduler;
     std::map<SequenceId, Stream> streams;
     std::vector<StepOutput> outputs;
-    Batch last_batch;
+    Batch last_batch;               // the one last collected; its spans may dangle
+    std::deque<Batch> in_flight;    // oldest first; the same
+    std::map<uint64_t, int> known;  // tokens of each run that steps collected have computed
+    size_t n_sampled = 0;           // rows launched that sample
+    size_t n_events = 0;
 
     explicit SchedulerHarness(const BackendInfo& info, bool prefix_cache = true)
         : backend(info), scheduler(info, prefix_cache) {}
@@ -40,26 +46,88 @@ struct SchedulerHarness {
         if (!condition) throw std::logic_error(std::string("scheduler: ") + what);
     }
 
+    /// A turn of the engine.
     void step() {
+        launch_all();
+        collect();
+    }
+
+    void launch_all() {
+        while (scheduler.n_in_flight() < backend.info().max_steps_in_flight && launch()) {
+        }
+    }
+
+    /// False if everything waits for the steps in flight.
+    bool launch() {
+        if (scheduler.idle()) return false;
+        const int n_before = scheduler.n_in_flight();
         const Batch& batch = scheduler.schedule(0);
-        require(!batch.sequences.empty(), "a batch while there is work");
-        check_blocks();
+        require(scheduler.n_in_flight() == n_before + !batch.sequences.empty(), "in flight");
+        for (const BatchSequence& row : batch.sequences) {
+            known.try_emplace(row.run, row.n_context - row.n_query);
+            n_sampled += row.sampling != nullptr;
+        }
+        check();
         check_first_runs(batch);
+        if (batch.sequences.empty()) return false;
+        backend.launch(batch);
+        in_flight.push_back(batch);
+        return true;
+    }
+
+    void collect() {
         StepResult result;
-        backend.step(batch, result);
-        last_batch = batch;
+        backend.collect(result);
+        last_batch = std::move(in_flight.front());
+        in_flight.pop_front();
+        for (const BatchSequence& row : last_batch.sequences) known.at(row.run) = row.n_context;
         outputs.clear();
         scheduler.postprocess(result, outputs);
         for (const StepOutput& output : outputs) record(output.event);
-        check_blocks();
+        check();
+        if (scheduler.idle()) known.clear();
     }
 
     void record(const TokenEvent& event) {
         Stream& stream = streams.at(event.id);
         require(stream.finish == FinishReason::none, "nothing after the finish");
+        require(stream.output.empty() || event.n_cached_tokens == 0, "told once");
         if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
+        require(event.sampled.token >= 0, "a token that is known");
         stream.output.push_back(event.sampled.token);
+        ++n_events;
         stream.finish = event.finish;
+    }
+
+    void check() const {
+        check_blocks();
+        for (const auto* list : {&scheduler.running(), &scheduler.waiting()})
+            for (const Sequence* sequence : *list) check_tokens(*sequence);
+        for (const Sequence* sequence : scheduler.running()) check_published(*sequence);
+    }
+
+    /// Placeholders are the last tokens, one at most for each step in flight.
+    void check_tokens(const Sequence& sequence) const {
+        const auto first = std::find_if(sequence.tokens.begin(), sequence.tokens.end(),
+                                        [](int t) { return t < 0; });
+        require(sequence.tokens.end() - first == sequence.n_pending, "placeholders come last");
+        require(std::all_of(first, sequence.tokens.end(), [](int t) { return t == -1; }), "-1");
+        require(sequence.n_pending <= scheduler.n_in_flight(), "placeholders are in flight");
+        require(sequence.n_output() <= sequence.max_tokens, "max_tokens");
+        require(sequence.state != SequenceState::waiting || sequence.n_pending == 0, "none ran");
+    }
+
+    /// What the prefix cache has of a sequence was found there or computed by steps collected.
+    void check_published(const Sequence& sequence) const {
+        const int block_size = scheduler.blocks().block_size();
+        const auto found = known.find(sequence.run);
+        const int n_known = found == known.end() ? sequence.n_computed : found->second;
+        require(sequence.table.n_published * block_size <= n_known, "published what is known");
+        const PrefixMatch match =
+            scheduler.blocks().find_prefix(sequence.tokens, sequence.cache_salt);
+        require(static_cast<int>(match.blocks.size()) * block_size <=
+                    static_cast<int>(sequence.tokens.size()) - sequence.n_pending,
+                "no placeholder is ever found");
     }
 
     /// Reference counts are exactly the tables; what no table holds is free.
@@ -77,8 +145,20 @@ struct SchedulerHarness {
                 "waiting holds nothing");
     }
 
-    /// No starvation: the first in order of service is in every step.
+    /// No starvation: the first in order of service is in every step, unless its last token is in
+    /// flight. A step is empty only if that is true of all.
     void check_first_runs(const Batch& batch) const {
+        auto waits = [](const Sequence* s) {
+            return s->n_pending > 0 && s->n_output() == s->max_tokens;
+        };
+        const auto& running = scheduler.running();
+        if (batch.sequences.empty()) {
+            require(scheduler.n_in_flight() > 0, "a batch while there is work");
+            require(std::all_of(running.begin(), running.end(), waits),
+                    "a batch if anyone can run");
+            return;
+        }
+        if (waits(running.front())) return;
         const Sequence& first = *scheduler.running().front();
         const int n_running = static_cast<int>(scheduler.running().size());
         if (first.state == SequenceState::prefill && backend.info().max_step_tokens < n_running)

@@ -16,6 +16,11 @@ Sequence make(int priority, uint64_t arrival, int max_tokens = 3,
     return Sequence(std::move(request), arrival, 5.0);
 }
 
+FinishReason append(Sequence& sequence, int32_t token) {
+    sequence.expect_token();
+    return sequence.settle_token(token);
+}
+
 }  // namespace
 
 TEST_CASE("sequence: prompt and output are parts of one list") {
@@ -23,7 +28,10 @@ TEST_CASE("sequence: prompt and output are parts of one list") {
     CHECK(sequence.n_output() == 0);
     CHECK(sequence.n_uncomputed() == 2);
     CHECK(sequence.times.submitted == 5.0);
-    sequence.append(7);
+    sequence.expect_token();
+    CHECK(sequence.n_output() == 1);
+    CHECK(sequence.output()[0] == -1);
+    sequence.settle_token(7);
     CHECK(std::vector(sequence.prompt().begin(), sequence.prompt().end()) ==
           std::vector<int32_t>{10, 11});
     CHECK(std::vector(sequence.output().begin(), sequence.output().end()) ==
@@ -33,12 +41,33 @@ TEST_CASE("sequence: prompt and output are parts of one list") {
 
 TEST_CASE("sequence: ends at max_tokens or at a stop token, which wins") {
     Sequence sequence = make(0, 0, 3, {42, 43});
-    CHECK(sequence.append(1) == FinishReason::none);
-    CHECK(sequence.append(2) == FinishReason::none);
-    CHECK(sequence.append(3) == FinishReason::length);
-    CHECK(make(0, 0, 3, {42, 43}).append(43) == FinishReason::stop);
-    CHECK(make(0, 0, 1, {42}).append(42) == FinishReason::stop);
-    CHECK(make(0, 0, 1, {10}).append(11) == FinishReason::length);
+    CHECK(append(sequence, 1) == FinishReason::none);
+    CHECK(append(sequence, 2) == FinishReason::none);
+    CHECK(append(sequence, 3) == FinishReason::length);
+    auto only = [](Sequence sequence, int32_t token) { return append(sequence, token); };
+    CHECK(only(make(0, 0, 3, {42, 43}), 43) == FinishReason::stop);
+    CHECK(only(make(0, 0, 1, {42}), 42) == FinishReason::stop);
+    CHECK(only(make(0, 0, 1, {10}), 11) == FinishReason::length);
+}
+
+TEST_CASE("sequence: placeholders are settled in order, and those after the end are dropped") {
+    Sequence sequence = make(0, 0, 3, {42});
+    for (int i = 0; i < 3; ++i) sequence.expect_token();
+    CHECK(sequence.n_pending == 3);
+    CHECK(sequence.n_output() == 3);
+    CHECK(sequence.settle_token(7) == FinishReason::none);
+    CHECK(sequence.tokens == std::vector<int32_t>{10, 11, 7, -1, -1});
+    CHECK(sequence.n_pending == 2);
+    SUBCASE("a stop token") {
+        CHECK(sequence.settle_token(42) == FinishReason::stop);
+        CHECK(sequence.tokens == std::vector<int32_t>{10, 11, 7, 42});
+    }
+    SUBCASE("the length") {
+        CHECK(sequence.settle_token(8) == FinishReason::none);
+        CHECK(sequence.settle_token(9) == FinishReason::length);
+        CHECK(sequence.tokens == std::vector<int32_t>{10, 11, 7, 8, 9});
+    }
+    CHECK(sequence.n_pending == 0);
 }
 
 TEST_CASE("sequence: served by priority, then arrival") {
