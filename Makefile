@@ -40,22 +40,17 @@ LIB_CPP  := $(filter-out daemon/main.cpp,$(wildcard daemon/*.cpp)) $(wildcard ne
 LIB_OBJ  := $(LIB_CPP:%.cpp=$(BUILD)/%.o) $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
 MAIN_OBJ := $(BUILD)/daemon/main.o
 UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/unit/*.cpp))
-BENCH    := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/*.cpp))
+BENCH    := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/[^g]*.cpp))
 FUZZ     := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 
 ifneq ($(NVCC),)
-CUDA_HOME ?= $(abspath $(dir $(shell readlink -f $(NVCC)))..)
-NVCCFLAGS ?= -O3 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a \
-             -gencode=arch=compute_90,code=compute_90
-GPU_OBJ   := $(patsubst %.cu,$(BUILD)/%.o,$(wildcard gpu/*.cu))
-CPPFLAGS  += -DQWEND_CUDA
-LIBS      += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
-LIB_OBJ   += $(GPU_OBJ)
+include gpu/rules.mk
 endif
 
 .PHONY: all deps test-deps demo run test unit layers asan tsan fuzz bench format install uninstall \
         clean help FORCE
 .DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
 
 all: $(BUILD)/qwend ## build build/qwend
 	@$(if $(NVCC),echo "qwend $(VERSION): CPU and CUDA ($(NVCC))",echo "qwend $(VERSION): CPU only (no nvcc found)")
@@ -76,10 +71,6 @@ $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(filter-out $(BUILD)/model/cpu_%,$(LIB
 $(BUILD)/%.o: %.cpp
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -c -o $@ $<
-
-$(BUILD)/%.o: %.cu
-	@mkdir -p $(@D)
-	$(NVCC) -std=c++20 -I. -MMD -MP $(NVCCFLAGS) -Xcompiler -Wall,-Wextra,-Werror -c -o $@ $<
 
 # llhttp's own C sources, as node-llhttp ships them; strict, because lenient is how smuggling starts.
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c

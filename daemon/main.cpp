@@ -11,6 +11,7 @@
 #include "model/error.h"
 #include "model/weights.h"
 #ifdef QWEND_CUDA
+#include "gpu/cuda_backend.h"
 #include "gpu/device.h"
 #endif
 
@@ -18,33 +19,47 @@ namespace {
 
 using namespace qwend;
 
-/// What `device` comes to on this machine; a message if it cannot be had.
-std::string check_device(const Options& options) {
-    if (options.device != "cuda") return {};
+constexpr int kCpuSequences = 32, kCpuStepTokens = 512;
+[[maybe_unused]] constexpr int kCudaSequences = 256, kCudaStepTokens = 4096;
+
+/// What `device` comes to on this machine, for this model.
+struct DeviceChoice {
+    int cuda_index = -1;  // -1: the CPU
+    std::string name = "CPU";
+    std::string why_not_cuda;  // where a GPU was looked for and none can be used
+};
+
+DeviceChoice choose_device(const Options& options, [[maybe_unused]] const ModelConfig& config) {
+    DeviceChoice choice;
+    if (options.device == "cpu") return choice;
+    choice.why_not_cuda = "this qwend was built without CUDA";
 #ifdef QWEND_CUDA
     const GpuProbe probe = probe_gpus();
-    const std::string found = probe.devices.empty() ? probe.error : probe.devices[0].name;
-    return fmt::format(
-        "device = cuda: the CUDA engine is not in this version yet (found: {}); use "
-        "device = cpu or auto",
-        found);
-#else
-    return "device = cuda: this qwend was built without CUDA; use device = cpu or auto";
+    choice.why_not_cuda = probe.error.empty() ? "the driver offers no device" : probe.error;
+    for (const GpuInfo& gpu : probe.devices) {
+        const std::string fault = gpu.fault.empty() ? check_cuda_model(config) : gpu.fault;
+        if (fault.empty()) return {gpu.index, gpu.name, {}};
+        choice.why_not_cuda = gpu.name + ": " + fault;
+    }
 #endif
+    return choice;
 }
 
-BackendOptions backend_options(const Options& options, const ServedModel& model) {
+BackendOptions backend_options(const Options& options, const ServedModel& model, bool cuda) {
+    auto choose = [](int wanted, int by_default) { return wanted > 0 ? wanted : by_default; };
     BackendOptions out;
     out.kv_cache_bytes = options.kv_cache_memory;
-    out.max_step_tokens = options.max_step_tokens;
-    out.max_sequences = options.max_sequences;
+    out.max_step_tokens = choose(options.max_step_tokens, cuda ? kCudaStepTokens : kCpuStepTokens);
+    out.max_sequences = choose(options.max_sequences, cuda ? kCudaSequences : kCpuSequences);
     out.max_context = model.max_model_len;
     out.n_valid_tokens = model.tokenizer.size();
     out.n_threads = options.threads;
     return out;
 }
 
-int check(const ServedModel& model, const Checkpoint& checkpoint) {
+int check(const ServedModel& model, const Checkpoint& checkpoint, const DeviceChoice& device) {
+    fmt::print("device     {}{}\n", device.name,
+               device.why_not_cuda.empty() ? "" : " (no GPU: " + device.why_not_cuda + ")");
     fmt::print("model      {} ({} layers, hidden {}, {} heads of {}, {} KV heads)\n",
                model.names[0], model.config.n_layers, model.config.hidden_size,
                model.config.n_heads, model.config.head_dim, model.config.n_kv_heads);
@@ -59,21 +74,42 @@ int check(const ServedModel& model, const Checkpoint& checkpoint) {
     return 0;
 }
 
-int run(const CommandLine& line) {
-    if (std::string error = check_device(line.options); !error.empty()) {
-        fmt::print(stderr, "qwend: {}\n", error);
-        return kExitNoDevice;
+/// On the device that was chosen; with `device = auto` on the CPU if that one is too small.
+std::unique_ptr<Backend> make_backend(const Options& options, const ServedModel& model,
+                                      const std::shared_ptr<const Checkpoint>& checkpoint,
+                                      [[maybe_unused]] const DeviceChoice& device,
+                                      const std::function<void(float)>& on_progress) {
+#ifdef QWEND_CUDA
+    try {
+        BackendOptions out = backend_options(options, model, true);
+        out.on_progress = on_progress;
+        if (device.cuda_index >= 0) return make_cuda_backend(checkpoint, device.cuda_index, out);
+    } catch (const LoadError& error) {
+        if (options.device == "cuda") throw;
+        log_warning("the GPU is not used: {}", error.what());
     }
+#endif
+    BackendOptions out = backend_options(options, model, false);
+    out.on_progress = on_progress;
+    return make_cpu_backend(checkpoint, out);
+}
+
+int run(const CommandLine& line) {
     const ServedModel model = load_served_model(line.options);
     auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
-    if (line.command == Command::check) return check(model, *checkpoint);
-    const BackendMaker make_backend = [&](std::function<void(float)> on_progress) {
-        BackendOptions options = backend_options(line.options, model);
-        options.on_progress = std::move(on_progress);
-        return make_cpu_backend(checkpoint, options);
+    const DeviceChoice device = choose_device(line.options, model.config);
+    if (line.options.device == "cuda" && device.cuda_index < 0) {
+        fmt::print(stderr, "qwend: device = cuda: {}; use device = cpu or auto\n",
+                   device.why_not_cuda);
+        return kExitNoDevice;
+    }
+    if (line.command == Command::check) return check(model, *checkpoint, device);
+    if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
+    const BackendMaker maker = [&](std::function<void(float)> on_progress) {
+        return make_backend(line.options, model, checkpoint, device, on_progress);
     };
-    return line.command == Command::generate ? generate(line, model, make_backend)
-                                             : serve(line.options, model, make_backend);
+    return line.command == Command::generate ? generate(line, model, maker)
+                                             : serve(line.options, model, maker);
 }
 
 /// OpenMP's threads wait for each other by spinning, by default for milliseconds: with the event

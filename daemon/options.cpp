@@ -48,13 +48,13 @@ void define_options(CLI::App& app, Options& o) {
     app.add_option("--device", o.device, "auto, cpu or cuda")
         ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
     app.add_option("--threads", o.threads, "CPU threads; 0: all cores")->check(CLI::Range(0, 4096));
-    app.add_option("--max-sequences", o.max_sequences, "sequences generated at once")
-        ->check(CLI::Range(1, 4096));
+    app.add_option("--max-sequences", o.max_sequences, "sequences generated at once; 0: choose")
+        ->check(CLI::Range(0, 4096));
     app.add_option("--max-queue", o.max_queue, "sequences waiting; more are answered 429")
         ->check(CLI::Range(0, 1 << 20));
     app.add_option("--max-step-tokens", o.max_step_tokens,
-                   "tokens computed in one step: decode rows, then chunks of prompts")
-        ->check(CLI::Range(1, 65536));
+                   "tokens computed in one step: decode rows, then chunks of prompts; 0: choose")
+        ->check(CLI::Range(0, 65536));
     app.add_option("--kv-cache-memory", o.kv_cache_memory, "bytes, or 512M, 4G; 0: choose")
         ->transform(CLI::AsSizeValue(false));
     app.add_flag("--prefix-cache,!--no-prefix-cache", o.prefix_cache,

@@ -26,7 +26,7 @@ std::string_view qwend_backends() {
 
 std::string version_text() {
 #ifdef QWEND_CUDA
-    const char* build = "CPU engine; CUDA devices are recognised, the CUDA engine is not in yet";
+    const char* build = "CPU and CUDA engines";
 #else
     const char* build = "CPU only: built without nvcc";
 #endif

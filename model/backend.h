@@ -70,6 +70,7 @@ struct BackendOptions {
     int max_sequences = 32;
     int max_context = 0;                     // tokens, for the default size of the pool
     int n_valid_tokens = 0;                  // tokenizer size: ids at and above are never sampled
+    int max_logprobs = 20;                   // most a sequence may ask for
     int n_threads = 0;                       // CPU only; 0: all cores this process may use
     std::function<void(float)> on_progress;  // 0 … 1 while loading
 };

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/bf16.h"
-#include "model/config.h"
+#include "model/rope.h"
 #include "model/safetensors.h"
 
 namespace qwend {
@@ -41,14 +41,6 @@ void swiglu(const float* gate_up, int n, float* out);
 
 /// f32 to bf16, rounded to nearest even. (n)
 void to_bf16(const float* x, bf16_t* out, int n);
-
-/// Angles of rotary embedding. `inv_freq`: (head_dim / 2); `scale` multiplies cos and sin (YaRN's
-/// attention factor). Source: Su et al. 2021, arXiv:2104.09864; Peng et al. 2023, arXiv:2309.00071.
-struct RopeFrequencies {
-    std::vector<float> inv_freq;
-    float scale = 1.0f;
-};
-RopeFrequencies rope_frequencies(const ModelConfig& config);
 
 /// cos and sin of one position. cos, sin: (head_dim / 2).
 void rope_angles(const RopeFrequencies& frequencies, int position, float* cos, float* sin);

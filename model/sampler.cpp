@@ -115,24 +115,24 @@ size_t nucleus(std::vector<Candidate>& candidates, double limit,
     return n;
 }
 
-/// Draws from the candidates, cut to the nucleus first.
+/// Draws from the candidates, cut to the nucleus first, in order of id: so that the draw does not
+/// depend on how the candidates were found, and a device need not sort them.
 int32_t draw(std::vector<Candidate> candidates, const SamplingParams& params, float max_logit,
              double uniform) {
     auto weight = [&](const Candidate& c) {
         return std::exp(double(c.logit - max_logit) / params.temperature);
     };
-    // In order of id, so that sums do not depend on how the candidates were found.
-    if (params.top_k > 0)
+    if (params.top_p < 1) {
+        double total = 0, kept = 0;
+        for (auto& c : candidates) total += weight(c);
+        candidates.resize(nucleus(candidates, total * params.top_p, weight, kept));
+    }
+    if (params.top_k > 0 || params.top_p < 1)
         std::sort(candidates.begin(), candidates.end(),
                   [](auto& a, auto& b) { return a.token < b.token; });
-    double total = 0;
+    double total = 0, sum = 0;
     for (auto& c : candidates) total += weight(c);
-    if (params.top_p < 1) {
-        double kept = 0;
-        candidates.resize(nucleus(candidates, total * params.top_p, weight, kept));
-        total = kept;
-    }
-    double target = uniform * total, sum = 0;
+    const double target = uniform * total;
     for (auto& c : candidates)
         if ((sum += weight(c)) > target) return c.token;
     return candidates.back().token;

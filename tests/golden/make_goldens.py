@@ -112,7 +112,7 @@ def spread(name, shape):
 
 
 MODELS = {
-    "head64_tied": dict(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, intermediate_size=500,
+    "head64_tied": dict(hidden_size=256, num_attention_heads=4, num_key_value_heads=2, intermediate_size=480,
                         tie_word_embeddings=True),
     "head128_untied": dict(hidden_size=896, num_attention_heads=7, num_key_value_heads=1, intermediate_size=384,
                            tie_word_embeddings=False),

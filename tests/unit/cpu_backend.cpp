@@ -5,11 +5,8 @@
 
 #include <doctest/doctest.h>
 
-#include <map>
-
-#include "hashed_checkpoint.h"
+#include "backend_driver.h"
 #include "model/cpu_linear.h"
-#include "model/json.h"
 
 using namespace qwend;
 
@@ -21,156 +18,21 @@ constexpr int kThreads = 1;  // ThreadSanitizer cannot see libgomp's barriers, o
 constexpr int kThreads = 2;
 #endif
 
-struct Stream {
-    std::vector<int32_t> prompt, output;
-    std::vector<TokenLogprob> first;  // all log-probabilities of the first token
-    int n_computed = 0;
-    std::vector<int32_t> blocks;
-};
-
-/// Drives sequences through a backend without a scheduler.
-class Driver {
-  public:
-    Driver(std::shared_ptr<const Checkpoint> checkpoint, int chunk) : chunk_(chunk) {
-        BackendOptions options;
-        options.max_context = 4096;
-        options.kv_cache_bytes = 64 << 20;
-        options.n_threads = kThreads;
-        backend_ = make_cpu_backend(std::move(checkpoint), options);
-        greedy_.temperature = 0;
-        greedy_.n_logprobs = kHashedVocab;
-    }
-
-    /// Steps all streams together until each has n tokens of output.
-    void run(std::vector<Stream*> streams, size_t n) {
-        for (;;) {
-            Batch batch;
-            std::vector<Stream*> sampled;
-            for (Stream* stream : streams)
-                if (stream->output.size() < n) add(batch, *stream, sampled);
-            if (batch.sequences.empty()) return;
-            StepResult result;
-            backend_->step(batch, result);
-            REQUIRE(result.samples.size() == sampled.size());
-            for (size_t i = 0; i < sampled.size(); i++) {
-                if (sampled[i]->output.empty()) sampled[i]->first = result.samples[i].top;
-                sampled[i]->output.push_back(result.samples[i].token);
-            }
-        }
-    }
-
-  private:
-    void add(Batch& batch, Stream& stream, std::vector<Stream*>& sampled) {
-        std::vector<int32_t> tokens = stream.prompt;
-        tokens.insert(tokens.end(), stream.output.begin(), stream.output.end());
-        BatchSequence row;
-        row.query_begin = int(batch.tokens.size());
-        row.n_query = std::min(chunk_, int(tokens.size()) - stream.n_computed);
-        row.n_context = stream.n_computed + row.n_query;
-        // Blocks are handed out to all in turn, so that no stream's are next to each other.
-        while (int(stream.blocks.size()) * 16 < row.n_context)
-            stream.blocks.push_back(next_block_++);
-        for (int position = stream.n_computed; position < row.n_context; position++) {
-            batch.tokens.push_back(tokens[size_t(position)]);
-            batch.positions.push_back(position);
-            batch.slots.push_back(stream.blocks[size_t(position / 16)] * 16 + position % 16);
-        }
-        row.block_table_begin = int(batch.block_tables.size());
-        batch.block_tables.insert(batch.block_tables.end(), stream.blocks.begin(),
-                                  stream.blocks.end());
-        stream.n_computed = row.n_context;
-        if (row.n_context == int(tokens.size())) {
-            row.sampling = &greedy_;
-            row.prompt = stream.prompt;
-            row.output = stream.output;
-            sampled.push_back(&stream);
-        }
-        batch.sequences.push_back(row);
-    }
-
-    std::unique_ptr<Backend> backend_;
-    SamplingParams greedy_;
-    int chunk_;
-    int next_block_ = 1;
-};
-
-Stream make_stream(int length) {
-    Stream stream;
-    for (int i = 0; i < length; i++) stream.prompt.push_back((i * 7919 + 13) % kHashedVocab);
-    return stream;
-}
-
-bool same_logprobs(const Stream& a, const Stream& b) {
-    if (a.first.size() != b.first.size()) return false;
-    for (size_t i = 0; i < a.first.size(); i++)
-        if (a.first[i].token != b.first[i].token || a.first[i].logprob != b.first[i].logprob)
-            return false;
-    return true;
+std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
+                              BackendOptions options) {
+    options.n_threads = kThreads;
+    return make_cpu_backend(std::move(checkpoint), options);
 }
 
 }  // namespace
 
 TEST_CASE("cpu_backend: logits and greedy continuations are transformers'") {
-    simdjson::dom::parser parser;
-    const std::string text = read_file("tests/golden/logits.json");
-    simdjson::dom::array cases;
-    REQUIRE(parser.parse(text).get(cases) == simdjson::SUCCESS);
-    for (const HashedShape& shape : golden_shapes()) {
-        HashedCheckpoint hashed(shape);
-        double kl_ours = 0, kl_bf16 = 0;
-        for (auto golden : cases) {
-            if (golden["model"].get_string().value() != shape.name) continue;
-            const int length = int(golden["length"].get_int64().value());
-            CAPTURE(shape.name);
-            CAPTURE(length);
-            Driver driver(hashed.checkpoint, 512);
-            Stream stream = make_stream(length);
-            const simdjson::dom::array greedy = golden["greedy"].get_array().value();
-            driver.run({&stream}, std::max<size_t>(greedy.size(), 1));
-            size_t i = 0;
-            for (auto id : greedy) CHECK(stream.output[i++] == id.get_int64().value());
-            std::map<int32_t, double> ours;
-            for (auto& entry : stream.first) ours[entry.token] = entry.logprob;
-            REQUIRE(ours.size() == kHashedVocab);
-            int32_t token = 0;
-            const simdjson::dom::array logprobs = golden["logprobs"].get_array().value();
-            for (auto value : logprobs) {
-                const double reference = value.get_double().value();
-                kl_ours += std::exp(reference) * (reference - ours[token++]);
-            }
-            kl_bf16 += golden["kl_bf16"].get_double().value();
-        }
-        // The promise: no further from fp32 than transformers' own bf16, over all prompt lengths.
-        MESSAGE(shape.name << ": KL to fp32 " << kl_ours << ", transformers' bf16 " << kl_bf16);
-        CHECK(kl_ours < kl_bf16);
-    }
+    check_goldens(make);
 }
 
 TEST_CASE("cpu_backend: a stream is the same bits alone, in a crowd, and in chunks") {
-    for (const HashedShape& shape : golden_shapes()) {
-        HashedCheckpoint hashed(shape);
-        std::vector<int> lengths = {1, 2, 15, 16, 17, 63, 64, 65, 130, 1030};
-        std::vector<Stream> alone, crowd, chunked;
-        for (int length : lengths) {
-            alone.push_back(make_stream(length));
-            crowd.push_back(make_stream(length)), chunked.push_back(make_stream(length));
-        }
-        for (Stream& stream : alone) Driver(hashed.checkpoint, 4096).run({&stream}, 6);
-        std::vector<Stream*> all;
-        for (Stream& stream : crowd) all.push_back(&stream);
-        Driver(hashed.checkpoint, 100).run(all, 6);
-        for (Stream& stream : chunked) Driver(hashed.checkpoint, 7).run({&stream}, 6);
-        for (size_t i = 0; i < lengths.size(); i++) {
-            CAPTURE(shape.name);
-            CAPTURE(lengths[i]);
-            CHECK(crowd[i].output == alone[i].output);
-            CHECK(chunked[i].output == alone[i].output);
-            // Without bf16 products oneDNN promises nothing about rows beside each other.
-            if (!CpuLinear::uses_bf16()) continue;
-            CHECK(same_logprobs(crowd[i], alone[i]));
-            CHECK(same_logprobs(chunked[i], alone[i]));
-        }
-    }
+    // Without bf16 products oneDNN promises nothing about rows beside each other.
+    check_company(make, CpuLinear::uses_bf16());
 }
 
 TEST_CASE("cpu_backend: ids at and above n_valid_tokens are never sampled") {

@@ -23,7 +23,7 @@ struct HashedShape {
 };
 
 inline std::vector<HashedShape> golden_shapes() {
-    return {{"head64_tied", 256, 4, 2, 500, true},
+    return {{"head64_tied", 256, 4, 2, 480, true},
             {"head128_untied", 896, 7, 1, 384, false},
             {"head64_yarn", 320, 5, 1, 256, true,
              R"({"type":"yarn","factor":4.0,"original_max_position_embeddings":1024})"}};

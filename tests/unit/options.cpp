@@ -85,7 +85,7 @@ TEST_CASE("options: mistakes are usage errors") {
     CommandLine line;
     CHECK(parse({}, line) == kExitUsage);
     CHECK(parse({"--model", "m", "--nonsense"}, line) == kExitUsage);
-    CHECK(parse({"--model", "m", "--max-sequences", "0"}, line) == kExitUsage);
+    CHECK(parse({"--model", "m", "--max-sequences", "-1"}, line) == kExitUsage);
     CHECK(parse({"--model", "m", "--device", "tpu"}, line) == kExitUsage);
     TempDir dir;
     const std::string path = dir.write("c.conf", "no-such-option = 1\n").string();

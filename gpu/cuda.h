@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "model/backend.h"
+
+namespace qwend {
+
+/// Throws BackendFault naming the call and CUDA's reason. A failed call leaves the context unusable
+/// more often than not, so nobody tries to go on.
+[[noreturn]] void cuda_fault(cudaError_t error, const char* call, const char* file, int line);
+
+#define CUDA_CHECK(call)                                            \
+    do {                                                            \
+        if (cudaError_t error_ = (call); error_ != cudaSuccess)     \
+            ::qwend::cuda_fault(error_, #call, __FILE__, __LINE__); \
+    } while (0)
+
+/// Whether the current device starts dependent kernels early (sm_90).
+bool has_dependent_launch();
+
+/// After a <<<launch>>>: reports what the launch itself refused.
+#define CUDA_CHECK_LAUNCH() CUDA_CHECK(cudaGetLastError())
+
+class Stream {
+  public:
+    Stream() { CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+    ~Stream() { cudaStreamDestroy(stream_); }
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+    operator cudaStream_t() const { return stream_; }
+    void synchronize() const { CUDA_CHECK(cudaStreamSynchronize(stream_)); }
+
+  private:
+    cudaStream_t stream_ = nullptr;
+};
+
+class Event {
+  public:
+    explicit Event(unsigned flags = cudaEventDisableTiming) {
+        CUDA_CHECK(cudaEventCreateWithFlags(&event_, flags));
+    }
+    ~Event() {
+        if (event_) cudaEventDestroy(event_);
+    }
+    Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+    Event& operator=(Event&&) = delete;
+    operator cudaEvent_t() const { return event_; }
+
+  private:
+    cudaEvent_t event_ = nullptr;
+};
+
+/// An array in device memory, uninitialised.
+template <class T>
+class DeviceBuffer {
+  public:
+    DeviceBuffer() = default;
+    explicit DeviceBuffer(size_t n) : n_(n) {
+        if (n > 0) CUDA_CHECK(cudaMalloc(&data_, n * sizeof(T)));
+    }
+    ~DeviceBuffer() { cudaFree(data_); }
+    DeviceBuffer(DeviceBuffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
+    DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+        std::swap(data_, other.data_), std::swap(n_, other.n_);
+        return *this;
+    }
+    T* get() const { return data_; }
+    size_t size() const { return n_; }
+    size_t n_bytes() const { return n_ * sizeof(T); }
+
+  private:
+    T* data_ = nullptr;
+    size_t n_ = 0;
+};
+
+/// An array in page-locked host memory, which copies reach without staging.
+template <class T>
+class PinnedBuffer {
+  public:
+    PinnedBuffer() = default;
+    explicit PinnedBuffer(size_t n) : n_(n) {
+        if (n > 0) CUDA_CHECK(cudaHostAlloc(&data_, n * sizeof(T), cudaHostAllocDefault));
+    }
+    ~PinnedBuffer() { cudaFreeHost(data_); }
+    PinnedBuffer(PinnedBuffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
+    PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
+        std::swap(data_, other.data_), std::swap(n_, other.n_);
+        return *this;
+    }
+    T* get() const { return data_; }
+    T& operator[](size_t i) const { return data_[i]; }
+    size_t size() const { return n_; }
+
+  private:
+    T* data_ = nullptr;
+    size_t n_ = 0;
+};
+
+}  // namespace qwend

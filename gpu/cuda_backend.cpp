@@ -1,0 +1,231 @@
+#include "gpu/cuda_backend.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "gpu/step_stage.h"
+#include "model/error.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr int kFairContext = 2048;  // tokens a sequence is expected to need, for the default pool
+constexpr size_t kReserve = size_t(1) << 30;  // bytes left to cuBLAS, graphs and the driver
+
+/// A decode step of one batch size, captured.
+class StepGraph {
+  public:
+    explicit StepGraph(cudaGraph_t graph) {
+        const cudaError_t error = cudaGraphInstantiate(&executable_, graph, 0);
+        cudaGraphDestroy(graph);
+        CUDA_CHECK(error);
+    }
+    ~StepGraph() { cudaGraphExecDestroy(executable_); }
+    StepGraph(const StepGraph&) = delete;
+    StepGraph& operator=(const StepGraph&) = delete;
+    void launch(cudaStream_t stream) const { CUDA_CHECK(cudaGraphLaunch(executable_, stream)); }
+
+  private:
+    cudaGraphExec_t executable_ = nullptr;
+};
+
+/// Makes it the calling thread's device before anything is allocated.
+struct DeviceChoice {
+    explicit DeviceChoice(int index) { CUDA_CHECK(cudaSetDevice(index)); }
+};
+
+class CudaBackend final : public Backend {
+  public:
+    CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+                const BackendOptions& options);
+
+    ~CudaBackend() override { cudaStreamSynchronize(stream_); }  // steps in flight write to us
+
+    const BackendInfo& info() const override { return info_; }
+    void launch(const Batch& batch) override;
+    void collect(StepResult& result) override;
+
+  private:
+    int choose_blocks(const BackendOptions& options) const;
+    void launch_step(const StepStage::Staged& staged);
+    void launch_decode(const StepStage::Staged& staged);
+
+    DeviceChoice device_;
+    std::shared_ptr<const Checkpoint> checkpoint_;
+    const ModelConfig& config_;
+    int n_valid_tokens_;
+    BackendInfo info_;
+    ForwardState state_{};
+    Stream stream_;
+    std::unique_ptr<DeviceWeights> weights_;
+    std::unique_ptr<Forward> forward_;
+    std::unique_ptr<Lanes> lanes_;
+    std::unique_ptr<StepStage> stage_;
+    // What the device writes of the steps in flight; see SampleResults.
+    size_t result_rows_ = 0, max_logprobs_ = 0;
+    PinnedBuffer<int32_t> tokens_, top_tokens_;
+    PinnedBuffer<float> logprobs_, top_logprobs_;
+
+    struct InFlight {
+        int n_rows, slot;
+        std::vector<int> n_logprobs;  // of each row
+    };
+    std::deque<InFlight> in_flight_;
+    std::vector<Event> done_;  // by slot
+    int next_slot_ = 0;
+    std::map<int, bool> seen_sizes_;  // decode batches that ran once, uncaptured
+    std::map<int, std::unique_ptr<StepGraph>> graphs_;
+};
+
+CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+                         const BackendOptions& options)
+    : device_(index),
+      checkpoint_(std::move(checkpoint)),
+      config_(checkpoint_->config),
+      n_valid_tokens_(options.n_valid_tokens > 0
+                          ? std::min(options.n_valid_tokens, config_.vocab_size)
+                          : config_.vocab_size) {
+    cudaDeviceProp properties;
+    CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+    info_.device = properties.name;
+    info_.block_size = kBlockTokens;
+    info_.max_step_tokens = options.max_step_tokens;
+    info_.max_sequences = options.max_sequences;
+    info_.max_steps_in_flight = kStepsInFlight;
+    info_.kv_bytes_per_token = Forward::kv_bytes_per_token(config_);
+    weights_ = std::make_unique<DeviceWeights>(*checkpoint_, options.on_progress);
+    info_.weight_bytes = weights_->n_bytes();
+    info_.n_blocks = choose_blocks(options);
+
+    const int context = options.max_context > 0 ? options.max_context : config_.max_position;
+    const int table_width = (context + kBlockTokens - 1) / kBlockTokens;
+    lanes_ = std::make_unique<Lanes>(info_.max_sequences, table_width, n_valid_tokens_);
+    state_ = {lanes_->block_tables(), table_width, lanes_->last_tokens()};
+    forward_ = std::make_unique<Forward>(config_, *weights_, info_.max_step_tokens,
+                                         info_.max_sequences, info_.n_blocks);
+    stage_ = std::make_unique<StepStage>(
+        info_.max_step_tokens, info_.max_sequences, table_width,
+        HeadShape{config_.n_heads, config_.n_kv_heads, config_.head_dim});
+    result_rows_ = size_t(Forward::padded_rows(info_.max_sequences));
+    max_logprobs_ = size_t(std::min(options.max_logprobs, n_valid_tokens_));
+    const size_t n_results = kStepsInFlight * result_rows_;
+    tokens_ = PinnedBuffer<int32_t>(n_results), logprobs_ = PinnedBuffer<float>(n_results);
+    top_tokens_ = PinnedBuffer<int32_t>(n_results * max_logprobs_);
+    top_logprobs_ = PinnedBuffer<float>(n_results * max_logprobs_);
+    for (int i = 0; i < kStepsInFlight; i++) done_.emplace_back();
+    CUDA_CHECK(cudaDeviceSynchronize());
+}
+
+/// The KV pool: what was asked for; else every sequence at a fair length, or one at full length, as
+/// far as the device has room.
+int CudaBackend::choose_blocks(const BackendOptions& options) const {
+    size_t free = 0, total = 0;
+    CUDA_CHECK(cudaMemGetInfo(&free, &total));
+    const size_t activations =
+        Forward::activation_bytes(config_, options.max_step_tokens, options.max_sequences) +
+        size_t(options.max_sequences) * size_t(n_valid_tokens_) * sizeof(uint16_t);
+    const size_t room = free > activations + kReserve ? free - activations - kReserve : 0;
+    const size_t context =
+        size_t(options.max_context > 0 ? options.max_context : config_.max_position);
+    size_t n_bytes = options.kv_cache_bytes;
+    if (n_bytes == 0) {
+        const size_t tokens = std::max(
+            size_t(options.max_sequences) * std::min(context, size_t(kFairContext)), context);
+        n_bytes = std::min((tokens + kBlockTokens) * info_.kv_bytes_per_token, room);
+    }
+    const size_t n_blocks = n_bytes / (info_.kv_bytes_per_token * kBlockTokens);
+    if (n_blocks < 2 || n_bytes > room)
+        throw LoadError("the KV cache does not fit: expected " + std::to_string(n_bytes >> 20) +
+                        " MiB, found " + std::to_string(room >> 20) + " MiB of " +
+                        std::to_string(total >> 20) +
+                        " MiB free beside weights and activations; set kv-cache-memory, lower "
+                        "max-sequences or max-step-tokens, or use a larger GPU");
+    return int(std::min<size_t>(n_blocks, size_t(1) << 26));
+}
+
+void CudaBackend::launch_step(const StepStage::Staged& staged) {
+    forward_->launch(staged.inputs, state_, stream_);
+    if (staged.inputs.n_sampled > 0)
+        sample_rows(
+            {forward_->logits(), forward_->sampler_scratch(), config_.vocab_size, n_valid_tokens_,
+             staged.inputs.sampled_lanes, lanes_->sampling(), lanes_->counts(),
+             lanes_->last_tokens(),
+             SampleResults{tokens_.get(), logprobs_.get(), top_tokens_.get(), top_logprobs_.get(),
+                           int(result_rows_), int(max_logprobs_), staged.result_slot},
+             staged.inputs.n_sampled},
+            stream_);
+}
+
+/// The first batch of a size runs as it is, which also lets cuBLASLt choose; the second is
+/// captured.
+void CudaBackend::launch_decode(const StepStage::Staged& staged) {
+    const int size = staged.inputs.n_tokens;
+    if (auto found = graphs_.find(size); found != graphs_.end())
+        return found->second->launch(stream_);
+    if (!std::exchange(seen_sizes_[size], true)) return launch_step(staged);
+    CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    launch_step(staged);
+    cudaGraph_t graph = nullptr;
+    CUDA_CHECK(cudaStreamEndCapture(stream_, &graph));
+    graphs_[size] = std::make_unique<StepGraph>(graph);
+    graphs_[size]->launch(stream_);
+}
+
+void CudaBackend::launch(const Batch& batch) {
+    InFlight step{0, next_slot_, {}};
+    next_slot_ = (next_slot_ + 1) % kStepsInFlight;
+    for (const BatchSequence& sequence : batch.sequences)
+        if (sequence.sampling) {
+            lanes_->occupy(sequence, stream_);
+            step.n_logprobs.push_back(sequence.sampling->n_logprobs);
+        }
+    const StepStage::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
+    if (staged.is_decode)
+        launch_decode(staged);
+    else
+        launch_step(staged);
+    CUDA_CHECK(cudaEventRecord(done_[size_t(step.slot)], stream_));
+    step.n_rows = staged.n_rows;
+    in_flight_.push_back(std::move(step));
+}
+
+void CudaBackend::collect(StepResult& result) {
+    const InFlight step = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    CUDA_CHECK(cudaEventSynchronize(done_[size_t(step.slot)]));
+    result.samples.clear();
+    for (int i = 0; i < step.n_rows; i++) {
+        const size_t row = size_t(step.slot) * result_rows_ + size_t(i);
+        const int n_logprobs = std::min(step.n_logprobs[size_t(i)], int(max_logprobs_));
+        SampledToken sampled;
+        sampled.token = tokens_[row];
+        if (n_logprobs >= 0) sampled.logprob = logprobs_[row];
+        for (size_t k = 0; int(k) < n_logprobs; k++)
+            sampled.top.push_back(
+                {top_tokens_[row * max_logprobs_ + k], top_logprobs_[row * max_logprobs_ + k]});
+        result.samples.push_back(std::move(sampled));
+    }
+}
+
+}  // namespace
+
+std::string check_cuda_model(const ModelConfig& c) {
+    if (c.head_dim != 64 && c.head_dim != 128)
+        return "expected a head size of 64 or 128, found " + std::to_string(c.head_dim);
+    if (c.n_heads / c.n_kv_heads > kMaxGroup)
+        return "expected at most 8 query heads a KV head, found " +
+               std::to_string(c.n_heads / c.n_kv_heads);
+    for (int size : {c.hidden_size, c.intermediate_size, c.vocab_size})
+        if (size % 32 != 0)
+            return "expected sizes that are multiples of 32, found " + std::to_string(size);
+    return {};
+}
+
+std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+                                           const BackendOptions& options) {
+    return std::make_unique<CudaBackend>(std::move(checkpoint), index, options);
+}
+
+}  // namespace qwend

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gpu/device.h"
+#include "model/backend.h"
+#include "model/weights.h"
+
+namespace qwend {
+
+/// Why this checkpoint cannot run on the CUDA backend; empty if it can.
+std::string check_cuda_model(const ModelConfig& config);
+
+/// Loads the weights onto device `index`. Decode steps are captured as CUDA graphs by batch size,
+/// and steps run one ahead of the host: a sampled token is the next step's input before the host
+/// has seen it. Throws BackendFault, or LoadError if the device's memory does not suffice. Decode
+/// of up to 8 sequences gives a stream the same bits whatever is beside it. Beyond, and in steps
+/// that also prefill, cuBLASLt computes the products, whose low bits depend on the number of rows.
+std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+                                           const BackendOptions& options);
+
+}  // namespace qwend

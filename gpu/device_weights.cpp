@@ -1,0 +1,175 @@
+#include "gpu/device_weights.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "model/bf16.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr size_t kAlign = 256;                   // of a tensor; wide loads need 16
+constexpr size_t kChunkBytes = size_t(4) << 20;  // of one copy
+constexpr int kCopiers = 4;  // threads: one alone moves pages to pinned memory at a third of PCIe 5
+
+/// A run of one tensor and where it goes; conversion happens on the way.
+struct Copy {
+    const std::byte* from;
+    DType from_type;
+    size_t n;       // elements
+    size_t to;      // bytes into the device memory
+    bool to_float;  // else bf16
+};
+
+float element(const std::byte* data, DType type, size_t i) {
+    if (type == DType::f32) {
+        float value;
+        std::memcpy(&value, data + i * sizeof value, sizeof value);
+        return value;
+    }
+    uint16_t bits;  // the file promises no alignment
+    std::memcpy(&bits, data + i * sizeof bits, sizeof bits);
+    return type == DType::bf16 ? bf16_to_float(bits) : half_to_float(bits);
+}
+
+/// The run as the device wants it, into pinned memory; returns its bytes.
+size_t stage(const Copy& copy, std::byte* out) {
+    if (copy.to_float) {
+        for (size_t i = 0; i < copy.n; i++) {
+            const float value = element(copy.from, copy.from_type, i);
+            std::memcpy(out + i * sizeof value, &value, sizeof value);
+        }
+        return copy.n * sizeof(float);
+    }
+    if (copy.from_type == DType::bf16) {
+        std::memcpy(out, copy.from, copy.n * sizeof(bf16_t));
+    } else {
+        auto* to = reinterpret_cast<bf16_t*>(out);
+        for (size_t i = 0; i < copy.n; i++)
+            to[i] = float_to_bf16(element(copy.from, copy.from_type, i));
+    }
+    return copy.n * sizeof(bf16_t);
+}
+
+/// Places tensors one behind the other and remembers what has to be copied.
+class Layout {
+  public:
+    /// Offset of the tensors, below each other.
+    size_t place(std::initializer_list<const TensorView*> parts, bool to_float) {
+        const size_t begin = size_, element_bytes = to_float ? sizeof(float) : sizeof(bf16_t);
+        for (const TensorView* part : parts) {
+            const size_t n = part->n_bytes / dtype_size(part->dtype);
+            const size_t per_copy = kChunkBytes / element_bytes;
+            for (size_t i = 0; i < n; i += per_copy)
+                copies_.push_back({part->data + i * dtype_size(part->dtype), part->dtype,
+                                   std::min(per_copy, n - i), size_ + i * element_bytes, to_float});
+            size_ += n * element_bytes;
+        }
+        size_ = (size_ + kAlign - 1) / kAlign * kAlign;
+        return begin;
+    }
+    size_t size() const { return size_; }
+    const std::vector<Copy>& copies() const { return copies_; }
+
+  private:
+    size_t size_ = 0;
+    std::vector<Copy> copies_;
+};
+
+/// One thread's part: takes the next copy until there is none. Two buffers, so that filling one
+/// overlaps with the transfer of the other.
+void copy_some(const std::vector<Copy>& copies, std::byte* device, int device_index,
+               std::atomic<size_t>& next, const std::function<void(float)>& on_progress,
+               std::mutex& progress_mutex) {
+    CUDA_CHECK(cudaSetDevice(device_index));
+    Stream stream;
+    PinnedBuffer<std::byte> buffers[2] = {PinnedBuffer<std::byte>(kChunkBytes),
+                                          PinnedBuffer<std::byte>(kChunkBytes)};
+    Event sent[2];
+    for (size_t turn = 0;; turn++) {
+        const size_t i = next.fetch_add(1);
+        if (i >= copies.size()) break;
+        CUDA_CHECK(cudaEventSynchronize(sent[turn % 2]));  // done at once if never recorded
+        const size_t n_bytes = stage(copies[i], buffers[turn % 2].get());
+        CUDA_CHECK(cudaMemcpyAsync(device + copies[i].to, buffers[turn % 2].get(), n_bytes,
+                                   cudaMemcpyHostToDevice, stream));
+        CUDA_CHECK(cudaEventRecord(sent[turn % 2], stream));
+        if (on_progress && i % 16 == 0) {
+            std::lock_guard lock(progress_mutex);
+            on_progress(float(i) / float(copies.size()));
+        }
+    }
+    stream.synchronize();
+}
+
+void copy_all(const std::vector<Copy>& copies, std::byte* device,
+              const std::function<void(float)>& on_progress) {
+    int device_index = 0;
+    CUDA_CHECK(cudaGetDevice(&device_index));
+    std::atomic<size_t> next{0};
+    std::mutex mutex;
+    std::exception_ptr failure;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kCopiers; i++)
+        threads.emplace_back([&] {
+            try {
+                copy_some(copies, device, device_index, next, on_progress, mutex);
+            } catch (...) {
+                std::lock_guard lock(mutex);
+                failure = std::current_exception();
+            }
+        });
+    for (std::thread& thread : threads) thread.join();
+    if (failure) std::rethrow_exception(failure);
+    if (on_progress) on_progress(1);
+}
+
+}  // namespace
+
+DeviceWeights::DeviceWeights(const Checkpoint& checkpoint,
+                             const std::function<void(float)>& on_progress) {
+    const ModelConfig& c = checkpoint.config;
+    const Weights& w = checkpoint.weights;
+    struct Offsets {
+        size_t input_norm, post_attention_norm, qkv, qkv_bias, o, gate_up, down;
+    };
+    Layout layout;
+    std::vector<Offsets> offsets;
+    const size_t embedding = layout.place({&w.embedding}, false);
+    for (const LayerWeights& l : w.layers)
+        offsets.push_back({layout.place({&l.input_norm}, true),
+                           layout.place({&l.post_attention_norm}, true),
+                           layout.place({&l.q_weight, &l.k_weight, &l.v_weight}, false),
+                           layout.place({&l.q_bias, &l.k_bias, &l.v_bias}, true),
+                           layout.place({&l.o_weight}, false),
+                           layout.place({&l.gate_weight, &l.up_weight}, false),
+                           layout.place({&l.down_weight}, false)});
+    const size_t final_norm = layout.place({&w.final_norm}, true);
+    const bool tied = w.lm_head.data == w.embedding.data;
+    const size_t lm_head = tied ? embedding : layout.place({&w.lm_head}, false);
+
+    memory_ = DeviceBuffer<std::byte>(layout.size());
+    copy_all(layout.copies(), memory_.get(), on_progress);
+
+    auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
+    auto matrix = [&](size_t at, int n, int k) {
+        return RowWeights{reinterpret_cast<const bf16*>(memory_.get() + at), n, k};
+    };
+    const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;
+    for (const Offsets& at : offsets)
+        layers_.push_back({vector(at.input_norm), vector(at.post_attention_norm),
+                           matrix(at.qkv, qkv_dim, c.hidden_size), vector(at.qkv_bias),
+                           matrix(at.o, c.hidden_size, q_dim),
+                           matrix(at.gate_up, 2 * c.intermediate_size, c.hidden_size),
+                           matrix(at.down, c.hidden_size, c.intermediate_size)});
+    embedding_ = matrix(embedding, c.vocab_size, c.hidden_size).data;
+    final_norm_ = vector(final_norm);
+    lm_head_ = matrix(lm_head, c.vocab_size, c.hidden_size);
+}
+
+}  // namespace qwend

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "gpu/cuda.h"
+#include "gpu/rows.h"
+#include "model/weights.h"
+
+namespace qwend {
+
+struct DeviceLayer {
+    const float *input_norm, *post_attention_norm;  // (hidden)
+    RowWeights qkv;                                 // q, k, v below each other
+    const float* qkv_bias;                          // (qkv_dim)
+    RowWeights o;
+    RowWeights gate_up;  // gate, up
+    RowWeights down;
+};
+
+/// A checkpoint in device memory: matrices bf16, vectors f32, one copy of each; a tied head is the
+/// embedding itself.
+class DeviceWeights {
+  public:
+    /// Copies through pinned memory, several copies in flight; `on_progress` gets 0 … 1. Throws
+    /// BackendFault.
+    DeviceWeights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
+
+    const bf16* embedding() const { return embedding_; }
+    const std::vector<DeviceLayer>& layers() const { return layers_; }
+    const float* final_norm() const { return final_norm_; }
+    const RowWeights& lm_head() const { return lm_head_; }
+    size_t n_bytes() const { return memory_.n_bytes(); }
+
+  private:
+    DeviceBuffer<std::byte> memory_;  // of everything
+    const bf16* embedding_ = nullptr;
+    std::vector<DeviceLayer> layers_;
+    const float* final_norm_ = nullptr;
+    RowWeights lm_head_{};
+};
+
+}  // namespace qwend

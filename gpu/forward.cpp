@@ -1,0 +1,170 @@
+#include "gpu/forward.h"
+
+#include <algorithm>
+
+namespace qwend {
+
+namespace {
+
+HeadShape head_shape(const ModelConfig& c) {
+    return {c.n_heads, c.n_kv_heads, c.head_dim};
+}
+
+size_t wide_width(const ModelConfig& c) {
+    return std::max(size_t(head_shape(c).qkv_dim()), 2 * size_t(c.intermediate_size));
+}
+
+size_t inner_width(const ModelConfig& c) {
+    return std::max(size_t(head_shape(c).q_dim()), size_t(c.intermediate_size));
+}
+
+/// Of decode attention, for one row.
+size_t partial_floats(const ModelConfig& c) {
+    return size_t(c.n_kv_heads) * kMaxParts * kMaxGroup * (size_t(c.head_dim) + 2);
+}
+
+}  // namespace
+
+size_t Forward::kv_bytes_per_token(const ModelConfig& c) {
+    return size_t(c.n_layers) * 2 * size_t(head_shape(c).kv_dim()) * sizeof(bf16);
+}
+
+int Forward::padded_rows(int n) {
+    const int step = n <= 8 ? 1 : n <= 64 ? 16 : n <= 512 ? 64 : n <= 1024 ? 128 : 256;
+    return (n + step - 1) / step * step;
+}
+
+size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_sequences) {
+    const size_t token =
+        size_t(c.hidden_size) * (sizeof(float) + sizeof(bf16)) +
+        size_t(c.head_dim) * sizeof(float) +
+        (wide_width(c) + size_t(head_shape(c).q_dim()) + inner_width(c)) * sizeof(bf16);
+    return size_t(padded_rows(max_tokens)) * token +
+           size_t(padded_rows(max_sequences)) * (2 * size_t(c.vocab_size) + partial_floats(c)) *
+               sizeof(float);
+}
+
+Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tokens,
+                 int max_sequences, int n_blocks)
+    : config_(c),
+      weights_(weights),
+      shape_(head_shape(c)),
+      max_sequences_(padded_rows(max_sequences)),
+      few_attention_(can_attend_few()),
+      cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
+    const RopeFrequencies rope = rope_frequencies(c);
+    rope_scale_ = rope.scale;
+    inv_freq_ = DeviceBuffer<float>(rope.inv_freq.size());
+    CUDA_CHECK(cudaMemcpy(inv_freq_.get(), rope.inv_freq.data(), inv_freq_.n_bytes(),
+                          cudaMemcpyHostToDevice));
+    cache_ = DeviceBuffer<bf16>(2 * size_t(c.n_layers) * cache_elements_);
+    // Slots nobody wrote are multiplied by a weight of zero, which NaN would survive.
+    CUDA_CHECK(cudaMemset(cache_.get(), 0, cache_.n_bytes()));
+    const size_t n = size_t(padded_rows(max_tokens));
+    hidden_ = DeviceBuffer<float>(n * size_t(c.hidden_size));
+    rotations_ = DeviceBuffer<float2>(n * size_t(c.head_dim / 2));
+    normed_ = DeviceBuffer<bf16>(n * size_t(c.hidden_size));
+    squares_ = DeviceBuffer<float>(size_t(kRowTile) * size_t(c.hidden_size / 8));
+    wide_ = DeviceBuffer<bf16>(n * wide_width(c));
+    queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
+    inner_ = DeviceBuffer<bf16>(n * inner_width(c));
+    partials_ = DeviceBuffer<float>(size_t(max_sequences_) * partial_floats(c));
+    arrivals_ = DeviceBuffer<int32_t>(size_t(c.n_kv_heads) * size_t(max_sequences_));
+    CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
+    logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
+    if (!has_dependent_launch())  // the sampler's clusters came with it
+        sampler_scratch_ = DeviceBuffer<float>(logits_.size());
+}
+
+KvCache Forward::cache_of(int layer) const {
+    bf16* keys = cache_.get() + size_t(layer) * 2 * cache_elements_;
+    return {keys, keys + cache_elements_};
+}
+
+void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
+                     cudaStream_t stream) {
+    if (in.n_decode > 0) {
+        const auto decode_attention = few_attention_ && in.n_tokens <= kRowTile
+                                          ? decode_attention_few
+                                          : decode_attention_many;
+        decode_attention({queries_.get(), cache_of(layer), in.contexts, in.lanes,
+                          state.block_tables, state.table_width, in.n_decode, shape_,
+                          partials_.get(), arrivals_.get(), inner_.get()},
+                         stream);
+    }
+    if (in.n_tiles > 0)
+        prefill_attention({queries_.get(), cache_of(layer), in.tiles, state.block_tables,
+                           state.table_width, in.n_tiles, shape_, inner_.get()},
+                          stream);
+}
+
+void Forward::launch_rows_layer(const StepInputs& in, const ForwardState& state, int layer,
+                                cudaStream_t stream) {
+    const DeviceLayer& l = weights_.layers()[size_t(layer)];
+    const bool is_last = layer + 1 == config_.n_layers;
+    const float* next_norm =
+        is_last ? weights_.final_norm() : weights_.layers()[size_t(layer) + 1].input_norm;
+    const RowInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
+    auto residual = [&](const float* norm) {
+        return RowStream{hidden_.get(), norm, normed_.get(), squares_.get()};
+    };
+    const int n = in.n_tokens;
+    qkv_rows({l.qkv, normed, l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(),
+              cache_of(layer)},
+             n, stream);
+    attend(in, state, layer, stream);
+    add_rows(l.o, inner_.get(), residual(l.post_attention_norm), n, stream);
+    gate_up_rows(l.gate_up, normed, inner_.get(), n, stream);
+    add_rows(l.down, inner_.get(), residual(next_norm), n, stream);
+}
+
+void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
+                                cudaStream_t stream) {
+    const DeviceLayer& l = weights_.layers()[size_t(layer)];
+    const float eps = config_.rms_norm_eps;
+    const int n = in.n_tokens, width = config_.hidden_size;
+    rmsnorm(hidden_.get(), nullptr, l.input_norm, eps, n, width, normed_.get(), stream);
+    gemm_.run(l.qkv, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
+    rope_kv(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
+            cache_of(layer), stream);
+    attend(in, state, layer, stream);
+    gemm_.run(l.o, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);
+    rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);
+    gemm_.run(l.gate_up, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
+    swiglu(wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
+    gemm_.run(l.down, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);
+}
+
+void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
+    if (in.n_sampled == 0) return;
+    const RowWeights& head = weights_.lm_head();
+    const float eps = config_.rms_norm_eps;
+    const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
+    if (in.n_tokens <= kRowTile)
+        return logits_rows(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(),
+                           in.n_sampled, stream);
+    rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, in.n_sampled, config_.hidden_size,
+            normed_.get(), stream);
+    if (in.n_sampled <= kRowTile)
+        logits_rows(head, {normed_.get(), nullptr, eps}, logits_.get(), in.n_sampled, stream);
+    else
+        gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, in.n_sampled, stream);
+}
+
+void Forward::launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream) {
+    const bool few = in.n_tokens <= kRowTile;
+    embed({in.updates, in.n_updates, state.block_tables, in.tokens, in.positions, state.last_tokens,
+           weights_.embedding(), inv_freq_.get(), rope_scale_, in.n_tokens, config_.hidden_size,
+           config_.head_dim, hidden_.get(), rotations_.get(), weights_.layers()[0].input_norm,
+           few ? normed_.get() : nullptr, squares_.get()},
+          stream);
+    for (int layer = 0; layer < config_.n_layers; layer++) {
+        if (few)
+            launch_rows_layer(in, state, layer, stream);
+        else
+            launch_gemm_layer(in, state, layer, stream);
+    }
+    launch_head(in, stream);
+}
+
+}  // namespace qwend

@@ -1,0 +1,84 @@
+#pragma once
+
+#include "gpu/device_weights.h"
+#include "gpu/gemm.h"
+#include "gpu/sample.h"
+#include "model/rope.h"
+
+namespace qwend {
+
+/// What one step works on, in device memory. Rows of decode come first.
+struct StepInputs {
+    int n_tokens;                             // rows of the matrices, padding included
+    int n_decode;                             // leading rows that are one query each of a sequence
+    int n_tiles;                              // of prefill
+    int n_sampled;                            // rows that are sampled
+    bool samples_in_order;                    // row i is token i: no gathering
+    int32_t *tokens, *positions, *slots;      // (n_tokens)
+    int32_t *lanes, *contexts;                // (n_decode)
+    int32_t *sampled_tokens, *sampled_lanes;  // (n_sampled) row of the matrices; lane or -1
+    PrefillTile* tiles;                       // (n_tiles)
+    const int32_t* n_updates;                 // of the block tables
+    const TableUpdate* updates;
+};
+
+/// What outlives a step.
+struct ForwardState {
+    int32_t* block_tables;  // (lanes, table_width)
+    int table_width;
+    int32_t* last_tokens;  // (lanes)
+};
+
+/// The transformer on the device: activations, the KV cache, and the order of the kernels. Up to
+/// kRowTile rows take the kernels that read weights at memory speed, more take cuBLASLt.
+class Forward {
+  public:
+    /// `n_blocks` KV blocks. Throws BackendFault.
+    Forward(const ModelConfig& config, const DeviceWeights& weights, int max_tokens,
+            int max_sequences, int n_blocks);
+
+    /// Launches a step up to the logits of the sampled rows.
+    void launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream);
+    float* logits() const { return logits_.get(); }  // (n_sampled, vocab) f32
+    float* sampler_scratch() const { return sampler_scratch_.get(); }
+
+    static size_t kv_bytes_per_token(const ModelConfig& config);
+    /// Device memory besides weights and KV cache.
+    static size_t activation_bytes(const ModelConfig& config, int max_tokens, int max_sequences);
+    /// The number of rows a step of n tokens is padded to.
+    static int padded_rows(int n);
+
+  private:
+    KvCache cache_of(int layer) const;
+    void attend(const StepInputs& in, const ForwardState& state, int layer, cudaStream_t stream);
+    void launch_rows_layer(const StepInputs& in, const ForwardState& state, int layer,
+                           cudaStream_t stream);
+    void launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
+                           cudaStream_t stream);
+    void launch_head(const StepInputs& in, cudaStream_t stream);
+
+    const ModelConfig& config_;
+    const DeviceWeights& weights_;
+    HeadShape shape_;
+    int max_sequences_;
+    bool few_attention_;
+    size_t cache_elements_;  // of keys, or values, of one layer
+    Gemm gemm_;
+    DeviceBuffer<float> inv_freq_;
+    float rope_scale_;
+    DeviceBuffer<bf16> cache_;
+
+    DeviceBuffer<float> hidden_;      // (tokens, hidden): the residual stream
+    DeviceBuffer<float2> rotations_;  // (tokens, head_dim / 2)
+    DeviceBuffer<bf16> normed_;       // (tokens, hidden)
+    DeviceBuffer<float> squares_;     // (kRowTile, hidden / 8); see rows.h
+    DeviceBuffer<bf16> wide_;         // (tokens, qkv_dim or 2 * intermediate)
+    DeviceBuffer<bf16> queries_;      // (tokens, q_dim)
+    DeviceBuffer<bf16> inner_;        // (tokens, q_dim or intermediate)
+    DeviceBuffer<float> partials_;
+    DeviceBuffer<int32_t> arrivals_;
+    DeviceBuffer<float> logits_;
+    DeviceBuffer<float> sampler_scratch_;
+};
+
+}  // namespace qwend

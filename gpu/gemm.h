@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include <memory>
+
+#include "gpu/rows.h"
+
+namespace qwend {
+
+/// What a product writes: bf16; f32; or f32 added to what is there.
+enum class GemmOutput { bf16, f32, add_f32 };
+
+/// y (rows, n) = x (rows, k) bf16 · Wᵀ on cuBLASLt, for more rows than the kernels of rows.h are
+/// good for. The library is loaded when the first of these is made: it is half a gigabyte, and a
+/// qwend that runs on a CPU does without. One thread and one stream use it.
+class Gemm {
+  public:
+    /// Throws BackendFault if the library cannot be loaded.
+    Gemm();
+    ~Gemm();
+    Gemm(const Gemm&) = delete;
+    Gemm& operator=(const Gemm&) = delete;
+
+    /// The algorithm is chosen once for each shape and output by timing the library's best guesses,
+    /// so the first call of a shape must not be in a stream capture.
+    /// y holds (n_rows, weights.n) of the output's type. Throws BackendFault.
+    void run(RowWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
+             cudaStream_t stream);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace qwend

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "gpu/device.cuh"
+#include "gpu/ops.h"
+
+namespace qwend {
+
+/// Where one pair (i, i + head_dim / 2) of a head of q, k, v goes.
+struct QkvPlace {
+    bf16* low = nullptr;
+    int high_offset = 0;  // of the other one, in elements
+    bool rotates = false;
+
+    /// `rotation`: (cos, sin) of the pair and position.
+    __device__ void write(float low_value, float high_value, float2 rotation) const {
+        if (rotates) {
+            const float rotated = low_value * rotation.x - high_value * rotation.y;
+            high_value = high_value * rotation.x + low_value * rotation.y;
+            low_value = rotated;
+        }
+        low[0] = __float2bfloat16_rn(low_value);
+        low[high_offset] = __float2bfloat16_rn(high_value);
+    }
+};
+
+/// `head` counts those of q, then k, then v; i < head_dim / 2.
+__device__ inline QkvPlace place_qkv_pair(int head, int i, int row, int slot, HeadShape shape,
+                                          bf16* queries, KvCache cache) {
+    const int half = shape.head_dim / 2;
+    if (head < shape.n_heads)
+        return {queries + (size_t(row) * shape.n_heads + head) * shape.head_dim + i, half, true};
+    const bool is_key = head < shape.n_heads + shape.n_kv_heads;
+    const int kv_head = head - shape.n_heads - (is_key ? 0 : shape.n_kv_heads);
+    const size_t block = size_t(slot / kBlockTokens) * shape.n_kv_heads + kv_head;
+    const int offset = slot % kBlockTokens;
+    if (is_key)
+        return {cache.keys + (block * kBlockTokens + offset) * shape.head_dim + i, half, true};
+    return {cache.values + (block * shape.head_dim + i) * kBlockTokens + offset,
+            half * kBlockTokens, false};
+}
+
+}  // namespace qwend

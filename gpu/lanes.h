@@ -1,0 +1,45 @@
+#pragma once
+
+#include <vector>
+
+#include "gpu/cuda.h"
+#include "gpu/ops.h"
+#include "gpu/sample.h"
+#include "model/backend.h"
+
+namespace qwend {
+
+/// What the device keeps for each lane from step to step: the block table, the sampling parameters,
+/// how often each token occurred, and the token sampled last, which is the next step's input before
+/// the host has seen it.
+class Lanes {
+  public:
+    Lanes(int n_lanes, int table_width, int n_valid_tokens);
+
+    /// Appends what differs from what the device has of this sequence's table.
+    void update_table(const Batch& batch, const BatchSequence& sequence, int n_blocks,
+                      std::vector<TableUpdate>& updates);
+    /// Gives the device a sequence's parameters and history, if it is new in its lane. To be called
+    /// for sequences that are sampled in this step.
+    void occupy(const BatchSequence& sequence, cudaStream_t stream);
+
+    int32_t* block_tables() const { return block_tables_.get(); }
+    int table_width() const { return table_width_; }
+    int32_t* last_tokens() const { return last_tokens_.get(); }
+    LaneSampling* sampling() const { return sampling_.get(); }
+    uint16_t* counts() const { return counts_.get(); }
+
+  private:
+    static constexpr uint64_t kNobody = ~uint64_t{0};
+
+    int table_width_, n_valid_tokens_;
+    std::vector<int32_t> host_tables_;  // what the device has
+    std::vector<uint64_t> occupants_;   // BatchSequence::run of who is sampled there
+    DeviceBuffer<int32_t> block_tables_, last_tokens_;
+    DeviceBuffer<LaneSampling> sampling_;
+    DeviceBuffer<uint16_t> counts_;
+    std::vector<DeviceBuffer<int32_t>> lists_;  // by lane; few ever need one
+    DeviceBuffer<int32_t> history_;             // of the sequence being put in
+};
+
+}  // namespace qwend

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace qwend {
+
+/// Sampling on the device, held to model/sampler.h: the same operations in the same order. Weights
+/// are summed in fixed point, where the order of additions does not matter.
+
+/// What the device keeps of a lane's sampling parameters while a sequence occupies it; see
+/// SamplingParams. Lists are what few requests have; they lie behind each other at `lists`.
+struct LaneSampling {
+    float temperature, top_p, min_p;
+    float repetition_penalty, presence_penalty, frequency_penalty;
+    int32_t top_k;
+    int32_t n_logprobs;
+    uint64_t seed;
+    int32_t n_output;  // tokens sampled so far: the Philox counter; the kernel counts on
+    int32_t min_tokens;
+    int32_t has_penalties;  // then the lane's counts are kept
+    int32_t n_bias, n_allowed, n_stop;
+    const int32_t* lists;  // (n_bias) ids, (n_bias) values as bits, (n_allowed) ids, (n_stop) ids
+};
+
+/// What the host reads of the rows of a step. In memory it can read; `rows_per_slot` rows for each
+/// step that may be in flight, of which *slot says which is this one's.
+struct SampleResults {
+    int32_t* tokens;      // (slots, rows_per_slot)
+    float* logprobs;      // the same; set for rows that asked for logprobs, as the next two
+    int32_t* top_tokens;  // (slots, rows_per_slot, max_logprobs)
+    float* top_logprobs;
+    int rows_per_slot, max_logprobs;
+    const int32_t* slot;
+};
+
+/// Lanes' counts begin at multiples of 16 bytes.
+__host__ __device__ inline int count_stride(int n_valid) {
+    return (n_valid + 7) / 8 * 8;
+}
+
+struct SampleArgs {
+    const float* logits;  // (n, width) f32
+    float* scratch;       // (n, width), for devices without clusters; else null
+    int width;
+    int n_valid;             // ids at and above are never sampled
+    const int32_t* lanes;    // (n); below 0: padding
+    LaneSampling* sampling;  // (lanes)
+    /// (lanes, count_stride) how often a token is in the output; kInPrompt if it is in the prompt.
+    uint16_t* counts;
+    int32_t* last_tokens;  // (lanes)
+    SampleResults results;
+    int n;
+};
+void sample_rows(const SampleArgs& args, cudaStream_t stream);
+
+inline constexpr uint16_t kInPrompt = 0x8000;
+
+/// Starts a lane's counts (n_valid) over: `history` holds n_prompt tokens of the prompt, then the
+/// output so far.
+void reset_counts(uint16_t* counts, int n_valid, const int32_t* history, int n_prompt,
+                  int n_history, cudaStream_t stream);
+
+}  // namespace qwend

@@ -1,0 +1,122 @@
+#include "gpu/step_stage.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qwend {
+
+namespace {
+
+constexpr size_t kHeader = 4;  // n_updates, result slot, two spare: tiles stay aligned
+
+int blocks_of(int n_tokens) {
+    return (n_tokens + kBlockTokens - 1) / kBlockTokens;
+}
+
+}  // namespace
+
+StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape)
+    : shape_(shape) {
+    const size_t tokens = size_t(Forward::padded_rows(max_tokens));
+    const size_t rows = size_t(Forward::padded_rows(max_sequences));
+    const size_t tiles = tokens / size_t(prefill_tile_queries(shape)) + rows + 1;
+    capacity_ = kHeader + 3 * tokens + 4 * rows + 4 * tiles +
+                2 * rows * size_t(table_width);  // every table may change
+    device_ = DeviceBuffer<int32_t>(capacity_);
+    // A step's buffer is free again when the step was collected: one more than are in flight.
+    for (int i = 0; i <= kStepsInFlight; i++) pinned_.emplace_back(capacity_);
+}
+
+bool StepStage::is_decode(const Batch& batch) {
+    return std::all_of(batch.sequences.begin(), batch.sequences.end(),
+                       [](const BatchSequence& s) { return s.n_query == 1 && s.sampling; });
+}
+
+StepStage::Staged StepStage::lay_out(Sizes n) const {
+    Staged staged{};
+    int32_t* at = device_.get();
+    staged.inputs.n_updates = at, staged.result_slot = at + 1;
+    at += kHeader;
+    auto take = [&](int count) { return std::exchange(at, at + count); };
+    StepInputs& in = staged.inputs;
+    in.n_tokens = n.tokens, in.n_decode = n.decode, in.n_sampled = n.sampled, in.n_tiles = n.tiles;
+    in.tiles = reinterpret_cast<PrefillTile*>(take(4 * n.tiles));
+    in.tokens = take(n.tokens), in.positions = take(n.tokens), in.slots = take(n.tokens);
+    in.lanes = take(n.decode), in.contexts = take(n.decode);
+    in.sampled_tokens = take(n.sampled), in.sampled_lanes = take(n.sampled);
+    if ((at - device_.get()) % 2) at++;  // updates are pairs
+    in.updates = reinterpret_cast<TableUpdate*>(at);
+    return staged;
+}
+
+void StepStage::fill_sequences(const Batch& batch, int n_decode, int32_t* base,
+                               const Staged& staged) {
+    auto host = [&](const void* device) {
+        return base + (static_cast<const int32_t*>(device) - device_.get());
+    };
+    const StepInputs& in = staged.inputs;
+    int n_sampled = 0;
+    for (size_t i = 0; i < batch.sequences.size(); i++) {
+        const BatchSequence& sequence = batch.sequences[i];
+        if (int(i) < n_decode) {
+            host(in.lanes)[i] = sequence.lane;
+            host(in.contexts)[i] = sequence.n_context;
+        }
+        if (!sequence.sampling) continue;
+        host(in.sampled_tokens)[n_sampled] = sequence.query_begin + sequence.n_query - 1;
+        host(in.sampled_lanes)[n_sampled++] = sequence.lane;
+    }
+    std::fill(host(in.sampled_lanes) + n_sampled, host(in.sampled_lanes) + in.n_sampled, -1);
+}
+
+StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_slot,
+                                   cudaStream_t stream) {
+    const int n_tokens = int(batch.tokens.size());
+    int n_decode = 0, n_sampled = 0;
+    while (n_decode < int(batch.sequences.size()) && batch.sequences[size_t(n_decode)].n_query == 1)
+        n_decode++;
+    updates_.clear(), tiles_.clear();
+    for (size_t i = 0; i < batch.sequences.size(); i++) {
+        const BatchSequence& s = batch.sequences[i];
+        n_sampled += s.sampling != nullptr;
+        lanes.update_table(batch, s, blocks_of(s.n_context), updates_);
+        const int per_tile = prefill_tile_queries(shape_);
+        for (int q = 0; int(i) >= n_decode && q < s.n_query; q += per_tile)
+            tiles_.push_back({s.query_begin + q, std::min(per_tile, s.n_query - q),
+                              s.n_context - s.n_query + q, s.lane});
+    }
+    // The longest contexts first, so that none of them is left to run alone at the end.
+    std::stable_sort(tiles_.begin(), tiles_.end(), [](const PrefillTile& a, const PrefillTile& b) {
+        return a.position > b.position;
+    });
+
+    const bool decode = is_decode(batch);
+    const int padded = Forward::padded_rows(n_tokens);
+    Staged staged =
+        lay_out({padded, decode ? padded : n_decode,
+                 decode ? padded : Forward::padded_rows(n_sampled), int(tiles_.size())});
+    staged.inputs.samples_in_order = decode;
+    staged.n_rows = n_sampled, staged.is_decode = decode;
+    int32_t* base = pinned_[turn_++ % pinned_.size()].get();
+    const size_t fixed =
+        size_t(reinterpret_cast<const int32_t*>(staged.inputs.updates) - device_.get());
+    std::memset(base, 0, fixed * sizeof(int32_t));
+    auto host = [&](const void* device) {
+        return base + (static_cast<const int32_t*>(device) - device_.get());
+    };
+    base[0] = int32_t(updates_.size()), base[1] = result_slot;
+    std::copy(tiles_.begin(), tiles_.end(),
+              reinterpret_cast<PrefillTile*>(host(staged.inputs.tiles)));
+    std::copy(batch.tokens.begin(), batch.tokens.end(), host(staged.inputs.tokens));
+    std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
+    std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
+    std::fill(host(staged.inputs.slots) + n_tokens, host(staged.inputs.slots) + padded, -1);
+    fill_sequences(batch, n_decode, base, staged);
+    std::memcpy(base + fixed, updates_.data(), updates_.size() * sizeof(TableUpdate));
+    CUDA_CHECK(cudaMemcpyAsync(device_.get(), base,
+                               fixed * sizeof(int32_t) + updates_.size() * sizeof(TableUpdate),
+                               cudaMemcpyHostToDevice, stream));
+    return staged;
+}
+
+}  // namespace qwend

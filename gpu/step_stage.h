@@ -1,0 +1,46 @@
+#pragma once
+
+#include <vector>
+
+#include "gpu/forward.h"
+#include "gpu/lanes.h"
+
+namespace qwend {
+
+inline constexpr int kStepsInFlight = 2;
+
+/// Puts a batch where a step finds it: everything the host has to say about one step in one pinned
+/// buffer and one copy, at addresses that depend on nothing but the sizes, so that a captured graph
+/// finds it again.
+class StepStage {
+  public:
+    StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape);
+
+    struct Staged {
+        StepInputs inputs;
+        const int32_t* result_slot;  // device: which of the host's result buffers to write
+        int n_rows;                  // sampled, without padding
+        bool is_decode;              // every sequence has one token, and is sampled
+    };
+    /// Copies `batch` over, padded to the rows that Forward wants.
+    Staged stage(const Batch& batch, Lanes& lanes, int result_slot, cudaStream_t stream);
+
+    static bool is_decode(const Batch& batch);
+
+  private:
+    struct Sizes {
+        int tokens, decode, sampled, tiles;
+    };
+    Staged lay_out(Sizes sizes) const;
+    void fill_sequences(const Batch& batch, int n_decode, int32_t* base, const Staged& staged);
+
+    HeadShape shape_;
+    size_t capacity_;  // int32 of one buffer
+    std::vector<PinnedBuffer<int32_t>> pinned_;
+    size_t turn_ = 0;
+    DeviceBuffer<int32_t> device_;
+    std::vector<TableUpdate> updates_;
+    std::vector<PrefillTile> tiles_;
+};
+
+}  // namespace qwend
