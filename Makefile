@@ -124,13 +124,13 @@ install: all ## into DESTDIR/PREFIX; an existing configuration is kept
 	install -D -m644 -t $(DESTDIR)$(PREFIX)/share/doc/qwend etc/nginx/qwend.conf
 	test -e $(DESTDIR)/etc/qwend/qwend.conf || \
 	  install -D -m644 etc/qwend.conf $(DESTDIR)/etc/qwend/qwend.conf
-	install -D -m644 -t $(DESTDIR)/etc/systemd/system systemd/qwend.service systemd/qwend.socket
+	install -D -m644 -t $(DESTDIR)/etc/systemd/system $(wildcard systemd/*)
 	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(DESTDIR)/etc/systemd/system/qwend.service
 	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 
 uninstall: ## what install put there, but for the configuration
 	rm -rf $(DESTDIR)$(PREFIX)/bin/qwend $(DESTDIR)$(PREFIX)/share/doc/qwend \
-	  $(DESTDIR)/etc/systemd/system/qwend.service $(DESTDIR)/etc/systemd/system/qwend.socket
+	  $(patsubst %,$(DESTDIR)/etc/systemd/system/%,$(notdir $(wildcard systemd/*)))
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include <cstdlib>
 
@@ -23,6 +24,13 @@ void notify_loading(float progress) {
 
 void notify_ready() {
     sd_notify(0, "READY=1");
+}
+
+void notify_reloading() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const int64_t microseconds = int64_t(now.tv_sec) * 1'000'000 + now.tv_nsec / 1000;
+    sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", microseconds).c_str());
 }
 
 void notify_stopping() {

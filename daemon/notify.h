@@ -11,6 +11,7 @@ namespace qwend {
 void notify_status(std::string_view text);  // STATUS=, for `systemctl status`
 void notify_loading(float progress);        // STATUS= with percent, and more time to start
 void notify_ready();
+void notify_reloading();  // notify_ready() ends it
 void notify_stopping();
 void notify_watchdog();
 

@@ -73,6 +73,7 @@ class Daemon {
           server_(loop_, http_limits(options), api_.handler()) {}
 
     std::string listen();
+    void log_addresses() const;
     int run(const BackendMaker& make_backend);
 
   private:
@@ -89,6 +90,7 @@ class Daemon {
     Engine engine_;
     Api api_;
     HttpServer server_;
+    std::vector<int> inherited_;  // sockets
     std::shared_ptr<EventLoop::Timer> watchdog_, drain_tick_, drain_limit_;
     bool ready_ = false, draining_ = false;
     uint64_t last_beat_ = 0;
@@ -96,22 +98,22 @@ class Daemon {
     int exit_code_ = 0;
 };
 
-/// Inherited sockets if systemd handed any over, else the configured addresses.
+/// On the configured addresses, or on the sockets that systemd handed over. On those only once
+/// ready: clients wait in their queue meanwhile, and a restart refuses nobody.
 std::string Daemon::listen() {
-    bool inherited = false;
-    for (const InheritedSocket& socket : inherited_sockets()) {
-        if (socket.name == "metrics") continue;
-        inherited = true;
-        if (auto error = server_.listen_fd(socket.fd); !error.empty()) return error;
-    }
-    for (const std::string& address : options_.listen) {
-        if (inherited) break;
+    for (const InheritedSocket& socket : inherited_sockets())
+        if (socket.name != "metrics") inherited_.push_back(socket.fd);
+    if (!inherited_.empty()) return {};
+    for (const std::string& address : options_.listen)
         if (auto error = server_.listen(address); !error.empty())
             return fmt::format("cannot listen on {}", error);
-    }
+    log_addresses();
+    return {};
+}
+
+void Daemon::log_addresses() const {
     for (const std::string& address : server_.bound_addresses())
         log_notice("listening on {}", address);
-    return {};
 }
 
 int Daemon::run(const BackendMaker& make_backend) {
@@ -141,6 +143,12 @@ void Daemon::on_engine() {
 
 void Daemon::on_ready() {
     ready_ = true;
+    for (int fd : inherited_)
+        if (auto error = server_.listen_fd(fd); !error.empty()) {
+            log_error("cannot listen on an inherited socket: {}", error);
+            return finish(kExitConfig);
+        }
+    if (!inherited_.empty()) log_addresses();
     const BackendInfo info = *engine_.backend_info();
     const uint64_t tokens = uint64_t(info.n_blocks) * uint64_t(info.block_size);
     log_notice("ready in {:.2f} s: {}; weights {} MiB; KV cache {} tokens, {} MiB", process_age(),
@@ -179,12 +187,14 @@ void Daemon::on_drain_tick() {
 }
 
 void Daemon::on_hangup() {
+    notify_reloading();
     try {
         api_.set_api_keys(find_api_keys(options_));
         log_notice("API keys read again; other options need a restart");
     } catch (const LoadError& error) {
         log_error("{}; the old keys go on", error.what());
     }
+    notify_ready();
 }
 
 void Daemon::finish(int exit_code) {
