@@ -14,7 +14,8 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "demo-model"
-PROMPT_LENGTHS = [1, 15, 16, 17, 513, 2049]
+PROMPT_LENGTHS = [1, 15, 16, 17, 513, 2047, 2048, 2049, 4097, 32000]
+N_GREEDY = 8
 VOCAB = 384
 
 
@@ -118,16 +119,22 @@ MODELS = {
                            tie_word_embeddings=False),
     "head64_yarn": dict(hidden_size=320, num_attention_heads=5, num_key_value_heads=1, intermediate_size=256,
                         tie_word_embeddings=True),
+    "yarn_131072": dict(hidden_size=128, num_attention_heads=2, num_key_value_heads=1, intermediate_size=128,
+                        tie_word_embeddings=True),
 }
+# (factor, original limit, limit): long prompts lie beyond the original; and what Qwen2.5's model cards publish.
+YARN = {"head64_yarn": (4.0, 1024, 32768), "yarn_131072": (4.0, 32768, 131072)}
+LENGTHS = {"yarn_131072": [512, 131072 - N_GREEDY + 1]}  # the last token is never fed back
 
 
 def make_model(name):
-    rope = {"rope_theta": 1000000.0, "rope_type": "default"}
-    if name.endswith("yarn"):
-        rope = {"rope_theta": 1000000.0, "rope_type": "yarn", "factor": 4.0,
-                "original_max_position_embeddings": 1024}
-    config = Qwen2Config(vocab_size=VOCAB, num_hidden_layers=2, max_position_embeddings=4096, rms_norm_eps=1e-6,
-                         rope_parameters=rope, **MODELS[name])
+    rope, limit = {"rope_theta": 1000000.0, "rope_type": "default"}, 32768
+    if name in YARN:
+        factor, original, limit = YARN[name]
+        rope = {"rope_theta": 1000000.0, "rope_type": "yarn", "factor": factor,
+                "original_max_position_embeddings": original}
+    config = Qwen2Config(vocab_size=VOCAB, num_hidden_layers=2, max_position_embeddings=limit, rms_norm_eps=1e-6,
+                         rope_parameters=rope, attn_implementation="sdpa", **MODELS[name])
     model = Qwen2ForCausalLM(config).eval()
     with torch.no_grad():
         for tensor, p in model.named_parameters():
@@ -137,27 +144,40 @@ def make_model(name):
     return model
 
 
+def logprobs(output):
+    return output.logits[0, -1].float().log_softmax(-1)
+
+
 @torch.no_grad()
+def logits_case(name, length, model, half):
+    """The first token's log-probabilities, and a greedy continuation with what it takes to judge another's:
+    each token's lead over the next best, and by how much transformers' own bf16 errs there, at most, in the
+    log-probability of a token in contention (at least 1/20 as likely as the likeliest)."""
+    ids = torch.tensor([[(i * 7919 + 13) % VOCAB for i in range(length)]])
+    full = lower = None
+    greedy, leads, errors = [], [], []
+    while len(greedy) < N_GREEDY:
+        full = model(ids, logits_to_keep=1, use_cache=True, past_key_values=full and full.past_key_values)
+        lower = half(ids, logits_to_keep=1, use_cache=True, past_key_values=lower and lower.past_key_values)
+        a, b = logprobs(full), logprobs(lower)
+        if not greedy:
+            reference, kl_bf16 = a, float((a.exp() * (a - b)).sum())
+        top = a.topk(2)
+        greedy.append(int(top.indices[0]))
+        leads.append(round(float(top.values[0] - top.values[1]), 4))
+        errors.append(round(float((a - b).abs()[a > a.max() - np.log(20)].max()), 4))
+        ids = top.indices[:1].reshape(1, 1)
+    print(name, length, greedy, leads, errors, kl_bf16, flush=True)
+    return {"model": name, "length": length, "greedy": greedy, "leads": leads, "errors_bf16": errors,
+            "logprobs": [round(float(x), 5) for x in reference], "kl_bf16": kl_bf16}
+
+
 def logits_golden():
     cases = []
     for name in MODELS:
         model, half = make_model(name), make_model(name).to(torch.bfloat16)
-        for length in PROMPT_LENGTHS:
-            prompt = [(i * 7919 + 13) % VOCAB for i in range(length)]
-            ids, steps = list(prompt), []
-            for _ in range(8):
-                logits = model(torch.tensor([ids])).logits[0, -1]
-                if not steps:
-                    reference = logits.log_softmax(-1)
-                    bf16 = half(torch.tensor([ids])).logits[0, -1].float().log_softmax(-1)
-                top = logits.topk(2).values
-                if top[0] - top[1] < 0.25:  # too close a call to hold bf16 to it
-                    break
-                steps.append(int(logits.argmax()))
-                ids.append(steps[-1])
-            cases.append({"model": name, "length": length, "greedy": steps,
-                          "logprobs": [round(float(x), 5) for x in reference],
-                          "kl_bf16": float((reference.exp() * (reference - bf16)).sum())})
+        for length in LENGTHS.get(name, PROMPT_LENGTHS):
+            cases.append(logits_case(name, length, model, half))
     return cases
 
 

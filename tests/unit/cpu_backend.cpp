@@ -1,12 +1,13 @@
 // The CPU backend against transformers (tests/golden/logits.json) and against itself: alone, in a
-// crowd, in chunks, token by token.
+// crowd, in chunks, token by token, preempted, cached.
 
 #include "model/cpu_backend.h"
 
 #include <doctest/doctest.h>
 
-#include "backend_driver.h"
+#include "backend_checks.h"
 #include "model/cpu_linear.h"
+#include "scheduled_checks.h"
 
 using namespace qwend;
 
@@ -27,12 +28,46 @@ std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
 }  // namespace
 
 TEST_CASE("cpu_backend: logits and greedy continuations are transformers'") {
-    check_goldens(make);
+    for (const HashedShape& shape : golden_shapes()) check_goldens(make, shape, 4097);
+    check_goldens(make, long_shape(), 4097);
 }
 
 TEST_CASE("cpu_backend: a stream is the same bits alone, in a crowd, and in chunks") {
     // Without bf16 products oneDNN promises nothing about rows beside each other.
     check_company(make, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: decode beside another's prefill is decode alone") {
+    for (const HashedShape& shape : golden_shapes())
+        for (int n_chunk : {4, 97})
+            for (bool decode_first : {true, false})
+                check_mixed(make, shape, n_chunk, decode_first, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: f16 and f32 checkpoints are rounded to nearest even") {
+    if (!CpuLinear::uses_bf16()) return;  // f32 products keep what is stored
+    for (const HashedShape& shape : golden_shapes())
+        for (DType type : {DType::f16, DType::f32})
+            check_stored_type(make, shape, type, type);  // embeddings are read as they are
+}
+
+TEST_CASE("cpu_backend: preempted streams resume with the same text") {
+    for (bool prefix_cache : {false, true})
+        check_preemption(make, prefix_cache, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: a prefix from the cache gives the same text") {
+    for (int max_step_tokens : {16, 512})
+        check_prefix_cache(make, max_step_tokens, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: cancelled streams leave nothing behind and disturb nobody") {
+    if (CpuLinear::uses_bf16()) check_cancel(make);
+    check_cancel_anywhere(make);
+}
+
+TEST_CASE("cpu_backend: an engine's worker gives the same text") {
+    check_engine(make, CpuLinear::uses_bf16());
 }
 
 TEST_CASE("cpu_backend: ids at and above n_valid_tokens are never sampled") {
