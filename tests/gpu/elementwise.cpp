@@ -1,0 +1,300 @@
+// The kernels between products and attention against their twins.
+
+#include "gpu/sample.h"
+#include "kernel_test.h"
+#include "model/rope.h"
+
+using namespace qwend;
+
+namespace {
+
+RopeFrequencies frequencies_of(int head_dim, bool yarn) {
+    ModelConfig config;
+    config.head_dim = head_dim, config.rope_theta = 1e6f;
+    if (yarn) config.yarn = YarnScaling{4, 1024};
+    return rope_frequencies(config);
+}
+
+struct EmbedTallies {
+    Tally rotations{"embed, rotations"}, squares{"embed, squares"};
+};
+
+/// Embeds n rows, some of tokens sampled before; `few`: with the input of the first layer.
+void check_embed(Random& random, int n, int width, int head_dim, int n_updates, bool few,
+                 EmbedTallies& tallies) {
+    constexpr int kVocab = 500, kLanes = 300, kTable = 6000, kMaxPosition = 131072;
+    const size_t columns = size_t(width), half = size_t(head_dim / 2);
+    const RopeFrequencies frequencies = frequencies_of(head_dim, few);
+    const auto embedding = random.bf16s(kVocab * columns);
+    const auto norm = random.floats(columns, 0.3f, 1);
+    std::vector<int32_t> tokens, positions, last_tokens;
+    for (int lane = 0; lane < kLanes; lane++) last_tokens.push_back(random.below(kVocab));
+    for (int i = 0; i < n; i++) {
+        tokens.push_back(i % 2 ? random.below(kVocab) : -1 - random.below(kLanes));
+        positions.push_back(i < 4 ? i : random.below(kMaxPosition));
+    }
+    std::vector<int32_t> tables;
+    for (int i = 0; i < kTable; i++) tables.push_back(random.below(1 << 20));
+    std::vector<TableUpdate> updates;
+    const auto places = random.permutation(kTable);
+    for (int i = 0; i < n_updates; i++)
+        updates.push_back({places[size_t(i)], random.below(1 << 20)});
+    updates.push_back({0, -7});  // one more than there are
+
+    const auto device_updates = to_device(updates);
+    const auto count = to_device(std::vector<int32_t>{n_updates});
+    const auto device_tokens = to_device(tokens), device_positions = to_device(positions),
+               device_last = to_device(last_tokens);
+    const auto device_embedding = to_device(embedding);
+    const auto device_norm = to_device(norm), inv_freq = to_device(frequencies.inv_freq);
+    Output<int32_t> device_tables(kTable);
+    upload(device_tables.get(), tables.data(), tables.size());
+    const Output<float> hidden(size_t(n) * columns), squares(size_t(n) * columns / 8);
+    const Output<float> rotations(2 * size_t(n) * half);
+    const Output<bf16> x(size_t(n) * columns);
+    embed({device_updates.get(), count.get(), device_tables.get(), device_tokens.get(),
+           device_positions.get(), device_last.get(), device_embedding.get(), inv_freq.get(),
+           frequencies.scale, n, width, head_dim, hidden.get(),
+           reinterpret_cast<float2*>(rotations.get()), device_norm.get(), few ? x.get() : nullptr,
+           squares.get()},
+          test_stream());
+
+    for (int i = 0; i < n_updates; i++)
+        tables[size_t(updates[size_t(i)].index)] = updates[size_t(i)].block;
+    CHECK(device_tables.read() == tables);
+    std::vector<float> is_hidden;
+    std::vector<bf16_t> is_x;
+    std::vector<Expected> is_squares, is_rotation;
+    for (int row = 0; row < n; row++) {
+        const int32_t given = tokens[size_t(row)];
+        const int32_t token = given < 0 ? last_tokens[size_t(-1 - given)] : given;
+        double square = 0;
+        for (size_t i = 0; i < columns; i++) {
+            const float value = bf16_to_float(embedding[size_t(token) * columns + i]);
+            is_hidden.push_back(value), is_x.push_back(float_to_bf16(value * norm[i]));
+            square += double(value) * value;
+            if (i % 8 < 7) continue;  // eight squares in as many roundings
+            is_squares.push_back({is_squares.size(), {square, 8 * 0x1p-24 * square}});
+            square = 0;
+        }
+        for (size_t i = 0; i < half; i++) {
+            // The angle is a product in f32 everywhere; sincosf is off by 2 ulp, the scale by one.
+            const float angle = float(positions[size_t(row)]) * frequencies.inv_freq[i];
+            for (double value : {std::cos(double(angle)), std::sin(double(angle))}) {
+                value *= double(frequencies.scale);
+                is_rotation.push_back(
+                    {is_rotation.size(), {value, 6 * half_ulp(value, kFloatBits)}});
+            }
+        }
+    }
+    CHECK(same_bits(hidden.read(), is_hidden));
+    tallies.rotations.check(rotations.read(), is_rotation);
+    if (few) {
+        CHECK(x.read() == is_x);
+        tallies.squares.check(squares.read(), is_squares);
+    } else {
+        CHECK(x.read() == std::vector<bf16_t>(is_x.size(), kUntouched));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("embed: rows, rotations, block tables, and the first norm's input") {
+    const uint64_t seed = test_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    EmbedTallies tallies;
+    for (int head_dim : {64, 128})
+        for (int width : {256, 320, 896, 3584})
+            for (int n : {1, 2, 5, 8, 9, 64, 301}) {
+                CAPTURE(head_dim);
+                CAPTURE(width);
+                CAPTURE(n);
+                for (int n_updates : {0, 1, 127, 5000})
+                    check_embed(random, n, width, head_dim, n_updates, n <= 8, tallies);
+            }
+}
+
+TEST_CASE("rmsnorm: any row of the stream, small ones too") {
+    const uint64_t seed = test_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    Tally tally("rmsnorm");
+    constexpr float kEps = 1e-6f;
+    for (int width : {256, 320, 896, 1536, 3584, 8192})
+        for (int n : {1, 7, 16, 200}) {
+            CAPTURE(width);
+            CAPTURE(n);
+            const size_t columns = size_t(width);
+            auto x = random.floats(size_t(n) * columns, 2);
+            for (size_t i = 0; i < x.size(); i++)  // rows for which eps counts, and one of zeros
+                if (i / columns % 7 >= 5) x[i] *= i / columns % 7 == 5 ? 5e-4f : 0;
+            const auto weight = random.floats(columns, 0.3f, 1);
+            std::vector<int32_t> gathered;
+            for (int i = 0; i < n; i++) gathered.push_back(random.below(n));
+            const auto device_x = to_device(x), device_weight = to_device(weight);
+            const auto device_rows = to_device(gathered);
+            auto run = [&](const float* from, const int32_t* rows, int n_rows) {
+                const Output<bf16> out(size_t(n_rows) * columns);
+                rmsnorm(from, rows, device_weight.get(), kEps, n_rows, width, out.get(),
+                        test_stream());
+                return out.read();
+            };
+            const auto all = run(device_x.get(), nullptr, n);
+            std::vector<Expected> expected(x.size());
+            for (size_t row = 0; row < size_t(n); row++) {
+                double sum = 0;
+                for (size_t i = 0; i < columns; i++)
+                    sum += double(x[row * columns + i]) * double(x[row * columns + i]);
+                for (size_t i = 0; i < columns; i++) {
+                    const double product = double(x[row * columns + i]) * double(weight[i]);
+                    expected[row * columns + i] = {
+                        row * columns + i,
+                        rounded(divide_by_rms({product, 0}, sum, width, double(kEps)), kBf16Bits)};
+                }
+            }
+            tally.check(all, expected);
+            const auto some = run(device_x.get(), device_rows.get(), n);
+            for (size_t row = 0; row < size_t(n); row++) {
+                const bf16_t* alone = &all[size_t(gathered[row]) * columns];
+                CHECK(same_bits(&some[row * columns], alone, columns));
+            }
+            const float* last = device_x.get() + size_t(n - 1) * columns;
+            CHECK(same_bits(run(last, nullptr, 1).data(), &all[size_t(n - 1) * columns], columns));
+        }
+}
+
+TEST_CASE("rope_kv: biases, turns and files queries, keys and values") {
+    const uint64_t seed = test_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    Tally tally("rope_kv");
+    constexpr int kBlocks = 24;
+    for (HeadShape shape : {HeadShape{14, 2, 64},
+                            {5, 1, 64},
+                            {4, 2, 64},
+                            {12, 2, 128},
+                            {28, 4, 128},
+                            {7, 1, 128},
+                            {2, 2, 128}})
+        for (int n : {1, 9, 48, 300}) {
+            CAPTURE(shape.n_heads);
+            CAPTURE(shape.head_dim);
+            CAPTURE(n);
+            const size_t rows = size_t(n), qkv_dim = size_t(shape.qkv_dim());
+            const int half = shape.head_dim / 2;
+            const auto qkv = random.bf16s(rows * qkv_dim);
+            const auto bias = random.floats(qkv_dim);
+            const auto angles = random.floats(rows * size_t(half), 2);
+            std::vector<float> turns;
+            for (float angle : angles)
+                turns.push_back(1.1f * std::cos(angle)), turns.push_back(1.1f * std::sin(angle));
+            std::vector<int32_t> slots = random.permutation(kBlocks * kBlockTokens);
+            slots.resize(rows);
+            for (int row = 4; row < n; row += 11) slots[size_t(row)] = -1;
+            const auto device_qkv = to_device(qkv);
+            const auto device_bias = to_device(bias), device_turns = to_device(turns);
+            const auto device_slots = to_device(slots);
+            const size_t cache_size = size_t(kBlocks) * kBlockTokens * size_t(shape.kv_dim());
+            const Output<bf16> queries(rows * size_t(shape.q_dim())), keys(cache_size),
+                values(cache_size);
+            rope_kv(device_qkv.get(), device_bias.get(),
+                    reinterpret_cast<const float2*>(device_turns.get()), device_slots.get(), n,
+                    shape, queries.get(), {keys.get(), values.get()}, test_stream());
+
+            std::vector<Expected> is_query, is_key, is_value;
+            for (size_t row = 0; row < rows; row++)
+                for (int head = 0; head < shape.n_heads + 2 * shape.n_kv_heads; head++)
+                    for (int i = 0; i < half; i++) {
+                        const int slot = slots[row];
+                        if (slot < 0) continue;
+                        auto biased = [&](int dim) {
+                            const size_t at = size_t(head * shape.head_dim + dim);
+                            return rounded(
+                                {double(bf16_to_float(qkv[row * qkv_dim + at])) + double(bias[at]),
+                                 0},
+                                kFloatBits);
+                        };
+                        const float* turn = &turns[2 * (row * size_t(half) + size_t(i))];
+                        BoundedPair is{biased(i), biased(i + half)};
+                        const int kv_head = head - shape.n_heads;
+                        if (kv_head < shape.n_kv_heads)
+                            is = rotate(is.low, is.high, double(turn[0]), double(turn[1]));
+                        for (auto [dim, x] : {std::pair{i, is.low}, {i + half, is.high}}) {
+                            const Bounded stored = rounded(x, kBf16Bits);
+                            const size_t column = size_t(head * shape.head_dim + dim);
+                            if (kv_head < 0)
+                                is_query.push_back({row * size_t(shape.q_dim()) + column, stored});
+                            else if (kv_head < shape.n_kv_heads)
+                                is_key.push_back(
+                                    {key_at(shape, size_t(slot), kv_head, dim), stored});
+                            else
+                                is_value.push_back(
+                                    {value_at(shape, size_t(slot), kv_head - shape.n_kv_heads, dim),
+                                     stored});
+                        }
+                    }
+            tally.check(queries.read(), is_query);
+            for (auto [cache, expected] :
+                 {std::pair{keys.read(), &is_key}, {values.read(), &is_value}}) {
+                tally.check(cache, *expected);
+                for (const Expected& e : *expected) cache[e.at] = kUntouched;
+                CHECK(cache == std::vector<bf16_t>(cache_size, kUntouched));
+            }
+        }
+}
+
+TEST_CASE("swiglu: any gate") {
+    const uint64_t seed = test_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    Tally tally("swiglu");
+    for (int width : {256, 384, 480, 4864, 18944})
+        for (int n : {1, 9, 70}) {
+            CAPTURE(width);
+            CAPTURE(n);
+            auto gate_up = random.bf16s(size_t(n) * 2 * size_t(width), 5);
+            const float extremes[] = {0, 90, -90, 1000, -1000, 1e-30f, -1e-30f, 3e38f, -3e38f};
+            for (size_t i = 0; i < std::size(extremes); i++) {
+                gate_up[i] = float_to_bf16(extremes[i]);
+                gate_up[i + size_t(width)] = float_to_bf16(0.75f);
+            }
+            const auto device_gate_up = to_device(gate_up);
+            const Output<bf16> out(size_t(n) * size_t(width));
+            swiglu(device_gate_up.get(), n, width, out.get(), test_stream());
+            std::vector<Expected> expected;
+            for (size_t i = 0; i < size_t(n) * size_t(width); i++) {
+                const size_t row = i / size_t(width), at = i + row * size_t(width);
+                const Bounded gate{bf16_to_float(gate_up[at]), 0},
+                    up{bf16_to_float(gate_up[at + size_t(width)]), 0};
+                expected.push_back({i, rounded(silu_times(gate, up), kBf16Bits)});
+            }
+            tally.check(out.read(), expected);
+        }
+}
+
+TEST_CASE("reset_counts: the output's tokens counted, the prompt's marked") {
+    const uint64_t seed = test_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    for (int n_valid : {384, 6080, 151665})
+        for (int n_prompt : {0, 1, 3000}) {
+            std::vector<int32_t> history;
+            for (int i = 0; i < n_prompt + 500; i++)  // few kinds, and ids that are never sampled
+                history.push_back(i % 3 ? random.below(100) : random.below(n_valid + 100));
+            std::vector<uint16_t> counts(size_t(n_valid), 0);
+            for (size_t i = 0; i < history.size(); i++) {
+                if (history[i] >= n_valid) continue;
+                uint16_t& count = counts[size_t(history[i])];
+                if (int(i) < n_prompt)
+                    count = kInPrompt;
+                else
+                    count++;
+            }
+            const auto device_history = to_device(history);
+            const Output<uint16_t> out(counts.size());
+            reset_counts(out.get(), n_valid, device_history.get(), n_prompt, int(history.size()),
+                         test_stream());
+            CHECK(out.read() == counts);
+        }
+}
