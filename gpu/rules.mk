@@ -6,11 +6,12 @@ NVCCFLAGS ?= -O3 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,c
 GPU_OBJ   := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard gpu/*.cu gpu/*.cpp)))
 GPU_TESTS := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard tests/gpu/*.cpp tests/gpu/*.cu)))
 GPU_BENCH := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/gpu_*.cpp))
+BENCH_CU  := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard tests/bench/*.cu)))
 CPPFLAGS  += -DQWEND_CUDA -isystem $(CUDA_HOME)/include
 LIBS      += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
 LIB_OBJ   += $(GPU_OBJ)
 
-.PHONY: test-gpu bench-gpu gpu-bundle
+.PHONY: gpu-all test-gpu bench-gpu gpu-bundle
 
 $(BUILD)/%.o: %.cu
 	@mkdir -p $(@D)
@@ -19,13 +20,17 @@ $(BUILD)/%.o: %.cu
 $(BUILD)/gpu-tests: $(GPU_TESTS) $(BUILD)/tests/unit/main.o $(LIB_OBJ)
 	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+$(GPU_BENCH): $(BENCH_CU)
+
+gpu-all: $(BUILD)/qwend $(BUILD)/gpu-tests $(GPU_BENCH) ## build everything for a GPU, needing none
+
 test-gpu: $(BUILD)/gpu-tests ## kernels and engine against their slow twins; needs a GPU
 	$(BUILD)/gpu-tests
 
 bench-gpu: $(BUILD)/qwend $(BENCH) $(GPU_BENCH) ## measure the GPU, every figure beside its ceiling
 	tests/gpu/bench $(BUILD)
 
-gpu-bundle: $(BUILD)/qwend $(BUILD)/gpu-tests $(BENCH) $(GPU_BENCH) ## pack what the two above need
+gpu-bundle: gpu-all $(BENCH) ## pack what the two above need
 	tests/gpu/bundle $(BUILD)
 
--include $(GPU_TESTS:.o=.d)
+-include $(GPU_TESTS:.o=.d) $(BENCH_CU:.o=.d)

@@ -10,23 +10,13 @@
 #include <vector>
 
 #include "model/bf16.h"
+#include "shapes.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Shape {
-    std::string name;
-    int hidden, layers, heads, kv_heads, intermediate, vocab;
-    bool tied;
-};
-
-const std::vector<Shape> kShapes = {
-    {"0.5b", 896, 24, 14, 2, 4864, 151936, true},   {"1.5b", 1536, 28, 12, 2, 8960, 151936, true},
-    {"3b", 2048, 36, 16, 2, 11008, 151936, true},   {"7b", 3584, 28, 28, 4, 18944, 152064, false},
-    {"14b", 5120, 48, 40, 8, 13824, 152064, false}, {"32b", 5120, 64, 40, 8, 27648, 152064, false},
-    {"72b", 8192, 80, 64, 8, 29568, 152064, false},
-};
+using Shape = qwend::PublishedShape;
 
 struct Tensor {
     std::string name;
@@ -124,15 +114,14 @@ int main(int argc, char** argv) {
     app.add_option("dir", dir, "where to write")->required();
     CLI11_PARSE(app, argc, argv);
     try {
-        for (const Shape& shape : kShapes) {
-            if (shape.name != shape_name) continue;
+        if (const Shape* shape = qwend::find_shape(shape_name)) {
             fs::create_directories(dir);
-            write_config(shape, dir);
+            write_config(*shape, dir);
             for (auto name : {"tokenizer.json", "tokenizer_config.json"})
                 if (fs::exists(fs::path(tokenizer) / name))
                     fs::copy_file(fs::path(tokenizer) / name, fs::path(dir) / name,
                                   fs::copy_options::overwrite_existing);
-            write_weights(tensors_of(shape), fs::path(dir) / "model.safetensors", seed);
+            write_weights(tensors_of(*shape), fs::path(dir) / "model.safetensors", seed);
             return 0;
         }
         fmt::print(stderr, "make_checkpoint: no shape {}\n", shape_name);

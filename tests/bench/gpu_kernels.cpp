@@ -1,0 +1,415 @@
+// Every kernel in the shapes of a published checkpoint, each beside the ceiling measured in the
+// same run: reading memory once, or the best large product. Weights and caches are taken in turn
+// from copies that the L2 cache cannot hold; activations stay in it, as they do in a step. A
+// percentage above 100 is what the L2 cache gave. usage: bench-gpu_kernels [SHAPE]
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "gpu/gemm.h"
+#include "gpu/lanes.h"
+#include "gpu/rows.h"
+#include "gpu_ceiling.h"
+#include "gpu_timer.h"
+#include "shapes.h"
+
+using namespace qwend;
+
+namespace {
+
+constexpr int kRows[] = {1, 8, 16, 32, 64, 128, 256};  // of decode
+constexpr int kMaxDecode = 256;
+constexpr int kTokens[] = {512, 2048, 4096};  // of prefill
+constexpr int kMaxTokens = 4096;
+constexpr int kContexts[] = {512, 4096};
+constexpr size_t kWorkingSet = size_t(256) << 20;  // bytes read before any is read again
+constexpr float kEps = 1e-6f;
+
+DeviceBuffer<float> filled(size_t n, float value) {
+    const std::vector<float> host(n, value);
+    DeviceBuffer<float> buffer(n);
+    CUDA_CHECK(cudaMemcpy(buffer.get(), host.data(), buffer.n_bytes(), cudaMemcpyHostToDevice));
+    return buffer;
+}
+template <class T>
+DeviceBuffer<T> to_device(const std::vector<T>& host) {
+    DeviceBuffer<T> buffer(host.size());
+    CUDA_CHECK(cudaMemcpy(buffer.get(), host.data(), buffer.n_bytes(), cudaMemcpyHostToDevice));
+    return buffer;
+}
+
+/// Random bf16 that launches take as weights or caches, each launch other ones.
+class Pool {
+  public:
+    /// `largest`: bytes of what is taken at a time.
+    Pool(size_t largest, cudaStream_t stream)
+        : data_(std::max(2 * largest, kWorkingSet + largest) / sizeof(bf16)) {
+        fill_random(data_.get(), data_.size(), 0.05f, stream);
+        CUDA_CHECK(cudaStreamSynchronize(stream));
+    }
+    static int copies(size_t n_elements) {
+        const size_t n_bytes = n_elements * sizeof(bf16);
+        return int(std::max(size_t(2), (kWorkingSet + n_bytes - 1) / n_bytes));
+    }
+    bf16* take(size_t n_elements, int i) const {
+        return data_.get() + size_t(i % copies(n_elements)) * n_elements;
+    }
+    bf16* get() const { return data_.get(); }
+    size_t n_bytes() const { return data_.n_bytes(); }
+
+  private:
+    DeviceBuffer<bf16> data_;
+};
+
+/// A weight matrix of the shape.
+struct Matrix {
+    const char* name;
+    int n, k;
+    std::string shape() const { return fmt::format("{}x{}", n, k); }
+    size_t size() const { return size_t(n) * size_t(k); }
+    Work work(int rows, size_t output_bytes) const {
+        return {2.0 * (double(size()) + double(rows) * k) + double(rows) * double(output_bytes),
+                2.0 * rows * double(size())};
+    }
+};
+
+class KernelBench {
+  public:
+    explicit KernelBench(const PublishedShape& shape);
+    void run() {
+        rows_kernels();
+        products();
+        decode_attention();
+        prefill();
+        elementwise();
+        sampling();
+    }
+
+  private:
+    void measure_ceilings();
+    void rows_kernels();
+    void products();
+    void decode_attention();
+    void decode_attention(int rows, int context);
+    void prefill();
+    void prefill(int n, int position);
+    void elementwise();
+    void sampling();
+
+    /// Times launch(weights, stream) with another copy of the matrix each time, and prints it.
+    template <class Launch>
+    void time_product(const char* kernel, Matrix m, int rows, Work work, Launch launch) {
+        const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, cudaStream_t s) {
+            launch(RowWeights{pool_.take(m.size(), i), m.n, m.k}, s);
+        });
+        ceilings_.print(kernel, m.shape(), rows, seconds, work);
+    }
+    template <class Launch>
+    void time_plain(const char* kernel, int width, int rows, double bytes, Launch launch) {
+        const double seconds = timer_.seconds(1, [&](int, cudaStream_t s) { launch(s); });
+        ceilings_.print(kernel, fmt::format("width {}", width), rows, seconds, {bytes});
+    }
+    /// `rows` sequences, their blocks scattered over n_blocks.
+    DeviceBuffer<int32_t> scattered_tables(int rows, int context) const {
+        std::vector<int32_t> blocks(size_t(rows) * size_t(context / kBlockTokens));
+        std::iota(blocks.begin(), blocks.end(), 0);
+        std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
+        return to_device(blocks);
+    }
+    size_t cache_elements(int rows, int context) const {  // keys and values
+        return 2 * size_t(rows) * size_t(context) * size_t(heads_.kv_dim());
+    }
+
+    HeadShape heads_;
+    int hidden_, inner_, vocab_;
+    Matrix qkv_, o_, gate_up_, down_, head_;
+    GpuTimer timer_;
+    Pool pool_;
+    Gemm gemm_;
+    Ceilings ceilings_{};
+    DeviceBuffer<float> ones_;    // biases, norms, squares, rotations
+    DeviceBuffer<float> stream_;  // the residual stream
+    DeviceBuffer<bf16> x_, y_;    // of any activation's size
+    DeviceBuffer<bf16> keys_, values_;
+    DeviceBuffer<float> logits_;
+    DeviceBuffer<int32_t> slots_;
+};
+
+KernelBench::KernelBench(const PublishedShape& s)
+    : heads_{s.heads, s.kv_heads, s.hidden / s.heads},
+      hidden_(s.hidden),
+      inner_(s.intermediate),
+      vocab_(s.vocab),
+      qkv_{"qkv", heads_.qkv_dim(), hidden_},
+      o_{"o", hidden_, heads_.q_dim()},
+      gate_up_{"gate_up", 2 * inner_, hidden_},
+      down_{"down", hidden_, inner_},
+      head_{"logits", vocab_, hidden_},
+      pool_(sizeof(bf16) * std::max({head_.size(), gate_up_.size(),
+                                     cache_elements(kMaxDecode, kContexts[1]), size_t(1) << 29}),
+            timer_.stream()),
+      ones_(filled(size_t(kMaxTokens) * size_t(std::max(hidden_ / 8, heads_.head_dim)), 1)),
+      stream_(filled(size_t(kMaxTokens) * size_t(hidden_), 1)),
+      x_(size_t(kMaxTokens) * size_t(2 * inner_)),
+      y_(x_.size()),
+      keys_(size_t(kMaxTokens) * size_t(heads_.kv_dim())),
+      values_(keys_.size()),
+      logits_(size_t(kMaxDecode) * size_t(vocab_)) {
+    std::vector<int32_t> slots(kMaxTokens);
+    std::iota(slots.begin(), slots.end(), 0);
+    std::shuffle(slots.begin(), slots.end(), std::mt19937(1));
+    slots_ = to_device(slots);
+    fill_random(x_.get(), x_.size(), 1, timer_.stream());
+    timer_.stream().synchronize();
+    cudaDeviceProp device;
+    CUDA_CHECK(cudaGetDeviceProperties(&device, 0));
+    fmt::print(
+        "kernels  {}, shape {}; graphs of at least {} launches, {} MiB between two uses of "
+        "the same weights\n",
+        device.name, s.name, GpuTimer::kMinLaunches, kWorkingSet >> 20);
+    measure_ceilings();
+}
+
+void KernelBench::measure_ceilings() {
+    const DeviceBuffer<uint32_t> sink(1);
+    const size_t n_bytes = std::min(pool_.n_bytes(), size_t(1) << 30);
+    const double spent = timer_.seconds(
+        1, [&](int, cudaStream_t s) { read_all(pool_.get(), n_bytes, sink.get(), s); });
+    ceilings_.bytes = double(n_bytes) / spent;
+    std::string best;
+    for (int size : {4096, 6144, 8192}) {
+        const size_t n = size_t(size) * size_t(size);
+        const DeviceBuffer<bf16> y(n);
+        const bf16* x = pool_.get() + n;
+        const double seconds = timer_.seconds(1, [&](int, cudaStream_t s) {
+            gemm_.run({pool_.get(), size, size}, x, y.get(), GemmOutput::bf16, size, s);
+        });
+        const double rate = 2.0 * double(n) * size / seconds;
+        if (rate > ceilings_.flops) ceilings_.flops = rate, best = fmt::format("{}^3", size);
+    }
+    fmt::print("ceilings reading {} MiB: {:.0f} GB/s; cuBLASLt bf16 {}: {:.0f} TFLOP/s\n",
+               n_bytes >> 20, ceilings_.bytes * 1e-9, best, ceilings_.flops * 1e-12);
+}
+
+void KernelBench::rows_kernels() {
+    for (int n : kRows) {
+        const RowInput input{x_.get(), ones_.get(), kEps};
+        const RowStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
+        const size_t stream_bytes = size_t(hidden_) * 10;  // read and written f32, bf16 beside it
+        time_product("qkv_rows", qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),
+                     [&](RowWeights w, cudaStream_t s) {
+                         qkv_rows({w,
+                                   input,
+                                   ones_.get(),
+                                   reinterpret_cast<float2*>(ones_.get()),
+                                   slots_.get(),
+                                   heads_,
+                                   y_.get(),
+                                   {keys_.get(), values_.get()}},
+                                  n, s);
+                     });
+        for (const Matrix& m : {o_, down_})
+            time_product(
+                m.k == inner_ ? "add_rows (down)" : "add_rows (o)", m, n, m.work(n, stream_bytes),
+                [&](RowWeights w, cudaStream_t s) { add_rows(w, x_.get(), stream, n, s); });
+        time_product("gate_up_rows", gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
+                     [&](RowWeights w, cudaStream_t s) { gate_up_rows(w, input, y_.get(), n, s); });
+        time_product(
+            "logits_rows", head_, n, head_.work(n, size_t(vocab_) * 4),
+            [&](RowWeights w, cudaStream_t s) { logits_rows(w, input, logits_.get(), n, s); });
+    }
+}
+
+void KernelBench::products() {
+    std::vector<int> counts;
+    for (int n : kRows)
+        if (n > kRowTile) counts.push_back(n);
+    counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
+    for (int n : counts) {
+        struct Use {
+            const char* kernel;
+            Matrix matrix;
+            GemmOutput output;
+            void* y;
+        };
+        for (auto [kernel, m, output, y] :
+             {Use{"gemm qkv", qkv_, GemmOutput::bf16, y_.get()},
+              Use{"gemm o", o_, GemmOutput::add_f32, stream_.get()},
+              Use{"gemm gate_up", gate_up_, GemmOutput::bf16, y_.get()},
+              Use{"gemm down", down_, GemmOutput::add_f32, stream_.get()},
+              Use{"gemm logits", head_, GemmOutput::f32, logits_.get()}}) {
+            if (m.n == vocab_ && n > kMaxDecode) continue;
+            const size_t element = output == GemmOutput::bf16  ? 2
+                                   : output == GemmOutput::f32 ? 4
+                                                               : 8;
+            time_product(kernel, m, n, m.work(n, size_t(m.n) * element),
+                         [&, output = output, y = y](RowWeights w, cudaStream_t s) {
+                             gemm_.run(w, x_.get(), y, output, n, s);
+                         });
+        }
+    }
+}
+
+void KernelBench::decode_attention() {
+    for (int context : kContexts)
+        for (int n : kRows) decode_attention(n, context);
+}
+
+void KernelBench::decode_attention(int rows, int context) {
+    const size_t size = cache_elements(rows, context);
+    const DeviceBuffer<int32_t> tables = scattered_tables(rows, context);
+    std::vector<int32_t> lanes(static_cast<size_t>(rows));
+    std::iota(lanes.begin(), lanes.end(), 0);
+    const auto device_lanes = to_device(lanes);
+    const auto contexts = to_device(std::vector<int32_t>(lanes.size(), context));
+    const size_t n_groups = size_t(rows) * size_t(heads_.n_kv_heads);
+    const bool few = rows <= kRowTile && can_attend_few();
+    const DeviceBuffer<float> partials(
+        few ? n_groups * kMaxParts * kMaxGroup * size_t(heads_.head_dim + 2) : 0);
+    const auto arrivals = to_device(std::vector<int32_t>(n_groups, 0));
+    auto time = [&](const char* name, auto kernel) {
+        const double seconds = timer_.seconds(Pool::copies(size), [&](int i, cudaStream_t s) {
+            bf16* cache = pool_.take(size, i);
+            kernel({x_.get(),
+                    {cache, cache + size / 2},
+                    contexts.get(),
+                    device_lanes.get(),
+                    tables.get(),
+                    context / kBlockTokens,
+                    rows,
+                    heads_,
+                    partials.get(),
+                    arrivals.get(),
+                    y_.get()},
+                   s);
+        });
+        ceilings_.print(name, fmt::format("context {}", context), rows, seconds,
+                        {2.0 * double(size) + 4.0 * rows * heads_.q_dim(),
+                         4.0 * rows * context * heads_.q_dim()});
+    };
+    if (few) time("decode_attention_few", qwend::decode_attention_few);
+    time("decode_attention_many", qwend::decode_attention_many);
+}
+
+void KernelBench::prefill() {
+    for (int n : {32, 128}) prefill(n, 0);
+    for (int n : kTokens) prefill(n, 0);
+    prefill(512, kMaxTokens - 512);
+}
+
+void KernelBench::prefill(int n, int position) {
+    const int context = position + n, per_tile = prefill_tile_queries(heads_);
+    const size_t size = cache_elements(1, context);
+    const DeviceBuffer<int32_t> tables = scattered_tables(1, context);
+    std::vector<PrefillTile> tiles;  // the longest contexts first, as the engine has them
+    for (int q = 0; q < n; q += per_tile)
+        tiles.insert(tiles.begin(), {q, std::min(per_tile, n - q), position + q, 0});
+    const auto device_tiles = to_device(tiles);
+    const double seconds = timer_.seconds(1, [&](int i, cudaStream_t s) {
+        bf16* cache = pool_.take(size, i);
+        prefill_attention({x_.get(),
+                           {cache, cache + size / 2},
+                           device_tiles.get(),
+                           tables.get(),
+                           context / kBlockTokens,
+                           int(tiles.size()),
+                           heads_,
+                           y_.get()},
+                          s);
+    });
+    const double pairs = double(n) * position + double(n) * (n + 1) / 2;  // of query and key
+    ceilings_.print("prefill_attention", fmt::format("after {}", position), n, seconds,
+                    {2.0 * double(size) + 4.0 * n * heads_.q_dim(), 4.0 * pairs * heads_.q_dim()});
+}
+
+void KernelBench::elementwise() {
+    std::vector<int> counts(std::begin(kRows), std::end(kRows));
+    counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
+    const auto no_updates = to_device(std::vector<int32_t>{0});
+    std::vector<int32_t> ids;
+    for (int i = 0; i < kMaxTokens; i++) ids.push_back(int32_t(int64_t(i) * 7919 % vocab_));
+    const auto tokens = to_device(ids);
+    const DeviceBuffer<float2> rotations(size_t(kMaxTokens) * size_t(heads_.head_dim / 2));
+    auto* turns = reinterpret_cast<float2*>(ones_.get());
+    for (int n : counts) {
+        const bool few = n <= kRowTile;
+        time_plain("embed", hidden_, n, double(n) * hidden_ * (few ? 8 : 6), [&](cudaStream_t s) {
+            embed({nullptr, no_updates.get(), nullptr, tokens.get(), slots_.get(), nullptr,
+                   pool_.get(), ones_.get(), 1, n, hidden_, heads_.head_dim, stream_.get(),
+                   rotations.get(), ones_.get(), few ? y_.get() : nullptr, logits_.get()},
+                  s);
+        });
+        time_plain("rmsnorm", hidden_, n, double(n) * hidden_ * 6, [&](cudaStream_t s) {
+            rmsnorm(stream_.get(), nullptr, ones_.get(), kEps, n, hidden_, y_.get(), s);
+        });
+        time_plain("rope_kv", qkv_.n, n, double(n) * qkv_.n * 4, [&](cudaStream_t s) {
+            rope_kv(x_.get(), ones_.get(), turns, slots_.get(), n, heads_, y_.get(),
+                    {keys_.get(), values_.get()}, s);
+        });
+        time_plain("swiglu", inner_, n, double(n) * inner_ * 6,
+                   [&](cudaStream_t s) { swiglu(x_.get(), n, inner_, y_.get(), s); });
+    }
+}
+
+void KernelBench::sampling() {
+    std::vector<float> row(static_cast<size_t>(vocab_));
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal(0, 2.5f);
+    for (float& logit : row) logit = normal(random);
+    for (size_t i = 0; i < kMaxDecode; i++)
+        CUDA_CHECK(cudaMemcpy(logits_.get() + i * row.size(), row.data(),
+                              row.size() * sizeof(float), cudaMemcpyHostToDevice));
+    Lanes lanes(kMaxDecode, 1, vocab_);
+    std::vector<int32_t> ids(kMaxDecode);
+    std::iota(ids.begin(), ids.end(), 0);
+    const auto lane_ids = to_device(ids), slot = to_device(std::vector<int32_t>{0});
+    const DeviceBuffer<float> scratch(has_dependent_launch() ? 0 : logits_.size());
+    const PinnedBuffer<int32_t> sampled(kMaxDecode), top(kMaxDecode);
+    const PinnedBuffer<float> logprobs(kMaxDecode), top_logprobs(kMaxDecode);
+    SamplingParams greedy, usual;
+    greedy.temperature = 0;
+    usual.temperature = 0.7f, usual.top_p = 0.8f, usual.top_k = 20,
+    usual.repetition_penalty = 1.05f;
+    const std::vector<int32_t> prompt = {1, 2, 3};
+    uint64_t run = 1;
+    for (const auto& [name, params] :
+         {std::pair{"sample_rows, greedy", &greedy}, {"sample_rows, usual", &usual}}) {
+        for (int i = 0; i < kMaxDecode; i++) {
+            BatchSequence sequence;
+            sequence.lane = i, sequence.run = run, sequence.sampling = params,
+            sequence.prompt = prompt;
+            lanes.occupy(sequence, timer_.stream());
+        }
+        timer_.stream().synchronize();
+        run++;
+        for (int n : kRows)
+            time_plain(name, vocab_, n, 4.0 * n * vocab_, [&](cudaStream_t s) {
+                sample_rows({logits_.get(), scratch.get(), vocab_, vocab_, lane_ids.get(),
+                             lanes.sampling(), lanes.counts(), lanes.last_tokens(),
+                             SampleResults{sampled.get(), logprobs.get(), top.get(),
+                                           top_logprobs.get(), kMaxDecode, 1, slot.get()},
+                             n},
+                            s);
+            });
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::string name = argc > 1 ? argv[1] : "0.5b";
+    const PublishedShape* shape = find_shape(name);
+    if (!shape) {
+        fmt::print(stderr, "gpu_kernels: no shape {}\n", name);
+        return 64;
+    }
+    try {
+        KernelBench(*shape).run();
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "gpu_kernels: {}\n", error.what());
+        return 1;
+    }
+}
