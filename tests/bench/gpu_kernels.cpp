@@ -363,6 +363,7 @@ void KernelBench::sampling() {
         CUDA_CHECK(cudaMemcpy(logits_.get() + i * row.size(), row.data(),
                               row.size() * sizeof(float), cudaMemcpyHostToDevice));
     Lanes lanes(kMaxDecode, 1, vocab_);
+    CUDA_CHECK(cudaDeviceSynchronize());  // it clears memory on the default stream
     std::vector<int32_t> ids(kMaxDecode);
     std::iota(ids.begin(), ids.end(), 0);
     const auto lane_ids = to_device(ids), slot = to_device(std::vector<int32_t>{0});

@@ -21,6 +21,7 @@ class GpuTimer {
     template <class Launch>
     double seconds(int n_launches, Launch launch) {
         n_launches = std::max(n_launches, kMinLaunches);
+        CUDA_CHECK(cudaDeviceSynchronize());  // what was copied on the default stream
         launch(0, stream_);
         stream_.synchronize();
         cudaGraph_t graph = nullptr;
