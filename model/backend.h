@@ -15,8 +15,9 @@ namespace qwend {
 /// token, whose keys and values go to the paged cache.
 struct BatchSequence {
     int lane = 0;               // stable index of the sequence while it runs, < max_sequences
-    uint64_t run = 0;           // number of this stay in the lane: another sequence there, or the
-                                // same one after a preemption, has another
+    uint64_t run = 0;           // number of this stay in the lane, never used again in a backend's
+                                // life: another sequence there, or the same one after a preemption,
+                                // has another
     int query_begin = 0;        // first of its tokens in Batch::tokens
     int n_query = 0;            // tokens computed now
     int n_context = 0;          // tokens in the cache once this step is done = last position + 1

@@ -20,6 +20,48 @@ struct EmbedTallies {
 };
 
 /// Embeds n rows, some of tokens sampled before; `few`: with the input of the first layer.
+/// What embed() makes, row by row.
+struct EmbedTwin {
+    std::vector<float> hidden;
+    std::vector<bf16_t> x;
+    std::vector<Expected> squares, rotations;
+
+    EmbedTwin(const std::vector<int32_t>& tokens, const std::vector<int32_t>& positions,
+              const std::vector<int32_t>& last_tokens, const std::vector<bf16_t>& embedding,
+              const std::vector<float>& norm, const RopeFrequencies& frequencies) {
+        for (size_t row = 0; row < tokens.size(); row++) {
+            const int32_t given = tokens[row];
+            add_token(embedding, size_t(given < 0 ? last_tokens[size_t(-1 - given)] : given), norm);
+            add_rotations(positions[row], frequencies);
+        }
+    }
+
+  private:
+    void add_token(const std::vector<bf16_t>& embedding, size_t token,
+                   const std::vector<float>& norm) {
+        double square = 0;
+        for (size_t i = 0; i < norm.size(); i++) {
+            const float value = bf16_to_float(embedding[token * norm.size() + i]);
+            hidden.push_back(value), x.push_back(float_to_bf16(value * norm[i]));
+            square += double(value) * value;
+            if (i % 8 < 7) continue;  // eight squares in as many roundings
+            squares.push_back({squares.size(), {square, 8 * 0x1p-24 * square}});
+            square = 0;
+        }
+    }
+
+    void add_rotations(int32_t position, const RopeFrequencies& frequencies) {
+        for (float inv_freq : frequencies.inv_freq) {
+            // The angle is a product in f32 everywhere; sincosf is off by 2 ulp, the scale by one.
+            const float angle = float(position) * inv_freq;
+            for (double value : {std::cos(double(angle)), std::sin(double(angle))}) {
+                value *= double(frequencies.scale);
+                rotations.push_back({rotations.size(), {value, 6 * half_ulp(value, kFloatBits)}});
+            }
+        }
+    }
+};
+
 void check_embed(Random& random, int n, int width, int head_dim, int n_updates, bool few,
                  EmbedTallies& tallies) {
     constexpr int kVocab = 500, kLanes = 300, kTable = 6000, kMaxPosition = 131072;
@@ -62,38 +104,14 @@ void check_embed(Random& random, int n, int width, int head_dim, int n_updates, 
     for (int i = 0; i < n_updates; i++)
         tables[size_t(updates[size_t(i)].index)] = updates[size_t(i)].block;
     CHECK(device_tables.read() == tables);
-    std::vector<float> is_hidden;
-    std::vector<bf16_t> is_x;
-    std::vector<Expected> is_squares, is_rotation;
-    for (int row = 0; row < n; row++) {
-        const int32_t given = tokens[size_t(row)];
-        const int32_t token = given < 0 ? last_tokens[size_t(-1 - given)] : given;
-        double square = 0;
-        for (size_t i = 0; i < columns; i++) {
-            const float value = bf16_to_float(embedding[size_t(token) * columns + i]);
-            is_hidden.push_back(value), is_x.push_back(float_to_bf16(value * norm[i]));
-            square += double(value) * value;
-            if (i % 8 < 7) continue;  // eight squares in as many roundings
-            is_squares.push_back({is_squares.size(), {square, 8 * 0x1p-24 * square}});
-            square = 0;
-        }
-        for (size_t i = 0; i < half; i++) {
-            // The angle is a product in f32 everywhere; sincosf is off by 2 ulp, the scale by one.
-            const float angle = float(positions[size_t(row)]) * frequencies.inv_freq[i];
-            for (double value : {std::cos(double(angle)), std::sin(double(angle))}) {
-                value *= double(frequencies.scale);
-                is_rotation.push_back(
-                    {is_rotation.size(), {value, 6 * half_ulp(value, kFloatBits)}});
-            }
-        }
-    }
-    CHECK(same_bits(hidden.read(), is_hidden));
-    tallies.rotations.check(rotations.read(), is_rotation);
+    const EmbedTwin twin(tokens, positions, last_tokens, embedding, norm, frequencies);
+    CHECK(same_bits(hidden.read(), twin.hidden));
+    tallies.rotations.check(rotations.read(), twin.rotations);
     if (few) {
-        CHECK(x.read() == is_x);
-        tallies.squares.check(squares.read(), is_squares);
+        CHECK(x.read() == twin.x);
+        tallies.squares.check(squares.read(), twin.squares);
     } else {
-        CHECK(x.read() == std::vector<bf16_t>(is_x.size(), kUntouched));
+        CHECK(x.read() == std::vector<bf16_t>(twin.x.size(), kUntouched));
     }
 }
 

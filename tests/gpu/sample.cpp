@@ -41,6 +41,7 @@ std::vector<SampledToken> sample_on_device(const std::vector<Row>& rows, int wid
     CUDA_CHECK(cudaMemcpy(device_lanes.get(), lane_ids.data(), device_lanes.n_bytes(),
                           cudaMemcpyHostToDevice));
     CUDA_CHECK(cudaMemset(slot.get(), 0, slot.n_bytes()));
+    CUDA_CHECK(cudaDeviceSynchronize());  // another stream than `stream`
     PinnedBuffer<int32_t> tokens(rows.size()), top_tokens(rows.size() * max_logprobs);
     PinnedBuffer<float> logprobs(rows.size()), top_logprobs(rows.size() * max_logprobs);
     sample_rows({logits.get(), has_dependent_launch() ? nullptr : scratch.get(), width, n_valid,
