@@ -144,6 +144,7 @@ struct Engine::Impl {
 // The worker thread.
 
 void Engine::Impl::run(const BackendFactory& factory) {
+    metrics.worker_cpu.attach();
     try {
         load(factory);
         serve();

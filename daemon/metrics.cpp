@@ -1,6 +1,7 @@
 #include "daemon/metrics.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -129,6 +130,19 @@ std::vector<uint64_t> Histogram::bucket_counts() const {
     return counts;
 }
 
+void ThreadClock::attach() {
+    clockid_t clock;
+    if (pthread_getcpuclockid(pthread_self(), &clock) != 0) return;
+    clock_ = clock;
+    attached_ = true;
+}
+
+double ThreadClock::seconds() const {
+    timespec time{};
+    if (!attached_ || clock_gettime(clock_, &time) != 0) return 0;
+    return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
 Metrics::Metrics()
     : time_to_first_token(kLatencyBounds),
       inter_token_latency(kLatencyBounds),
@@ -187,6 +201,11 @@ std::string Metrics::render(std::string_view model_name) const {
     out.histogram("qwend:iteration_tokens_total", "Tokens computed in one step.", iteration_tokens);
     out.counter("qwend:unknown_request_fields_total", "Request fields accepted and ignored.",
                 unknown_fields);
+    out.family("qwend:loop_cpu_seconds_total", "counter", "CPU time of the event loop's thread.");
+    out.sample("qwend:loop_cpu_seconds_total", "", loop_cpu.seconds());
+    out.family("qwend:worker_cpu_seconds_total", "counter",
+               "CPU time of the engine's thread, its OpenMP helpers not included.");
+    out.sample("qwend:worker_cpu_seconds_total", "", worker_cpu.seconds());
     out.family("qwend:http_requests_total", "counter", "Answered requests.");
     for (auto& [key, count] : http_requests_)
         out.sample("qwend:http_requests_total",

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -31,6 +33,17 @@ class Gauge {
     std::atomic<double> value_{0};
 };
 
+/// The CPU time of one thread, read by others: it costs that thread nothing.
+class ThreadClock {
+  public:
+    void attach();           // to the calling thread; it should outlive the readers' interest
+    double seconds() const;  // user and system; 0 before attach() and after the thread ended
+
+  private:
+    std::atomic<clockid_t> clock_{0};
+    std::atomic<bool> attached_{false};
+};
+
 /// A Prometheus histogram with fixed upper bounds. Any thread.
 class Histogram {
   public:
@@ -59,7 +72,8 @@ struct Metrics {
     Histogram time_to_first_token, inter_token_latency, e2e_request_latency;       // seconds
     Histogram request_queue_time, request_prefill_time, request_decode_time;       // seconds
     Histogram request_prompt_tokens, request_generation_tokens, iteration_tokens;  // tokens
-    Counter unknown_fields;  // request fields accepted and ignored
+    Counter unknown_fields;            // request fields accepted and ignored
+    ThreadClock loop_cpu, worker_cpu;  // their share of a core is the rate of these
 
     /// http_requests_total{route,method,status}; loop thread only.
     void count_http(std::string_view route, std::string_view method, int status);

@@ -117,6 +117,7 @@ void Daemon::log_addresses() const {
 }
 
 int Daemon::run(const BackendMaker& make_backend) {
+    metrics_.loop_cpu.attach();
     notify_status("Loading");
     engine_.start([&make_backend] { return make_backend(notify_loading); });
     loop_.on_signal(SIGTERM, [this] { on_terminate(); });

@@ -159,3 +159,14 @@ def test_cors_is_off_until_named():
         assert status == 204 and "POST" in headers["access-control-allow-methods"]
         status, headers, _ = daemon.ask("GET", "/v1/models", headers={"Origin": "https://evil.example"})
         assert status == 403 and "access-control-allow-origin" not in headers
+
+
+def test_cpu_time_of_loop_and_worker(daemon):
+    def cpu():
+        text = daemon.ask("GET", "/metrics")[2].decode()
+        total = float(text.split("\nprocess_cpu_seconds_total ")[1].split()[0])
+        return daemon.metric("qwend:loop_cpu_seconds_total"), daemon.metric("qwend:worker_cpu_seconds_total"), total
+    before = cpu()
+    assert daemon.post("/v1/completions", {"prompt": "x", "max_tokens": 200, "ignore_eos": True})[0] == 200
+    loop, worker, total = (now - then for now, then in zip(cpu(), before))
+    assert 0 < loop < total and 0 < worker < total

@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <chrono>
 #include <map>
 #include <set>
 #include <sstream>
+#include <thread>
 
 using namespace qwend;
 
@@ -45,5 +48,31 @@ TEST_CASE("metrics: valid exposition text, each family once, labels escaped") {
           0);
     CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="0.005"})") == 1);
     CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="+Inf"})") == 1);
-    CHECK(samples.at("process_open_fds") > 0);
+    for (const char* name : {"process_open_fds", "process_cpu_seconds_total",
+                             "process_resident_memory_bytes", "process_start_time_seconds"})
+        CHECK(samples.at(name) > 0);
+    CHECK(samples.at("qwend:loop_cpu_seconds_total{" + model + "}") == 0);  // no loop here
+    CHECK(samples.at("qwend:worker_cpu_seconds_total{" + model + "}") == 0);
+}
+
+TEST_CASE("metrics: a thread's clock counts its own work only, and ends with it") {
+    ThreadClock busy, lazy;
+    std::atomic<bool> done{false}, seen{false};
+    std::thread sleeper([&] {
+        lazy.attach();
+        while (!seen) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+    std::thread worker([&] {
+        busy.attach();
+        while (busy.seconds() < 0.05) {
+        }
+        done = true;
+        while (!seen) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+    while (!done) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    CHECK(busy.seconds() >= 0.05);
+    CHECK(lazy.seconds() < busy.seconds() / 2);
+    seen = true;
+    worker.join(), sleeper.join();
+    CHECK(busy.seconds() == 0);
 }
