@@ -10,9 +10,24 @@
 
 namespace qwend {
 
-/// Throws BackendFault naming the call and CUDA's reason. A failed call leaves the context unusable
-/// more often than not, so nobody tries to go on.
+/// The rule for every call that fails. Errors of the device (an illegal address, ECC, a lost bus)
+/// are sticky: the context is poisoned, each further call fails or hangs, and only a new process
+/// helps. They are a BackendFault, and after one nobody calls CUDA any more: device_lost() is true
+/// then, and destructors leave everything to the end of the process.
+/// A few errors leave the context as it was: no memory, no code for this device, a driver too old.
+/// They are a CudaRefusal, which while loading becomes a LoadError (exit 78; with device = auto the
+/// CPU serves). Once the backend is made it is a BackendFault like the others: the step is lost,
+/// and nobody can say how much of it the sequences in it have in the cache.
+struct CudaRefusal : BackendFault {
+    using BackendFault::BackendFault;
+};
+
+/// Throws by that rule, naming the call and CUDA's reason.
 [[noreturn]] void cuda_fault(cudaError_t error, const char* call, const char* file, int line);
+/// The same for what the libraries on top of CUDA report.
+[[noreturn]] void device_fault(const std::string& what);
+/// Whether a fault has happened in this process. Any thread.
+bool device_lost();
 
 #define CUDA_CHECK(call)                                            \
     do {                                                            \
@@ -29,7 +44,9 @@ bool has_dependent_launch();
 class Stream {
   public:
     Stream() { CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-    ~Stream() { cudaStreamDestroy(stream_); }
+    ~Stream() {
+        if (!device_lost()) cudaStreamDestroy(stream_);
+    }
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
     operator cudaStream_t() const { return stream_; }
@@ -45,7 +62,7 @@ class Event {
         CUDA_CHECK(cudaEventCreateWithFlags(&event_, flags));
     }
     ~Event() {
-        if (event_) cudaEventDestroy(event_);
+        if (event_ && !device_lost()) cudaEventDestroy(event_);
     }
     Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
     Event& operator=(Event&&) = delete;
@@ -63,7 +80,9 @@ class DeviceBuffer {
     explicit DeviceBuffer(size_t n) : n_(n) {
         if (n > 0) CUDA_CHECK(cudaMalloc(&data_, n * sizeof(T)));
     }
-    ~DeviceBuffer() { cudaFree(data_); }
+    ~DeviceBuffer() {
+        if (data_ && !device_lost()) cudaFree(data_);
+    }
     DeviceBuffer(DeviceBuffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
     DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
@@ -87,7 +106,9 @@ class PinnedBuffer {
     explicit PinnedBuffer(size_t n) : n_(n) {
         if (n > 0) CUDA_CHECK(cudaHostAlloc(&data_, n * sizeof(T), cudaHostAllocDefault));
     }
-    ~PinnedBuffer() { cudaFreeHost(data_); }
+    ~PinnedBuffer() {
+        if (data_ && !device_lost()) cudaFreeHost(data_);
+    }
     PinnedBuffer(PinnedBuffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
     PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {

@@ -18,11 +18,12 @@ constexpr size_t kReserve = size_t(1) << 30;  // bytes left to cuBLAS, graphs an
 class StepGraph {
   public:
     explicit StepGraph(cudaGraph_t graph) {
-        const cudaError_t error = cudaGraphInstantiate(&executable_, graph, 0);
-        cudaGraphDestroy(graph);
-        CUDA_CHECK(error);
+        CUDA_CHECK(cudaGraphInstantiate(&executable_, graph, 0));
+        CUDA_CHECK(cudaGraphDestroy(graph));
     }
-    ~StepGraph() { cudaGraphExecDestroy(executable_); }
+    ~StepGraph() {
+        if (!device_lost()) cudaGraphExecDestroy(executable_);
+    }
     StepGraph(const StepGraph&) = delete;
     StepGraph& operator=(const StepGraph&) = delete;
     void launch(cudaStream_t stream) const { CUDA_CHECK(cudaGraphLaunch(executable_, stream)); }
@@ -41,7 +42,9 @@ class CudaBackend final : public Backend {
     CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
                 const BackendOptions& options);
 
-    ~CudaBackend() override { cudaStreamSynchronize(stream_); }  // steps in flight write to us
+    ~CudaBackend() override {
+        if (!device_lost()) cudaStreamSynchronize(stream_);  // steps in flight write to us
+    }
 
     const BackendInfo& info() const override { return info_; }
     void launch(const Batch& batch) override;
@@ -94,6 +97,7 @@ CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index
     info_.max_step_tokens = options.max_step_tokens;
     info_.max_sequences = options.max_sequences;
     info_.max_steps_in_flight = kStepsInFlight;
+    info_.n_vocab = n_valid_tokens_;
     info_.kv_bytes_per_token = Forward::kv_bytes_per_token(config_);
     weights_ = std::make_unique<DeviceWeights>(*checkpoint_, options.on_progress);
     info_.weight_bytes = weights_->n_bytes();
@@ -225,7 +229,13 @@ std::string check_cuda_model(const ModelConfig& c) {
 
 std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
                                            const BackendOptions& options) {
-    return std::make_unique<CudaBackend>(std::move(checkpoint), index, options);
+    try {
+        return std::make_unique<CudaBackend>(std::move(checkpoint), index, options);
+    } catch (const CudaRefusal& refusal) {
+        throw LoadError(std::string("CUDA refuses: ") + refusal.what() +
+                        "; if it is memory, see with nvidia-smi who else has some, or lower "
+                        "kv-cache-memory, max-sequences or max-step-tokens");
+    }
 }
 
 }  // namespace qwend

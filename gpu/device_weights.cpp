@@ -104,7 +104,7 @@ void copy_some(const std::vector<Copy>& copies, std::byte* device, int device_in
             on_progress(float(i) / float(copies.size()));
         }
     }
-    stream.synchronize();
+    if (!device_lost()) stream.synchronize();
 }
 
 void copy_all(const std::vector<Copy>& copies, std::byte* device,
@@ -121,7 +121,8 @@ void copy_all(const std::vector<Copy>& copies, std::byte* device,
                 copy_some(copies, device, device_index, next, on_progress, mutex);
             } catch (...) {
                 std::lock_guard lock(mutex);
-                failure = std::current_exception();
+                if (!failure) failure = std::current_exception();
+                next = copies.size();  // the others stop too
             }
         });
     for (std::thread& thread : threads) thread.join();

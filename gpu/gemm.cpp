@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gpu/cuda.h"
+#include "model/error.h"
 
 namespace qwend {
 
@@ -20,8 +21,8 @@ constexpr int kCandidates = 6;                        // guesses that are timed
 constexpr int kTimedRuns = 3;
 
 [[noreturn]] void blas_fault(const char* call, cublasStatus_t status) {
-    throw BackendFault(std::string("cuBLASLt: ") + call + " failed with status " +
-                       std::to_string(int(status)));
+    device_fault(std::string("cuBLASLt: ") + call + " failed with status " +
+                 std::to_string(int(status)));
 }
 
 /// The functions of libcublasLt that are used, found at run time.
@@ -50,12 +51,12 @@ struct Library {
         handle = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
         if (!handle) handle = dlopen(("/usr/local/cuda/lib64/" + name).c_str(), RTLD_NOW);
         if (!handle)
-            throw BackendFault("expected " + name +
-                               " of the CUDA Toolkit where the loader finds it, found none (" +
-                               dlerror() + ")");
+            throw LoadError("expected " + name +
+                            " of the CUDA Toolkit where the loader finds it, found none (" +
+                            dlerror() + ")");
 #define QWEND_BLAS(name)                                                  \
     if (!(name = reinterpret_cast<decltype(name)>(dlsym(handle, #name)))) \
-        throw BackendFault("libcublasLt has no " #name);
+        throw LoadError("libcublasLt has no " #name);
         QWEND_BLAS_FUNCTIONS
 #undef QWEND_BLAS
 #undef QWEND_BLAS_FUNCTIONS
@@ -92,6 +93,7 @@ struct Gemm::Impl {
                                                   &transposed, sizeof transposed));
     }
     ~Impl() {
+        if (device_lost()) return;
         for (auto& [key, plan] : plans)
             for (auto layout : {plan.weights, plan.input, plan.output})
                 blas.cublasLtMatrixLayoutDestroy(layout);
@@ -144,9 +146,10 @@ void Gemm::Impl::choose(Plan& plan, RowWeights weights, const bf16* x, GemmOutpu
         float elapsed = INFINITY;
         for (int run = 0; run <= kTimedRuns; run++) {
             CUDA_CHECK(cudaEventRecord(began, stream));
-            if (multiply(plan, algorithm, weights.data, x, y.get(), output == GemmOutput::add_f32,
-                         stream) != CUBLAS_STATUS_SUCCESS)
-                break;  // a guess may not run after all
+            const cublasStatus_t status = multiply(plan, algorithm, weights.data, x, y.get(),
+                                                   output == GemmOutput::add_f32, stream);
+            if (status == CUBLAS_STATUS_EXECUTION_FAILED) blas_fault("cublasLtMatmul", status);
+            if (status != CUBLAS_STATUS_SUCCESS) break;  // a guess may not run after all
             CUDA_CHECK(cudaEventRecord(ended, stream));
             CUDA_CHECK(cudaEventSynchronize(ended));
             float ms = 0;

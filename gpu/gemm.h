@@ -17,7 +17,7 @@ enum class GemmOutput { bf16, f32, add_f32 };
 /// qwend that runs on a CPU does without. One thread and one stream use it.
 class Gemm {
   public:
-    /// Throws BackendFault if the library cannot be loaded.
+    /// Throws LoadError if the library cannot be loaded, BackendFault if it does not work.
     Gemm();
     ~Gemm();
     Gemm(const Gemm&) = delete;
