@@ -59,6 +59,13 @@ $(BUILD)/qwend: $(MAIN_OBJ) $(LIB_OBJ)
 	@mkdir -p $(@D)
 	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+# The daemon with a fault between engine and backend, for tests/e2e/test_faults.py.
+$(BUILD)/qwend-faulty: $(BUILD)/tests/e2e/main.o $(BUILD)/tests/e2e/faulty_backend.o $(LIB_OBJ)
+	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(BUILD)/tests/e2e/main.o: daemon/main.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -DQWEND_FAULTS -c -o $@ $<
+
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB_OBJ)
 	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
@@ -96,7 +103,7 @@ run: deps ## build and serve MODEL (the demo model) in the foreground
 	@$(MAKE) all && $(BUILD)/qwend serve --config etc/qwend.conf --model $(MODEL)
 
 test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
-	@$(MAKE) all $(BUILD)/unit-tests && tests/run-all $(BUILD)
+	@$(MAKE) all $(BUILD)/unit-tests $(BUILD)/qwend-faulty && tests/run-all $(BUILD)
 
 unit: $(BUILD)/unit-tests ## the unit tests alone
 	GOMP_SPINCOUNT=1000 $(BUILD)/unit-tests

@@ -75,7 +75,7 @@ bool Answer::on_event(int index, const TokenEvent& event) {
     Choice& choice = choices_[size_t(index)];
     if (choice.done) return false;
     if (event.finish == FinishReason::error) {
-        failed_ = choice.done = true;
+        failed_ = choice.done = choice.closed = true;
         return false;
     }
     choice.n_cached = event.n_cached_tokens;
@@ -221,7 +221,7 @@ void Answer::chunk(std::string& out, int index, std::string_view delta, std::str
 
 void Answer::stream_choice(std::string& out, int index) {
     Choice& choice = choices_[size_t(index)];
-    const bool first = !choice.opened && choice.n_tokens + int(choice.done) > 0;
+    const bool first = !choice.opened && choice.n_tokens + int(choice.done && !choice.closed) > 0;
     if (first) {
         choice.opened = true;
         if (request_.chat)
@@ -274,24 +274,23 @@ void Answer::stream_end(std::string& out) {
 }
 
 bool Answer::flush(double now) {
+    // Before anything was sent the error can still be a status, which clients know how to repeat.
+    if (failed_ && !exchange_->started()) return true;
     const bool done =
         std::all_of(choices_.begin(), choices_.end(), [](auto& choice) { return choice.done; });
-    if (failed_) {
-        fail({503, "unavailable_error", "", "", "the engine failed while answering"});
-        return true;
-    }
     if (!request_.stream) {
         if (done) exchange_->respond(whole());
         return done;
     }
     std::string out;
     for (int i = 0; i < n_choices(); i++) stream_choice(out, i);
-    if (done) stream_end(out);
+    if (done && !failed_) stream_end(out);
     if (!out.empty()) {
         open_stream();
         exchange_->write(out);
         last_sent_ = now;
     }
+    if (failed_) return true;
     if (done) exchange_->finish();
     return done;
 }

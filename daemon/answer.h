@@ -34,7 +34,7 @@ class Answer {
     /// has been found, and what the engine goes on to generate is of no use.
     bool on_event(int choice, const TokenEvent& event);
     /// Sends what has come together since the last call; completes the exchange when every choice
-    /// is done. True if it is complete.
+    /// is done. True if it is complete, or failed: then fail() is left to say why.
     bool flush(double now);
     /// Ends with an error: its own status if nothing was sent, else an event, and a broken stream.
     void fail(const ApiError& error);

@@ -126,7 +126,8 @@ const Api::Impl::Route* Api::Impl::find_route(const HttpRequest& request, bool& 
 std::optional<ApiError> Api::Impl::unavailable() const {
     const EngineState state = engine.state();
     if (state == EngineState::ready && !draining) return std::nullopt;
-    const std::string_view name = draining ? "draining" : engine_state_name(state);
+    const bool failed = state == EngineState::failed || state == EngineState::stalled;
+    const std::string_view name = draining && !failed ? "draining" : engine_state_name(state);
     return ApiError{503, "unavailable_error", std::string(name), "",
                     fmt::format("the server is not ready: {}", name)};
 }

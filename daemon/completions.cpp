@@ -179,6 +179,9 @@ void Completions::on_engine_events() {
     const double now = monotonic_seconds();
     for (auto& [key, answer] : touched) {
         if (!answer->flush(now)) continue;
+        if (answer->failed())
+            answer->fail(unavailable_().value_or(
+                ApiError{503, "unavailable_error", "", "", "the engine failed while answering"}));
         const Usage usage = answer->usage();
         log_info("{} {} {} prompt_tokens={} cached_tokens={} completion_tokens={}",
                  answer->exchange()->request().request_id, answer->exchange()->request().path,

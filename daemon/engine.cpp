@@ -1,5 +1,7 @@
 #include "daemon/engine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -69,13 +71,13 @@ void record_finish(Metrics& metrics, const Sequence& sequence, FinishReason fini
 
 void check_info(const BackendInfo& info) {
     if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
-        info.max_sequences <= 0 || info.max_steps_in_flight <= 0)
-        throw std::logic_error(
-            "the backend offers no KV blocks, tokens, sequences or steps: block_size " +
-            std::to_string(info.block_size) + ", n_blocks " + std::to_string(info.n_blocks) +
-            ", max_step_tokens " + std::to_string(info.max_step_tokens) + ", max_sequences " +
-            std::to_string(info.max_sequences) + ", max_steps_in_flight " +
-            std::to_string(info.max_steps_in_flight));
+        info.max_sequences <= 0 || info.max_steps_in_flight <= 0 || info.n_vocab <= 0)
+        throw std::logic_error(fmt::format(
+            "the backend offers no KV blocks, tokens, sequences, steps or vocabulary: block_size "
+            "{}, n_blocks {}, max_step_tokens {}, max_sequences {}, max_steps_in_flight {}, "
+            "n_vocab {}",
+            info.block_size, info.n_blocks, info.max_step_tokens, info.max_sequences,
+            info.max_steps_in_flight, info.n_vocab));
 }
 
 size_t count_sampled(const Batch& batch) {
@@ -84,12 +86,22 @@ size_t count_sampled(const Batch& batch) {
 }
 
 /// A backend that does not answer what it was asked has failed, whatever it says.
-void check_samples(size_t n_expected, const StepResult& result) {
+void check_samples(size_t n_expected, int n_vocab, const StepResult& result) {
     if (result.samples.size() != n_expected)
         throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
                            " tokens where " + std::to_string(n_expected) + " were expected");
     for (const SampledToken& sample : result.samples)
-        if (sample.token < 0) throw BackendFault("the backend could not sample a token");
+        if (sample.token < 0 || sample.token >= n_vocab)
+            throw BackendFault("the backend sampled " + std::to_string(sample.token) +
+                               ", which is no token");
+}
+
+/// Leaves a failed backend as it is. Its destructor would call a device whose context is poisoned,
+/// where every call fails, or that hangs, where none returns. Something still points to it, so that
+/// a leak checker finds the leaks that are none of ours.
+void abandon(std::unique_ptr<Backend> backend) {
+    static auto& abandoned = *new std::vector<Backend*>;
+    abandoned.push_back(backend.release());
 }
 
 }  // namespace
@@ -104,13 +116,15 @@ struct Engine::Impl {
     Mailbox<TokenEvent> outbox;
     std::atomic<uint64_t> heartbeat{0};
     std::atomic<double> step_began{-1};  // now(); negative outside launch() and collect()
-    mutable std::mutex status_mutex;     // for the next three
+    mutable std::mutex status_mutex;     // for the next four
     EngineState state = EngineState::stopped;
     std::string failure;
+    bool refused_to_load = false;
     std::optional<BackendInfo> info;
 
     // The loop thread's.
     std::set<SequenceId> unfinished;
+    std::string stall;  // not empty once a step exceeded its timeout
     std::thread worker;
 
     // The worker's.
@@ -136,9 +150,9 @@ struct Engine::Impl {
     void collect_step();
     void record_outputs();
     void update_gauges();
-    void fail(const std::string& why);
+    void fail(const std::string& why, bool is_fault);
     EngineState stored_state() const;
-    double stalled_for() const;
+    bool notice_stall();
 };
 
 // The worker thread.
@@ -148,12 +162,16 @@ void Engine::Impl::run(const BackendFactory& factory) {
     try {
         load(factory);
         serve();
+        backend.reset();  // on the thread that made and used it
+        return;
+    } catch (const BackendFault& e) {
+        fail(e.what(), true);
     } catch (const std::exception& e) {
-        fail(e.what());
+        fail(e.what(), false);
     } catch (...) {
-        fail("the backend threw something that is no std::exception");
+        fail("the backend threw something that is no std::exception", false);
     }
-    backend.reset();  // on the thread that made and used it
+    abandon(std::move(backend));
 }
 
 void Engine::Impl::load(const BackendFactory& factory) {
@@ -169,8 +187,10 @@ void Engine::Impl::load(const BackendFactory& factory) {
     Batch probe;
     probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
     probe.sequences = {sequence};
+    step_began = now();
     backend->step(probe, result);
-    check_samples(1, result);
+    step_began = -1;
+    check_samples(1, backend->info().n_vocab, result);
 
     scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
     update_gauges();
@@ -227,7 +247,7 @@ void Engine::Impl::collect_step() {
     step_began = now();
     backend->collect(result);
     step_began = -1;
-    check_samples(step.n_sampled, result);
+    check_samples(step.n_sampled, backend->info().n_vocab, result);
     scheduler->postprocess(result, outputs);
     metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
     record_outputs();
@@ -260,7 +280,7 @@ void Engine::Impl::update_gauges() {
     counted = total;
 }
 
-void Engine::Impl::fail(const std::string& why) {
+void Engine::Impl::fail(const std::string& why, bool is_fault) {
     step_began = -1;
     metrics.num_requests_running.set(0);
     metrics.num_requests_waiting.set(0);
@@ -269,6 +289,7 @@ void Engine::Impl::fail(const std::string& why) {
     {
         std::lock_guard lock(status_mutex);
         failure = why;
+        refused_to_load = !is_fault && state == EngineState::loading;
         state = EngineState::failed;
     }
     wake();  // take_events() ends what was in flight
@@ -281,11 +302,16 @@ EngineState Engine::Impl::stored_state() const {
     return state;
 }
 
-/// Seconds the step in progress has taken, if that is more than it may; else 0.
-double Engine::Impl::stalled_for() const {
-    const double began = step_began;
-    const double seconds = began < 0 ? 0 : now() - began;
-    return seconds > options.step_timeout_s ? seconds : 0;
+/// Whether a step has ever taken longer than it may.
+bool Engine::Impl::notice_stall() {
+    const double began = step_began, seconds = began < 0 ? 0 : now() - began;
+    if (stall.empty() && seconds > options.step_timeout_s)
+        stall = fmt::format(
+            "a step has been running for {:.1f} s, more than step-timeout = {} s; if the machine "
+            "is "
+            "merely slow, raise step-timeout or lower max-step-tokens",
+            seconds, options.step_timeout_s);
+    return !stall.empty();
 }
 
 Engine::Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake)
@@ -306,17 +332,19 @@ void Engine::start(BackendFactory factory) {
 }
 
 EngineState Engine::state() const {
-    const EngineState state = impl_->stored_state();
-    return state == EngineState::ready && impl_->stalled_for() > 0 ? EngineState::stalled : state;
+    // Noticed first: a step that ends late, and badly, was a stall to clients already.
+    return impl_->notice_stall() ? EngineState::stalled : impl_->stored_state();
 }
 
 std::string Engine::failure() const {
-    if (state() == EngineState::stalled)
-        return "a step has been running for " + std::to_string(impl_->stalled_for()) +
-               " s, more than step_timeout = " + std::to_string(impl_->options.step_timeout_s) +
-               " s";
+    if (state() == EngineState::stalled) return impl_->stall;
     std::lock_guard lock(impl_->status_mutex);
     return impl_->failure;
+}
+
+bool Engine::refused_to_load() const {
+    std::lock_guard lock(impl_->status_mutex);
+    return impl_->refused_to_load;
 }
 
 std::optional<BackendInfo> Engine::backend_info() const {
@@ -351,12 +379,16 @@ void Engine::cancel(SequenceId id) {
 
 std::vector<TokenEvent> Engine::take_events() {
     auto& unfinished = impl_->unfinished;
+    // Before the outbox is emptied: what the worker gave before it failed is then in there.
+    const EngineState state = this->state();
     std::vector<TokenEvent> events = impl_->outbox.take();
+    // A step that came back after all: what was there in time was taken long ago.
+    if (state == EngineState::stalled) events.clear();
     std::erase_if(events, [&](const TokenEvent& event) {
         if (event.finish != FinishReason::none) return unfinished.erase(event.id) == 0;
         return !unfinished.contains(event.id);  // cancelled
     });
-    if (impl_->stored_state() == EngineState::failed) {
+    if (state == EngineState::failed || state == EngineState::stalled) {
         for (SequenceId id : std::exchange(unfinished, {})) {
             finish_counter(impl_->metrics, FinishReason::error).add();
             events.push_back(error_event(id));

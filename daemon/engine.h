@@ -20,7 +20,7 @@ std::string_view engine_state_name(EngineState state);  // "gpu_failed" for fail
 struct EngineOptions {
     int max_queue = 256;  // sequences beyond those that can run at once; more are refused
     bool prefix_cache = true;
-    double step_timeout_s = 60;  // a longer wait for a step means the device stalled
+    double step_timeout_s = 60;  // a longer wait for a step means the device will never answer
 };
 
 /// The worker thread and its two mailboxes. Threading contract: every public function may be
@@ -33,17 +33,25 @@ class Engine {
 
     Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake);
     /// Stops the worker; running sequences end without events. Waits for the steps in progress: a
-    /// stalled device never returns from them, so leave a stalled process with _exit().
+    /// stalled device never returns from them, so leave a stalled process with _exit(). So also a
+    /// failed one: the backend is left as it was, and what exit() runs might touch the device.
     ~Engine();
 
     /// Starts the worker: it makes the backend (off the loop), proves it with a one-token forward
     /// pass, and turns ready; or failed, with `failure()` saying why. Call once.
+    /// The rule for failures: whatever the backend throws once ready, BackendFault before, and at
+    /// any time a step that exceeds its timeout, is a fault of the device. The backend is never
+    /// called again, not even destroyed, and no token of it is delivered any more. Anything else
+    /// that is thrown before it is ready (LoadError, as a rule) says that the model, the
+    /// configuration or the memory does not do, and leaves the device as it was.
     void start(BackendFactory factory);
 
-    /// Never draining, which is the API's decision. Stalled while a step exceeds its timeout, and
-    /// ready again should the step come back after all; failed is for good.
+    /// Never draining, which is the API's decision. Failed and stalled are for good: clients were
+    /// told by then, so a step that comes back after all comes too late. Nobody is woken for a
+    /// stall, since the one to do it is stuck: ask now and then.
     EngineState state() const;
     std::string failure() const;                      // empty unless failed or stalled
+    bool refused_to_load() const;                     // failed, and not by the device's fault
     std::optional<BackendInfo> backend_info() const;  // once ready
     /// For the watchdog: differs from the last call's value if the worker is alive. It advances
     /// with every turn of the worker; a worker that sleeps because it has nothing to do is alive
@@ -57,8 +65,8 @@ class Engine {
     /// Ends a sequence within one step, wherever it is; no event of it is delivered any more.
     /// Unknown ids are ignored.
     void cancel(SequenceId id);
-    /// Everything that happened since the last call, in order. After a failure it ends what was in
-    /// flight with FinishReason::error.
+    /// Everything that happened since the last call, in order. After a failure or a stall it ends
+    /// what was in flight with FinishReason::error.
     std::vector<TokenEvent> take_events();
 
     int n_unfinished() const;  // submitted and neither finished (as delivered) nor cancelled

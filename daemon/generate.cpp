@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 #include <sys/random.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -8,6 +10,7 @@
 #include "daemon/answer.h"
 #include "daemon/commands.h"
 #include "daemon/engine.h"
+#include "daemon/log.h"
 #include "daemon/served_model.h"
 #include "model/error.h"
 
@@ -23,9 +26,10 @@ class Waker {
         awake_ = true;
         changed_.notify_one();
     }
+    /// Not for ever: nobody wakes for a step that stalls.
     void wait() {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return awake_; });
+        changed_.wait_for(lock, std::chrono::seconds(1), [&] { return awake_; });
         awake_ = false;
     }
 
@@ -60,15 +64,27 @@ SamplingParams sampling_params(const GenerateOptions& options, const ServedModel
     return params;
 }
 
+/// Ends the process if the engine failed: see Daemon::leave() for why without destructors.
+void leave_if_failed(const Engine& engine) {
+    const EngineState state = engine.state();
+    if (engine.refused_to_load()) throw LoadError(engine.failure());
+    if (state != EngineState::failed && state != EngineState::stalled) return;
+    log_error("the engine {}: {}", state == EngineState::stalled ? "stalled" : "failed",
+              engine.failure());
+    _exit(kExitFault);
+}
+
 }  // namespace
 
 int generate(const CommandLine& line, const ServedModel& model, const BackendMaker& make_backend) {
     Metrics metrics;
     Waker waker;
-    Engine engine({}, metrics, [&] { waker.wake(); });
+    EngineOptions engine_options;
+    engine_options.step_timeout_s = line.options.step_timeout;
+    Engine engine(engine_options, metrics, [&] { waker.wake(); });
     engine.start([&] { return make_backend({}); });
     while (engine.state() == EngineState::loading) waker.wait();
-    if (engine.state() != EngineState::ready) throw LoadError(engine.failure());
+    leave_if_failed(engine);
 
     GenerationRequest request;
     request.id = 1;
@@ -91,7 +107,7 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
         waker.wait();
         for (const TokenEvent& event : engine.take_events()) {
             finish = event.finish;
-            if (finish == FinishReason::error) throw LoadError(engine.failure());
+            if (finish == FinishReason::error) break;
             last = monotonic_seconds();
             if (n_tokens++ == 0) first = last;
             std::string text = decoder.push(event.sampled.token);
@@ -99,6 +115,11 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
             std::fwrite(text.data(), 1, text.size(), stdout);
             std::fflush(stdout);
         }
+        leave_if_failed(engine);
+        if (finish == FinishReason::error)
+            throw LoadError(
+                "the prompt and its answer do not fit the KV cache; raise "
+                "kv-cache-memory or lower --max-tokens");
     }
     fmt::print("\n");
     fmt::print(stderr, "{} prompt tokens, first token after {:.1f} ms; {} tokens, {:.1f} tok/s\n",

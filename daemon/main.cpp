@@ -14,6 +14,9 @@
 #include "gpu/cuda_backend.h"
 #include "gpu/device.h"
 #endif
+#ifdef QWEND_FAULTS  // only in the tests' own build, qwend-faulty
+#include "tests/e2e/faulty_backend.h"
+#endif
 
 namespace {
 
@@ -74,7 +77,9 @@ int check(const ServedModel& model, const Checkpoint& checkpoint, const DeviceCh
     return 0;
 }
 
-/// On the device that was chosen; with `device = auto` on the CPU if that one is too small.
+/// On the device that was chosen; with `device = auto` on the CPU if that one is too small. Only a
+/// LoadError allows that: it leaves the device healthy, while after a BackendFault nothing of this
+/// process may rely on it, and a restart may well bring it back.
 std::unique_ptr<Backend> make_backend(const Options& options, const ServedModel& model,
                                       const std::shared_ptr<const Checkpoint>& checkpoint,
                                       [[maybe_unused]] const DeviceChoice& device,
@@ -106,7 +111,14 @@ int run(const CommandLine& line) {
     if (line.command == Command::check) return check(model, *checkpoint, device);
     if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
     const BackendMaker maker = [&](std::function<void(float)> on_progress) {
-        return make_backend(line.options, model, checkpoint, device, on_progress);
+        const auto make = [&] {
+            return make_backend(line.options, model, checkpoint, device, on_progress);
+        };
+#ifdef QWEND_FAULTS
+        return make_faulty_backend(make);
+#else
+        return make();
+#endif
     };
     return line.command == Command::generate ? generate(line, model, maker)
                                              : serve(line.options, model, maker);

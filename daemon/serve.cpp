@@ -2,6 +2,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +24,8 @@ namespace {
 
 constexpr double kDrainTick = 0.02;  // s
 constexpr double kDrainLinger = 3;   // s for clients to take their last answer in
+constexpr double kFaultLinger = 1;   // s; the same after a fault, where a restart is all that helps
+constexpr double kStallTick = 1;     // s; how exactly step_timeout is kept, at most
 
 /// Seconds since this process was started, as the kernel counts them.
 double process_age() {
@@ -82,7 +85,9 @@ class Daemon {
     void on_terminate();
     void on_drain_tick();
     void on_hangup();
+    void on_fault();
     void finish(int exit_code);
+    [[noreturn]] void leave(int exit_code);
 
     const Options& options_;
     EventLoop loop_;
@@ -91,10 +96,11 @@ class Daemon {
     Api api_;
     HttpServer server_;
     std::vector<int> inherited_;  // sockets
-    std::shared_ptr<EventLoop::Timer> watchdog_, drain_tick_, drain_limit_;
-    bool ready_ = false, draining_ = false;
+    std::shared_ptr<EventLoop::Timer> watchdog_, drain_tick_, drain_limit_, stall_tick_,
+        fault_tick_;
+    bool ready_ = false, draining_ = false, drain_timed_out_ = false;
     uint64_t last_beat_ = 0;
-    int n_linger_ticks_ = 0;
+    int n_linger_ticks_ = 0;  // of a drain or after a fault
     int exit_code_ = 0;
 };
 
@@ -128,6 +134,9 @@ int Daemon::run(const BackendMaker& make_backend) {
             const uint64_t beat = engine_.heartbeat();
             if (beat != std::exchange(last_beat_, beat)) notify_watchdog();
         });
+    stall_tick_ = loop_.add_timer(std::min(kStallTick, options_.step_timeout / 4), true, [this] {
+        if (engine_.state() == EngineState::stalled) on_engine();
+    });
     loop_.run();
     return exit_code_;
 }
@@ -135,11 +144,28 @@ int Daemon::run(const BackendMaker& make_backend) {
 void Daemon::on_engine() {
     if (!ready_ && engine_.state() == EngineState::ready) on_ready();
     api_.on_engine_events();
-    if (engine_.state() != EngineState::failed) return;
-    log_error("{}: {}", ready_ ? "the engine failed" : "cannot start the engine",
-              engine_.failure());
-    // Before it was ever ready the model or the configuration is to blame; afterwards the device.
-    finish(ready_ ? kExitFault : kExitConfig);
+    const EngineState state = engine_.state();
+    if (engine_.refused_to_load()) {
+        log_error("cannot start the engine: {}", engine_.failure());
+        finish(kExitConfig);
+    } else if (state == EngineState::failed || state == EngineState::stalled) {
+        on_fault();
+    }
+}
+
+/// The device is lost, and a new process is the only way to get it back. Clients were told just
+/// now; those that come while the answers go out get 503.
+void Daemon::on_fault() {
+    if (fault_tick_) return;
+    log_error("the engine {}: {}; exit {}",
+              engine_.state() == EngineState::stalled ? "stalled" : "failed", engine_.failure(),
+              kExitFault);
+    notify_status(fmt::format("Failed: {}", engine_.failure()));
+    n_linger_ticks_ = 0;
+    fault_tick_ = loop_.add_timer(kDrainTick, true, [this] {
+        if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kFaultLinger) return;
+        leave(kExitFault);
+    });
 }
 
 void Daemon::on_ready() {
@@ -162,7 +188,7 @@ void Daemon::on_ready() {
 void Daemon::on_terminate() {
     if (draining_) {
         log_notice("second signal: stopping at once");
-        return finish(0);
+        leave(0);
     }
     draining_ = true;
     log_notice("draining: {} requests in flight, at most {} s", api_.n_in_flight(),
@@ -175,15 +201,18 @@ void Daemon::on_terminate() {
     drain_limit_ = loop_.add_timer(options_.drain_timeout, false, [this] {
         log_warning("drain timeout: ending {} requests", api_.n_in_flight());
         api_.abort_all();
+        drain_timed_out_ = true;
     });
 }
 
 void Daemon::on_drain_tick() {
-    if (api_.n_in_flight() > 0) return;
+    if (api_.n_in_flight() > 0 || fault_tick_) return;
     // Answers are given; what is left is what clients have not taken in yet.
     server_.close_idle();
     if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kDrainLinger) return;
     log_notice("drained");
+    // Requests that took so long may have waited for a step that does not end.
+    if (drain_timed_out_) leave(0);
     finish(0);
 }
 
@@ -201,7 +230,16 @@ void Daemon::on_hangup() {
 void Daemon::finish(int exit_code) {
     exit_code_ = exit_code;
     watchdog_.reset(), drain_tick_.reset(), drain_limit_.reset();
+    stall_tick_.reset(), fault_tick_.reset();
     loop_.stop();
+}
+
+/// Ends the process without waiting for the worker, which may be stuck in a step, and without
+/// destructors and exit handlers, of which CUDA has its own: on a device that failed they fail or
+/// hang. What clients are to read is in the kernel's buffers by now.
+void Daemon::leave(int exit_code) {
+    server_.stop_accepting();  // removes unix sockets
+    _exit(exit_code);
 }
 
 }  // namespace

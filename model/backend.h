@@ -61,6 +61,7 @@ struct BackendInfo {
     int max_step_tokens = 0;      // most tokens in one step
     int max_sequences = 0;        // most sequences in one step
     int max_steps_in_flight = 1;  // most steps launched and not yet collected
+    int n_vocab = 0;              // ids that are sampled are below it
 };
 
 /// How a backend is to be made; zero means "choose".
@@ -81,12 +82,12 @@ struct BackendOptions {
 /// later one may read and overwrite any slot of an earlier one.
 class Backend {
   public:
-    virtual ~Backend() = default;  // waits for the steps in flight
+    virtual ~Backend() = default;  // waits for the steps in flight; not called after a fault
     virtual const BackendInfo& info() const = 0;
 
     /// Starts a step; at most info().max_steps_in_flight may be in flight. What it needs of the
     /// batch is copied before it returns. Throws BackendFault if the device failed; the backend is
-    /// then unusable and nothing of the steps in flight is valid.
+    /// then unusable, its destructor included, and nothing of the steps in flight is valid.
     virtual void launch(const Batch& batch) = 0;
     /// Waits for the oldest step in flight and replaces `result` with what it gives. Throws as
     /// launch() does.

@@ -127,6 +127,7 @@ CpuBackend::CpuBackend(std::shared_ptr<const Checkpoint> checkpoint, const Backe
     info_.block_size = options.block_size;
     info_.max_step_tokens = options.max_step_tokens;
     info_.max_sequences = options.max_sequences;
+    info_.n_vocab = n_valid_tokens_;
     load_weights(options.on_progress);
     size_cache(options);
 }

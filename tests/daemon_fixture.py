@@ -17,13 +17,13 @@ PATIENCE = 90  # seconds until something that should happen counts as never happ
 class Daemon:
     """A qwend on a port of its own; stops with it."""
 
-    def __init__(self, *options, wait=True, model=MODEL, listen="127.0.0.1:0", starter=(),
-                 environment=None, pass_fds=()):
+    def __init__(self, *options, wait=True, model=MODEL, listen="127.0.0.1:0", binary=BINARY,
+                 starter=(), env=None, pass_fds=()):
         self._log = tempfile.NamedTemporaryFile("r", suffix=".log")
         self.process = subprocess.Popen(
-            [*starter, BINARY, "serve", "--model", model, "--listen", listen, *options],
+            [*starter, binary, "serve", "--model", model, "--listen", listen, *options],
             stderr=open(self._log.name, "w"), stdout=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})}, pass_fds=pass_fds)
+            env={**os.environ, **(env or {})}, pass_fds=pass_fds)
         self.port = None
         if wait:
             self.wait_ready()

@@ -42,7 +42,7 @@ class Manager:
 def test_notifies_from_loading_to_draining(tmp_path):
     manager = Manager(tmp_path)
     environment = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "600000"}
-    with Daemon(wait=False, environment=environment) as daemon:
+    with Daemon(wait=False, env=environment) as daemon:
         before = [line for line, _ in manager.until("READY=1")]
         assert before[0].startswith("STATUS=Loading")
         assert any(re.fullmatch(r"EXTEND_TIMEOUT_USEC=\d+", line) for line in before)
@@ -58,7 +58,7 @@ def test_notifies_from_loading_to_draining(tmp_path):
 
 def test_tells_of_a_reload(tmp_path):
     manager = Manager(tmp_path)
-    with Daemon(environment={"NOTIFY_SOCKET": manager.path}) as daemon:
+    with Daemon(env={"NOTIFY_SOCKET": manager.path}) as daemon:
         manager.until("READY=1")
         daemon.process.send_signal(signal.SIGHUP)
         lines = [line for line, _ in manager.until("READY=1")]

@@ -206,6 +206,7 @@ inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, 
     info.max_step_tokens = max_step_tokens;
     info.max_sequences = max_sequences;
     info.max_steps_in_flight = max_steps_in_flight;
+    info.n_vocab = FakeBackend::n_vocab;
     return info;
 }
 
