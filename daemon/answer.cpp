@@ -81,7 +81,7 @@ bool Answer::on_event(int index, const TokenEvent& event) {
     choice.n_cached = event.n_cached_tokens;
     if (event.sampled.token >= 0) {
         choice.n_tokens++;
-        choice.token_ids.push_back(event.sampled.token);
+        if (request_.return_token_ids) choice.token_ids.push_back(event.sampled.token);
         if (request_.sampling.n_logprobs >= 0)
             choice.pending_tokens.push_back({event.sampled, choice.text_length});
         // The token that ends a sequence is no text, unless its text was asked for.
@@ -274,6 +274,7 @@ void Answer::stream_end(std::string& out) {
 }
 
 bool Answer::flush(double now) {
+    touched_ = false;
     // Before anything was sent the error can still be a status, which clients know how to repeat.
     if (failed_ && !exchange_->started()) return true;
     const bool done =
@@ -282,12 +283,12 @@ bool Answer::flush(double now) {
         if (done) exchange_->respond(whole());
         return done;
     }
-    std::string out;
-    for (int i = 0; i < n_choices(); i++) stream_choice(out, i);
-    if (done && !failed_) stream_end(out);
-    if (!out.empty()) {
+    out_.clear();
+    for (int i = 0; i < n_choices(); i++) stream_choice(out_, i);
+    if (done && !failed_) stream_end(out_);
+    if (!out_.empty()) {
         open_stream();
-        exchange_->write(out);
+        exchange_->write(out_);
         last_sent_ = now;
     }
     if (failed_) return true;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/engine.h"
@@ -43,6 +44,8 @@ class Answer {
     bool choice_done(int choice) const { return choices_[size_t(choice)].done; }
     Usage usage() const;
     bool failed() const { return failed_; }
+    /// True on the first call since the last flush().
+    bool touch() { return !std::exchange(touched_, true); }
 
   private:
     struct TokenInfo {  // for logprobs and ids
@@ -89,8 +92,9 @@ class Answer {
     std::vector<std::vector<int32_t>> prompts_;
     std::vector<Choice> choices_;
     std::string head_;  // of every chunk: {"id":…,"model":…
+    std::string out_;   // of one flush(); keeps its memory for the next
     double last_sent_ = 0;
-    bool failed_ = false;
+    bool failed_ = false, touched_ = false;
 };
 
 /// Seconds of a clock that never jumps.

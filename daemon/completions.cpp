@@ -168,16 +168,16 @@ void Completions::on_ping_tick() {
 }
 
 void Completions::on_engine_events() {
-    std::unordered_map<const Answer*, std::shared_ptr<Answer>> touched;
+    std::vector<std::shared_ptr<Answer>> touched;
     for (TokenEvent& event : engine_.take_events()) {
         auto found = targets_.find(event.id);
         if (found == targets_.end()) continue;  // cancelled meanwhile
-        const auto [answer, choice] = found->second;
-        touched[answer.get()] = answer;
+        const auto& [answer, choice] = found->second;
+        if (answer->touch()) touched.push_back(answer);
         if (answer->on_event(choice, event)) engine_.cancel(event.id);
     }
     const double now = monotonic_seconds();
-    for (auto& [key, answer] : touched) {
+    for (const std::shared_ptr<Answer>& answer : touched) {
         if (!answer->flush(now)) continue;
         if (answer->failed())
             answer->fail(unavailable_().value_or(

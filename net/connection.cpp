@@ -13,6 +13,7 @@ namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
 constexpr size_t kMaxPending = 256 << 10;  // bytes of pipelined requests read ahead
+constexpr size_t kKeptBytes = 4 << 10;     // of a write buffer, between writes
 constexpr double kLingerSeconds = 2;       // for the client to take the last answer in
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second.
@@ -263,8 +264,12 @@ void Connection::flush() {
         const bool queued = uv_stream_get_write_queue_size(stream()) > 0;
         const int n = queued ? 0 : uv_try_write(stream(), &buf, 1);
         if (n < 0 && n != UV_EAGAIN) return client_gone();
-        if (const size_t n_sent = size_t(std::max(n, 0)); n_sent < data.size())
+        if (const size_t n_sent = size_t(std::max(n, 0)); n_sent < data.size()) {
             send_rest(n_sent ? data.substr(n_sent) : std::move(data));
+        } else if (out_.empty() && data.capacity() <= kKeptBytes) {
+            data.clear();
+            out_.swap(data);  // a stream's next token finds its memory there
+        }
     }
     if (state_ == State::closed || !close_after_flush_) return;
     uv_stream_get_write_queue_size(stream()) == 0 ? linger() : watch_write_queue();

@@ -39,6 +39,12 @@ class Faulty(Daemon):
     def n_sampled(self):
         return int(self.log().split("fault injected after ")[1].split()[0])
 
+    def wait_log(self, text):
+        deadline = time.time() + PATIENCE
+        while text not in self.log():
+            assert time.time() < deadline, f"no {text!r}: {self.log()}"
+            time.sleep(0.01)
+
     def check_end(self, code=70):
         assert self.process.wait(PATIENCE) == code
         assert "was touched" not in self.log()
@@ -133,8 +139,7 @@ def test_everybody_gets_an_end(daemon, tmp_path, kind, code, cause):
             assert idle.response()[0] == 200
             assert faulty.process.poll() is None and "the engine" not in faulty.log()
             faulty.release()
-            while "the engine" not in faulty.log():
-                assert faulty.process.poll() is None
+            faulty.wait_log("the engine")
             idle.send(request("GET", "/livez") + completion("new", True))
             assert idle.response()[0] == 200
             status, headers, body = idle.response()
@@ -178,8 +183,7 @@ def test_while_draining(tmp_path, kind, code):
         reader = Reader(faulty, completion("x", True))
         faulty.wait_metric("qwend:num_requests_running", 1)
         faulty.process.send_signal(signal.SIGTERM)
-        while "draining" not in faulty.log():
-            pass
+        faulty.wait_log("draining")
         faulty.release()
         check_stream(reader, code)
         faulty.check_end()
@@ -209,13 +213,11 @@ def test_a_stop_does_not_wait_for_a_step_that_hangs(tmp_path, how):
         reader = Reader(faulty, completion("x", True))
         faulty.wait_metric("qwend:num_requests_running", 1)
         faulty.release()
-        while "fault injected" not in faulty.log():
-            time.sleep(0.01)
+        faulty.wait_log("fault injected")
         assert os.path.exists(path)
         faulty.process.send_signal(signal.SIGTERM)
         if how == "second signal":
-            while "draining" not in faulty.log():
-                pass
+            faulty.wait_log("draining")
             faulty.process.send_signal(signal.SIGTERM)
         assert reader.finish().cut
         faulty.check_end(code=0)
