@@ -51,7 +51,7 @@ def test_a_full_queue_says_429():
 
 
 def test_sigterm_lets_streams_finish():
-    with Daemon() as daemon:
+    with Daemon("--drain-timeout", "80") as daemon:  # a busy machine takes half of that
         with daemon.connect() as client, daemon.connect() as idle:
             client.send(request("POST", "/v1/completions", LONG))
             events = client.head() and client.events()
