@@ -217,14 +217,14 @@ void Daemon::on_drain_tick() {
 }
 
 void Daemon::on_hangup() {
-    notify_reloading();
+    if (ready_) notify_reloading();
     try {
         api_.set_api_keys(find_api_keys(options_));
         log_notice("API keys read again; other options need a restart");
     } catch (const LoadError& error) {
         log_error("{}; the old keys go on", error.what());
     }
-    notify_ready();
+    if (ready_) notify_ready();
 }
 
 void Daemon::finish(int exit_code) {
