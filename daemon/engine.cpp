@@ -307,9 +307,8 @@ bool Engine::Impl::notice_stall() {
     const double began = step_began, seconds = began < 0 ? 0 : now() - began;
     if (stall.empty() && seconds > options.step_timeout_s)
         stall = fmt::format(
-            "a step has been running for {:.1f} s, more than step-timeout = {} s; if the machine "
-            "is "
-            "merely slow, raise step-timeout or lower max-step-tokens",
+            "a step has been running for {:.1f} s, more than step-timeout = {} s; where the "
+            "machine is merely slow, raise step-timeout or lower max-step-tokens",
             seconds, options.step_timeout_s);
     return !stall.empty();
 }
