@@ -51,6 +51,7 @@ endif
         clean help FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
+.SECONDARY:
 
 all: $(BUILD)/qwend ## build build/qwend
 	@$(if $(NVCC),echo "qwend $(VERSION): CPU and CUDA ($(NVCC))",echo "qwend $(VERSION): CPU only (no nvcc found)")
