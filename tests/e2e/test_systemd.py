@@ -41,7 +41,7 @@ class Manager:
 
 def test_notifies_from_loading_to_draining(tmp_path):
     manager = Manager(tmp_path)
-    environment = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "600000"}
+    environment = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "2000000"}
     with Daemon(wait=False, env=environment) as daemon:
         before = [line for line, _ in manager.until("READY=1")]
         assert before[0].startswith("STATUS=Loading")
@@ -50,7 +50,7 @@ def test_notifies_from_loading_to_draining(tmp_path):
         assert daemon.ask("GET", "/health")[0] == 200  # ready means ready
         # The watchdog is pinged while nobody asks for anything, and faster than it wants.
         times = [manager.until("WATCHDOG=1")[-1][1] for _ in range(4)]
-        assert max(b - a for a, b in zip(times, times[1:])) < 0.6
+        assert max(b - a for a, b in zip(times, times[1:])) < 2
         daemon.process.send_signal(signal.SIGTERM)
         manager.until("STOPPING=1")
         assert daemon.process.wait(PATIENCE) == 0
