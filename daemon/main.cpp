@@ -57,6 +57,7 @@ BackendOptions backend_options(const Options& options, const ServedModel& model,
     out.max_context = model.max_model_len;
     out.n_valid_tokens = model.tokenizer.size();
     out.n_threads = options.threads;
+    out.deterministic = options.deterministic;
     return out;
 }
 

@@ -61,6 +61,8 @@ void define_options(CLI::App& app, Options& o) {
                  "reuse what prompts have in common");
     app.add_option("--step-timeout", o.step_timeout, "seconds after which a step counts as stalled")
         ->check(positive());
+    app.add_flag("--deterministic,!--no-deterministic", o.deterministic,
+                 "the same text in any company, to the last bit; slower on a GPU");
     app.option_defaults()->group("Limits");
     app.add_option("--max-connections", o.max_connections, "clients at once")
         ->check(CLI::Range(1, 1 << 20));

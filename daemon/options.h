@@ -32,6 +32,7 @@ struct Options {
     uint64_t kv_cache_memory = 0;  // bytes; 0: choose
     bool prefix_cache = true;
     double step_timeout = 60;
+    bool deterministic = false;  // the same bits in any company
 
     int max_connections = 1024;
     uint64_t max_body = 8u << 20;

@@ -107,11 +107,12 @@ CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index
     const int table_width = (context + kBlockTokens - 1) / kBlockTokens;
     lanes_ = std::make_unique<Lanes>(info_.max_sequences, table_width, n_valid_tokens_);
     state_ = {lanes_->block_tables(), table_width, lanes_->last_tokens()};
-    forward_ = std::make_unique<Forward>(config_, *weights_, info_.max_step_tokens,
-                                         info_.max_sequences, info_.n_blocks);
+    forward_ =
+        std::make_unique<Forward>(config_, *weights_, info_.max_step_tokens, info_.max_sequences,
+                                  info_.n_blocks, options.deterministic);
     stage_ = std::make_unique<StepStage>(
         info_.max_step_tokens, info_.max_sequences, table_width,
-        HeadShape{config_.n_heads, config_.n_kv_heads, config_.head_dim});
+        HeadShape{config_.n_heads, config_.n_kv_heads, config_.head_dim}, !options.deterministic);
     result_rows_ = size_t(Forward::padded_rows(info_.max_sequences));
     max_logprobs_ = size_t(std::min(options.max_logprobs, n_valid_tokens_));
     const size_t n_results = kStepsInFlight * result_rows_;

@@ -18,9 +18,9 @@ size_t inner_width(const ModelConfig& c) {
     return std::max(size_t(head_shape(c).q_dim()), size_t(c.intermediate_size));
 }
 
-/// Of decode attention, for one row.
+/// Of decode attention of few rows.
 size_t partial_floats(const ModelConfig& c) {
-    return size_t(c.n_kv_heads) * kMaxParts * kMaxGroup * (size_t(c.head_dim) + 2);
+    return size_t(kRowTile * c.n_kv_heads) * kMaxParts * kMaxGroup * (size_t(c.head_dim) + 2);
 }
 
 }  // namespace
@@ -37,20 +37,21 @@ int Forward::padded_rows(int n) {
 size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_sequences) {
     const size_t token =
         size_t(c.hidden_size) * (sizeof(float) + sizeof(bf16)) +
-        size_t(c.head_dim) * sizeof(float) +
+        size_t(c.hidden_size / 8) * sizeof(float) + size_t(c.head_dim) * sizeof(float) +
         (wide_width(c) + size_t(head_shape(c).q_dim()) + inner_width(c)) * sizeof(bf16);
     return size_t(padded_rows(max_tokens)) * token +
-           size_t(padded_rows(max_sequences)) * (2 * size_t(c.vocab_size) + partial_floats(c)) *
-               sizeof(float);
+           size_t(padded_rows(max_sequences)) * 2 * size_t(c.vocab_size) * sizeof(float) +
+           partial_floats(c) * sizeof(float);
 }
 
 Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tokens,
-                 int max_sequences, int n_blocks)
+                 int max_sequences, int n_blocks, bool deterministic)
     : config_(c),
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
       few_attention_(can_attend_few()),
+      deterministic_(deterministic),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
     const RopeFrequencies rope = rope_frequencies(c);
     rope_scale_ = rope.scale;
@@ -64,12 +65,12 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
     hidden_ = DeviceBuffer<float>(n * size_t(c.hidden_size));
     rotations_ = DeviceBuffer<float2>(n * size_t(c.head_dim / 2));
     normed_ = DeviceBuffer<bf16>(n * size_t(c.hidden_size));
-    squares_ = DeviceBuffer<float>(size_t(kRowTile) * size_t(c.hidden_size / 8));
+    squares_ = DeviceBuffer<float>(n * size_t(c.hidden_size / 8));
     wide_ = DeviceBuffer<bf16>(n * wide_width(c));
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
-    partials_ = DeviceBuffer<float>(size_t(max_sequences_) * partial_floats(c));
-    arrivals_ = DeviceBuffer<int32_t>(size_t(c.n_kv_heads) * size_t(max_sequences_));
+    partials_ = DeviceBuffer<float>(partial_floats(c));
+    arrivals_ = DeviceBuffer<int32_t>(size_t(kRowTile * c.n_kv_heads));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
     if (!has_dependent_launch())  // the sampler's clusters came with it
@@ -79,6 +80,11 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
 KvCache Forward::cache_of(int layer) const {
     bf16* keys = cache_.get() + size_t(layer) * 2 * cache_elements_;
     return {keys, keys + cache_elements_};
+}
+
+/// Whether that many rows take the kernels of rows.h: faster there, or the same bits are wanted.
+bool Forward::takes_rows(int n) const {
+    return deterministic_ || n <= kRowTile;
 }
 
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
@@ -140,26 +146,26 @@ void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
     const RowWeights& head = weights_.lm_head();
     const float eps = config_.rms_norm_eps;
     const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
-    if (in.n_tokens <= kRowTile)
+    if (takes_rows(in.n_tokens))
         return logits_rows(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(),
                            in.n_sampled, stream);
     rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, in.n_sampled, config_.hidden_size,
             normed_.get(), stream);
-    if (in.n_sampled <= kRowTile)
+    if (takes_rows(in.n_sampled))
         logits_rows(head, {normed_.get(), nullptr, eps}, logits_.get(), in.n_sampled, stream);
     else
         gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, in.n_sampled, stream);
 }
 
 void Forward::launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream) {
-    const bool few = in.n_tokens <= kRowTile;
+    const bool rows = takes_rows(in.n_tokens);
     embed({in.updates, in.n_updates, state.block_tables, in.tokens, in.positions, state.last_tokens,
            weights_.embedding(), inv_freq_.get(), rope_scale_, in.n_tokens, config_.hidden_size,
            config_.head_dim, hidden_.get(), rotations_.get(), weights_.layers()[0].input_norm,
-           few ? normed_.get() : nullptr, squares_.get()},
+           rows ? normed_.get() : nullptr, squares_.get()},
           stream);
     for (int layer = 0; layer < config_.n_layers; layer++) {
-        if (few)
+        if (rows)
             launch_rows_layer(in, state, layer, stream);
         else
             launch_gemm_layer(in, state, layer, stream);

@@ -29,13 +29,18 @@ struct ForwardState {
     int32_t* last_tokens;  // (lanes)
 };
 
-/// The transformer on the device: activations, the KV cache, and the order of the kernels. Up to
-/// kRowTile rows take the kernels that read weights at memory speed, more take cuBLASLt.
+/// The transformer on the device: activations, the KV cache, and the order of the kernels. Few rows
+/// take the kernels that read weights at memory speed, more take cuBLASLt.
+///
+/// Rows of a decode step of up to kRowTile have the same bits whatever rows are beside them (on a
+/// device with the shared memory for decode_attention_few). Otherwise the number of rows may change
+/// the low bits: cuBLASLt chooses by it how to add, and attention of decode adds in another order
+/// than that of prefill. `deterministic` takes one way for all rows, at some cost.
 class Forward {
   public:
     /// `n_blocks` KV blocks. Throws BackendFault.
     Forward(const ModelConfig& config, const DeviceWeights& weights, int max_tokens,
-            int max_sequences, int n_blocks);
+            int max_sequences, int n_blocks, bool deterministic);
 
     /// Launches a step up to the logits of the sampled rows.
     void launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream);
@@ -50,6 +55,7 @@ class Forward {
 
   private:
     KvCache cache_of(int layer) const;
+    bool takes_rows(int n) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, cudaStream_t stream);
     void launch_rows_layer(const StepInputs& in, const ForwardState& state, int layer,
                            cudaStream_t stream);
@@ -61,7 +67,7 @@ class Forward {
     const DeviceWeights& weights_;
     HeadShape shape_;
     int max_sequences_;
-    bool few_attention_;
+    bool few_attention_, deterministic_;
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;
     DeviceBuffer<float> inv_freq_;
@@ -71,7 +77,7 @@ class Forward {
     DeviceBuffer<float> hidden_;      // (tokens, hidden): the residual stream
     DeviceBuffer<float2> rotations_;  // (tokens, head_dim / 2)
     DeviceBuffer<bf16> normed_;       // (tokens, hidden)
-    DeviceBuffer<float> squares_;     // (kRowTile, hidden / 8); see rows.h
+    DeviceBuffer<float> squares_;     // (tokens, hidden / 8); see rows.h
     DeviceBuffer<bf16> wide_;         // (tokens, qkv_dim or 2 * intermediate)
     DeviceBuffer<bf16> queries_;      // (tokens, q_dim)
     DeviceBuffer<bf16> inner_;        // (tokens, q_dim or intermediate)

@@ -1,159 +1,63 @@
 #include "gpu/rows.h"
 
-#include "gpu/cuda.h"
-#include "gpu/device.cuh"
-#include "gpu/kv_write.cuh"
 #include "gpu/launch.h"
+#include "gpu/rows_tiles.cuh"
 
 namespace qwend {
 
 namespace {
 
-// A block makes a tile of outputs, 16 weight rows (or 8) for 8 rows of input; its warps share k
-// between them. Weights are the A side of mma, so that 1 to 8 input rows cost the same. The inner
-// dimension is taken in an order that gives each thread 16 contiguous bytes of a weight row: of
-// every 32, thread t of four holds 8 t .. 8 t + 7, and makes two steps of mma of them.
+// A block makes a tile of outputs, 16 weight rows (or 8) for 8 rows of input; each of its warps
+// takes a share of k.
 
-constexpr int kDepth = 32;       // of k, one load of a thread
-constexpr int kSquareWidth = 8;  // columns of one sum of squares
+template <int WARPS, class Tile>
+struct TileSums {
+    float of_warp[WARPS][Tile::kHasHigh ? 16 : 8][kRowTile + 1];
+    float scales[kRowTile];  // of a row of x: 1 / rms
 
-/// Which weight rows a tile holds: low[g] and high[g], g < 8.
-struct TileRows {
-    int low, high;
-};
-
-// What becomes of a tile: rows(tile) names its weight rows; finish(…) takes the sums of weight rows
-// low + i and high + i for one row of input, by eight neighbouring threads, i = 0 … 7. A row that
-// is only padding has is_row unset.
-
-struct QkvTile {
-    static constexpr bool kHasHigh = true;
-    struct State {
-        float low_bias, high_bias;
-        QkvPlace place;
-        float2 rotation;
-    };
-    QkvRows a;
-    __device__ TileRows rows(int tile) const {
-        const int half = a.shape.head_dim / 2, low = tile * 8 / half * half + tile * 8;
-        return {low, low + half};
+    /// What the warp's mma left: see mma() for who has what.
+    __device__ void put(int warp, int g, int t, const float (&sum)[4]) {
+        auto& own = of_warp[warp];
+        own[g][2 * t] = sum[0], own[g][2 * t + 1] = sum[1];
+        if constexpr (Tile::kHasHigh) own[g + 8][2 * t] = sum[2], own[g + 8][2 * t + 1] = sum[3];
     }
-    __device__ State prepare(int tile, int i, int row, bool is_row) const {
-        const int half = a.shape.head_dim / 2, head = tile * 8 / half, at = tile * 8 % half + i;
-        const int slot = is_row ? a.slots[row] : -1;
-        if (slot < 0) return {};
-        const float* bias = a.bias + head * a.shape.head_dim + at;
-        return {bias[0], bias[half],
-                place_qkv_pair(head, at, row, slot, a.shape, a.queries, a.cache),
-                a.rotations[size_t(row) * half + at]};
-    }
-    __device__ void fetch(State&, int, int, int, bool) const {}
-    __device__ void finish(const State& state, int, int, int, bool, float low, float high) const {
-        if (state.place.low)
-            state.place.write(low + state.low_bias, high + state.high_bias, state.rotation);
-    }
-};
-
-struct AddTile {
-    static constexpr bool kHasHigh = false;
-    struct State {
-        float norm, hidden;
-    };
-    RowStream out;
-    int n;
-    __device__ TileRows rows(int tile) const { return {tile * 8, 0}; }
-    __device__ State prepare(int tile, int i, int, bool) const {
-        return {out.next_norm[tile * 8 + i], 0};
-    }
-    __device__ void fetch(State& state, int tile, int i, int row, bool is_row) const {
-        if (is_row) state.hidden = out.hidden[size_t(row) * n + tile * 8 + i];
-    }
-    __device__ void finish(const State& state, int tile, int i, int row, bool is_row, float low,
-                           float) const {
-        const size_t at = size_t(row) * n + tile * 8 + i;
-        const float x = is_row ? state.hidden + low : 0;
-        if (is_row) {
-            out.hidden[at] = x;
-            out.next_x[at] = __float2bfloat16_rn(x * state.norm);
-        }
-        float square = x * x;
+    /// Weight rows low + i and high + i times row `column` of x, the warps' in order.
+    __device__ float2 total(int i, int column) const {
+        float low = 0, high = 0;
 #pragma unroll
-        for (int offset = 1; offset < kSquareWidth; offset *= 2)
-            square += __shfl_xor_sync(0xffffffffu, square, offset);
-        if (is_row && i == 0) out.squares[size_t(row) * (n / kSquareWidth) + tile] = square;
+        for (int w = 0; w < WARPS; w++) {
+            low += of_warp[w][i][column];
+            if constexpr (Tile::kHasHigh) high += of_warp[w][i + 8][column];
+        }
+        return {low * scales[column], high * scales[column]};
     }
 };
 
-struct NoState {};
-
-struct GateUpTile {
-    static constexpr bool kHasHigh = true;
-    using State = NoState;
-    bf16* out;
-    int n;  // outputs: half the weight rows
-    __device__ TileRows rows(int tile) const { return {tile * 8, n + tile * 8}; }
-    __device__ State prepare(int, int, int, bool) const { return {}; }
-    __device__ void fetch(State&, int, int, int, bool) const {}
-    __device__ void finish(State, int tile, int i, int row, bool is_row, float gate,
-                           float up) const {
-        if (!is_row) return;
-        out[size_t(row) * n + tile * 8 + i] = __float2bfloat16_rn(gate / (1 + __expf(-gate)) * up);
-    }
-};
-
-struct LogitsTile {
-    static constexpr bool kHasHigh = true;
-    using State = NoState;
-    float* logits;
-    int n;
-    __device__ TileRows rows(int tile) const { return {tile * 16, tile * 16 + 8}; }
-    __device__ State prepare(int, int, int, bool) const { return {}; }
-    __device__ void fetch(State&, int, int, int, bool) const {}
-    __device__ void finish(State, int tile, int i, int row, bool is_row, float low,
-                           float high) const {
-        if (!is_row) return;
-        float* out = logits + size_t(row) * n + tile * 16 + i;
-        out[0] = low, out[8] = high;
-    }
-};
-
-/// 1 / rms of one row, by one warp.
-__device__ float inverse_rms(RowInput input, int row, int k) {
-    if (!input.squares) return 1;
-    const int n = k / kSquareWidth;
-    float sum = 0;
-    for (int i = threadIdx.x % kWarp; i < n; i += kWarp) sum += input.squares[size_t(row) * n + i];
-    return rsqrtf(warp_sum(sum) / float(k) + input.eps);
-}
-
-/// WARPS share k; each keeps AHEAD loads of every weight row in flight. EXACT: that is all of k.
+/// As many warps as shares; each keeps AHEAD loads of every weight row in flight. EXACT: that is
+/// all of its share.
 template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Tile>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     rows_kernel(RowWeights weights, int n_rows, RowInput input, Tile out) {
-    constexpr int kRows = Tile::kHasHigh ? 16 : 8;
-    __shared__ float sums[WARPS][kRows][kRowTile + 1];
-    __shared__ float scales[kRowTile];
+    __shared__ TileSums<WARPS, Tile> sums;
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const int tile = blockIdx.x, first_row = blockIdx.y * kRowTile;
     const TileRows rows = out.rows(tile);
     const int k = weights.k;
-    const int first_step = warp * AHEAD;
-    const bf16* low = weights.data + size_t(rows.low + g) * k + first_step * kDepth + 8 * t;
-    const bf16* high = weights.data + size_t(rows.high + g) * k + first_step * kDepth + 8 * t;
-    const int n_steps = k / kDepth, n_here = min(kRowTile, n_rows - first_row);
+    const Share share(warp, WARPS, k);
+    const bf16* low = weights.data + size_t(rows.low + g) * k + share.begin * kDepth + 8 * t;
+    const bf16* high = weights.data + size_t(rows.high + g) * k + share.begin * kDepth + 8 * t;
+    const int n_here = min(kRowTile, n_rows - first_row);
 
     allow_next_kernel();
     uint4 low_ahead[AHEAD], high_ahead[AHEAD] = {};
     auto load_weights = [&](int i, int step) {
-        if (!EXACT && first_step + step >= n_steps) {
+        if (!EXACT && step >= share.n) {
             low_ahead[i] = high_ahead[i] = {};
             return;
         }
         low_ahead[i] = load_streaming(low + step * kDepth);
         if constexpr (Tile::kHasHigh) high_ahead[i] = load_streaming(high + step * kDepth);
     };
-    // A warp's share of k is contiguous, AHEAD steps of it in each round.
-    constexpr int kRound = WARPS * AHEAD;
 #pragma unroll
     for (int i = 0; i < AHEAD; i++) load_weights(i, i);
     __syncwarp();  // keeps the assembler from moving them down
@@ -166,11 +70,11 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     out.fetch(state, tile, last_i, last_row, is_row);
     auto source_row = [&](int row) { return input.row_of ? input.row_of[row] : row; };
     const bf16* x_row = input.x + size_t(g < n_here ? source_row(first_row + g) : 0) * k +
-                        first_step * kDepth + 8 * t;
+                        share.begin * kDepth + 8 * t;
     float sum[4] = {};
     // Loads of x in flight: all of them, unless the registers would not do.
     constexpr int kTogether = AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2 : AHEAD;
-    int begin = 0;  // beyond first_step
+    int begin = 0;  // of a round of AHEAD steps
     do {
 #pragma unroll
         for (int first = 0; first < AHEAD; first += kTogether) {
@@ -179,38 +83,25 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
             for (int i = 0; i < kTogether; i++) {
                 const int step = begin + first + i;
                 x[i] = {};
-                if (g < n_here && first + i < AHEAD && (EXACT || first_step + step < n_steps))
+                if (g < n_here && first + i < AHEAD && (EXACT || step < share.n))
                     x[i] = *reinterpret_cast<const uint4*>(x_row + step * kDepth);
             }
             if (first == 0 && (EXACT || begin == 0))
-                for (int row = warp; row < n_here; row += WARPS) {
-                    const float scale = inverse_rms(input, source_row(first_row + row), k);
-                    if (threadIdx.x % kWarp == 0) scales[row] = scale;
-                }
+                scale_rows<WARPS>(sums.scales, input, first_row, n_here, k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;
-                const uint4 a = low_ahead[first + i], b = high_ahead[first + i];
-                mma(sum, a.x, b.x, a.y, b.y, x[i].x, x[i].y);
-                mma(sum, a.z, b.z, a.w, b.w, x[i].z, x[i].w);
-                if (!EXACT) load_weights(first + i, begin + first + i + kRound);
+                multiply_step(sum, low_ahead[first + i], high_ahead[first + i], x[i]);
+                if (!EXACT) load_weights(first + i, begin + first + i + AHEAD);
             }
         }
-        begin += kRound;
-    } while (!EXACT && first_step + begin < n_steps);
-    sums[warp][g][2 * t] = sum[0], sums[warp][g][2 * t + 1] = sum[1];
-    if constexpr (Tile::kHasHigh)
-        sums[warp][g + 8][2 * t] = sum[2], sums[warp][g + 8][2 * t + 1] = sum[3];
+        begin += AHEAD;
+    } while (!EXACT && begin < share.n);
+    sums.put(warp, g, t, sum);
     __syncthreads();
     if (threadIdx.x >= 8 * kRowTile) return;
-    float low_sum = 0, high_sum = 0;
-#pragma unroll
-    for (int w = 0; w < WARPS; w++) {
-        low_sum += sums[w][last_i][last_column];
-        if constexpr (Tile::kHasHigh) high_sum += sums[w][last_i + 8][last_column];
-    }
-    const float scale = is_row ? scales[last_column] : 0;
-    out.finish(state, tile, last_i, last_row, is_row, low_sum * scale, high_sum * scale);
+    const float2 total = sums.total(last_i, last_column);
+    out.finish(state, tile, last_i, last_row, is_row, total.x, total.y);
 }
 
 template <int WARPS, int AHEAD, int MIN_BLOCKS, class Tile>

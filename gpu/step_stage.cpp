@@ -15,8 +15,9 @@ int blocks_of(int n_tokens) {
 
 }  // namespace
 
-StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape)
-    : shape_(shape) {
+StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape,
+                     bool decodes)
+    : shape_(shape), decodes_(decodes) {
     const size_t tokens = size_t(Forward::padded_rows(max_tokens));
     const size_t rows = size_t(Forward::padded_rows(max_sequences));
     const size_t tiles = tokens / size_t(prefill_tile_queries(shape)) + rows + 1;
@@ -73,7 +74,8 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
                                    cudaStream_t stream) {
     const int n_tokens = int(batch.tokens.size());
     int n_decode = 0, n_sampled = 0;
-    while (n_decode < int(batch.sequences.size()) && batch.sequences[size_t(n_decode)].n_query == 1)
+    while (decodes_ && n_decode < int(batch.sequences.size()) &&
+           batch.sequences[size_t(n_decode)].n_query == 1)
         n_decode++;
     updates_.clear(), tiles_.clear();
     for (size_t i = 0; i < batch.sequences.size(); i++) {
@@ -92,9 +94,12 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
 
     const bool decode = is_decode(batch);
     const int padded = Forward::padded_rows(n_tokens);
-    Staged staged =
-        lay_out({padded, decode ? padded : n_decode,
-                 decode ? padded : Forward::padded_rows(n_sampled), int(tiles_.size())});
+    Staged staged = lay_out({padded,
+                             !decodes_ ? 0
+                             : decode  ? padded
+                                       : n_decode,
+                             decode ? padded : Forward::padded_rows(n_sampled),
+                             decode && !decodes_ ? padded : int(tiles_.size())});
     staged.inputs.samples_in_order = decode;
     staged.n_rows = n_sampled, staged.is_decode = decode;
     int32_t* base = pinned_[turn_++ % pinned_.size()].get();

@@ -14,7 +14,8 @@ inline constexpr int kStepsInFlight = 2;
 /// finds it again.
 class StepStage {
   public:
-    StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape);
+    /// `decodes`: leading single queries are rows of decode attention; else of prefill attention.
+    StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape, bool decodes);
 
     struct Staged {
         StepInputs inputs;
@@ -35,6 +36,7 @@ class StepStage {
     void fill_sequences(const Batch& batch, int n_decode, int32_t* base, const Staged& staged);
 
     HeadShape shape_;
+    bool decodes_;
     size_t capacity_;  // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
     size_t turn_ = 0;

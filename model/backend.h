@@ -73,6 +73,7 @@ struct BackendOptions {
     int max_context = 0;                     // tokens, for the default size of the pool
     int n_valid_tokens = 0;                  // tokenizer size: ids at and above are never sampled
     int max_logprobs = 20;                   // most a sequence may ask for
+    bool deterministic = false;              // the same bits in any company, at some cost
     int n_threads = 0;                       // CPU only; 0: all cores this process may use
     std::function<void(float)> on_progress;  // 0 … 1 while loading
 };

@@ -84,6 +84,20 @@ TEST_CASE("cuda_backend: decode beside another's prefill is decode alone") {
                 check_mixed(make, shape, n_chunk, decode_first, false);
 }
 
+TEST_CASE("cuda_backend: if deterministic, a stream has the same bits in any company") {
+    const auto make_deterministic = [](auto checkpoint, const BackendOptions& options) {
+        BackendOptions deterministic = options;
+        deterministic.deterministic = true;
+        return make(checkpoint, deterministic);
+    };
+    check_company(make_deterministic, true);
+    for (const HashedShape& shape : golden_shapes()) {
+        check_goldens(make_deterministic, shape, 4097);
+        for (bool decode_first : {true, false})
+            check_mixed(make_deterministic, shape, 97, decode_first, true);
+    }
+}
+
 TEST_CASE("cuda_backend: up to eight decoding streams have the same bits as alone, graph or not") {
     for (const HashedShape& shape : golden_shapes()) {
         HashedCheckpoint hashed(shape);
