@@ -129,6 +129,7 @@ struct Engine::Impl {
 
     // The worker's.
     std::unique_ptr<Backend> backend;
+    bool may_prepare = true;
     std::unique_ptr<Scheduler> scheduler;
     struct Launched {
         size_t n_tokens, n_sampled;
@@ -145,6 +146,7 @@ struct Engine::Impl {
     void run(const BackendFactory& factory);
     void load(const BackendFactory& factory);
     void serve();
+    std::vector<Command> wait();
     void apply(Command command);
     bool launch_step();
     void collect_step();
@@ -204,7 +206,7 @@ void Engine::Impl::load(const BackendFactory& factory) {
 
 void Engine::Impl::serve() {
     for (;;) {
-        auto commands = scheduler->idle() ? inbox.wait() : inbox.take();
+        auto commands = scheduler->idle() ? wait() : inbox.take();
         if (inbox.closed()) return;
         for (Command& command : commands) apply(std::move(command));
         while (scheduler->n_in_flight() < backend->info().max_steps_in_flight && launch_step()) {
@@ -214,6 +216,19 @@ void Engine::Impl::serve() {
         if (outbox.put(std::exchange(events, {}))) wake();
         heartbeat.fetch_add(1, std::memory_order_relaxed);
     }
+}
+
+/// Until there is something to do; what time there is prepares the backend for it.
+std::vector<Command> Engine::Impl::wait() {
+    while (may_prepare) {
+        auto commands = inbox.take();
+        if (!commands.empty() || inbox.closed()) return commands;
+        step_began = now();
+        may_prepare = backend->prepare();
+        step_began = -1;
+        heartbeat.fetch_add(1, std::memory_order_relaxed);
+    }
+    return inbox.wait();
 }
 
 void Engine::Impl::apply(Command command) {

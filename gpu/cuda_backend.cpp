@@ -49,8 +49,10 @@ class CudaBackend final : public Backend {
     const BackendInfo& info() const override { return info_; }
     void launch(const Batch& batch) override;
     void collect(StepResult& result) override;
+    bool prepare() override;
 
   private:
+    void plan_preparations(bool deterministic);
     int choose_blocks(const BackendOptions& options) const;
     void launch_step(const StepStage::Staged& staged);
     void launch_decode(const StepStage::Staged& staged);
@@ -80,6 +82,11 @@ class CudaBackend final : public Backend {
     int next_slot_ = 0;
     std::map<int, bool> seen_sizes_;  // decode batches that ran once, uncaptured
     std::map<int, std::unique_ptr<StepGraph>> graphs_;
+    struct Preparation {
+        int n_tokens;
+        bool is_decode;
+    };
+    std::deque<Preparation> preparations_;
 };
 
 CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
@@ -120,7 +127,19 @@ CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index
     top_tokens_ = PinnedBuffer<int32_t>(n_results * max_logprobs_);
     top_logprobs_ = PinnedBuffer<float>(n_results * max_logprobs_);
     for (int i = 0; i < kStepsInFlight; i++) done_.emplace_back();
+    plan_preparations(options.deterministic);
     CUDA_CHECK(cudaDeviceSynchronize());
+}
+
+/// Every size that a step may have, the small ones of each kind first.
+void CudaBackend::plan_preparations(bool deterministic) {
+    // Prefill of few rows, or if deterministic of any, has the kernels of decode.
+    if (!deterministic)
+        for (int n = kRowTile + 1; n <= info_.max_step_tokens;
+             n = preparations_.back().n_tokens + 1)
+            preparations_.push_back({Forward::padded_rows(n), false});
+    for (int n = 1; n <= info_.max_sequences; n = preparations_.back().n_tokens + 1)
+        preparations_.push_back({Forward::padded_rows(n), true});
 }
 
 /// The KV pool: what was asked for; else every sequence at a fair length, or one at full length, as
@@ -163,8 +182,8 @@ void CudaBackend::launch_step(const StepStage::Staged& staged) {
             stream_);
 }
 
-/// The first batch of a size runs as it is, which also lets cuBLASLt choose; the second is
-/// captured.
+/// The first batch of a size runs as it is, which loads kernels and makes cuBLASLt's plans; the
+/// second is captured.
 void CudaBackend::launch_decode(const StepStage::Staged& staged) {
     const int size = staged.inputs.n_tokens;
     if (auto found = graphs_.find(size); found != graphs_.end())
@@ -194,6 +213,19 @@ void CudaBackend::launch(const Batch& batch) {
     CUDA_CHECK(cudaEventRecord(done_[size_t(step.slot)], stream_));
     step.n_rows = staged.n_rows;
     in_flight_.push_back(std::move(step));
+}
+
+bool CudaBackend::prepare() {
+    if (preparations_.empty()) return false;
+    const auto [n_tokens, is_decode] = preparations_.front();
+    preparations_.pop_front();
+    const StepStage::Staged staged = stage_->stage_padding(n_tokens, is_decode, stream_);
+    if (!is_decode)
+        launch_step(staged);
+    else
+        while (!graphs_.contains(n_tokens)) launch_decode(staged);
+    CUDA_CHECK(cudaStreamSynchronize(stream_));
+    return !preparations_.empty();
 }
 
 void CudaBackend::collect(StepResult& result) {

@@ -3,11 +3,8 @@
 #include <cublasLt.h>
 #include <dlfcn.h>
 
-#include <algorithm>
-#include <array>
 #include <map>
 #include <tuple>
-#include <vector>
 
 #include "gpu/cuda.h"
 #include "model/error.h"
@@ -17,8 +14,6 @@ namespace qwend {
 namespace {
 
 constexpr size_t kWorkspaceBytes = size_t(32) << 20;  // what NVIDIA recommends for Hopper
-constexpr int kCandidates = 6;                        // guesses that are timed
-constexpr int kTimedRuns = 3;
 
 [[noreturn]] void blas_fault(const char* call, cublasStatus_t status) {
     device_fault(std::string("cuBLASLt: ") + call + " failed with status " +
@@ -101,64 +96,31 @@ struct Gemm::Impl {
         blas.cublasLtDestroy(handle);
     }
 
-    std::vector<cublasLtMatmulAlgo_t> candidates(const Plan& plan);
-    void choose(Plan& plan, RowWeights weights, const bf16* x, GemmOutput output, int n_rows,
-                cudaStream_t stream);
-    cublasStatus_t multiply(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm,
-                            const bf16* weights, const bf16* x, void* y, bool add,
-                            cudaStream_t stream);
+    Plan make_plan(const Key& key);
 };
 
-cublasStatus_t Gemm::Impl::multiply(const Plan& plan, const cublasLtMatmulAlgo_t& algorithm,
-                                    const bf16* weights, const bf16* x, void* y, bool add,
-                                    cudaStream_t stream) {
-    const float one = 1, beta = add ? 1 : 0;
-    return blas.cublasLtMatmul(handle, operation, &one, weights, plan.weights, x, plan.input, &beta,
-                               y, plan.output, y, plan.output, &algorithm, workspace.get(),
-                               kWorkspaceBytes, stream);
-}
-
-std::vector<cublasLtMatmulAlgo_t> Gemm::Impl::candidates(const Plan& plan) {
+Gemm::Impl::Plan Gemm::Impl::make_plan(const Key& key) {
+    const auto [rows, n, k, output] = key;
+    const cudaDataType type = output == GemmOutput::bf16 ? CUDA_R_16BF : CUDA_R_32F;
+    Plan plan;
+    BLAS_CHECK(cublasLtMatrixLayoutCreate(&plan.weights, CUDA_R_16BF, k, n, k));
+    BLAS_CHECK(cublasLtMatrixLayoutCreate(&plan.input, CUDA_R_16BF, k, rows, k));
+    BLAS_CHECK(cublasLtMatrixLayoutCreate(&plan.output, type, n, rows, n));
     cublasLtMatmulPreference_t preference;
     BLAS_CHECK(cublasLtMatmulPreferenceCreate(&preference));
     BLAS_CHECK(cublasLtMatmulPreferenceSetAttribute(preference,
                                                     CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                                     &kWorkspaceBytes, sizeof kWorkspaceBytes));
-    std::array<cublasLtMatmulHeuristicResult_t, kCandidates> found;
+    cublasLtMatmulHeuristicResult_t guess;
     int n_found = 0;
     const cublasStatus_t status = blas.cublasLtMatmulAlgoGetHeuristic(
-        handle, operation, plan.weights, plan.input, plan.output, plan.output, preference,
-        kCandidates, found.data(), &n_found);
+        handle, operation, plan.weights, plan.input, plan.output, plan.output, preference, 1,
+        &guess, &n_found);
     blas.cublasLtMatmulPreferenceDestroy(preference);
     if (status != CUBLAS_STATUS_SUCCESS || n_found == 0)
         blas_fault("cublasLtMatmulAlgoGetHeuristic", status);
-    std::vector<cublasLtMatmulAlgo_t> algorithms;
-    for (int i = 0; i < n_found; i++) algorithms.push_back(found[i].algo);
-    return algorithms;
-}
-
-void Gemm::Impl::choose(Plan& plan, RowWeights weights, const bf16* x, GemmOutput output,
-                        int n_rows, cudaStream_t stream) {
-    const DeviceBuffer<float> y(size_t(n_rows) * weights.n);
-    const Event began(cudaEventDefault), ended(cudaEventDefault);
-    float best = INFINITY;
-    for (const cublasLtMatmulAlgo_t& algorithm : candidates(plan)) {
-        float elapsed = INFINITY;
-        for (int run = 0; run <= kTimedRuns; run++) {
-            CUDA_CHECK(cudaEventRecord(began, stream));
-            const cublasStatus_t status = multiply(plan, algorithm, weights.data, x, y.get(),
-                                                   output == GemmOutput::add_f32, stream);
-            if (status == CUBLAS_STATUS_EXECUTION_FAILED) blas_fault("cublasLtMatmul", status);
-            if (status != CUBLAS_STATUS_SUCCESS) break;  // a guess may not run after all
-            CUDA_CHECK(cudaEventRecord(ended, stream));
-            CUDA_CHECK(cudaEventSynchronize(ended));
-            float ms = 0;
-            CUDA_CHECK(cudaEventElapsedTime(&ms, began, ended));
-            if (run > 0) elapsed = std::min(elapsed, ms);  // the first loads the kernel
-        }
-        if (elapsed < best) best = elapsed, plan.algorithm = algorithm;
-    }
-    if (best == INFINITY) blas_fault("cublasLtMatmul", CUBLAS_STATUS_NOT_SUPPORTED);
+    plan.algorithm = guess.algo;
+    return plan;
 }
 
 Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
@@ -166,20 +128,15 @@ Gemm::~Gemm() = default;
 
 void Gemm::run(RowWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
                cudaStream_t stream) {
-    auto& blas = impl_->blas;
-    auto [found, is_new] = impl_->plans.try_emplace({n_rows, weights.n, weights.k, output});
-    Impl::Plan& plan = found->second;
-    if (is_new) {
-        const cudaDataType type = output == GemmOutput::bf16 ? CUDA_R_16BF : CUDA_R_32F;
-        BLAS_CHECK(cublasLtMatrixLayoutCreate(&plan.weights, CUDA_R_16BF, weights.k, weights.n,
-                                              weights.k));
-        BLAS_CHECK(
-            cublasLtMatrixLayoutCreate(&plan.input, CUDA_R_16BF, weights.k, n_rows, weights.k));
-        BLAS_CHECK(cublasLtMatrixLayoutCreate(&plan.output, type, weights.n, n_rows, weights.n));
-        impl_->choose(plan, weights, x, output, n_rows, stream);
-    }
-    if (cublasStatus_t status = impl_->multiply(plan, plan.algorithm, weights.data, x, y,
-                                                output == GemmOutput::add_f32, stream);
+    const Impl::Key key{n_rows, weights.n, weights.k, output};
+    auto found = impl_->plans.find(key);
+    if (found == impl_->plans.end()) found = impl_->plans.emplace(key, impl_->make_plan(key)).first;
+    const Impl::Plan& plan = found->second;
+    const float one = 1, beta = output == GemmOutput::add_f32 ? 1 : 0;
+    if (cublasStatus_t status = impl_->blas.cublasLtMatmul(
+            impl_->handle, impl_->operation, &one, weights.data, plan.weights, x, plan.input, &beta,
+            y, plan.output, y, plan.output, &plan.algorithm, impl_->workspace.get(),
+            kWorkspaceBytes, stream);
         status != CUBLAS_STATUS_SUCCESS)
         blas_fault("cublasLtMatmul", status);
 }

@@ -23,9 +23,9 @@ class Gemm {
     Gemm(const Gemm&) = delete;
     Gemm& operator=(const Gemm&) = delete;
 
-    /// The algorithm is chosen once for each shape and output by timing the library's best guesses,
-    /// so the first call of a shape must not be in a stream capture.
-    /// y holds (n_rows, weights.n) of the output's type. Throws BackendFault.
+    /// y holds (n_rows, weights.n) of the output's type. The algorithm is the library's first guess
+    /// for the shape, so that every start of the process adds in the same order; the first call of a
+    /// shape takes longer. Throws BackendFault.
     void run(RowWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
              cudaStream_t stream);
 

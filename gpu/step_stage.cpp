@@ -50,11 +50,17 @@ StepStage::Staged StepStage::lay_out(Sizes n) const {
     return staged;
 }
 
-void StepStage::fill_sequences(const Batch& batch, int n_decode, int32_t* base,
-                               const Staged& staged) {
-    auto host = [&](const void* device) {
-        return base + (static_cast<const int32_t*>(device) - device_.get());
-    };
+/// Takes the next buffer and makes all of its rows padding.
+void StepStage::fill_padding(const Staged& staged) {
+    base_ = pinned_[turn_++ % pinned_.size()].get();
+    const StepInputs& in = staged.inputs;
+    const auto* end = reinterpret_cast<const int32_t*>(in.updates);
+    std::memset(base_, 0, size_t(end - device_.get()) * sizeof(int32_t));
+    std::fill_n(host(in.slots), in.n_tokens, -1);
+    std::fill_n(host(in.sampled_lanes), in.n_sampled, -1);
+}
+
+void StepStage::fill_sequences(const Batch& batch, int n_decode, const Staged& staged) {
     const StepInputs& in = staged.inputs;
     int n_sampled = 0;
     for (size_t i = 0; i < batch.sequences.size(); i++) {
@@ -67,7 +73,16 @@ void StepStage::fill_sequences(const Batch& batch, int n_decode, int32_t* base,
         host(in.sampled_tokens)[n_sampled] = sequence.query_begin + sequence.n_query - 1;
         host(in.sampled_lanes)[n_sampled++] = sequence.lane;
     }
-    std::fill(host(in.sampled_lanes) + n_sampled, host(in.sampled_lanes) + in.n_sampled, -1);
+}
+
+void StepStage::send(const Staged& staged, cudaStream_t stream) {
+    const auto* updates = reinterpret_cast<const int32_t*>(staged.inputs.updates);
+    const size_t n_fixed = size_t(updates - device_.get());
+    base_[0] = int32_t(updates_.size());
+    std::memcpy(base_ + n_fixed, updates_.data(), updates_.size() * sizeof(TableUpdate));
+    CUDA_CHECK(cudaMemcpyAsync(device_.get(), base_,
+                               n_fixed * sizeof(int32_t) + updates_.size() * sizeof(TableUpdate),
+                               cudaMemcpyHostToDevice, stream));
 }
 
 StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_slot,
@@ -102,25 +117,25 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
                              decode && !decodes_ ? padded : int(tiles_.size())});
     staged.inputs.samples_in_order = decode;
     staged.n_rows = n_sampled, staged.is_decode = decode;
-    int32_t* base = pinned_[turn_++ % pinned_.size()].get();
-    const size_t fixed =
-        size_t(reinterpret_cast<const int32_t*>(staged.inputs.updates) - device_.get());
-    std::memset(base, 0, fixed * sizeof(int32_t));
-    auto host = [&](const void* device) {
-        return base + (static_cast<const int32_t*>(device) - device_.get());
-    };
-    base[0] = int32_t(updates_.size()), base[1] = result_slot;
-    std::copy(tiles_.begin(), tiles_.end(),
-              reinterpret_cast<PrefillTile*>(host(staged.inputs.tiles)));
+    fill_padding(staged);
+    base_[1] = result_slot;
+    std::copy(tiles_.begin(), tiles_.end(), host(staged.inputs.tiles));
     std::copy(batch.tokens.begin(), batch.tokens.end(), host(staged.inputs.tokens));
     std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
-    std::fill(host(staged.inputs.slots) + n_tokens, host(staged.inputs.slots) + padded, -1);
-    fill_sequences(batch, n_decode, base, staged);
-    std::memcpy(base + fixed, updates_.data(), updates_.size() * sizeof(TableUpdate));
-    CUDA_CHECK(cudaMemcpyAsync(device_.get(), base,
-                               fixed * sizeof(int32_t) + updates_.size() * sizeof(TableUpdate),
-                               cudaMemcpyHostToDevice, stream));
+    fill_sequences(batch, n_decode, staged);
+    send(staged, stream);
+    return staged;
+}
+
+StepStage::Staged StepStage::stage_padding(int n_tokens, bool is_decode, cudaStream_t stream) {
+    updates_.clear();
+    const int n_decode = is_decode && decodes_ ? n_tokens : 0;
+    const int n_tiles = n_decode == n_tokens ? 0 : is_decode ? n_tokens : 1;
+    Staged staged = lay_out({n_tokens, n_decode, is_decode ? n_tokens : 0, n_tiles});
+    staged.inputs.samples_in_order = staged.is_decode = is_decode;
+    fill_padding(staged);
+    send(staged, stream);
     return staged;
 }
 

@@ -26,6 +26,9 @@ class StepStage {
     /// Copies `batch` over, padded to the rows that Forward wants.
     Staged stage(const Batch& batch, Lanes& lanes, int result_slot, cudaStream_t stream);
 
+    /// A step of padding alone, which changes nothing: of decode; or of prefill, nothing sampled.
+    Staged stage_padding(int n_tokens, bool is_decode, cudaStream_t stream);
+
     static bool is_decode(const Batch& batch);
 
   private:
@@ -33,13 +36,21 @@ class StepStage {
         int tokens, decode, sampled, tiles;
     };
     Staged lay_out(Sizes sizes) const;
-    void fill_sequences(const Batch& batch, int n_decode, int32_t* base, const Staged& staged);
+    /// The host's side of what lies at `device`, in the buffer that is this step's.
+    template <class T>
+    T* host(T* device) const {
+        return reinterpret_cast<T*>(base_ + (reinterpret_cast<int32_t*>(device) - device_.get()));
+    }
+    void fill_padding(const Staged& staged);
+    void fill_sequences(const Batch& batch, int n_decode, const Staged& staged);
+    void send(const Staged& staged, cudaStream_t stream);
 
     HeadShape shape_;
     bool decodes_;
     size_t capacity_;  // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
     size_t turn_ = 0;
+    int32_t* base_ = nullptr;
     DeviceBuffer<int32_t> device_;
     std::vector<TableUpdate> updates_;
     std::vector<PrefillTile> tiles_;

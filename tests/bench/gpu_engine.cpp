@@ -142,6 +142,16 @@ int main(int argc, char** argv) {
         "engine   {}, loaded in {:.2f} s, weights {} MiB, KV cache {} tokens; copy {:.0f} GB/s\n",
         info.device, seconds() - began, info.weight_bytes >> 20, info.n_blocks * info.block_size,
         bandwidth * 1e-9);
+    int n_pieces = 0;
+    double longest = 0, prepared = 0;
+    for (bool more = true; more; n_pieces++) {
+        const double piece_began = seconds();
+        more = backend->prepare();
+        const double spent = seconds() - piece_began;
+        longest = std::max(longest, spent), prepared += spent;
+    }
+    fmt::print("prepare  {} sizes in {:.0f} ms, the longest {:.1f} ms\n", n_pieces, prepared * 1e3,
+               longest * 1e3);
     SamplingParams greedy, usual;
     greedy.temperature = 0;
     usual.temperature = 0.7f, usual.top_p = 0.8f, usual.top_k = 20, usual.repetition_penalty = 1.1f;

@@ -68,6 +68,11 @@ class FaultyBackend final : public Backend {
         is_first_ = false;
     }
 
+    bool prepare() override {
+        require_healthy("prepare");
+        return backend_->prepare();
+    }
+
   private:
     void announce() {
         std::fprintf(stderr, "fault injected after %zu tokens\n", n_sampled_);

@@ -151,6 +151,32 @@ TEST_CASE("cuda_backend: a captured step is the step, bit for bit") {
     }
 }
 
+TEST_CASE("cuda_backend: a prepared backend gives the same bits, from the first step on") {
+    const auto make_prepared = [](auto checkpoint, const BackendOptions& options) {
+        auto backend = make(checkpoint, options);
+        while (backend->prepare()) {
+        }
+        return backend;
+    };
+    for (const HashedShape& shape : golden_shapes()) {
+        HashedCheckpoint hashed(shape);
+        for (size_t n : {1u, 5u, 40u}) {
+            std::vector<DrivenStream> plain, prepared;
+            for (size_t i = 0; i < n; i++) plain.push_back(make_stream(int(2 + i * 37 % 301)));
+            prepared = plain;
+            auto run = [&](const BackendFactory& factory, std::vector<DrivenStream>& streams) {
+                std::vector<DrivenStream*> all;
+                for (DrivenStream& stream : streams) all.push_back(&stream);
+                Driver(factory, hashed.checkpoint, 512).run(all, 6);
+            };
+            run(make, plain), run(make_prepared, prepared);
+            CAPTURE(shape.name);
+            CAPTURE(n);
+            CHECK(same_streams(prepared, plain));
+        }
+    }
+}
+
 TEST_CASE("cuda_backend: f16 and f32 checkpoints are rounded to nearest even") {
     for (const HashedShape& shape : golden_shapes())
         for (DType type : {DType::f16, DType::f32})

@@ -168,6 +168,24 @@ TEST_CASE("engine: a sequence cancelled in flight gives its blocks to the next, 
     CHECK(harness.metrics.request_success[2].value() == 1);
 }
 
+TEST_CASE("engine: prepares its backend while it has nothing else to do") {
+    Harness harness;
+    harness.n_preparations = 3;
+    harness.prepare_gate.allow(1);
+    harness.start();
+    REQUIRE(harness.wait_until([&] { return harness.traced() == "LCPP"; }));
+    const GenerationRequest request = make_request(1, make_prompt(5), 2);
+    REQUIRE(harness.submit(request));  // in the middle of the second piece
+    harness.prepare_gate.allow(1);
+    REQUIRE(harness.drain());
+    REQUIRE(harness.wait_until([&] { return harness.traced() == "LCPPLCLCP"; }));
+    harness.prepare_gate.allow(Gate::all);
+    REQUIRE(harness.submit(make_request(2, make_prompt(5), 1)));
+    REQUIRE(harness.drain());
+    CHECK(harness.outputs[1] == expected_output(request));
+    CHECK(harness.traced() == "LCPPLCLCPLC");
+}
+
 TEST_CASE("engine: the heart beats while it works and while it has nothing to do") {
     const int depth = each_depth();
     Harness harness;

@@ -71,6 +71,16 @@ TEST_CASE("engine: a fault with two steps in flight ends all, and nothing follow
     CHECK(harness.metrics.kv_blocks_used.value() == 0);
 }
 
+TEST_CASE("engine: a fault while nobody waits is one too") {
+    Harness harness;
+    harness.n_preparations = 3, harness.fail_at_preparation = 2;
+    harness.start();
+    REQUIRE(harness.wait_until([&] { return harness.engine.state() == EngineState::failed; }));
+    CHECK(harness.engine.failure() == "device on fire");
+    CHECK_FALSE(harness.submit(make_request(1, make_prompt(5), 3)));
+    CHECK(harness.traced() == "LCPP");
+}
+
 TEST_CASE("engine: a backend that does not answer what it was asked has failed") {
     Harness harness;
     SUBCASE("a sample is missing") {

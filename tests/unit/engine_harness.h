@@ -41,11 +41,12 @@ struct Harness {
     std::condition_variable woken;
     int n_wakes = 0;
     int n_wakes_seen = 0;
-    Gate gate, launch_gate;
-    std::atomic<int> fail_at_step{-1}, fail_at_launch{-1};
+    Gate gate, launch_gate, prepare_gate;
+    std::atomic<int> fail_at_step{-1}, fail_at_launch{-1}, fail_at_preparation{-1};
+    int n_preparations = 0;       // still to do
     std::atomic<int> n_steps{0};  // collected
     int n_launched = 0;           // the worker's
-    std::string trace;            // under the mutex: L for each launch, C for each collect
+    std::string trace;            // under the mutex: L for each launch, C collect, P prepare
     std::function<void()> throw_fault = [] { throw BackendFault("device on fire"); };
     std::function<void(StepResult&)> spoil_result;
     Metrics metrics;
@@ -54,7 +55,9 @@ struct Harness {
     Engine engine;  // last: its worker uses all of the above
 
     explicit Harness(EngineOptions options = {}) : engine(options, metrics, [this] { wake(); }) {}
-    ~Harness() { gate.allow(Gate::all), launch_gate.allow(Gate::all); }
+    ~Harness() {
+        for (Gate* each : {&gate, &launch_gate, &prepare_gate}) each->allow(Gate::all);
+    }
 
     void wake() {
         std::lock_guard lock(mutex);
@@ -85,6 +88,13 @@ struct Harness {
                 if (n_steps++ == fail_at_step) throw_fault();
             };
             backend->after_collect = spoil_result;
+            if (n_preparations > 0)
+                backend->on_prepare = [this] {
+                    note('P');
+                    prepare_gate.pass();
+                    if (n_preparations-- == fail_at_preparation) throw_fault();
+                    return n_preparations > 0;
+                };
             return backend;
         });
         wait_until([&] { return engine.state() != EngineState::loading; });

@@ -33,6 +33,7 @@ class FakeBackend : public Backend {
 
     std::function<void()> before_launch, before_collect;  // to block or to fail in
     std::function<void(StepResult&)> after_collect;       // to spoil the result in
+    std::function<bool()> on_prepare;                     // whether more is to be prepared
 
     const BackendInfo& info() const override { return info_; }
 
@@ -55,6 +56,11 @@ class FakeBackend : public Backend {
         result = std::move(in_flight_.front());
         in_flight_.pop_front();
         if (after_collect) after_collect(result);
+    }
+
+    bool prepare() override {
+        require(n_in_flight() == 0, "prepares where nothing is in flight");
+        return on_prepare && on_prepare();
     }
 
     int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
