@@ -24,15 +24,19 @@ template <int HEAD_DIM>
 struct KeyFragment {
     uint4 half[2][HEAD_DIM / 32];
 
-    /// `keys`: (16, HEAD_DIM) of one block and KV head.
-    __device__ void load(const bf16* keys, int g, int t) {
+    /// at(row, column): where eight elements of the (16, HEAD_DIM) of one block and KV head lie.
+    template <class At>
+    __device__ void load_from(At at, int g, int t) {
         const int first = 4 * (g / 2) + g % 2;
 #pragma unroll
         for (int h = 0; h < 2; h++)
 #pragma unroll
             for (int b = 0; b < HEAD_DIM / 32; b++)
-                half[h][b] = *reinterpret_cast<const uint4*>(keys + (first + 2 * h) * HEAD_DIM +
-                                                             32 * b + 8 * t);
+                half[h][b] = *reinterpret_cast<const uint4*>(at(first + 2 * h, 32 * b + 8 * t));
+    }
+    /// `keys`: as they lie in the cache.
+    __device__ void load(const bf16* keys, int g, int t) {
+        load_from([&](int row, int column) { return keys + row * HEAD_DIM + column; }, g, t);
     }
 };
 
@@ -48,22 +52,6 @@ __device__ inline void score_tile(float (&scores)[2][4], const QueryFragment<HEA
             mma(scores[h], q.low[b].x, q.high[b].x, q.low[b].y, q.high[b].y, key.x, key.y);
             mma(scores[h], q.low[b].z, q.high[b].z, q.low[b].w, q.high[b].w, key.z, key.w);
         }
-}
-
-/// out[j] += weights · values of one tile. `values`: (HEAD_DIM, 16) of one block and KV head.
-template <int HEAD_DIM>
-__device__ inline void output_tile(float (&out)[HEAD_DIM / 8][4], const float (&weights)[2][4],
-                                   const bf16* values, int g, int t) {
-    const uint32_t a0 = pack_bf16(weights[0][0], weights[0][1]);
-    const uint32_t a1 = pack_bf16(weights[0][2], weights[0][3]);
-    const uint32_t a2 = pack_bf16(weights[1][0], weights[1][1]);
-    const uint32_t a3 = pack_bf16(weights[1][2], weights[1][3]);
-#pragma unroll
-    for (int j = 0; j < HEAD_DIM / 8; j++) {
-        const uint2 v =
-            *reinterpret_cast<const uint2*>(values + (8 * j + g) * kBlockTokens + 4 * t);
-        mma(out[j], a0, a1, a2, a3, v.x, v.y);
-    }
 }
 
 /// The key, within its tile, of score column c (0 or 1 of the thread's) of half h.

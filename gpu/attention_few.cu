@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gpu/attention.cuh"
+#include "gpu/copy_async.cuh"
 #include "gpu/cuda.h"
 #include "gpu/launch.h"
 
@@ -21,7 +22,6 @@ constexpr int kWarps = 16;
 constexpr int kThreads = kWarps * kWarp;
 constexpr int kBlocksWanted = 132;         // about one an SM
 constexpr size_t kTileMemory = 192 << 10;  // bytes of shared memory for keys and values
-constexpr int kCopyBytes = 16;             // of one asynchronous copy
 
 template <int HEAD_DIM>
 struct Tile {
@@ -31,17 +31,6 @@ struct Tile {
 };
 template <int HEAD_DIM>
 constexpr int kRoundTiles = int(kTileMemory / sizeof(Tile<HEAD_DIM>));  // in shared memory at once
-
-__device__ void copy_async(void* to_shared, const void* from) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], %2;" ::"r"(
-                     uint32_t(__cvta_generic_to_shared(to_shared))),
-                 "l"(from), "n"(kCopyBytes)
-                 : "memory");
-}
-__device__ void wait_for_copies() {
-    asm volatile("cp.async.wait_all;" ::: "memory");
-    __syncwarp();  // what the warp's other threads copied
-}
 
 /// A block's share of one row and KV head.
 template <int HEAD_DIM>
@@ -178,7 +167,8 @@ __global__ void __launch_bounds__(kThreads) few_kernel(DecodeAttentionArgs a, fl
                 __syncthreads();  // the memory is in use
                 reader.copy(round, round, end);
             }
-            wait_for_copies();
+            wait_for_all_copies();
+            __syncwarp();  // what the warp's other threads copied
             reader.attend(q, round, end, n_context, scale, running);
         }
         const float sum = row_sum(running.sum);
