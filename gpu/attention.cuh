@@ -14,6 +14,13 @@
 
 namespace qwend {
 
+/// 2^x in one instruction, 0 where that is below the normal numbers (PTX ISA, ex2.approx.ftz).
+__device__ inline float exp2_flushed(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 /// Rows g (and g + 8) of queries for all of head_dim.
 template <int HEAD_DIM>
 struct QueryFragment {
@@ -91,13 +98,13 @@ struct Running {
         float tile_max =
             fmaxf(fmaxf(scores[0][0], scores[0][1]), fmaxf(scores[1][0], scores[1][1]));
         const float new_max = fmaxf(max, row_max(tile_max));
-        const float keep = exp2f(max - new_max);
+        const float keep = exp2_flushed(max - new_max);
         max = new_max;
         sum *= keep;
         uint32_t weights[2];
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-            const float a = exp2f(scores[h][0] - max), b = exp2f(scores[h][1] - max);
+            const float a = exp2_flushed(scores[h][0] - max), b = exp2_flushed(scores[h][1] - max);
             sum += a + b;
             weights[h] = pack_bf16(a, b);
         }

@@ -99,7 +99,7 @@ struct Share {
     __device__ void merge(float part_max, float part_sum, const float* part_out) {
         if (part_max == -INFINITY) return;
         const float new_max = fmaxf(max, part_max);
-        const float keep = exp2f(max - new_max), take = exp2f(part_max - new_max);
+        const float keep = exp2_flushed(max - new_max), take = exp2_flushed(part_max - new_max);
         sum = sum * keep + part_sum * take;
 #pragma unroll
         for (int d = 0; d < kDims; d++) out[d] = out[d] * keep + part_out[d] * take;
@@ -115,7 +115,7 @@ __device__ Share<HEAD_DIM> merge_warps(const WarpResults<HEAD_DIM>& results, int
     if (share.max == -INFINITY) return share;
 #pragma unroll
     for (int w = 0; w < kWarps; w++) {
-        const float factor = exp2f(results.max[w][head] - share.max);
+        const float factor = exp2_flushed(results.max[w][head] - share.max);
         share.sum += results.sum[w][head] * factor;
 #pragma unroll
         for (int d = 0; d < Share<HEAD_DIM>::kDims; d++)
@@ -216,8 +216,9 @@ void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
     const int n_splits = std::clamp(kBlocksWanted / (a.shape.n_kv_heads * a.n), 1, kMaxParts);
     CUDA_CHECK(cudaFuncSetAttribute(few_kernel<HEAD_DIM>,
                                     cudaFuncAttributeMaxDynamicSharedMemorySize, kTileMemory));
-    launch_dependent(few_kernel<HEAD_DIM>, dim3(a.shape.n_kv_heads, a.n, n_splits), kThreads,
-                     kTileMemory, stream, a, log2_scale(HEAD_DIM));
+    launch_dependent(few_kernel<HEAD_DIM>,
+                     {dim3(a.shape.n_kv_heads, a.n, n_splits), kThreads, kTileMemory}, stream, a,
+                     log2_scale(HEAD_DIM));
 }
 
 }  // namespace

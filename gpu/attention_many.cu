@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
         for (int w = 0; w < WARPS; w++) max = fmaxf(max, maxima[w][head]);
 #pragma unroll
         for (int w = 0; w < WARPS; w++) {
-            const float factor = exp2f(maxima[w][head] - max);
+            const float factor = exp2_flushed(maxima[w][head] - max);
             total += sums[w][head] * factor, out += outs[w][head][dim] * factor;
         }
         a.out[(size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM + i] =
@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
 
 template <int HEAD_DIM, int WARPS>
 void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
-    launch_dependent(many_kernel<HEAD_DIM, WARPS>, dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp, 0,
+    launch_dependent(many_kernel<HEAD_DIM, WARPS>, {dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp},
                      stream, a, log2_scale(HEAD_DIM));
 }
 

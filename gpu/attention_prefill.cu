@@ -8,10 +8,10 @@ namespace {
 
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * kWarp;
-constexpr int kStepTiles = 2;  // tiles between two rescalings of the output
+constexpr int kBlocks = 2;     // an SM, to hide what one waits for
+constexpr int kStages = 3;     // steps in shared memory: one in use, the others on their way
+constexpr int kStepTiles = 4;  // tiles between two rescalings of the output
 constexpr int kStepKeys = kStepTiles * kBlockTokens;
-constexpr int kBlocks = 3;  // an SM, to hide what one waits for
-constexpr int kStages = 3;  // steps in shared memory: one in use, the others on their way
 
 /// Rows of a tile are the pairs (query, head of the group), so that all heads of a group share what
 /// is read of the cache; a warp takes M_TILES * 16 of them. The larger head leaves registers for
@@ -50,7 +50,7 @@ struct RowTile {
                     }
             const float new_max = fmaxf(max[r], row_max(step_max) * scale);
             const float base = new_max == -INFINITY ? 0 : new_max;
-            const float keep = exp2f(max[r] - base);
+            const float keep = exp2_flushed(max[r] - base);
             float added = 0;
 #pragma unroll
             for (int i = 0; i < kStepTiles; i++)
@@ -59,7 +59,7 @@ struct RowTile {
 #pragma unroll
                     for (int c = 0; c < 2; c++) {
                         float& score = scores[i][h][2 * r + c];
-                        added += score = exp2f(fmaf(score, scale, -base));
+                        added += score = exp2_flushed(fmaf(score, scale, -base));
                     }
             sum[r] = sum[r] * keep + added;  // of this thread's keys; over the row at the end
             max[r] = new_max;
@@ -152,12 +152,10 @@ class WarpRows {
         // Up to the position of the warp's first query all rows attend to everything.
         const bool masked =
             first_key + kStepKeys - 1 > tile_.position + first_row_ / a_.shape.group();
-#pragma unroll
-        for (int m = 0; m < kMTiles; m++)
-            if (masked)
-                rows_[m].template soften<true>(scores[m], first_key, t_, scale);
-            else
-                rows_[m].template soften<false>(scores[m], first_key, t_, scale);
+        if (masked)
+            soften<true>(scores, first_key, scale);
+        else
+            soften<false>(scores, first_key, scale);
 #pragma unroll
         for (int i = 0; i < kStepTiles; i++) {
             ValueFragment<HEAD_DIM> v;
@@ -183,6 +181,12 @@ class WarpRows {
     }
 
   private:
+    template <bool MASKED>
+    __device__ void soften(float (&scores)[kMTiles][kStepTiles][2][4], int first_key, float scale) {
+#pragma unroll
+        for (int m = 0; m < kMTiles; m++)
+            rows_[m].template soften<MASKED>(scores[m], first_key, t_, scale);
+    }
     __device__ int row(int m, int r) const {
         return first_row_ + 16 * m + 8 * r + g_;
     }
@@ -218,10 +222,11 @@ class WarpRows {
 template <int HEAD_DIM>
 __global__ void __launch_bounds__(kThreads, kBlocks)
     prefill_kernel(PrefillAttentionArgs a, float scale) {
-    __shared__ __align__(128) Step<HEAD_DIM> stages[kStages];
-    const PrefillTile tile = a.tiles[blockIdx.x];
+    extern __shared__ __align__(128) unsigned char memory[];
+    auto* stages = reinterpret_cast<Step<HEAD_DIM>*>(memory);
+    const PrefillTile tile = a.tiles[blockIdx.y];
     if (tile.n_query == 0) return;
-    const int kv_head = blockIdx.y;
+    const int kv_head = blockIdx.x;
     const int n_keys = tile.position + tile.n_query, n_steps = (n_keys + kStepKeys - 1) / kStepKeys;
     const int32_t* table = a.block_tables + size_t(tile.lane) * a.table_width;
     int32_t blocks[kStepTiles];  // of the step that is copied next
@@ -250,6 +255,17 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
     if (n_own > 0) rows.write();
 }
 
+template <int HEAD_DIM>
+void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
+    constexpr size_t kSharedBytes = kStages * sizeof(Step<HEAD_DIM>);
+    CUDA_CHECK(cudaFuncSetAttribute(prefill_kernel<HEAD_DIM>,
+                                    cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
+    prefill_kernel<HEAD_DIM>
+        <<<dim3(a.shape.n_kv_heads, a.n_tiles), kThreads, kSharedBytes, stream>>>(
+            a, log2_scale(HEAD_DIM));
+    CUDA_CHECK_LAUNCH();
+}
+
 }  // namespace
 
 int prefill_tile_queries(HeadShape shape) {
@@ -257,13 +273,10 @@ int prefill_tile_queries(HeadShape shape) {
 }
 
 void prefill_attention(const PrefillAttentionArgs& a, cudaStream_t stream) {
-    const dim3 grid(a.n_tiles, a.shape.n_kv_heads);
-    const float scale = log2_scale(a.shape.head_dim);
     if (a.shape.head_dim == 64)
-        prefill_kernel<64><<<grid, kThreads, 0, stream>>>(a, scale);
+        launch<64>(a, stream);
     else
-        prefill_kernel<128><<<grid, kThreads, 0, stream>>>(a, scale);
-    CUDA_CHECK_LAUNCH();
+        launch<128>(a, stream);
 }
 
 }  // namespace qwend

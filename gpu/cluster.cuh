@@ -12,8 +12,9 @@
 
 namespace qwend {
 
-inline constexpr int kSampleThreads = 1024;
-inline constexpr int kSampleWarps = kSampleThreads / kWarp;  // as many as a warp has threads
+inline constexpr int kSampleThreads = 512;  // two blocks an SM: one reads while the other draws
+inline constexpr int kSampleWarps =
+    kSampleThreads / kWarp;  // at most as many as a warp has threads
 inline constexpr int kMaxCluster = 8;
 
 __device__ inline unsigned cluster_rank() {
@@ -107,9 +108,9 @@ class Cluster {
         if (threadIdx.x % kWarp == 0) scratch_.warps[threadIdx.x / kWarp] = x;
         __syncthreads();
         if (threadIdx.x < kWarp) {
-            uint64_t all = scratch_.warps[threadIdx.x];
+            uint64_t all = scratch_.warps[threadIdx.x % kSampleWarps];
 #pragma unroll
-            for (int offset = kWarp / 2; offset > 0; offset /= 2)
+            for (int offset = kSampleWarps / 2; offset > 0; offset /= 2)
                 all = op(all, __shfl_xor_sync(0xffffffffu, all, offset));
             if (threadIdx.x < size_) *shared_of(&scratch_.blocks[phase_][rank_], threadIdx.x) = all;
         }

@@ -35,7 +35,7 @@ __global__ void rmsnorm_kernel(const float* x, const int32_t* rows, const float*
 
 void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps, int n, int width,
              bf16* out, cudaStream_t stream) {
-    launch_dependent(rmsnorm_kernel, n, kThreads, 0, stream, x, rows, weight, eps, width, out);
+    launch_dependent(rmsnorm_kernel, {n, kThreads}, stream, x, rows, weight, eps, width, out);
 }
 
 }  // namespace qwend

@@ -33,7 +33,7 @@ __global__ void rope_kv_kernel(const bf16* qkv, const float* bias, const float2*
 void rope_kv(const bf16* qkv, const float* bias, const float2* rotations, const int32_t* slots,
              int n, HeadShape shape, bf16* queries, KvCache cache, cudaStream_t stream) {
     constexpr int kThreads = 192;
-    launch_dependent(rope_kv_kernel, n, kThreads, 0, stream, qkv, bias, rotations, slots, shape,
+    launch_dependent(rope_kv_kernel, {n, kThreads}, stream, qkv, bias, rotations, slots, shape,
                      queries, cache);
 }
 

@@ -15,24 +15,26 @@ __device__ inline uint32_t RowSampler::share_maxima() {
     if (lane < n_blocks) *shared_of(&s_.warp_maxima[at], lane) = mine;
     cluster_sync();
     uint32_t all = 0;
-    for (unsigned i = 0; i < n_blocks; i++) all = max(all, s_.warp_maxima[i * kSampleWarps + lane]);
+    for (unsigned i = lane; i < n_blocks * kSampleWarps; i += kWarp)
+        all = max(all, s_.warp_maxima[i]);
     return __reduce_max_sync(0xffffffffu, all);
 }
 
 /// A key that at least k tokens reach, and few more: the k-th largest of the warps' maxima, rounded
 /// down to what 20 steps of bisection find. After share_maxima.
 __device__ inline uint32_t RowSampler::bound_of_top(int k) {
-    const unsigned n_blocks = cluster_size(), lane = threadIdx.x % kWarp;
-    uint32_t maxima[kMaxCluster];
+    const unsigned n_maxima = cluster_size() * kSampleWarps, lane = threadIdx.x % kWarp;
+    constexpr int kEach = kMaxCluster * kSampleWarps / kWarp;
+    uint32_t maxima[kEach];
 #pragma unroll
-    for (unsigned i = 0; i < kMaxCluster; i++)
-        maxima[i] = i < n_blocks ? s_.warp_maxima[i * kSampleWarps + lane] : 0;
+    for (int i = 0; i < kEach; i++)
+        maxima[i] = i * kWarp + lane < n_maxima ? s_.warp_maxima[i * kWarp + lane] : 0;
     uint32_t bound = 0;
     for (int bit = 31; bit >= 12; bit--) {
         const uint32_t higher = bound | 1u << bit;
         int n = 0;
 #pragma unroll
-        for (unsigned i = 0; i < kMaxCluster; i++) n += maxima[i] >= higher;
+        for (int i = 0; i < kEach; i++) n += maxima[i] >= higher;
         if (int(__reduce_add_sync(0xffffffffu, n)) >= k) bound = higher;
     }
     return bound;
@@ -70,8 +72,8 @@ __device__ inline int RowSampler::list_top(int k) {
     int n = list_above({k <= n_warps ? bound_of_top(k) : 0, ~uint64_t{0}});
     if (n > kListCapacity) n = list_above(find_cut(uint64_t(k), [](float) { return uint64_t{1}; }));
     if (leads()) {
-        if (threadIdx.x < n) {
-            const uint64_t entry = s_.list[threadIdx.x];
+        for (int at = threadIdx.x; at < n; at += kSampleThreads) {
+            const uint64_t entry = s_.list[at];
             int rank = 0;
             for (int i = 0; i < n; i++) rank += s_.list[i] > entry;
             s_.sorted[rank] = entry;
@@ -133,9 +135,9 @@ __device__ inline void RowSampler::write_logprobs(int result_row) {
     const float log_sum = float(double(max_logit) + log(total));
     if (params_.n_logprobs > 0) {
         const int k = list_top(params_.n_logprobs);
-        if (leads() && threadIdx.x < k) {
-            const uint64_t entry = s_.sorted[threadIdx.x];
-            const size_t at = size_t(result_row) * a_.results.max_logprobs + threadIdx.x;
+        for (int i = threadIdx.x; leads() && i < k; i += kSampleThreads) {
+            const uint64_t entry = s_.sorted[i];
+            const size_t at = size_t(result_row) * a_.results.max_logprobs + i;
             a_.results.top_tokens[at] = id_of(entry);
             a_.results.top_logprobs[at] = logit_of(uint32_t(entry >> 32)) - log_sum;
         }
@@ -194,9 +196,8 @@ __device__ inline int RowSampler::draw_in_warp(int k, float max_logit) {
 
 /// Any number of candidates; the token is left in s_.token.
 __device__ inline void RowSampler::draw_in_block(int k, float max_logit) {
-    if (threadIdx.x < k)
-        s_.weights[threadIdx.x] =
-            weight(logit_of(uint32_t(s_.sorted[threadIdx.x] >> 32)), max_logit);
+    for (int i = threadIdx.x; i < k; i += kSampleThreads)
+        s_.weights[i] = weight(logit_of(uint32_t(s_.sorted[i] >> 32)), max_logit);
     __syncthreads();
     if (threadIdx.x == 0) {
         const float floor = floor_of(max_logit);
@@ -213,13 +214,14 @@ __device__ inline void RowSampler::draw_in_block(int k, float max_logit) {
     }
     __syncthreads();
     const int n = s_.n_kept;
-    if (threadIdx.x >= n) return;
     const uint64_t at = target(s_.kept_weight);
-    const int id = id_of(s_.sorted[threadIdx.x]);
-    uint64_t before = 0;
-    for (int i = 0; i < n; i++)
-        if (id_of(s_.sorted[i]) < id) before += s_.weights[i];
-    if (before <= at && at < before + s_.weights[threadIdx.x]) s_.token = id;
+    for (int mine = threadIdx.x; mine < n; mine += kSampleThreads) {
+        const int id = id_of(s_.sorted[mine]);
+        uint64_t before = 0;
+        for (int i = 0; i < n; i++)
+            if (id_of(s_.sorted[i]) < id) before += s_.weights[i];
+        if (before <= at && at < before + s_.weights[mine]) s_.token = id;
+    }
 }
 
 /// Without a short list: cuts over the whole vocabulary, then the draw in order of id.

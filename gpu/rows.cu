@@ -110,7 +110,7 @@ void launch_rows(RowWeights weights, RowInput input, int n_rows, Tile tile, cuda
     const auto kernel = weights.k == WARPS * AHEAD * kDepth
                             ? rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, Tile>
                             : rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, Tile>;
-    launch_dependent(kernel, grid, WARPS * kWarp, 0, stream, weights, n_rows, input, tile);
+    launch_dependent(kernel, {grid, WARPS * kWarp}, stream, weights, n_rows, input, tile);
 }
 
 }  // namespace

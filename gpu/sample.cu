@@ -1,19 +1,21 @@
 #include "gpu/sample.h"
 
-#include "gpu/cuda.h"
+#include "gpu/launch.h"
 #include "gpu/row_draw.cuh"
 
 namespace qwend {
 
 namespace {
 
-__global__ void __launch_bounds__(kSampleThreads) sample_kernel(SampleArgs args, int slice_size) {
+__global__ void __launch_bounds__(kSampleThreads, 2)
+    sample_kernel(SampleArgs args, int slice_size) {
     extern __shared__ __align__(16) float slice[];
     __shared__ SamplerShared shared;
     const int row = blockIdx.y;
-    if (args.lanes[row] < 0) return;  // the whole cluster
+    if (args.lanes[row] < 0) return wait_for_previous_kernel();  // the whole cluster
     const size_t begin = size_t(row) * args.width;
     RowSampler sampler(args, row, args.scratch ? args.scratch + begin : slice, slice_size, shared);
+    wait_for_previous_kernel();
     sampler.run(args.logits + begin, *args.results.slot * args.results.rows_per_slot + row);
 }
 
@@ -38,17 +40,9 @@ void sample_rows(const SampleArgs& args, cudaStream_t stream) {
     const size_t shared_bytes = args.scratch ? 0 : size_t(slice_size) * sizeof(float);
     CUDA_CHECK(cudaFuncSetAttribute(sample_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                     int(shared_bytes)));
-    cudaLaunchAttribute attribute;
-    attribute.id = cudaLaunchAttributeClusterDimension;
-    attribute.val.clusterDim = {n_blocks, 1, 1};
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(n_blocks, args.n);
-    config.blockDim = dim3(kSampleThreads);
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = stream;
-    config.attrs = &attribute;
-    config.numAttrs = n_blocks > 1 ? 1 : 0;
-    CUDA_CHECK(cudaLaunchKernelEx(&config, sample_kernel, args, slice_size));
+    launch_dependent(sample_kernel,
+                     {dim3(n_blocks, args.n), kSampleThreads, shared_bytes, n_blocks}, stream, args,
+                     slice_size);
 }
 
 void reset_counts(uint16_t* counts, int n_valid, const int32_t* history, int n_prompt,

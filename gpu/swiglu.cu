@@ -29,7 +29,7 @@ __global__ void swiglu_kernel(const bf16* gate_up, int width, bf16* out) {
 
 void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream) {
     const dim3 grid((width / 8 + kThreads - 1) / kThreads, n);
-    launch_dependent(swiglu_kernel, grid, kThreads, 0, stream, gate_up, width, out);
+    launch_dependent(swiglu_kernel, {grid, kThreads}, stream, gate_up, width, out);
 }
 
 }  // namespace qwend
