@@ -20,7 +20,7 @@ size_t inner_width(const ModelConfig& c) {
 
 /// Of decode attention of few rows.
 size_t partial_floats(const ModelConfig& c) {
-    return size_t(kRowTile * c.n_kv_heads) * kMaxParts * kMaxGroup * (size_t(c.head_dim) + 2);
+    return size_t(kMaxFewRows * c.n_kv_heads) * kMaxParts * kMaxGroup * (size_t(c.head_dim) + 2);
 }
 
 }  // namespace
@@ -50,6 +50,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
+      few_rows_(max_few_rows(c.hidden_size)),
       few_attention_(can_attend_few()),
       deterministic_(deterministic),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
@@ -70,7 +71,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
     partials_ = DeviceBuffer<float>(partial_floats(c));
-    arrivals_ = DeviceBuffer<int32_t>(size_t(kRowTile * c.n_kv_heads));
+    arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxFewRows * c.n_kv_heads));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
     if (!has_dependent_launch())  // the sampler's clusters came with it
@@ -84,13 +85,13 @@ KvCache Forward::cache_of(int layer) const {
 
 /// Whether that many rows take the kernels of rows.h: faster there, or the same bits are wanted.
 bool Forward::takes_rows(int n) const {
-    return deterministic_ || n <= kRowTile;
+    return deterministic_ || n <= few_rows_;
 }
 
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
                      cudaStream_t stream) {
     if (in.n_decode > 0) {
-        const auto decode_attention = few_attention_ && in.n_tokens <= kRowTile
+        const auto decode_attention = few_attention_ && in.n_tokens <= few_rows_
                                           ? decode_attention_few
                                           : decode_attention_many;
         decode_attention({queries_.get(), cache_of(layer), in.contexts, in.lanes,

@@ -32,10 +32,10 @@ struct ForwardState {
 /// The transformer on the device: activations, the KV cache, and the order of the kernels. Few rows
 /// take the kernels that read weights at memory speed, more take cuBLASLt.
 ///
-/// Rows of a decode step of up to kRowTile have the same bits whatever rows are beside them (on a
-/// device with the shared memory for decode_attention_few). Otherwise the number of rows may change
-/// the low bits: cuBLASLt chooses by it how to add, and attention of decode adds in another order
-/// than that of prefill. `deterministic` takes one way for all rows, at some cost.
+/// Rows of a decode step of up to max_few_rows have the same bits whatever rows are beside them (on
+/// a device with the shared memory for decode_attention_few). Otherwise the number of rows may
+/// change the low bits: cuBLASLt chooses by it how to add, and attention of decode adds in another
+/// order than that of prefill. `deterministic` takes one way for all rows, at some cost.
 class Forward {
   public:
     /// `n_blocks` KV blocks. Throws BackendFault.
@@ -66,7 +66,7 @@ class Forward {
     const ModelConfig& config_;
     const DeviceWeights& weights_;
     HeadShape shape_;
-    int max_sequences_;
+    int max_sequences_, few_rows_;
     bool few_attention_, deterministic_;
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;

@@ -16,6 +16,7 @@ using bf16 = __nv_bfloat16;
 
 inline constexpr int kBlockTokens = 16;  // of a KV block: a tile of the tensor cores
 inline constexpr int kMaxGroup = 8;      // query heads of a KV head: half such a tile
+inline constexpr int kMaxFewRows = 16;   // of a step whose kernels are made for latency
 inline constexpr int kMaxParts = 64;     // that a row's context is cut into
 
 struct HeadShape {

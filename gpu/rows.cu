@@ -7,19 +7,26 @@ namespace qwend {
 
 namespace {
 
-// A block makes a tile of outputs, 16 weight rows (or 8) for 8 rows of input; each of its warps
-// takes a share of k.
+// A block makes a tile of outputs, 16 weight rows (or 8) for one or two times 8 rows of input; each
+// of its warps takes a share of k.
 
-template <int WARPS, class Tile>
+template <int WARPS, int EIGHTS, class Tile>
 struct TileSums {
-    float of_warp[WARPS][Tile::kHasHigh ? 16 : 8][kRowTile + 1];
-    float scales[kRowTile];  // of a row of x: 1 / rms
+    static constexpr int kColumns = EIGHTS * kRowTile;  // rows of input
+    float of_warp[WARPS][Tile::kHasHigh ? 16 : 8][kColumns + 1];
+    float scales[kColumns];  // of a row of x: 1 / rms
 
     /// What the warp's mma left: see mma() for who has what.
-    __device__ void put(int warp, int g, int t, const float (&sum)[4]) {
+    __device__ void put(int warp, int g, int t, const float (&sums)[EIGHTS][4]) {
         auto& own = of_warp[warp];
-        own[g][2 * t] = sum[0], own[g][2 * t + 1] = sum[1];
-        if constexpr (Tile::kHasHigh) own[g + 8][2 * t] = sum[2], own[g + 8][2 * t + 1] = sum[3];
+#pragma unroll
+        for (int e = 0; e < EIGHTS; e++) {
+            const int column = e * kRowTile + 2 * t;
+            const float(&sum)[4] = sums[e];
+            own[g][column] = sum[0], own[g][column + 1] = sum[1];
+            if constexpr (Tile::kHasHigh)
+                own[g + 8][column] = sum[2], own[g + 8][column + 1] = sum[3];
+        }
     }
     /// Weight rows low + i and high + i times row `column` of x, the warps' in order.
     __device__ float2 total(int i, int column) const {
@@ -33,20 +40,45 @@ struct TileSums {
     }
 };
 
+/// Where a thread reads x: row g of every eight, from the warp's share on.
+template <int EIGHTS>
+class InputRows {
+  public:
+    __device__ InputRows(const RowInput& input, int first_row, int n_rows, int k, int begin) {
+        const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
+#pragma unroll
+        for (int e = 0; e < EIGHTS; e++) {
+            const int row = e * kRowTile + g;
+            is_row_[e] = row < n_rows;
+            const int source = input.source(first_row + (is_row_[e] ? row : 0));
+            from_[e] = input.x + size_t(source) * k + begin * kDepth + 8 * t;
+        }
+    }
+    __device__ uint4 load(int e, int step) const {
+        if (!is_row_[e]) return {};
+        return *reinterpret_cast<const uint4*>(from_[e] + step * kDepth);
+    }
+
+  private:
+    const bf16* from_[EIGHTS];
+    bool is_row_[EIGHTS];
+};
+
 /// As many warps as shares; each keeps AHEAD loads of every weight row in flight. EXACT: that is
 /// all of its share.
-template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Tile>
+template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, int EIGHTS, class Tile>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     rows_kernel(RowWeights weights, int n_rows, RowInput input, Tile out) {
-    __shared__ TileSums<WARPS, Tile> sums;
+    using Sums = TileSums<WARPS, EIGHTS, Tile>;
+    __shared__ Sums sums;
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-    const int tile = blockIdx.x, first_row = blockIdx.y * kRowTile;
+    const int tile = blockIdx.x, first_row = blockIdx.y * Sums::kColumns;
     const TileRows rows = out.rows(tile);
     const int k = weights.k;
     const Share share(warp, WARPS, k);
     const bf16* low = weights.data + size_t(rows.low + g) * k + share.begin * kDepth + 8 * t;
     const bf16* high = weights.data + size_t(rows.high + g) * k + share.begin * kDepth + 8 * t;
-    const int n_here = min(kRowTile, n_rows - first_row);
+    const int n_here = min(Sums::kColumns, n_rows - first_row);
 
     allow_next_kernel();
     uint4 low_ahead[AHEAD], high_ahead[AHEAD] = {};
@@ -68,30 +100,33 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     wait_for_previous_kernel();
 
     out.fetch(state, tile, last_i, last_row, is_row);
-    auto source_row = [&](int row) { return input.row_of ? input.row_of[row] : row; };
-    const bf16* x_row = input.x + size_t(g < n_here ? source_row(first_row + g) : 0) * k +
-                        share.begin * kDepth + 8 * t;
-    float sum[4] = {};
-    // Loads of x in flight: all of them, unless the registers would not do.
-    constexpr int kTogether = AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2 : AHEAD;
+    const InputRows<EIGHTS> input_rows(input, first_row, n_here, k, share.begin);
+    float sum[EIGHTS][4] = {};
+    // Steps whose loads of x are in flight: all of them, unless the registers would not do.
+    constexpr int kTogether = EIGHTS > 1                     ? 2
+                              : AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2
+                                                             : AHEAD;
     int begin = 0;  // of a round of AHEAD steps
     do {
 #pragma unroll
         for (int first = 0; first < AHEAD; first += kTogether) {
-            uint4 x[kTogether];
+            uint4 x[kTogether][EIGHTS];
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 const int step = begin + first + i;
-                x[i] = {};
-                if (g < n_here && first + i < AHEAD && (EXACT || step < share.n))
-                    x[i] = *reinterpret_cast<const uint4*>(x_row + step * kDepth);
+                const bool is_step = first + i < AHEAD && (EXACT || step < share.n);
+#pragma unroll
+                for (int e = 0; e < EIGHTS; e++)
+                    x[i][e] = is_step ? input_rows.load(e, step) : uint4{};
             }
             if (first == 0 && (EXACT || begin == 0))
                 scale_rows<WARPS>(sums.scales, input, first_row, n_here, k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;
-                multiply_step(sum, low_ahead[first + i], high_ahead[first + i], x[i]);
+#pragma unroll
+                for (int e = 0; e < EIGHTS; e++)
+                    multiply_step(sum[e], low_ahead[first + i], high_ahead[first + i], x[i][e]);
                 if (!EXACT) load_weights(first + i, begin + first + i + AHEAD);
             }
         }
@@ -99,21 +134,35 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     } while (!EXACT && begin < share.n);
     sums.put(warp, g, t, sum);
     __syncthreads();
-    if (threadIdx.x >= 8 * kRowTile) return;
+    static_assert(WARPS * kWarp >= 8 * Sums::kColumns);
+    if (last_column >= Sums::kColumns) return;
     const float2 total = sums.total(last_i, last_column);
     out.finish(state, tile, last_i, last_row, is_row, total.x, total.y);
 }
 
-template <int WARPS, int AHEAD, int MIN_BLOCKS, class Tile>
-void launch_rows(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
-    const dim3 grid(weights.n / (Tile::kHasHigh ? 16 : 8), (n_rows + kRowTile - 1) / kRowTile);
+template <int WARPS, int AHEAD, int MIN_BLOCKS, int EIGHTS, class Tile>
+void launch_eights(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
+    constexpr int kColumns = EIGHTS * kRowTile;
+    const dim3 grid(weights.n / (Tile::kHasHigh ? 16 : 8), (n_rows + kColumns - 1) / kColumns);
     const auto kernel = weights.k == WARPS * AHEAD * kDepth
-                            ? rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, Tile>
-                            : rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, Tile>;
+                            ? rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, EIGHTS, Tile>
+                            : rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, EIGHTS, Tile>;
     launch_dependent(kernel, {grid, WARPS * kWarp}, stream, weights, n_rows, input, tile);
 }
 
+template <int WARPS, int AHEAD, int MIN_BLOCKS, class Tile>
+void launch_rows(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
+    if (n_rows <= kRowTile)
+        launch_eights<WARPS, AHEAD, MIN_BLOCKS, 1>(weights, input, n_rows, tile, stream);
+    else
+        launch_eights<WARPS, AHEAD, MIN_BLOCKS, 2>(weights, input, n_rows, tile, stream);
+}
+
 }  // namespace
+
+int max_few_rows(int hidden_size) {
+    return hidden_size <= 4 * 7 * kDepth ? 2 * kRowTile : kRowTile;
+}
 
 void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream) {
     launch_rows<4, 7, 4>(args.weights, args.input, n_rows, QkvTile{args}, stream);

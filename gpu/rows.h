@@ -15,6 +15,11 @@ namespace qwend {
 /// multiplies by it scales its sums by 1 / rms, which is one number a row.
 inline constexpr int kRowTile = 8;
 
+/// Up to how many rows that is faster than cuBLASLt, at most kMaxFewRows. Twice kRowTile where
+/// threads have all of their weights in flight beside the input of so many rows; at 1,536 columns
+/// it costs 12%.
+int max_few_rows(int hidden_size);
+
 /// A weight matrix, (n, k) row-major bf16 as published. n and k are multiples of 32.
 struct RowWeights {
     const bf16* data;
@@ -26,7 +31,10 @@ struct RowInput {
     const bf16* x;         // (rows, k)
     const float* squares;  // (rows, k / 8) of the residual stream; null: x is normed already
     float eps;
-    const int32_t* row_of = nullptr;  // row i is row_of[i] of x and squares; null: i
+    const int32_t* row_of = nullptr;  // see source(); null: every row is its own
+
+    /// The row of x and squares that row i is.
+    __host__ __device__ int source(int i) const { return row_of ? row_of[i] : i; }
 };
 
 /// The residual stream, and what the next product wants of it.

@@ -135,33 +135,35 @@ struct LogitsTile {
     }
 };
 
-/// 1 / rms of up to kRowTile rows of input, by the warps of a block: one row each, or two, whose
-/// loads are then under way together. 1 where there are no squares.
-template <int WARPS>
-__device__ void scale_rows(float (&scales)[kRowTile], const RowInput& input, int first_row,
-                           int n_rows, int k) {
-    static_assert(2 * WARPS >= kRowTile);
-    const int warp = threadIdx.x / kWarp, other = warp + WARPS;
-    if (warp >= n_rows) return;
-    const bool has_other = other < n_rows;
+/// 1 / rms of rows of input, by the warps of a block: two rows each at a time, whose loads are then
+/// under way together. 1 where there are no squares.
+template <int WARPS, int N>
+__device__ void scale_rows(float (&scales)[N], const RowInput& input, int first_row, int n_rows,
+                           int k) {
     const int n = input.squares ? k / kSquareWidth : 0;
     auto squares_of = [&](int row) {
-        row += first_row;
-        return input.squares + size_t(input.row_of ? input.row_of[row] : row) * n;
+        return input.squares + size_t(input.source(first_row + row)) * n;
     };
-    const float *squares = squares_of(warp), *other_squares = squares_of(has_other ? other : warp);
-    float sum = 0, other_sum = 0;
-#pragma unroll 4
-    for (int i = threadIdx.x % kWarp; i < n; i += kWarp) {
-        sum += squares[i];
-        if (has_other) other_sum += other_squares[i];
-    }
     auto store = [&](int row, float total) {
         const float scale = n > 0 ? rsqrtf(warp_sum(total) / float(k) + input.eps) : 1;
         if (threadIdx.x % kWarp == 0) scales[row] = scale;
     };
-    store(warp, sum);
-    if (has_other) store(other, other_sum);
+#pragma unroll
+    for (int first = 0; first < N; first += 2 * WARPS) {
+        const int row = first + int(threadIdx.x) / kWarp, other = row + WARPS;
+        if (row >= n_rows) return;
+        const bool has_other = other < n_rows;
+        const float *squares = squares_of(row),
+                    *other_squares = squares_of(has_other ? other : row);
+        float sum = 0, other_sum = 0;
+#pragma unroll 4
+        for (int i = threadIdx.x % kWarp; i < n; i += kWarp) {
+            sum += squares[i];
+            if (has_other) other_sum += other_squares[i];
+        }
+        store(row, sum);
+        if (has_other) store(other, other_sum);
+    }
 }
 
 }  // namespace qwend

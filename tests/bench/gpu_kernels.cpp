@@ -266,7 +266,7 @@ void KernelBench::decode_attention(int rows, int context) {
     const auto device_lanes = to_device(lanes);
     const auto contexts = to_device(std::vector<int32_t>(lanes.size(), context));
     const size_t n_groups = size_t(rows) * size_t(heads_.n_kv_heads);
-    const bool few = rows <= kRowTile && can_attend_few();
+    const bool few = rows <= kMaxFewRows && can_attend_few();
     const DeviceBuffer<float> partials(
         few ? n_groups * kMaxParts * kMaxGroup * size_t(heads_.head_dim + 2) : 0);
     const auto arrivals = to_device(std::vector<int32_t>(n_groups, 0));
