@@ -19,6 +19,8 @@
 namespace qwend {
 namespace {
 
+constexpr std::chrono::milliseconds kQuiet{50};  // without requests, until idle time is used
+
 double now() {
     using namespace std::chrono;
     return duration<double>(steady_clock::now().time_since_epoch()).count();
@@ -130,6 +132,7 @@ struct Engine::Impl {
     // The worker's.
     std::unique_ptr<Backend> backend;
     bool may_prepare = true;
+    bool has_served = false;  // since it last prepared
     std::unique_ptr<Scheduler> scheduler;
     struct Launched {
         size_t n_tokens, n_sampled;
@@ -218,11 +221,13 @@ void Engine::Impl::serve() {
     }
 }
 
-/// Until there is something to do; what time there is prepares the backend for it.
+/// Until there is something to do. The backend is prepared meanwhile: before anybody has asked for
+/// anything, and again when nobody has for a while, because the next one to ask waits for a piece.
 std::vector<Command> Engine::Impl::wait() {
     while (may_prepare) {
-        auto commands = inbox.take();
+        auto commands = has_served ? inbox.wait(kQuiet) : inbox.take();
         if (!commands.empty() || inbox.closed()) return commands;
+        has_served = false;
         step_began = now();
         may_prepare = backend->prepare();
         step_began = -1;
@@ -236,6 +241,7 @@ void Engine::Impl::apply(Command command) {
         if (scheduler->cancel(cancellation->id)) finish_counter(metrics, FinishReason::abort).add();
         return;
     }
+    has_served = true;
     auto& submission = std::get<Submission>(command);
     const SequenceId id = submission.request.id;
     if (scheduler->add(std::move(submission.request), submission.submitted_at)) return;

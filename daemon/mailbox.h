@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,11 +32,15 @@ class Mailbox {
         return std::exchange(items_, {});
     }
 
-    /// Sleeps until there is something to take or the box is closed.
-    std::vector<T> wait() {
+    /// Sleeps until there is something to take or the box is closed; with a limit, no longer.
+    std::vector<T> wait(std::optional<std::chrono::milliseconds> limit = {}) {
         std::unique_lock lock(mutex_);
+        const auto is_over = [this] { return closed_ || !items_.empty(); };
         waiting_ = true;
-        not_empty_.wait(lock, [this] { return closed_ || !items_.empty(); });
+        if (limit)
+            not_empty_.wait_for(lock, *limit, is_over);
+        else
+            not_empty_.wait(lock, is_over);
         waiting_ = false;
         return std::exchange(items_, {});
     }
