@@ -1,6 +1,6 @@
 #include "gpu/attention.cuh"
 #include "gpu/copy_async.cuh"
-#include "gpu/cuda.h"
+#include "gpu/launch.h"
 
 namespace qwend {
 
@@ -225,7 +225,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
     extern __shared__ __align__(128) unsigned char memory[];
     auto* stages = reinterpret_cast<Step<HEAD_DIM>*>(memory);
     const PrefillTile tile = a.tiles[blockIdx.y];
-    if (tile.n_query == 0) return;
+    if (tile.n_query == 0) return wait_for_previous_kernel();
     const int kv_head = blockIdx.x;
     const int n_keys = tile.position + tile.n_query, n_steps = (n_keys + kStepKeys - 1) / kStepKeys;
     const int32_t* table = a.block_tables + size_t(tile.lane) * a.table_width;
@@ -242,6 +242,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
         find_blocks(step + 1);
     };
     find_blocks(0);
+    wait_for_previous_kernel();
 #pragma unroll
     for (int step = 0; step < kStages - 1; step++) copy(step);
     WarpRows<HEAD_DIM> rows(a, tile, kv_head);
@@ -260,10 +261,9 @@ void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
     constexpr size_t kSharedBytes = kStages * sizeof(Step<HEAD_DIM>);
     CUDA_CHECK(cudaFuncSetAttribute(prefill_kernel<HEAD_DIM>,
                                     cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
-    prefill_kernel<HEAD_DIM>
-        <<<dim3(a.shape.n_kv_heads, a.n_tiles), kThreads, kSharedBytes, stream>>>(
-            a, log2_scale(HEAD_DIM));
-    CUDA_CHECK_LAUNCH();
+    launch_dependent(prefill_kernel<HEAD_DIM>,
+                     {dim3(a.shape.n_kv_heads, a.n_tiles), kThreads, kSharedBytes}, stream, a,
+                     log2_scale(HEAD_DIM));
 }
 
 }  // namespace

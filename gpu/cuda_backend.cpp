@@ -1,8 +1,10 @@
 #include "gpu/cuda_backend.h"
 
 #include <algorithm>
+#include <compare>
 #include <deque>
 #include <map>
+#include <set>
 
 #include "gpu/step_stage.h"
 #include "model/error.h"
@@ -14,7 +16,7 @@ namespace {
 constexpr int kFairContext = 2048;  // tokens a sequence is expected to need, for the default pool
 constexpr size_t kReserve = size_t(1) << 30;  // bytes left to cuBLAS, graphs and the driver
 
-/// A decode step of one batch size, captured.
+/// A step of one kind and number of rows, captured.
 class StepGraph {
   public:
     explicit StepGraph(cudaGraph_t graph) {
@@ -52,10 +54,10 @@ class CudaBackend final : public Backend {
     bool prepare() override;
 
   private:
-    void plan_preparations(bool deterministic);
+    void plan_preparations();
     int choose_blocks(const BackendOptions& options) const;
     void launch_step(const StepStage::Staged& staged);
-    void launch_decode(const StepStage::Staged& staged);
+    void launch_captured(const StepStage::Staged& staged);
 
     DeviceChoice device_;
     std::shared_ptr<const Checkpoint> checkpoint_;
@@ -80,13 +82,14 @@ class CudaBackend final : public Backend {
     std::deque<InFlight> in_flight_;
     std::vector<Event> done_;  // by slot
     int next_slot_ = 0;
-    std::map<int, bool> seen_sizes_;  // decode batches that ran once, uncaptured
-    std::map<int, std::unique_ptr<StepGraph>> graphs_;
-    struct Preparation {
+    struct GraphKey {
+        StepKind kind;
         int n_tokens;
-        bool is_decode;
+        auto operator<=>(const GraphKey&) const = default;
     };
-    std::deque<Preparation> preparations_;
+    std::set<GraphKey> seen_;  // ran once, uncaptured
+    std::map<GraphKey, std::unique_ptr<StepGraph>> graphs_;
+    std::deque<GraphKey> preparations_;
 };
 
 CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
@@ -127,19 +130,18 @@ CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index
     top_tokens_ = PinnedBuffer<int32_t>(n_results * max_logprobs_);
     top_logprobs_ = PinnedBuffer<float>(n_results * max_logprobs_);
     for (int i = 0; i < kStepsInFlight; i++) done_.emplace_back();
-    plan_preparations(options.deterministic);
+    plan_preparations();
     CUDA_CHECK(cudaDeviceSynchronize());
 }
 
 /// Every size that a step may have, the small ones of each kind first.
-void CudaBackend::plan_preparations(bool deterministic) {
-    // Prefill of few rows, or if deterministic of any, has the kernels of decode.
-    if (!deterministic)
-        for (int n = kRowTile + 1; n <= info_.max_step_tokens;
-             n = preparations_.back().n_tokens + 1)
-            preparations_.push_back({Forward::padded_rows(n), false});
-    for (int n = 1; n <= info_.max_sequences; n = preparations_.back().n_tokens + 1)
-        preparations_.push_back({Forward::padded_rows(n), true});
+void CudaBackend::plan_preparations() {
+    auto plan = [&](StepKind kind, int first, int last) {
+        for (int n = first; n <= last; n = preparations_.back().n_tokens + 1)
+            preparations_.push_back({kind, Forward::padded_rows(n)});
+    };
+    plan(StepKind::prompt, 2, info_.max_step_tokens);
+    plan(StepKind::decode, 1, info_.max_sequences);
 }
 
 /// The KV pool: what was asked for; else every sequence at a fair length, or one at full length, as
@@ -182,19 +184,19 @@ void CudaBackend::launch_step(const StepStage::Staged& staged) {
             stream_);
 }
 
-/// The first batch of a size runs as it is, which loads kernels and makes cuBLASLt's plans; the
-/// second is captured.
-void CudaBackend::launch_decode(const StepStage::Staged& staged) {
-    const int size = staged.inputs.n_tokens;
-    if (auto found = graphs_.find(size); found != graphs_.end())
+/// The first step of a kind and size runs as it is, which loads kernels and makes cuBLASLt's plans;
+/// the second is captured.
+void CudaBackend::launch_captured(const StepStage::Staged& staged) {
+    const GraphKey key{staged.kind, staged.inputs.n_tokens};
+    if (auto found = graphs_.find(key); found != graphs_.end())
         return found->second->launch(stream_);
-    if (!std::exchange(seen_sizes_[size], true)) return launch_step(staged);
+    if (seen_.insert(key).second) return launch_step(staged);
     CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
     launch_step(staged);
     cudaGraph_t graph = nullptr;
     CUDA_CHECK(cudaStreamEndCapture(stream_, &graph));
-    graphs_[size] = std::make_unique<StepGraph>(graph);
-    graphs_[size]->launch(stream_);
+    graphs_[key] = std::make_unique<StepGraph>(graph);
+    graphs_[key]->launch(stream_);
 }
 
 void CudaBackend::launch(const Batch& batch) {
@@ -206,10 +208,10 @@ void CudaBackend::launch(const Batch& batch) {
             step.n_logprobs.push_back(sequence.sampling->n_logprobs);
         }
     const StepStage::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
-    if (staged.is_decode)
-        launch_decode(staged);
-    else
+    if (staged.kind == StepKind::mixed)
         launch_step(staged);
+    else
+        launch_captured(staged);
     CUDA_CHECK(cudaEventRecord(done_[size_t(step.slot)], stream_));
     step.n_rows = staged.n_rows;
     in_flight_.push_back(std::move(step));
@@ -217,13 +219,10 @@ void CudaBackend::launch(const Batch& batch) {
 
 bool CudaBackend::prepare() {
     if (preparations_.empty()) return false;
-    const auto [n_tokens, is_decode] = preparations_.front();
+    const GraphKey key = preparations_.front();
     preparations_.pop_front();
-    const StepStage::Staged staged = stage_->stage_padding(n_tokens, is_decode, stream_);
-    if (!is_decode)
-        launch_step(staged);
-    else
-        while (!graphs_.contains(n_tokens)) launch_decode(staged);
+    const StepStage::Staged staged = stage_->stage_padding(key.n_tokens, key.kind, stream_);
+    while (!graphs_.contains(key)) launch_captured(staged);
     CUDA_CHECK(cudaStreamSynchronize(stream_));
     return !preparations_.empty();
 }

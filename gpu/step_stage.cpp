@@ -13,6 +13,14 @@ int blocks_of(int n_tokens) {
     return (n_tokens + kBlockTokens - 1) / kBlockTokens;
 }
 
+StepKind kind_of(const Batch& batch) {
+    const auto& sequences = batch.sequences;
+    if (std::all_of(sequences.begin(), sequences.end(),
+                    [](const BatchSequence& s) { return s.n_query == 1 && s.sampling; }))
+        return StepKind::decode;
+    return sequences.size() == 1 && sequences[0].sampling ? StepKind::prompt : StepKind::mixed;
+}
+
 }  // namespace
 
 StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape,
@@ -28,13 +36,17 @@ StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadSha
     for (int i = 0; i <= kStepsInFlight; i++) pinned_.emplace_back(capacity_);
 }
 
-bool StepStage::is_decode(const Batch& batch) {
-    return std::all_of(batch.sequences.begin(), batch.sequences.end(),
-                       [](const BatchSequence& s) { return s.n_query == 1 && s.sampling; });
+StepStage::Sizes StepStage::sizes_of(StepKind kind, int n_tokens) const {
+    const int per_tile = prefill_tile_queries(shape_);
+    if (kind == StepKind::prompt)
+        return {n_tokens, 0, Forward::padded_rows(1), (n_tokens + per_tile - 1) / per_tile};
+    return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, decodes_ ? 0 : n_tokens};
 }
 
-StepStage::Staged StepStage::lay_out(Sizes n) const {
+StepStage::Staged StepStage::lay_out(StepKind kind, Sizes n) const {
     Staged staged{};
+    staged.kind = kind;
+    staged.inputs.samples_in_order = kind == StepKind::decode;
     int32_t* at = device_.get();
     staged.inputs.n_updates = at, staged.result_slot = at + 1;
     at += kHeader;
@@ -107,16 +119,13 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
         return a.position > b.position;
     });
 
-    const bool decode = is_decode(batch);
     const int padded = Forward::padded_rows(n_tokens);
-    Staged staged = lay_out({padded,
-                             !decodes_ ? 0
-                             : decode  ? padded
-                                       : n_decode,
-                             decode ? padded : Forward::padded_rows(n_sampled),
-                             decode && !decodes_ ? padded : int(tiles_.size())});
-    staged.inputs.samples_in_order = decode;
-    staged.n_rows = n_sampled, staged.is_decode = decode;
+    const StepKind kind = kind_of(batch);
+    Staged staged = lay_out(
+        kind, kind == StepKind::mixed
+                  ? Sizes{padded, n_decode, Forward::padded_rows(n_sampled), int(tiles_.size())}
+                  : sizes_of(kind, padded));
+    staged.n_rows = n_sampled;
     fill_padding(staged);
     base_[1] = result_slot;
     std::copy(tiles_.begin(), tiles_.end(), host(staged.inputs.tiles));
@@ -128,12 +137,9 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
     return staged;
 }
 
-StepStage::Staged StepStage::stage_padding(int n_tokens, bool is_decode, cudaStream_t stream) {
+StepStage::Staged StepStage::stage_padding(int n_tokens, StepKind kind, cudaStream_t stream) {
     updates_.clear();
-    const int n_decode = is_decode && decodes_ ? n_tokens : 0;
-    const int n_tiles = n_decode == n_tokens ? 0 : is_decode ? n_tokens : 1;
-    Staged staged = lay_out({n_tokens, n_decode, is_decode ? n_tokens : 0, n_tiles});
-    staged.inputs.samples_in_order = staged.is_decode = is_decode;
+    const Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
     fill_padding(staged);
     send(staged, stream);
     return staged;

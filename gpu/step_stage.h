@@ -9,6 +9,14 @@ namespace qwend {
 
 inline constexpr int kStepsInFlight = 2;
 
+/// A step of the first two is laid out by its kind and number of rows alone: one graph does for
+/// all.
+enum class StepKind {
+    decode,  // of every sequence one token, which is sampled
+    prompt,  // one sequence, sampled after more than one token
+    mixed
+};
+
 /// Puts a batch where a step finds it: everything the host has to say about one step in one pinned
 /// buffer and one copy, at addresses that depend on nothing but the sizes, so that a captured graph
 /// finds it again.
@@ -21,21 +29,21 @@ class StepStage {
         StepInputs inputs;
         const int32_t* result_slot;  // device: which of the host's result buffers to write
         int n_rows;                  // sampled, without padding
-        bool is_decode;              // every sequence has one token, and is sampled
+        StepKind kind;
     };
     /// Copies `batch` over, padded to the rows that Forward wants.
     Staged stage(const Batch& batch, Lanes& lanes, int result_slot, cudaStream_t stream);
 
-    /// A step of padding alone, which changes nothing: of decode; or of prefill, nothing sampled.
-    Staged stage_padding(int n_tokens, bool is_decode, cudaStream_t stream);
-
-    static bool is_decode(const Batch& batch);
+    /// A step of padding alone, which changes nothing; not of mixed ones.
+    Staged stage_padding(int n_tokens, StepKind kind, cudaStream_t stream);
 
   private:
     struct Sizes {
         int tokens, decode, sampled, tiles;
     };
-    Staged lay_out(Sizes sizes) const;
+    /// Of a kind that is not mixed.
+    Sizes sizes_of(StepKind kind, int n_tokens) const;
+    Staged lay_out(StepKind kind, Sizes sizes) const;
     /// The host's side of what lies at `device`, in the buffer that is this step's.
     template <class T>
     T* host(T* device) const {

@@ -160,7 +160,16 @@ TEST_CASE("cuda_backend: a prepared backend gives the same bits, from the first 
         return backend;
     };
     for (const HashedShape& shape : golden_shapes()) {
+        check_goldens(make_prepared, shape, 4097);
         HashedCheckpoint hashed(shape);
+        // One prompt a step: in the first backend it runs as it is, in the other as a graph.
+        Driver eager(make, hashed.checkpoint, 512), captured(make_prepared, hashed.checkpoint, 512);
+        for (int n : {2, 3, 8, 9, 16, 17, 40, 64, 65, 300, 512}) {
+            CAPTURE(n);
+            DrivenStream plain = make_stream(n), prepared = plain;
+            eager.step({{&plain, n}}), captured.step({{&prepared, n}});
+            CHECK(same(prepared, plain));
+        }
         for (size_t n : {1u, 5u, 40u}) {
             std::vector<DrivenStream> plain, prepared;
             for (size_t i = 0; i < n; i++) plain.push_back(make_stream(int(2 + i * 37 % 301)));
