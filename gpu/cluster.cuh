@@ -13,8 +13,7 @@
 namespace qwend {
 
 inline constexpr int kSampleThreads = 512;  // two blocks an SM: one reads while the other draws
-inline constexpr int kSampleWarps =
-    kSampleThreads / kWarp;  // at most as many as a warp has threads
+inline constexpr int kSampleWarps = kSampleThreads / kWarp;  // no more than a warp has threads
 inline constexpr int kMaxCluster = 8;
 
 __device__ inline unsigned cluster_rank() {

@@ -10,6 +10,11 @@ namespace {
 // A block makes a tile of outputs, 16 weight rows (or 8) for one or two times 8 rows of input; each
 // of its warps takes a share of k.
 
+// Of the products whose k is the width of the stream.
+constexpr int kWarps = 4;
+constexpr int kAhead = 7;  // steps of k whose weights a warp has in flight
+static_assert(kMaxFewRows == 2 * kRowTile);
+
 template <int WARPS, int EIGHTS, class Tile>
 struct TileSums {
     static constexpr int kColumns = EIGHTS * kRowTile;  // rows of input
@@ -161,11 +166,11 @@ void launch_rows(RowWeights weights, RowInput input, int n_rows, Tile tile, cuda
 }  // namespace
 
 int max_few_rows(int hidden_size) {
-    return hidden_size <= 4 * 7 * kDepth ? 2 * kRowTile : kRowTile;
+    return hidden_size <= kWarps * kAhead * kDepth ? kMaxFewRows : kRowTile;
 }
 
 void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream) {
-    launch_rows<4, 7, 4>(args.weights, args.input, n_rows, QkvTile{args}, stream);
+    launch_rows<kWarps, kAhead, 4>(args.weights, args.input, n_rows, QkvTile{args}, stream);
 }
 
 void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream) {
@@ -175,16 +180,16 @@ void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cuda
     if (weights.k > 2048)
         launch_rows<8, 19, 1>(weights, input, n_rows, tile, stream);
     else
-        launch_rows<4, 7, 4>(weights, input, n_rows, tile, stream);
+        launch_rows<kWarps, kAhead, 4>(weights, input, n_rows, tile, stream);
 }
 
 void gate_up_rows(RowWeights weights, RowInput input, bf16* out, int n_rows, cudaStream_t stream) {
-    launch_rows<4, 7, 5>(weights, input, n_rows, GateUpTile{out, weights.n / 2}, stream);
+    launch_rows<kWarps, kAhead, 5>(weights, input, n_rows, GateUpTile{out, weights.n / 2}, stream);
 }
 
 void logits_rows(RowWeights weights, RowInput input, float* logits, int n_rows,
                  cudaStream_t stream) {
-    launch_rows<4, 7, 5>(weights, input, n_rows, LogitsTile{logits, weights.n}, stream);
+    launch_rows<kWarps, kAhead, 5>(weights, input, n_rows, LogitsTile{logits, weights.n}, stream);
 }
 
 }  // namespace qwend

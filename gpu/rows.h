@@ -4,20 +4,19 @@
 
 namespace qwend {
 
-/// The matrix products of a few rows (decode of up to kRowTile sequences), each fused with what
+/// The matrix products of a few rows (decode of up to max_few_rows sequences), each fused with what
 /// surrounds it. Weights are read once, at memory speed: every warp has all of its weights in
 /// flight before it waits for the kernel before it, since weights depend on nothing. More rows work
-/// too, eight at a time. A row's result has the same bits whatever rows are beside it: the order of
-/// additions is fixed by the shape alone.
+/// too, sixteen at a time. A row's result has the same bits whatever rows are beside it: the order
+/// of additions is fixed by the shape alone.
 ///
 /// RMSNorm is spread over the kernels around it. Whoever writes the residual stream also writes it
 /// times the next norm's weights, in bf16, and sums of squares of eight columns at a time; whoever
 /// multiplies by it scales its sums by 1 / rms, which is one number a row.
 inline constexpr int kRowTile = 8;
 
-/// Up to how many rows that is faster than cuBLASLt, at most kMaxFewRows. Twice kRowTile where
-/// threads have all of their weights in flight beside the input of so many rows; at 1,536 columns
-/// it costs 12%.
+/// Up to how many rows that is faster than cuBLASLt: eight, or kMaxFewRows where a warp has all of
+/// its weights in flight at once. With 1,536 columns, where it has not, sixteen rows cost 12%.
 int max_few_rows(int hidden_size);
 
 /// A weight matrix, (n, k) row-major bf16 as published. n and k are multiples of 32.

@@ -94,8 +94,8 @@ class Backend {
     /// launch() does.
     virtual void collect(StepResult& result) = 0;
 
-    /// Does some milliseconds' worth of what steps would otherwise do the first time; false: nothing
-    /// is left. For where no step is in flight. Throws as launch() does.
+    /// Does some milliseconds' worth of what steps would otherwise do the first time; false:
+    /// nothing is left. For where no step is in flight. Throws as launch() does.
     virtual bool prepare() { return false; }
 
     /// One step from start to end, for where none is in flight.
