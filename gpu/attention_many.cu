@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "gpu/attention.cuh"
+#include "gpu/attention_group.cuh"
 #include "gpu/cuda.h"
 #include "gpu/launch.h"
 
@@ -16,8 +16,7 @@ constexpr int kWarpsWanted = 132 * 16;  // in all, to have enough in flight
 
 template <int HEAD_DIM, int WARPS>
 __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs a, float scale) {
-    __shared__ float maxima[WARPS][kMaxGroup], sums[WARPS][kMaxGroup];
-    __shared__ float outs[WARPS][kMaxGroup][HEAD_DIM];
+    __shared__ GroupResult<HEAD_DIM> results[WARPS];
     wait_for_previous_kernel();
     const int kv_head = blockIdx.x, row = blockIdx.y, heads = a.shape.group();
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
@@ -38,13 +37,13 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
         keys.load(a.cache.keys + offset, g, t);
         values.load(a.cache.values + offset, g, t);
     }
-    const auto q = load_group<HEAD_DIM>(
+    const GroupQueries<HEAD_DIM> queries(
         a.queries + (size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM, heads, g, t);
 
-    Running<HEAD_DIM> running;
+    GroupRunning<HEAD_DIM> running;
     for (int tile = begin; tile < end; tile++) {
-        float scores[2][4] = {};
-        score_keys<HEAD_DIM>(scores, q, keys, tile * kBlockTokens, n_context, scale, t);
+        float scores[4];
+        score_group<HEAD_DIM>(scores, queries, keys, tile * kBlockTokens, n_context, scale, g);
         const ValueFragment<HEAD_DIM> now = values;
         if (tile + 1 < end) {
             const size_t offset = offset_of(tile + 1);
@@ -53,22 +52,18 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
         }
         running.take(scores, now);
     }
-    const float sum = row_sum(running.sum);
-    if (t == 0) maxima[warp][g] = running.max, sums[warp][g] = sum;
-#pragma unroll
-    for (int j = 0; j < HEAD_DIM / 8; j++)
-        *reinterpret_cast<float2*>(&outs[warp][g][8 * j + 2 * t]) = {running.out[j][0],
-                                                                     running.out[j][1]};
+    running.finish();
+    results[warp].put(running, g, t);
     __syncthreads();
     for (int i = threadIdx.x; i < heads * HEAD_DIM; i += WARPS * kWarp) {
         const int head = i / HEAD_DIM, dim = i % HEAD_DIM;
         float max = -INFINITY, total = 0, out = 0;
 #pragma unroll
-        for (int w = 0; w < WARPS; w++) max = fmaxf(max, maxima[w][head]);
+        for (int w = 0; w < WARPS; w++) max = fmaxf(max, results[w].max[head]);
 #pragma unroll
         for (int w = 0; w < WARPS; w++) {
-            const float factor = exp2_flushed(maxima[w][head] - max);
-            total += sums[w][head] * factor, out += outs[w][head][dim] * factor;
+            const float factor = exp2_flushed(results[w].max[head] - max);
+            total += results[w].sum[head] * factor, out += results[w].out[head][dim] * factor;
         }
         a.out[(size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM + i] =
             __float2bfloat16_rn(out / total);

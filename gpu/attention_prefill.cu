@@ -23,6 +23,41 @@ constexpr int tile_rows(int head_dim) {
     return kWarps * 16 * m_tiles(head_dim);
 }
 
+/// Rows g (and g + 8) of queries for all of head_dim.
+template <int HEAD_DIM>
+struct QueryFragment {
+    uint4 low[HEAD_DIM / 32], high[HEAD_DIM / 32];
+};
+
+/// scores[h] += queries · keys of half h.
+template <int HEAD_DIM>
+__device__ void score_tile(float (&scores)[2][4], const QueryFragment<HEAD_DIM>& q,
+                           const KeyFragment<HEAD_DIM>& k) {
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+#pragma unroll
+        for (int b = 0; b < HEAD_DIM / 32; b++) {
+            const uint4 key = k.half[h][b];
+            mma(scores[h], q.low[b].x, q.high[b].x, q.low[b].y, q.high[b].y, key.x, key.y);
+            mma(scores[h], q.low[b].z, q.high[b].z, q.low[b].w, q.high[b].w, key.z, key.w);
+        }
+}
+
+/// The key, within its tile, of score column c (0 or 1 of the thread's) of half h.
+__device__ int key_in_tile(int t, int h, int c) {
+    return 4 * t + 2 * h + c;
+}
+
+/// Over the four threads that share a row of a fragment.
+__device__ float row_max(float x) {
+    x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
+    return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
+}
+__device__ float row_sum(float x) {
+    x += __shfl_xor_sync(0xffffffffu, x, 1);
+    return x + __shfl_xor_sync(0xffffffffu, x, 2);
+}
+
 /// The state of 16 rows: two rows a thread (g and g + 8).
 template <int HEAD_DIM>
 struct RowTile {
@@ -259,8 +294,6 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
 template <int HEAD_DIM>
 void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
     constexpr size_t kSharedBytes = kStages * sizeof(Step<HEAD_DIM>);
-    CUDA_CHECK(cudaFuncSetAttribute(prefill_kernel<HEAD_DIM>,
-                                    cudaFuncAttributeMaxDynamicSharedMemorySize, kSharedBytes));
     launch_dependent(prefill_kernel<HEAD_DIM>,
                      {dim3(a.shape.n_kv_heads, a.n_tiles), kThreads, kSharedBytes}, stream, a,
                      log2_scale(HEAD_DIM));

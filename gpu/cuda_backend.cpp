@@ -85,11 +85,19 @@ class CudaBackend final : public Backend {
     struct GraphKey {
         StepKind kind;
         int n_tokens;
+        bool one_short_row;
         auto operator<=>(const GraphKey&) const = default;
     };
+    static GraphKey key_of(const StepStage::Staged& staged) {
+        return {staged.kind, staged.inputs.n_tokens, staged.inputs.one_short_row};
+    }
     std::set<GraphKey> seen_;  // ran once, uncaptured
     std::map<GraphKey, std::unique_ptr<StepGraph>> graphs_;
-    std::deque<GraphKey> preparations_;
+    struct Preparation {
+        StepKind kind;
+        int n_tokens;
+    };
+    std::deque<Preparation> preparations_;
 };
 
 CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
@@ -187,7 +195,7 @@ void CudaBackend::launch_step(const StepStage::Staged& staged) {
 /// The first step of a kind and size runs as it is, which loads kernels and makes cuBLASLt's plans;
 /// the second is captured.
 void CudaBackend::launch_captured(const StepStage::Staged& staged) {
-    const GraphKey key{staged.kind, staged.inputs.n_tokens};
+    const GraphKey key = key_of(staged);
     if (auto found = graphs_.find(key); found != graphs_.end())
         return found->second->launch(stream_);
     if (seen_.insert(key).second) return launch_step(staged);
@@ -219,10 +227,10 @@ void CudaBackend::launch(const Batch& batch) {
 
 bool CudaBackend::prepare() {
     if (preparations_.empty()) return false;
-    const GraphKey key = preparations_.front();
+    const auto [kind, n_tokens] = preparations_.front();
     preparations_.pop_front();
-    const StepStage::Staged staged = stage_->stage_padding(key.n_tokens, key.kind, stream_);
-    while (!graphs_.contains(key)) launch_captured(staged);
+    const StepStage::Staged staged = stage_->stage_padding(n_tokens, kind, stream_);
+    while (!graphs_.contains(key_of(staged))) launch_captured(staged);
     CUDA_CHECK(cudaStreamSynchronize(stream_));
     return !preparations_.empty();
 }

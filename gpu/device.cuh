@@ -66,6 +66,26 @@ __device__ inline void mma(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2,
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
+/// The products of rows g (low) and g + 8 (high) with the columns x, summed over steps of 32 of k,
+/// in chains: an mma waits for the one before it in its chain.
+template <int CHAINS>
+struct StepSums {
+    float of_chain[CHAINS][4] = {};
+
+    __device__ void add(int step, const uint4& low, const uint4& high, const uint4& x) {
+        mma(of_chain[2 * step % CHAINS], low.x, high.x, low.y, high.y, x.x, x.y);
+        mma(of_chain[(2 * step + 1) % CHAINS], low.z, high.z, low.w, high.w, x.z, x.w);
+    }
+    __device__ void total(float (&sum)[4]) const {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            sum[i] = of_chain[0][i];
+#pragma unroll
+            for (int c = 1; c < CHAINS; c++) sum[i] += of_chain[c][i];
+        }
+    }
+};
+
 /// Programmatic dependent launch (sm_90): lets the next kernel of the stream start now; waits until
 /// the one before has finished and its writes can be seen. Nothing on older devices, where kernels
 /// follow each other anyway. Source: CUDA C++ Programming Guide.

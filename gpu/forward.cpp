@@ -52,6 +52,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       max_sequences_(padded_rows(max_sequences)),
       few_rows_(max_few_rows(c.hidden_size)),
       few_attention_(can_attend_few()),
+      attends_and_adds_(can_attend_and_add(shape_, c.hidden_size)),
       deterministic_(deterministic),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
     const RopeFrequencies rope = rope_frequencies(c);
@@ -71,7 +72,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
     partials_ = DeviceBuffer<float>(partial_floats(c));
-    arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxFewRows * c.n_kv_heads));
+    arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxFewRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
     if (!has_dependent_launch())  // the sampler's clusters came with it
@@ -88,16 +89,20 @@ bool Forward::takes_rows(int n) const {
     return deterministic_ || n <= few_rows_;
 }
 
+DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardState& state,
+                                         int layer) const {
+    return {queries_.get(),     cache_of(layer),   in.contexts, in.lanes,
+            state.block_tables, state.table_width, in.n_decode, shape_,
+            partials_.get(),    arrivals_.get(),   inner_.get()};
+}
+
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
                      cudaStream_t stream) {
     if (in.n_decode > 0) {
         const auto decode_attention = few_attention_ && in.n_tokens <= few_rows_
                                           ? decode_attention_few
                                           : decode_attention_many;
-        decode_attention({queries_.get(), cache_of(layer), in.contexts, in.lanes,
-                          state.block_tables, state.table_width, in.n_decode, shape_,
-                          partials_.get(), arrivals_.get(), inner_.get()},
-                         stream);
+        decode_attention(decode_args(in, state, layer), stream);
     }
     if (in.n_tiles > 0)
         prefill_attention({queries_.get(), cache_of(layer), in.tiles, state.block_tables,
@@ -119,8 +124,13 @@ void Forward::launch_rows_layer(const StepInputs& in, const ForwardState& state,
     qkv_rows({l.qkv, normed, l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(),
               cache_of(layer)},
              n, stream);
-    attend(in, state, layer, stream);
-    add_rows(l.o, inner_.get(), residual(l.post_attention_norm), n, stream);
+    const RowStream attended = residual(l.post_attention_norm);
+    if (in.one_short_row && attends_and_adds_) {
+        attend_and_add(decode_args(in, state, layer), l.o, attended, stream);
+    } else {
+        attend(in, state, layer, stream);
+        add_rows(l.o, inner_.get(), attended, n, stream);
+    }
     gate_up_rows(l.gate_up, normed, inner_.get(), n, stream);
     add_rows(l.down, inner_.get(), residual(next_norm), n, stream);
 }

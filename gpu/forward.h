@@ -9,11 +9,12 @@ namespace qwend {
 
 /// What one step works on, in device memory. Rows of decode come first.
 struct StepInputs {
-    int n_tokens;                             // rows of the matrices, padding included
-    int n_decode;                             // leading rows that are one query each of a sequence
-    int n_tiles;                              // of prefill
-    int n_sampled;                            // rows that are sampled
-    bool samples_in_order;                    // row i is token i: no gathering
+    int n_tokens;           // rows of the matrices, padding included
+    int n_decode;           // leading rows that are one query each of a sequence
+    int n_tiles;            // of prefill
+    int n_sampled;          // rows that are sampled
+    bool samples_in_order;  // row i is token i: no gathering
+    bool one_short_row;     // a single row, of decode, whose context is at most kPartTokens
     int32_t *tokens, *positions, *slots;      // (n_tokens)
     int32_t *lanes, *contexts;                // (n_decode)
     int32_t *sampled_tokens, *sampled_lanes;  // (n_sampled) row of the matrices; lane or -1
@@ -33,9 +34,9 @@ struct ForwardState {
 /// take the kernels that read weights at memory speed, more take cuBLASLt.
 ///
 /// Rows of a decode step of up to max_few_rows have the same bits whatever rows are beside them (on
-/// a device with the shared memory for decode_attention_few). Otherwise the number of rows may
-/// change the low bits: cuBLASLt chooses by it how to add, and attention of decode adds in another
-/// order than that of prefill. `deterministic` takes one way for all rows, at some cost.
+/// a device with clusters of blocks, sm_90). Otherwise the number of rows may change the low bits:
+/// cuBLASLt chooses by it how to add, and attention of decode adds in another order than that of
+/// prefill. `deterministic` takes one way for all rows, at some cost.
 class Forward {
   public:
     /// `n_blocks` KV blocks. Throws BackendFault.
@@ -56,6 +57,8 @@ class Forward {
   private:
     KvCache cache_of(int layer) const;
     bool takes_rows(int n) const;
+    DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
+                                    int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, cudaStream_t stream);
     void launch_rows_layer(const StepInputs& in, const ForwardState& state, int layer,
                            cudaStream_t stream);
@@ -67,7 +70,7 @@ class Forward {
     const DeviceWeights& weights_;
     HeadShape shape_;
     int max_sequences_, few_rows_;
-    bool few_attention_, deterministic_;
+    bool few_attention_, attends_and_adds_, deterministic_;
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;
     DeviceBuffer<float> inv_freq_;

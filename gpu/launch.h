@@ -4,31 +4,62 @@
 
 namespace qwend {
 
+/// LaunchShape::shared_percent in a step of few rows, of kernels whose threads hold all of their
+/// weights and so need little L1. A kernel can start early only on an SM that need not change its
+/// split of L1 and shared memory; this one has room for two blocks of decode_attention_few beside
+/// others.
+inline constexpr int kFewSharedPercent = 60;
+
 struct LaunchShape {
     dim3 grid;
     int n_threads;            // of a block
     size_t shared_bytes = 0;  // dynamic, of a block
     unsigned cluster = 1;     // blocks, along x
+    int shared_percent = -1;  // of L1 and shared memory together; -1: the driver's choice
 };
 
-/// Launches a kernel that calls wait_for_previous_kernel() before it touches what others write: on
-/// sm_90 it may then start while its predecessor still runs, and load its weights meanwhile.
+/// What the driver wants to know, of a kernel that calls wait_for_previous_kernel() before it
+/// touches what others write: on sm_90 it may then start while its predecessor still runs, and load
+/// its weights meanwhile.
+class LaunchConfig {
+  public:
+    template <class Kernel>
+    LaunchConfig(Kernel kernel, const LaunchShape& shape, cudaStream_t stream) {
+        auto set = [&](cudaFuncAttribute attribute, int value) {
+            CUDA_CHECK(cudaFuncSetAttribute(kernel, attribute, value));
+        };
+        if (shape.shared_bytes > 0)
+            set(cudaFuncAttributeMaxDynamicSharedMemorySize, int(shape.shared_bytes));
+        if (shape.cluster > kPortableCluster)
+            set(cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+        if (shape.shared_percent >= 0)
+            set(cudaFuncAttributePreferredSharedMemoryCarveout, shape.shared_percent);
+        attributes_[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+        attributes_[0].val.programmaticStreamSerializationAllowed = 1;
+        attributes_[1].id = cudaLaunchAttributeClusterDimension;
+        attributes_[1].val.clusterDim = {shape.cluster, 1, 1};
+        config_.gridDim = shape.grid;
+        config_.blockDim = dim3(unsigned(shape.n_threads));
+        config_.dynamicSmemBytes = shape.shared_bytes;
+        config_.stream = stream;
+        config_.attrs = attributes_;
+        config_.numAttrs = !has_dependent_launch() ? 0 : shape.cluster == 1 ? 1 : 2;
+    }
+    LaunchConfig(const LaunchConfig&) = delete;
+    LaunchConfig& operator=(const LaunchConfig&) = delete;
+    const cudaLaunchConfig_t* get() const { return &config_; }
+
+  private:
+    static constexpr unsigned kPortableCluster = 8;  // CUDA C++ Programming Guide
+    cudaLaunchAttribute attributes_[2] = {};
+    cudaLaunchConfig_t config_ = {};
+};
+
 template <class... Params, class... Args>
 void launch_dependent(void (*kernel)(Params...), const LaunchShape& shape, cudaStream_t stream,
                       Args... args) {
-    cudaLaunchAttribute attributes[2];
-    attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    attributes[0].val.programmaticStreamSerializationAllowed = 1;
-    attributes[1].id = cudaLaunchAttributeClusterDimension;
-    attributes[1].val.clusterDim = {shape.cluster, 1, 1};
-    cudaLaunchConfig_t config = {};
-    config.gridDim = shape.grid;
-    config.blockDim = dim3(shape.n_threads);
-    config.dynamicSmemBytes = shape.shared_bytes;
-    config.stream = stream;
-    config.attrs = attributes;
-    config.numAttrs = !has_dependent_launch() ? 0 : shape.cluster == 1 ? 1 : 2;
-    CUDA_CHECK(cudaLaunchKernelEx(&config, kernel, Params(args)...));
+    const LaunchConfig config(kernel, shape, stream);
+    CUDA_CHECK(cudaLaunchKernelEx(config.get(), kernel, Params(args)...));
 }
 
 }  // namespace qwend

@@ -14,10 +14,11 @@ namespace qwend {
 
 using bf16 = __nv_bfloat16;
 
-inline constexpr int kBlockTokens = 16;  // of a KV block: a tile of the tensor cores
-inline constexpr int kMaxGroup = 8;      // query heads of a KV head: half such a tile
-inline constexpr int kMaxFewRows = 16;   // of a step whose kernels are made for latency
-inline constexpr int kMaxParts = 64;     // that a row's context is cut into
+inline constexpr int kBlockTokens = 16;   // of a KV block: a tile of the tensor cores
+inline constexpr int kMaxGroup = 8;       // query heads of a KV head: half such a tile
+inline constexpr int kMaxFewRows = 16;    // of a step whose kernels are made for latency
+inline constexpr int kPartTokens = 4096;  // a context up to this long is not cut
+inline constexpr int kMaxParts = 16;      // that a longer one is cut into
 
 struct HeadShape {
     int n_heads;
@@ -77,9 +78,9 @@ void rope_kv(const bf16* qkv, const float* bias, const float2* rotations, const 
 void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream);
 
 /// Attention of rows with one query each over their paged context (flash-decoding). Of a few rows a
-/// context is cut into parts, at most 64, that blocks share; they are merged in order, so that a
-/// row's result depends on the row alone. Source: Dao et al. 2023, "Flash-Decoding for long-context
-/// inference".
+/// context is spread over a cluster of blocks, and a long one cut into parts, a cluster each; both
+/// depend on its length alone and are merged in order, so that a row's result depends on the row
+/// alone. Source: Dao et al. 2023, "Flash-Decoding for long-context inference".
 struct DecodeAttentionArgs {
     const bf16* queries;  // (n, q_dim)
     KvCache cache;
@@ -89,12 +90,12 @@ struct DecodeAttentionArgs {
     int table_width;
     int n;
     HeadShape shape;
-    float* partials;    // (n_kv_heads, n, kMaxParts, 8 * (head_dim + 2)) f32
-    int32_t* arrivals;  // (n_kv_heads, max n) zero between launches
+    float* partials;    // (n, n_kv_heads, kMaxGroup, kMaxParts, head_dim + 2) f32
+    int32_t* arrivals;  // (n, n_kv_heads, kMaxGroup) zero between launches
     bf16* out;          // (n, q_dim)
 };
 void decode_attention_few(const DecodeAttentionArgs& args, cudaStream_t stream);
-/// Whether the current device has the shared memory for it.
+/// Whether the current device has clusters of blocks.
 bool can_attend_few();
 /// The same for rows enough to keep the device busy with a block each, which is faster then; how
 /// many they are decides how a context is cut.

@@ -22,12 +22,14 @@ struct TileSums {
     float scales[kColumns];  // of a row of x: 1 / rms
 
     /// What the warp's mma left: see mma() for who has what.
-    __device__ void put(int warp, int g, int t, const float (&sums)[EIGHTS][4]) {
+    template <int CHAINS>
+    __device__ void put(int warp, int g, int t, const StepSums<CHAINS> (&sums)[EIGHTS]) {
         auto& own = of_warp[warp];
 #pragma unroll
         for (int e = 0; e < EIGHTS; e++) {
             const int column = e * kRowTile + 2 * t;
-            const float(&sum)[4] = sums[e];
+            float sum[4];
+            sums[e].total(sum);
             own[g][column] = sum[0], own[g][column + 1] = sum[1];
             if constexpr (Tile::kHasHigh)
                 own[g + 8][column] = sum[2], own[g + 8][column + 1] = sum[3];
@@ -106,7 +108,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
 
     out.fetch(state, tile, last_i, last_row, is_row);
     const InputRows<EIGHTS> input_rows(input, first_row, n_here, k, share.begin);
-    float sum[EIGHTS][4] = {};
+    StepSums<EXACT ? chains_of(AHEAD) : 1> step_sums[EIGHTS];
     // Steps whose loads of x are in flight: all of them, unless the registers would not do.
     constexpr int kTogether = EIGHTS > 1                     ? 2
                               : AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2
@@ -131,13 +133,14 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
                 if (first + i >= AHEAD) break;
 #pragma unroll
                 for (int e = 0; e < EIGHTS; e++)
-                    multiply_step(sum[e], low_ahead[first + i], high_ahead[first + i], x[i][e]);
+                    step_sums[e].add(first + i, low_ahead[first + i], high_ahead[first + i],
+                                     x[i][e]);
                 if (!EXACT) load_weights(first + i, begin + first + i + AHEAD);
             }
         }
         begin += AHEAD;
     } while (!EXACT && begin < share.n);
-    sums.put(warp, g, t, sum);
+    sums.put(warp, g, t, step_sums);
     __syncthreads();
     static_assert(WARPS * kWarp >= 8 * Sums::kColumns);
     if (last_column >= Sums::kColumns) return;
@@ -149,10 +152,13 @@ template <int WARPS, int AHEAD, int MIN_BLOCKS, int EIGHTS, class Tile>
 void launch_eights(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
     constexpr int kColumns = EIGHTS * kRowTile;
     const dim3 grid(weights.n / (Tile::kHasHigh ? 16 : 8), (n_rows + kColumns - 1) / kColumns);
-    const auto kernel = weights.k == WARPS * AHEAD * kDepth
-                            ? rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, EIGHTS, Tile>
-                            : rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, EIGHTS, Tile>;
-    launch_dependent(kernel, {grid, WARPS * kWarp}, stream, weights, n_rows, input, tile);
+    LaunchShape shape{grid, WARPS * kWarp};
+    if (weights.k != WARPS * AHEAD * kDepth)
+        return launch_dependent(rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, EIGHTS, Tile>, shape,
+                                stream, weights, n_rows, input, tile);
+    shape.shared_percent = kFewSharedPercent;
+    launch_dependent(rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, EIGHTS, Tile>, shape, stream,
+                     weights, n_rows, input, tile);
 }
 
 template <int WARPS, int AHEAD, int MIN_BLOCKS, class Tile>
@@ -176,8 +182,10 @@ void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream) {
 void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream) {
     const RowInput input{x, nullptr, 0, nullptr};
     const AddTile tile{out, weights.n};
+    if (weights.k == kHeadShares * kHeadSteps * kDepth)
+        launch_rows<kHeadShares, kHeadSteps, 2>(weights, input, n_rows, tile, stream);
     // A long k is shared by more warps: there are few tiles, and each must have enough in flight.
-    if (weights.k > 2048)
+    else if (weights.k > 2048)
         launch_rows<8, 19, 1>(weights, input, n_rows, tile, stream);
     else
         launch_rows<kWarps, kAhead, 4>(weights, input, n_rows, tile, stream);

@@ -60,6 +60,13 @@ void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream);
 /// stream += x (rows, k) bf16 · Wᵀ.
 void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream);
 
+/// decode_attention_few and the add_rows of its output in one kernel, to the same bits. Faster for
+/// one row whose context is at most kPartTokens: longer ones are not shared by clusters here.
+void attend_and_add(const DecodeAttentionArgs& attention, RowWeights weights, RowStream out,
+                    cudaStream_t stream);
+/// Whether it is made for that shape, 14 heads of 64 and two KV heads, and the current device.
+bool can_attend_and_add(HeadShape shape, int width);
+
 /// out (rows, n / 2) bf16 = silu(gate) * up, of norm(x) · Wᵀ, gate first.
 void gate_up_rows(RowWeights weights, RowInput input, bf16* out, int n_rows, cudaStream_t stream);
 

@@ -28,12 +28,14 @@ struct Share {
     }
 };
 
-/// The sums of one step, for 16 weight rows and 8 rows of x.
-__device__ inline void multiply_step(float (&sum)[4], const uint4& low, const uint4& high,
-                                     const uint4& x) {
-    mma(sum, low.x, high.x, low.y, high.y, x.x, x.y);
-    mma(sum, low.z, high.z, low.w, high.w, x.z, x.w);
+/// For a share all of whose steps are in flight.
+constexpr int chains_of(int n_steps) {
+    return n_steps > 10 ? 4 : 2;
 }
+
+// The product after attention, where k is 14 heads of 64: a share is a head's columns, so that
+// attend_and_add makes the same sums.
+inline constexpr int kHeadShares = 14, kHeadSteps = 2;
 
 /// Which weight rows a tile holds: low[g] and high[g], g < 8.
 struct TileRows {

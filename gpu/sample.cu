@@ -38,8 +38,6 @@ void sample_rows(const SampleArgs& args, cudaStream_t stream) {
     const int share = (args.n_valid + int(n_blocks) - 1) / int(n_blocks);
     const int slice_size = (share + 3) / 4 * 4;
     const size_t shared_bytes = args.scratch ? 0 : size_t(slice_size) * sizeof(float);
-    CUDA_CHECK(cudaFuncSetAttribute(sample_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    int(shared_bytes)));
     launch_dependent(sample_kernel,
                      {dim3(n_blocks, args.n), kSampleThreads, shared_bytes, n_blocks}, stream, args,
                      slice_size);

@@ -133,14 +133,17 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
     std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
     fill_sequences(batch, n_decode, staged);
+    staged.inputs.one_short_row =
+        padded == 1 && n_decode == 1 && batch.sequences[0].n_context <= kPartTokens;
     send(staged, stream);
     return staged;
 }
 
 StepStage::Staged StepStage::stage_padding(int n_tokens, StepKind kind, cudaStream_t stream) {
     updates_.clear();
-    const Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
+    Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
     fill_padding(staged);
+    staged.inputs.one_short_row = staged.inputs.n_tokens == 1 && staged.inputs.n_decode == 1;
     send(staged, stream);
     return staged;
 }

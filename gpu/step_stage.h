@@ -10,7 +10,7 @@ namespace qwend {
 inline constexpr int kStepsInFlight = 2;
 
 /// A step of the first two is laid out by its kind and number of rows alone: one graph does for
-/// all.
+/// all, but for a single row, which takes other kernels while its context is short.
 enum class StepKind {
     decode,  // of every sequence one token, which is sampled
     prompt,  // one sequence, sampled after more than one token

@@ -265,33 +265,46 @@ void KernelBench::decode_attention(int rows, int context) {
     std::iota(lanes.begin(), lanes.end(), 0);
     const auto device_lanes = to_device(lanes);
     const auto contexts = to_device(std::vector<int32_t>(lanes.size(), context));
-    const size_t n_groups = size_t(rows) * size_t(heads_.n_kv_heads);
+    const size_t n_heads = size_t(rows) * size_t(heads_.n_kv_heads) * kMaxGroup;
     const bool few = rows <= kMaxFewRows && can_attend_few();
-    const DeviceBuffer<float> partials(
-        few ? n_groups * kMaxParts * kMaxGroup * size_t(heads_.head_dim + 2) : 0);
-    const auto arrivals = to_device(std::vector<int32_t>(n_groups, 0));
-    auto time = [&](const char* name, auto kernel) {
-        const double seconds = timer_.seconds(Pool::copies(size), [&](int i, cudaStream_t s) {
-            bf16* cache = pool_.take(size, i);
-            kernel({x_.get(),
-                    {cache, cache + size / 2},
-                    contexts.get(),
-                    device_lanes.get(),
-                    tables.get(),
-                    context / kBlockTokens,
-                    rows,
-                    heads_,
-                    partials.get(),
-                    arrivals.get(),
-                    y_.get()},
-                   s);
+    const DeviceBuffer<float> partials(few ? n_heads * kMaxParts * size_t(heads_.head_dim + 2) : 0);
+    const auto arrivals = to_device(std::vector<int32_t>(n_heads, 0));
+    const Work work{2.0 * double(size) + 4.0 * rows * heads_.q_dim(),
+                    4.0 * rows * context * heads_.q_dim()};
+    /// launch(args, weights, stream), `weights` those of o.
+    auto time = [&](const char* name, Work done, auto launch) {
+        const size_t both = size + o_.size();
+        const double seconds = timer_.seconds(Pool::copies(both), [&](int i, cudaStream_t s) {
+            bf16* cache = pool_.take(both, i);
+            launch(DecodeAttentionArgs{x_.get(),
+                                       {cache, cache + size / 2},
+                                       contexts.get(),
+                                       device_lanes.get(),
+                                       tables.get(),
+                                       context / kBlockTokens,
+                                       rows,
+                                       heads_,
+                                       partials.get(),
+                                       arrivals.get(),
+                                       y_.get()},
+                   RowWeights{cache + size, o_.n, o_.k}, s);
         });
-        ceilings_.print(name, fmt::format("context {}", context), rows, seconds,
-                        {2.0 * double(size) + 4.0 * rows * heads_.q_dim(),
-                         4.0 * rows * context * heads_.q_dim()});
+        ceilings_.print(name, fmt::format("context {}", context), rows, seconds, done);
     };
-    if (few) time("decode_attention_few", qwend::decode_attention_few);
-    time("decode_attention_many", qwend::decode_attention_many);
+    auto plain = [](auto kernel) {
+        return
+            [=](const DecodeAttentionArgs& args, RowWeights, cudaStream_t s) { kernel(args, s); };
+    };
+    if (few) time("decode_attention_few", work, plain(qwend::decode_attention_few));
+    time("decode_attention_many", work, plain(qwend::decode_attention_many));
+    if (rows == 1 && can_attend_and_add(heads_, hidden_)) {
+        const RowStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
+        const Work product = o_.work(rows, size_t(hidden_) * 10);
+        time("attend_and_add", {work.bytes + product.bytes, work.flops + product.flops},
+             [&](const DecodeAttentionArgs& args, RowWeights weights, cudaStream_t s) {
+                 attend_and_add(args, weights, stream, s);
+             });
+    }
 }
 
 void KernelBench::prefill() {

@@ -2,6 +2,7 @@
 // that point at a single key, so that each key is missed where it counts; and zeros over whole
 // numbers, which count the keys exactly (attend_evenly).
 
+#include "gpu/rows.h"
 #include "kernel_test.h"
 
 using namespace qwend;
@@ -126,43 +127,64 @@ std::vector<Expected> expect_attention(const Contexts& contexts, const std::vect
     return expected;
 }
 
+/// The rows that `chosen` names as decode attention wants them.
+class DecodeCase {
+  public:
+    DecodeCase(const Contexts& contexts, const std::vector<Row>& rows,
+               const std::vector<bf16_t>& queries, const std::vector<int32_t>& chosen)
+        : contexts_(contexts),
+          n_(chosen.size()),
+          n_arrivals_(n_ * size_t(contexts.shape.n_kv_heads) * kMaxGroup),
+          partials_(n_arrivals_ * kMaxParts * size_t(contexts.shape.head_dim + 2)),
+          arrivals_(n_arrivals_),
+          out_(n_ * size_t(contexts.shape.q_dim())) {
+        const size_t width = size_t(contexts.shape.q_dim());
+        std::vector<int32_t> lanes, lengths;
+        std::vector<bf16_t> taken;
+        for (int32_t row : chosen) {
+            lanes.push_back(rows[size_t(row)].lane), lengths.push_back(rows[size_t(row)].context);
+            taken.insert(taken.end(), &queries[size_t(row) * width],
+                         &queries[size_t(row) * width] + width);
+        }
+        lanes_ = to_device(lanes), lengths_ = to_device(lengths), queries_ = to_device(taken);
+        const std::vector<int32_t> zeros(n_arrivals_);
+        upload(arrivals_.get(), zeros.data(), n_arrivals_);
+    }
+    ~DecodeCase() { CHECK(arrivals_.read() == std::vector<int32_t>(n_arrivals_)); }
+
+    DecodeAttentionArgs args() const {
+        return {queries_.get(),     contexts_.cache(),     lengths_.get(), lanes_.get(),
+                contexts_.tables(), contexts_.table_width, int(n_),        contexts_.shape,
+                partials_.get(),    arrivals_.get(),       out_.get()};
+    }
+    std::vector<bf16_t> out() const { return out_.read(); }
+
+  private:
+    const Contexts& contexts_;
+    size_t n_, n_arrivals_;
+    DeviceBuffer<int32_t> lanes_, lengths_;
+    DeviceBuffer<bf16> queries_;
+    Output<float> partials_;
+    Output<int32_t> arrivals_;
+    Output<bf16> out_;
+};
+
 using DecodeKernel = void (*)(const DecodeAttentionArgs&, cudaStream_t);
 
 /// What the kernel makes of the rows that `chosen` names.
 std::vector<bf16_t> decode(DecodeKernel kernel, const Contexts& contexts,
                            const std::vector<Row>& rows, const std::vector<bf16_t>& queries,
                            const std::vector<int32_t>& chosen) {
-    const HeadShape shape = contexts.shape;
-    const size_t n = chosen.size(), width = size_t(shape.q_dim());
-    std::vector<int32_t> lanes, lengths;
-    std::vector<bf16_t> taken;
-    for (int32_t row : chosen) {
-        lanes.push_back(rows[size_t(row)].lane), lengths.push_back(rows[size_t(row)].context);
-        taken.insert(taken.end(), &queries[size_t(row) * width],
-                     &queries[size_t(row) * width] + width);
-    }
-    const DeviceBuffer<int32_t> device_lanes = to_device(lanes),
-                                device_lengths = to_device(lengths);
-    const DeviceBuffer<bf16> device_queries = to_device(taken);
-    const size_t n_groups = n * size_t(shape.n_kv_heads);
-    const Output<float> partials(n_groups * kMaxParts * kMaxGroup * size_t(shape.head_dim + 2));
-    Output<int32_t> arrivals(n_groups);
-    const std::vector<int32_t> zeros(n_groups);
-    upload(arrivals.get(), zeros.data(), n_groups);
-    const Output<bf16> out(n * width);
-    kernel({device_queries.get(), contexts.cache(), device_lengths.get(), device_lanes.get(),
-            contexts.tables(), contexts.table_width, int(n), shape, partials.get(), arrivals.get(),
-            out.get()},
-           test_stream());
-    CHECK(arrivals.read() == zeros);
-    return out.read();
+    const DecodeCase decode(contexts, rows, queries, chosen);
+    kernel(decode.args(), test_stream());
+    return decode.out();
 }
 
 /// A row's result alone and beside others, in any place; but padding's, which is nothing.
 void check_few_bits(Random& random, const Contexts& contexts, const std::vector<Row>& rows,
                     const std::vector<bf16_t>& queries, const std::vector<bf16_t>& all) {
     const size_t width = size_t(contexts.shape.q_dim());
-    for (int n = 1; n <= 8; n++) {
+    for (int n = 1; n <= std::min(int(rows.size()), kMaxFewRows); n++) {
         CAPTURE(n);
         std::vector<int32_t> chosen = random.permutation(int(rows.size()));
         chosen.resize(size_t(n));
@@ -190,7 +212,8 @@ void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<
     // More rows, of short contexts, so that the kernel for many takes each of its ways.
     for (int i = n_own; i < 200; i++) {
         const int lane = random.below(int(lengths.size()));
-        const int seen = 1 + random.below(std::min(lengths[size_t(lane)], 600));
+        const int most = is_quick() ? 20 : 600;
+        const int seen = 1 + random.below(std::min(lengths[size_t(lane)], most));
         rows.push_back({lane, i % 50 == 49 ? 0 : seen});
     }
     const auto queries = make_queries(random, contexts, rows);
@@ -220,6 +243,52 @@ void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<
         }
     }
 }
+
+/// The product that follows attention, and the stream that it is added to.
+class AfterAttention {
+  public:
+    AfterAttention(Random& random, HeadShape shape, int width, int n_rows)
+        : width_(size_t(width)),
+          k_(shape.q_dim()),
+          hidden_(random.floats(size_t(n_rows) * width_, 3)),
+          weights_(to_device(random.bf16s(width_ * size_t(k_), 1 / std::sqrt(float(k_))))),
+          norm_(to_device(random.floats(width_, 0.3f, 1))) {}
+
+    struct Result {
+        std::vector<float> hidden, squares;
+        std::vector<bf16_t> x;
+    };
+    /// What launch(weights, stream) makes of n rows.
+    template <class Launch>
+    Result run(int n, Launch launch) const {
+        const size_t size = size_t(n) * width_;
+        Output<float> hidden(size), squares(size / 8);
+        Output<bf16> x(size);
+        upload(hidden.get(), hidden_.data(), size);
+        launch(RowWeights{weights_.get(), int(width_), k_},
+               RowStream{hidden.get(), norm_.get(), x.get(), squares.get()});
+        return {hidden.read(), squares.read(), x.read()};
+    }
+    /// Whether the two are the same in the rows that have a context.
+    bool same(const Result& a, const Result& b, const std::vector<Row>& rows) const {
+        bool is_same = true;
+        for (size_t row = 0; row < rows.size(); row++) {
+            if (rows[row].context == 0) continue;
+            const size_t at = row * width_;
+            is_same &= same_bits(&a.hidden[at], &b.hidden[at], width_);
+            is_same &= same_bits(&a.squares[at / 8], &b.squares[at / 8], width_ / 8);
+            is_same &= same_bits(&a.x[at], &b.x[at], width_);
+        }
+        return is_same;
+    }
+
+  private:
+    size_t width_;
+    int k_;
+    std::vector<float> hidden_;
+    DeviceBuffer<bf16> weights_;
+    DeviceBuffer<float> norm_;
+};
 
 /// A run of queries at the end of its lane's context.
 struct Run {
@@ -277,6 +346,7 @@ struct AttentionShape {
     bool is_published;  // then long contexts too
 };
 std::vector<AttentionShape> attention_shapes() {
+    if (is_quick()) return {{{14, 2, 64}, false}, {{5, 1, 128}, false}};
     std::vector<AttentionShape> shapes = {
         {{14, 2, 64}, true}, {{12, 2, 128}, true}, {{28, 4, 128}, true}};
     for (int head_dim : {64, 128})
@@ -304,13 +374,59 @@ void for_each_shape(Test test) {
 
 TEST_CASE("attention: one query a row over contexts of any length") {
     DecodeTallies tallies;
-    if (!can_attend_few()) MESSAGE("not enough shared memory for decode_attention_few");
+    if (!can_attend_few()) MESSAGE("no clusters for decode_attention_few");
     for_each_shape([&](const AttentionShape& shape, Kind kind, Random& random) {
-        std::vector<int> lengths = {1, 15, 16, 17, 31, 127, 512, 513, 2047, 2048, 2049, 5000};
-        // Beyond 64 parts of what shared memory holds at once, 49152 tokens or half of that.
-        if (shape.is_published) lengths.push_back(shape.heads.head_dim == 64 ? 50000 : 33000);
+        std::vector<int> lengths = {1, 17, 127, 1025, kPartTokens + 1};
+        if (!is_quick())
+            lengths.insert(lengths.end(),
+                           {15, 16, 31, 512, 513, 2047, 2048, 2049, 5000, kPartTokens});
+        // Beyond kMaxParts parts of the least length.
+        if (shape.is_published) lengths.push_back(kMaxParts * kPartTokens + 5000);
         check_decode(random, shape.heads, kind, lengths, tallies);
     });
+}
+
+TEST_CASE("attention: fused with the product after it, the bits of the two kernels") {
+    const HeadShape shape{14, 2, 64};
+    const int width = 896;
+    if (!can_attend_and_add(shape, width)) {
+        MESSAGE("no clusters of sixteen blocks for attend_and_add");
+        return;
+    }
+    const uint64_t seed = test_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    std::vector<int> lengths = {1, 17, 1025, kPartTokens + 1};
+    if (!is_quick())
+        lengths.insert(lengths.end(),
+                       {16, 1023, 1024, kPartTokens - 1, kPartTokens, 1 + random.below(kPartTokens),
+                        kMaxParts * kPartTokens + 1 + random.below(5000)});
+    const Contexts contexts(random, shape, Kind::random, lengths);
+    std::vector<Row> rows = {{0, 0}};
+    for (size_t lane = 0; lane < lengths.size(); lane++) rows.push_back({int(lane), lengths[lane]});
+    const auto queries = make_queries(random, contexts, rows);
+    const int n_rows = int(rows.size());
+    const AfterAttention after(random, shape, width, n_rows);
+    auto check = [&](const std::vector<int32_t>& chosen) {
+        const DecodeCase pair(contexts, rows, queries, chosen),
+            fused(contexts, rows, queries, chosen);
+        std::vector<Row> chosen_rows;
+        for (int32_t row : chosen) chosen_rows.push_back(rows[size_t(row)]);
+        const int n = int(chosen.size());
+        const auto expected = after.run(n, [&](RowWeights weights, RowStream stream) {
+            decode_attention_few(pair.args(), test_stream());
+            add_rows(weights, pair.args().out, stream, n, test_stream());
+        });
+        const auto found = after.run(n, [&](RowWeights weights, RowStream stream) {
+            attend_and_add(fused.args(), weights, stream, test_stream());
+        });
+        CHECK(after.same(expected, found, chosen_rows));
+    };
+    for (int row = 0; row < n_rows; row++) {
+        CAPTURE(rows[size_t(row)].context);
+        check({row});
+    }
+    check(random.permutation(n_rows));
 }
 
 TEST_CASE("attention: runs of queries over what came before, however they are cut") {
@@ -320,6 +436,7 @@ TEST_CASE("attention: runs of queries over what came before, however they are cu
                                  {15, 3},   {31, 33}, {100, 70},  {126, 2},  {511, 2}, {512, 1},
                                  {2046, 3}, {0, 130}, {2040, 40}, {4990, 33}};
         if (shape.is_published) runs.push_back({0, 513}), runs.push_back({32980, 20});
+        if (is_quick()) runs.resize(8);
         check_prefill(random, shape.heads, kind, runs, tally);
     });
 }

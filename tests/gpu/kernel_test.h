@@ -25,6 +25,12 @@ inline uint64_t test_seed() {
     return given ? std::strtoull(given, nullptr, 10) : std::random_device{}();
 }
 
+/// QWEND_QUICK: fewer shapes and rows, every kernel still, for tools that make one take a thousand
+/// times as long (tests/gpu/sanitize).
+inline bool is_quick() {
+    return std::getenv("QWEND_QUICK") != nullptr;
+}
+
 /// Random numbers that many threads can make. Source: Steele et al. 2014 (SplitMix64).
 class Random {
   public:
