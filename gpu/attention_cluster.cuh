@@ -127,7 +127,8 @@ class WarpTiles {
           own_(int(threadIdx.x) / kWarp * kBlocks + rank),
           to_(to) {}
 
-    /// Copies the first tile of a part; attend() copies the others. But not if it is in `newest`.
+    /// Copies the first tile of a part; attend() copies the others. `without_newest`: unless it is
+    /// the context's last tile, which the kernel before may still be writing.
     __device__ void begin(int part, bool without_newest) {
         next_ = parts_.begin(part) + own_, end_ = parts_.end(part);
         if (!without_newest || next_ != parts_.n_tiles - 1) copy_next();

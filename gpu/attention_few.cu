@@ -20,6 +20,7 @@ __global__ void __launch_bounds__(kThreads, MIN_BLOCKS)
     // Without waiting, to make room: the cluster of the row's first part waits for all.
     if (blockIdx.z > 0 && int(blockIdx.z) >= attention.n_parts()) return;
     attention.begin();
+    // Before the wait: with kFewSharedPercent the next kernel's blocks find room beside these.
     allow_next_kernel();
     wait_for_previous_kernel();
     if (attention.n_parts() == 0) return;

@@ -28,7 +28,7 @@ struct Share {
     }
 };
 
-/// For a share all of whose steps are in flight.
+/// Chains of StepSums for a share all of whose steps are in flight.
 constexpr int chains_of(int n_steps) {
     return n_steps > 10 ? 4 : 2;
 }
