@@ -22,7 +22,7 @@ struct AddShared {
     FewShared<kHeadDim> attention;
     float received[kHeadShares][kOwnOutputs];
     __align__(16) bf16 head[kHeadDim];
-    PushBarrier barrier;
+    Barrier barrier;
 };
 
 /// The warp's rows of the weights, those of one head's columns.
@@ -90,7 +90,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     allow_next_kernel();
     if (attention.n_parts() == 0) return;
     if (is_output) out.fetch(state, output / 8, output % 8, row, true);
-    if (threadIdx.x < kWarp) shared.barrier.expect(sizeof shared.received);
+    if (threadIdx.x < kWarp) expect_pushes(shared.barrier, sizeof shared.received);
     HeadShare<kHeadDim> head;
     attention.run(scale, [&](const HeadShare<kHeadDim>& share, int) { head.merge(share); });
     if (attention.has_head()) head.write(shared.head);

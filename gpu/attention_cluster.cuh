@@ -90,7 +90,7 @@ template <int HEAD_DIM>
 struct FewShared {
     Tile<HEAD_DIM> tiles[kWarps];  // and in the memory of a warp's last one, its result
     StoredShare<HEAD_DIM> received[kBlocks];
-    PushBarrier barrier;
+    Barrier barrier;
     static_assert(sizeof(GroupResult<HEAD_DIM>) <= sizeof(Tile<HEAD_DIM>));
 
     __device__ GroupResult<HEAD_DIM>& result_of(int warp) {
@@ -206,7 +206,7 @@ class FewAttention {
     template <class Take>
     __device__ void run(float scale, Take take) {
         tiles_.copy_newest(int(blockIdx.z));
-        if (warp_ == 0) shared_.barrier.expect(sizeof shared_.received);
+        if (warp_ == 0) expect_pushes(shared_.barrier, sizeof shared_.received);
         const GroupQueries<HEAD_DIM> queries(
             a_.queries + (size_t(row_) * a_.shape.n_heads + kv_head_ * a_.shape.group()) * HEAD_DIM,
             a_.shape.group(), lane_ / 4, lane_ % 4);
@@ -300,7 +300,7 @@ class FewAttention {
             [&](int b) { return from[b].max_sum.x; }, [&](int b) { return from[b].max_sum.y; },
             [&](int b) { return from[b].out; });
         __syncwarp();
-        if (lane_ == 0) shared_.barrier.expect_again(sizeof shared_.received);
+        if (lane_ == 0) shared_.barrier.expect(sizeof shared_.received);
         return head;
     }
 

@@ -10,18 +10,18 @@ namespace {
 
 // For many rows: a block for each row and KV head, whose warps take a run of tiles each. A warp
 // goes through its tiles with an online softmax, the next tile's keys and values on their way
-// meanwhile; warps meet once, at the end.
+// meanwhile, the first one's before the kernel before has ended; warps meet once, at the end.
 
 constexpr int kWarpsWanted = 132 * 16;  // in all, to have enough in flight
 
 template <int HEAD_DIM, int WARPS>
 __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs a, float scale) {
     __shared__ GroupResult<HEAD_DIM> results[WARPS];
-    wait_for_previous_kernel();
+    allow_next_kernel();
     const int kv_head = blockIdx.x, row = blockIdx.y, heads = a.shape.group();
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const int n_context = a.contexts[row];
-    if (n_context == 0) return;
+    if (n_context == 0) return wait_for_previous_kernel();
     const int n_tiles = (n_context + kBlockTokens - 1) / kBlockTokens;
     const int per_warp = (n_tiles + WARPS - 1) / WARPS;
     const int begin = warp * per_warp, end = min(begin + per_warp, n_tiles);
@@ -32,11 +32,16 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
 
     KeyFragment<HEAD_DIM> keys;
     ValueFragment<HEAD_DIM> values;
-    if (begin < end) {
-        const size_t offset = offset_of(begin);
+    auto load = [&](int tile) {
+        const size_t offset = offset_of(tile);
         keys.load(a.cache.keys + offset, g, t);
         values.load(a.cache.values + offset, g, t);
-    }
+    };
+    // Only the newest key is of the kernel before; tables and contexts are older.
+    const bool is_early = begin < end && begin + 1 < n_tiles;
+    if (is_early) load(begin);
+    wait_for_previous_kernel();
+    if (begin < end && !is_early) load(begin);
     const GroupQueries<HEAD_DIM> queries(
         a.queries + (size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM, heads, g, t);
 
@@ -45,11 +50,7 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
         float scores[4];
         score_group<HEAD_DIM>(scores, queries, keys, tile * kBlockTokens, n_context, scale, g);
         const ValueFragment<HEAD_DIM> now = values;
-        if (tile + 1 < end) {
-            const size_t offset = offset_of(tile + 1);
-            keys.load(a.cache.keys + offset, g, t);
-            values.load(a.cache.values + offset, g, t);
-        }
+        if (tile + 1 < end) load(tile + 1);
         running.take(scores, now);
     }
     running.finish();
@@ -72,8 +73,9 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
 
 template <int HEAD_DIM, int WARPS>
 void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
-    launch_dependent(many_kernel<HEAD_DIM, WARPS>, {dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp},
-                     stream, a, log2_scale(HEAD_DIM));
+    LaunchShape shape{dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp};
+    shape.shared_percent = kManySharedPercent;
+    launch_dependent(many_kernel<HEAD_DIM, WARPS>, shape, stream, a, log2_scale(HEAD_DIM));
 }
 
 }  // namespace

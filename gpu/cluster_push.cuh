@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstdint>
+#include "gpu/barrier.cuh"
 
 // How the blocks of a cluster hand each other results: a block pushes values into another's shared
 // memory, where a barrier counts the bytes that have come. No fence is needed, which under load
@@ -8,10 +8,6 @@
 // Source: PTX ISA, st.async and mbarrier.
 
 namespace qwend {
-
-__device__ inline uint32_t shared_address(const void* at) {
-    return uint32_t(__cvta_generic_to_shared(at));
-}
 
 /// The same place in another block of the cluster.
 __device__ inline uint32_t address_in(const void* at, unsigned rank) {
@@ -22,50 +18,19 @@ __device__ inline uint32_t address_in(const void* at, unsigned rank) {
     return remote;
 }
 
-/// Counts what is pushed to this block. One for each use: it is not reset.
-struct PushBarrier {
-    uint64_t state;
-
-    /// By one warp, before the cluster meets for the first time.
-    __device__ void expect(uint32_t n_bytes) {
-#if __CUDA_ARCH__ >= 900
-        const bool is_first = threadIdx.x % 32 == 0;
-        if (is_first) {
-            asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(&state))
-                         : "memory");
-            asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-        }
-        __syncwarp();
-        if (is_first) expect_again(n_bytes);
-#endif
+/// Makes `barrier` count what is pushed to this block. By one warp, before the cluster meets for
+/// the first time.
+__device__ inline void expect_pushes(Barrier& barrier, uint32_t n_bytes) {
+    if (threadIdx.x % 32 == 0) {
+        barrier.init(1);
+        Barrier::make_visible();
+        barrier.expect(n_bytes);
     }
-    /// By one thread, when the last push was waited for.
-    __device__ void expect_again(uint32_t n_bytes) {
-#if __CUDA_ARCH__ >= 900
-        asm volatile("mbarrier.arrive.expect_tx.relaxed.cta.shared::cta.b64 _, [%0], %1;" ::"r"(
-                         shared_address(&state)),
-                     "r"(n_bytes)
-                     : "memory");
-#endif
-    }
-    /// By every thread that reads what was pushed; `use` counts the expectations from 0.
-    __device__ void wait(uint32_t use) {
-#if __CUDA_ARCH__ >= 900
-        asm volatile(
-            "{\n"
-            ".reg .pred done;\n"
-            "again:\n"
-            "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-            "@!done bra again;\n"
-            "}" ::"r"(shared_address(&state)),
-            "r"(use & 1)
-            : "memory");
-#endif
-    }
-};
+    __syncwarp();
+}
 
 /// Writes to `to` of block `rank` of the cluster, and counts it at that block's barrier.
-__device__ inline void push(float2* to, float2 value, PushBarrier& barrier, unsigned rank) {
+__device__ inline void push(float2* to, float2 value, Barrier& barrier, unsigned rank) {
 #if __CUDA_ARCH__ >= 900
     asm volatile(
         "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];" ::
@@ -74,13 +39,32 @@ __device__ inline void push(float2* to, float2 value, PushBarrier& barrier, unsi
         : "memory");
 #endif
 }
-__device__ inline void push(float* to, float value, PushBarrier& barrier, unsigned rank) {
+__device__ inline void push(float* to, float value, Barrier& barrier, unsigned rank) {
 #if __CUDA_ARCH__ >= 900
     asm volatile(
         "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.f32 [%0], %1, [%2];" ::"r"(
             address_in(to, rank)),
         "f"(value), "r"(address_in(&barrier.state, rank))
         : "memory");
+#endif
+}
+
+/// Many bytes, a multiple of 16, by the copy engine, which reads them later: they were shown to it,
+/// and the block stays until they have come. By one thread.
+__device__ inline void push_bytes(void* to, const void* from, uint32_t n_bytes, Barrier& barrier,
+                                  unsigned rank) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes "
+        "[%0], [%1], %2, [%3];" ::"r"(address_in(to, rank)),
+        "r"(shared_address(from)), "r"(n_bytes), "r"(address_in(&barrier.state, rank))
+        : "memory");
+#endif
+}
+/// What the calling thread wrote to shared memory, to the copy engine.
+__device__ inline void show_to_copies() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
 }
 

@@ -46,14 +46,18 @@ bool device_lost() {
     return lost;
 }
 
-bool has_dependent_launch() {
-    static const bool has = [] {
-        int device = 0, major = 0;
+int compute_major() {
+    static const int major = [] {
+        int device = 0, found = 0;
         CUDA_CHECK(cudaGetDevice(&device));
-        CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
-        return major >= 9;
+        CUDA_CHECK(cudaDeviceGetAttribute(&found, cudaDevAttrComputeCapabilityMajor, device));
+        return found;
     }();
-    return has;
+    return major;
+}
+
+bool has_dependent_launch() {
+    return compute_major() >= 9;
 }
 
 }  // namespace qwend

@@ -35,6 +35,8 @@ bool device_lost();
             ::qwend::cuda_fault(error_, #call, __FILE__, __LINE__); \
     } while (0)
 
+/// Major compute capability of the current device: 9 of sm_90.
+int compute_major();
 /// Whether the current device starts dependent kernels early (sm_90).
 bool has_dependent_launch();
 

@@ -50,7 +50,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
-      few_rows_(max_few_rows(c.hidden_size)),
+      fused_rows_(can_multiply_many() ? max_many_rows(c.hidden_size) : kRowTile),
       few_attention_(can_attend_few()),
       attends_and_adds_(can_attend_and_add(shape_, c.hidden_size)),
       deterministic_(deterministic),
@@ -84,9 +84,15 @@ KvCache Forward::cache_of(int layer) const {
     return {keys, keys + cache_elements_};
 }
 
-/// Whether that many rows take the kernels of rows.h: faster there, or the same bits are wanted.
-bool Forward::takes_rows(int n) const {
-    return deterministic_ || n <= few_rows_;
+/// Whether that many rows take fused products: faster there, or the same bits are wanted.
+bool Forward::is_fused(int n) const {
+    return deterministic_ || n <= fused_rows_;
+}
+
+/// Those that are the faster ones for n rows, or the same for all.
+const RowProducts& Forward::products(int n) const {
+    const bool few = deterministic_ ? !can_multiply_many() : n <= kRowTile;
+    return few ? kFewProducts : kManyProducts;
 }
 
 DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardState& state,
@@ -99,7 +105,7 @@ DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardStat
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
                      cudaStream_t stream) {
     if (in.n_decode > 0) {
-        const auto decode_attention = few_attention_ && in.n_tokens <= few_rows_
+        const auto decode_attention = few_attention_ && in.n_tokens <= kMaxFewRows
                                           ? decode_attention_few
                                           : decode_attention_many;
         decode_attention(decode_args(in, state, layer), stream);
@@ -110,29 +116,30 @@ void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
                           stream);
 }
 
-void Forward::launch_rows_layer(const StepInputs& in, const ForwardState& state, int layer,
-                                cudaStream_t stream) {
+void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
+                                 cudaStream_t stream) {
     const DeviceLayer& l = weights_.layers()[size_t(layer)];
     const bool is_last = layer + 1 == config_.n_layers;
     const float* next_norm =
         is_last ? weights_.final_norm() : weights_.layers()[size_t(layer) + 1].input_norm;
-    const RowInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
+    const int n = in.n_tokens;
+    const RowProducts& p = products(n);
+    const RowInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps, p.square_width};
     auto residual = [&](const float* norm) {
         return RowStream{hidden_.get(), norm, normed_.get(), squares_.get()};
     };
-    const int n = in.n_tokens;
-    qkv_rows({l.qkv, normed, l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(),
-              cache_of(layer)},
-             n, stream);
+    p.qkv({l.qkv, normed, l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(),
+           cache_of(layer)},
+          n, stream);
     const RowStream attended = residual(l.post_attention_norm);
     if (in.one_short_row && attends_and_adds_) {
         attend_and_add(decode_args(in, state, layer), l.o, attended, stream);
     } else {
         attend(in, state, layer, stream);
-        add_rows(l.o, inner_.get(), attended, n, stream);
+        p.add(l.o, inner_.get(), attended, n, stream);
     }
-    gate_up_rows(l.gate_up, normed, inner_.get(), n, stream);
-    add_rows(l.down, inner_.get(), residual(next_norm), n, stream);
+    p.gate_up(l.gate_up, normed, inner_.get(), n, stream);
+    p.add(l.down, inner_.get(), residual(next_norm), n, stream);
 }
 
 void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
@@ -156,28 +163,32 @@ void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
     if (in.n_sampled == 0) return;
     const RowWeights& head = weights_.lm_head();
     const float eps = config_.rms_norm_eps;
+    const int n = in.n_sampled;
     const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
-    if (takes_rows(in.n_tokens))
-        return logits_rows(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(),
-                           in.n_sampled, stream);
-    rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, in.n_sampled, config_.hidden_size,
-            normed_.get(), stream);
-    if (takes_rows(in.n_sampled))
-        logits_rows(head, {normed_.get(), nullptr, eps}, logits_.get(), in.n_sampled, stream);
+    const RowProducts& p = products(n);
+    // Norm by norm wherever the rows come from, if bits are to be the same.
+    if (!deterministic_ && is_fused(in.n_tokens) && (!rows || &p == &kFewProducts))
+        return p.logits(
+            head, {normed_.get(), squares_.get(), eps, products(in.n_tokens).square_width, rows},
+            logits_.get(), n, stream);
+    rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, n, config_.hidden_size, normed_.get(),
+            stream);
+    if (is_fused(n))
+        p.logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
     else
-        gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, in.n_sampled, stream);
+        gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
 }
 
 void Forward::launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream) {
-    const bool rows = takes_rows(in.n_tokens);
+    const bool fused = is_fused(in.n_tokens);
     embed({in.updates, in.n_updates, state.block_tables, in.tokens, in.positions, state.last_tokens,
            weights_.embedding(), inv_freq_.get(), rope_scale_, in.n_tokens, config_.hidden_size,
            config_.head_dim, hidden_.get(), rotations_.get(), weights_.layers()[0].input_norm,
-           rows ? normed_.get() : nullptr, squares_.get()},
+           fused ? normed_.get() : nullptr, squares_.get(), products(in.n_tokens).square_width},
           stream);
     for (int layer = 0; layer < config_.n_layers; layer++) {
-        if (rows)
-            launch_rows_layer(in, state, layer, stream);
+        if (fused)
+            launch_fused_layer(in, state, layer, stream);
         else
             launch_gemm_layer(in, state, layer, stream);
     }

@@ -2,6 +2,7 @@
 
 #include "gpu/device_weights.h"
 #include "gpu/gemm.h"
+#include "gpu/rows_many.h"
 #include "gpu/sample.h"
 #include "model/rope.h"
 
@@ -30,13 +31,14 @@ struct ForwardState {
     int32_t* last_tokens;  // (lanes)
 };
 
-/// The transformer on the device: activations, the KV cache, and the order of the kernels. Few rows
-/// take the kernels that read weights at memory speed, more take cuBLASLt.
+/// The transformer on the device: activations, the KV cache, and the order of the kernels. Up to
+/// kRowTile rows take the fused products of rows.h, more those of rows_many.h (on sm_90, as far as
+/// they are faster), the rest cuBLASLt.
 ///
-/// Rows of a decode step of up to max_few_rows have the same bits whatever rows are beside them (on
+/// Rows of a decode step of up to kRowTile have the same bits whatever rows are beside them (on
 /// a device with clusters of blocks, sm_90). Otherwise the number of rows may change the low bits:
-/// cuBLASLt chooses by it how to add, and attention of decode adds in another order than that of
-/// prefill. `deterministic` takes one way for all rows, at some cost.
+/// it chooses the products, cuBLASLt's order of additions, and how attention of decode cuts a
+/// context. `deterministic` takes one way for all rows, at some cost.
 class Forward {
   public:
     /// `n_blocks` KV blocks. Throws BackendFault.
@@ -56,12 +58,13 @@ class Forward {
 
   private:
     KvCache cache_of(int layer) const;
-    bool takes_rows(int n) const;
+    bool is_fused(int n) const;
+    const RowProducts& products(int n) const;
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, cudaStream_t stream);
-    void launch_rows_layer(const StepInputs& in, const ForwardState& state, int layer,
-                           cudaStream_t stream);
+    void launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
+                            cudaStream_t stream);
     void launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
                            cudaStream_t stream);
     void launch_head(const StepInputs& in, cudaStream_t stream);
@@ -69,7 +72,7 @@ class Forward {
     const ModelConfig& config_;
     const DeviceWeights& weights_;
     HeadShape shape_;
-    int max_sequences_, few_rows_;
+    int max_sequences_, fused_rows_;  // the most of either
     bool few_attention_, attends_and_adds_, deterministic_;
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;

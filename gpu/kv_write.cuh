@@ -5,6 +5,13 @@
 
 namespace qwend {
 
+/// RoPE of one pair, by (cos, sin) of its position.
+__device__ inline void rotate_pair(float& low, float& high, float2 rotation) {
+    const float rotated = low * rotation.x - high * rotation.y;
+    high = high * rotation.x + low * rotation.y;
+    low = rotated;
+}
+
 /// Where one pair (i, i + head_dim / 2) of a head of q, k, v goes.
 struct QkvPlace {
     bf16* low = nullptr;
@@ -13,11 +20,7 @@ struct QkvPlace {
 
     /// `rotation`: (cos, sin) of the pair and position.
     __device__ void write(float low_value, float high_value, float2 rotation) const {
-        if (rotates) {
-            const float rotated = low_value * rotation.x - high_value * rotation.y;
-            high_value = high_value * rotation.x + low_value * rotation.y;
-            low_value = rotated;
-        }
+        if (rotates) rotate_pair(low_value, high_value, rotation);
         low[0] = __float2bfloat16_rn(low_value);
         low[high_offset] = __float2bfloat16_rn(high_value);
     }

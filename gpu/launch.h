@@ -10,6 +10,9 @@ namespace qwend {
 /// others.
 inline constexpr int kFewSharedPercent = 60;
 
+/// The same in a step of more rows: all that the products of rows_many.h can have.
+inline constexpr int kManySharedPercent = 100;
+
 struct LaunchShape {
     dim3 grid;
     int n_threads;            // of a block

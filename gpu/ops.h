@@ -16,7 +16,7 @@ using bf16 = __nv_bfloat16;
 
 inline constexpr int kBlockTokens = 16;   // of a KV block: a tile of the tensor cores
 inline constexpr int kMaxGroup = 8;       // query heads of a KV head: half such a tile
-inline constexpr int kMaxFewRows = 16;    // of a step whose kernels are made for latency
+inline constexpr int kMaxFewRows = 16;    // that decode_attention_few is the faster one for
 inline constexpr int kPartTokens = 4096;  // a context up to this long is not cut
 inline constexpr int kMaxParts = 16;      // that a longer one is cut into
 
@@ -60,7 +60,8 @@ struct EmbedArgs {
     float2* rotations;
     const float* norm;  // (width) the next three as RowStream of rows.h
     bf16* x;            // (n, width); null: not wanted
-    float* squares;     // (n, width / 8)
+    float* squares;     // (n, width / square_width, rounded up)
+    int square_width;   // 8 or 64
 };
 void embed(const EmbedArgs& args, cudaStream_t stream);
 

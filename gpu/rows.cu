@@ -7,33 +7,26 @@ namespace qwend {
 
 namespace {
 
-// A block makes a tile of outputs, 16 weight rows (or 8) for one or two times 8 rows of input; each
-// of its warps takes a share of k.
+// A block makes a tile of outputs, 16 weight rows (or 8) for 8 rows of input; each of its warps
+// takes a share of k.
 
 // Of the products whose k is the width of the stream.
 constexpr int kWarps = 4;
 constexpr int kAhead = 7;  // steps of k whose weights a warp has in flight
-static_assert(kMaxFewRows == 2 * kRowTile);
 
-template <int WARPS, int EIGHTS, class Tile>
+template <int WARPS, class Tile>
 struct TileSums {
-    static constexpr int kColumns = EIGHTS * kRowTile;  // rows of input
-    float of_warp[WARPS][Tile::kHasHigh ? 16 : 8][kColumns + 1];
-    float scales[kColumns];  // of a row of x: 1 / rms
+    float of_warp[WARPS][Tile::kHasHigh ? 16 : 8][kRowTile + 1];
+    float scales[kRowTile];  // of a row of x: 1 / rms
 
     /// What the warp's mma left: see mma() for who has what.
     template <int CHAINS>
-    __device__ void put(int warp, int g, int t, const StepSums<CHAINS> (&sums)[EIGHTS]) {
+    __device__ void put(int warp, int g, int t, const StepSums<CHAINS>& sums) {
         auto& own = of_warp[warp];
-#pragma unroll
-        for (int e = 0; e < EIGHTS; e++) {
-            const int column = e * kRowTile + 2 * t;
-            float sum[4];
-            sums[e].total(sum);
-            own[g][column] = sum[0], own[g][column + 1] = sum[1];
-            if constexpr (Tile::kHasHigh)
-                own[g + 8][column] = sum[2], own[g + 8][column + 1] = sum[3];
-        }
+        float sum[4];
+        sums.total(sum);
+        own[g][2 * t] = sum[0], own[g][2 * t + 1] = sum[1];
+        if constexpr (Tile::kHasHigh) own[g + 8][2 * t] = sum[2], own[g + 8][2 * t + 1] = sum[3];
     }
     /// Weight rows low + i and high + i times row `column` of x, the warps' in order.
     __device__ float2 total(int i, int column) const {
@@ -47,45 +40,39 @@ struct TileSums {
     }
 };
 
-/// Where a thread reads x: row g of every eight, from the warp's share on.
-template <int EIGHTS>
-class InputRows {
+/// Where a thread reads x: row g of the eight, from the warp's share on.
+class InputRow {
   public:
-    __device__ InputRows(const RowInput& input, int first_row, int n_rows, int k, int begin) {
+    __device__ InputRow(const RowInput& input, int first_row, int n_rows, int k, int begin) {
         const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-#pragma unroll
-        for (int e = 0; e < EIGHTS; e++) {
-            const int row = e * kRowTile + g;
-            is_row_[e] = row < n_rows;
-            const int source = input.source(first_row + (is_row_[e] ? row : 0));
-            from_[e] = input.x + size_t(source) * k + begin * kDepth + 8 * t;
-        }
+        is_row_ = g < n_rows;
+        const int source = input.source(first_row + (is_row_ ? g : 0));
+        from_ = input.x + size_t(source) * k + begin * kDepth + 8 * t;
     }
-    __device__ uint4 load(int e, int step) const {
-        if (!is_row_[e]) return {};
-        return *reinterpret_cast<const uint4*>(from_[e] + step * kDepth);
+    __device__ uint4 load(int step) const {
+        if (!is_row_) return {};
+        return *reinterpret_cast<const uint4*>(from_ + step * kDepth);
     }
 
   private:
-    const bf16* from_[EIGHTS];
-    bool is_row_[EIGHTS];
+    const bf16* from_;
+    bool is_row_;
 };
 
 /// As many warps as shares; each keeps AHEAD loads of every weight row in flight. EXACT: that is
 /// all of its share.
-template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, int EIGHTS, class Tile>
+template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Tile>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     rows_kernel(RowWeights weights, int n_rows, RowInput input, Tile out) {
-    using Sums = TileSums<WARPS, EIGHTS, Tile>;
-    __shared__ Sums sums;
+    __shared__ TileSums<WARPS, Tile> sums;
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-    const int tile = blockIdx.x, first_row = blockIdx.y * Sums::kColumns;
+    const int tile = blockIdx.x, first_row = blockIdx.y * kRowTile;
     const TileRows rows = out.rows(tile);
     const int k = weights.k;
     const Share share(warp, WARPS, k);
     const bf16* low = weights.data + size_t(rows.low + g) * k + share.begin * kDepth + 8 * t;
     const bf16* high = weights.data + size_t(rows.high + g) * k + share.begin * kDepth + 8 * t;
-    const int n_here = min(Sums::kColumns, n_rows - first_row);
+    const int n_here = min(kRowTile, n_rows - first_row);
 
     allow_next_kernel();
     uint4 low_ahead[AHEAD], high_ahead[AHEAD] = {};
@@ -107,34 +94,27 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     wait_for_previous_kernel();
 
     out.fetch(state, tile, last_i, last_row, is_row);
-    const InputRows<EIGHTS> input_rows(input, first_row, n_here, k, share.begin);
-    StepSums<EXACT ? chains_of(AHEAD) : 1> step_sums[EIGHTS];
+    const InputRow input_row(input, first_row, n_here, k, share.begin);
+    StepSums<EXACT ? chains_of(AHEAD) : 1> step_sums;
     // Steps whose loads of x are in flight: all of them, unless the registers would not do.
-    constexpr int kTogether = EIGHTS > 1                     ? 2
-                              : AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2
-                                                             : AHEAD;
+    constexpr int kTogether = AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2 : AHEAD;
     int begin = 0;  // of a round of AHEAD steps
     do {
 #pragma unroll
         for (int first = 0; first < AHEAD; first += kTogether) {
-            uint4 x[kTogether][EIGHTS];
+            uint4 x[kTogether];
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 const int step = begin + first + i;
                 const bool is_step = first + i < AHEAD && (EXACT || step < share.n);
-#pragma unroll
-                for (int e = 0; e < EIGHTS; e++)
-                    x[i][e] = is_step ? input_rows.load(e, step) : uint4{};
+                x[i] = is_step ? input_row.load(step) : uint4{};
             }
             if (first == 0 && (EXACT || begin == 0))
                 scale_rows<WARPS>(sums.scales, input, first_row, n_here, k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;
-#pragma unroll
-                for (int e = 0; e < EIGHTS; e++)
-                    step_sums[e].add(first + i, low_ahead[first + i], high_ahead[first + i],
-                                     x[i][e]);
+                step_sums.add(first + i, low_ahead[first + i], high_ahead[first + i], x[i]);
                 if (!EXACT) load_weights(first + i, begin + first + i + AHEAD);
             }
         }
@@ -142,45 +122,32 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     } while (!EXACT && begin < share.n);
     sums.put(warp, g, t, step_sums);
     __syncthreads();
-    static_assert(WARPS * kWarp >= 8 * Sums::kColumns);
-    if (last_column >= Sums::kColumns) return;
+    static_assert(WARPS * kWarp >= 8 * kRowTile);
+    if (last_column >= kRowTile) return;
     const float2 total = sums.total(last_i, last_column);
     out.finish(state, tile, last_i, last_row, is_row, total.x, total.y);
 }
 
-template <int WARPS, int AHEAD, int MIN_BLOCKS, int EIGHTS, class Tile>
-void launch_eights(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
-    constexpr int kColumns = EIGHTS * kRowTile;
-    const dim3 grid(weights.n / (Tile::kHasHigh ? 16 : 8), (n_rows + kColumns - 1) / kColumns);
-    LaunchShape shape{grid, WARPS * kWarp};
-    if (weights.k != WARPS * AHEAD * kDepth)
-        return launch_dependent(rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, EIGHTS, Tile>, shape,
-                                stream, weights, n_rows, input, tile);
-    shape.shared_percent = kFewSharedPercent;
-    launch_dependent(rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, EIGHTS, Tile>, shape, stream,
-                     weights, n_rows, input, tile);
-}
-
 template <int WARPS, int AHEAD, int MIN_BLOCKS, class Tile>
 void launch_rows(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
-    if (n_rows <= kRowTile)
-        launch_eights<WARPS, AHEAD, MIN_BLOCKS, 1>(weights, input, n_rows, tile, stream);
-    else
-        launch_eights<WARPS, AHEAD, MIN_BLOCKS, 2>(weights, input, n_rows, tile, stream);
+    const dim3 grid(weights.n / (Tile::kHasHigh ? 16 : 8), (n_rows + kRowTile - 1) / kRowTile);
+    LaunchShape shape{grid, WARPS * kWarp};
+    if (weights.k != WARPS * AHEAD * kDepth)
+        return launch_dependent(rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, Tile>, shape, stream,
+                                weights, n_rows, input, tile);
+    shape.shared_percent = kFewSharedPercent;
+    launch_dependent(rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, Tile>, shape, stream, weights,
+                     n_rows, input, tile);
 }
 
 }  // namespace
-
-int max_few_rows(int hidden_size) {
-    return hidden_size <= kWarps * kAhead * kDepth ? kMaxFewRows : kRowTile;
-}
 
 void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream) {
     launch_rows<kWarps, kAhead, 4>(args.weights, args.input, n_rows, QkvTile{args}, stream);
 }
 
 void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream) {
-    const RowInput input{x, nullptr, 0, nullptr};
+    const RowInput input{x, nullptr, 0};
     const AddTile tile{out, weights.n};
     if (weights.k == kHeadShares * kHeadSteps * kDepth)
         launch_rows<kHeadShares, kHeadSteps, 2>(weights, input, n_rows, tile, stream);

@@ -4,20 +4,17 @@
 
 namespace qwend {
 
-/// The matrix products of a few rows (decode of up to max_few_rows sequences), each fused with what
+/// The matrix products of a few rows (decode of up to kRowTile sequences), each fused with what
 /// surrounds it. Weights are read once, at memory speed: every warp has all of its weights in
 /// flight before it waits for the kernel before it, since weights depend on nothing. More rows work
-/// too, sixteen at a time. A row's result has the same bits whatever rows are beside it: the order
+/// too, eight at a time. A row's result has the same bits whatever rows are beside it: the order
 /// of additions is fixed by the shape alone.
 ///
 /// RMSNorm is spread over the kernels around it. Whoever writes the residual stream also writes it
-/// times the next norm's weights, in bf16, and sums of squares of eight columns at a time; whoever
+/// times the next norm's weights, in bf16, and sums of squares of a few columns at a time; whoever
 /// multiplies by it scales its sums by 1 / rms, which is one number a row.
 inline constexpr int kRowTile = 8;
-
-/// Up to how many rows that is faster than cuBLASLt: eight, or kMaxFewRows where a warp has all of
-/// its weights in flight at once. With 1,536 columns, where it has not, sixteen rows cost 12%.
-int max_few_rows(int hidden_size);
+inline constexpr int kFewSquareWidth = 8;  // columns of one sum of squares that add_rows makes
 
 /// A weight matrix, (n, k) row-major bf16 as published. n and k are multiples of 32.
 struct RowWeights {
@@ -28,8 +25,10 @@ struct RowWeights {
 /// The input of a product.
 struct RowInput {
     const bf16* x;         // (rows, k)
-    const float* squares;  // (rows, k / 8) of the residual stream; null: x is normed already
+    const float* squares;  // (rows, k / square_width, rounded up) of the residual stream; null: x
+                           // is normed already
     float eps;
+    int square_width = kFewSquareWidth;
     const int32_t* row_of = nullptr;  // see source(); null: every row is its own
 
     /// The row of x and squares that row i is.
@@ -41,7 +40,7 @@ struct RowStream {
     float* hidden;           // (rows, width)
     const float* next_norm;  // (width)
     bf16* next_x;            // (rows, width) hidden * next_norm
-    float* squares;          // (rows, width / 8)
+    float* squares;          // (rows, width / 8), or as the product says
 };
 
 /// q, k, v = norm(x) · Wᵀ + bias, rotated; queries (rows, q_dim), keys and values to the cache.

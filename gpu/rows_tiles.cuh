@@ -14,8 +14,7 @@
 
 namespace qwend {
 
-inline constexpr int kDepth = 32;       // of k, one step: two of mma
-inline constexpr int kSquareWidth = 8;  // columns of one sum of squares
+inline constexpr int kDepth = 32;  // of k, one step: two of mma
 
 /// The steps of k of one share.
 struct Share {
@@ -98,9 +97,9 @@ struct AddTile {
         }
         float square = x * x;
 #pragma unroll
-        for (int offset = 1; offset < kSquareWidth; offset *= 2)
+        for (int offset = 1; offset < kFewSquareWidth; offset *= 2)
             square += __shfl_xor_sync(0xffffffffu, square, offset);
-        if (is_row && i == 0) out.squares[size_t(row) * (n / kSquareWidth) + tile] = square;
+        if (is_row && i == 0) out.squares[size_t(row) * (n / kFewSquareWidth) + tile] = square;
     }
 };
 
@@ -142,7 +141,7 @@ struct LogitsTile {
 template <int WARPS, int N>
 __device__ void scale_rows(float (&scales)[N], const RowInput& input, int first_row, int n_rows,
                            int k) {
-    const int n = input.squares ? k / kSquareWidth : 0;
+    const int n = input.squares ? (k + input.square_width - 1) / input.square_width : 0;
     auto squares_of = [&](int row) {
         return input.squares + size_t(input.source(first_row + row)) * n;
     };

@@ -1,12 +1,13 @@
 // The CUDA backend's steps beside their ceilings: decode of batches against reading the weights and
 // the cache once, prefill against the rate of its products. usage: bench-gpu_engine CHECKPOINT
-// [STREAMS]
+// [STREAMS] [deterministic]
 
 #include <cuda_runtime.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
+#include <string>
 #include <vector>
 
 #include "gpu/cuda.h"
@@ -130,11 +131,18 @@ double prefill_seconds(Backend& backend, int n) {
 int main(int argc, char** argv) {
     if (argc < 2) return 64;
     std::vector<int> streams = {1, 2, 4, 8, 16, 32, 64, 128, 256};
-    if (argc > 2) streams = {std::atoi(argv[2])};
+    bool deterministic = false;
+    for (int i = 2; i < argc; i++) {
+        if (std::string(argv[i]) == "deterministic")
+            deterministic = true;
+        else
+            streams = {std::atoi(argv[i])};
+    }
     const double bandwidth = copy_bandwidth();
     auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(argv[1]));
     BackendOptions options;
     options.max_sequences = 256, options.max_step_tokens = 4096, options.max_context = 32768;
+    options.deterministic = deterministic;
     const double began = seconds();
     auto backend = make_cuda_backend(checkpoint, 0, options);
     const BackendInfo& info = backend->info();

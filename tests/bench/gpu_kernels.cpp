@@ -1,7 +1,8 @@
 // Every kernel in the shapes of a published checkpoint, each beside the ceiling measured in the
 // same run: reading memory once, or the best large product. Weights and caches are taken in turn
 // from copies that the L2 cache cannot hold; activations stay in it, as they do in a step. A
-// percentage above 100 is what the L2 cache gave. usage: bench-gpu_kernels [SHAPE]
+// percentage above 100 is what the L2 cache gave. usage: bench-gpu_kernels [SHAPE [KIND]]; KIND:
+// few, many, gemm, decode, prefill, elementwise or sampling
 
 #include <fmt/core.h>
 
@@ -11,7 +12,7 @@
 
 #include "gpu/gemm.h"
 #include "gpu/lanes.h"
-#include "gpu/rows.h"
+#include "gpu/rows_many.h"
 #include "gpu_ceiling.h"
 #include "gpu_timer.h"
 #include "shapes.h"
@@ -79,18 +80,21 @@ struct Matrix {
 class KernelBench {
   public:
     explicit KernelBench(const PublishedShape& shape);
-    void run() {
-        rows_kernels();
-        products();
-        decode_attention();
-        prefill();
-        elementwise();
-        sampling();
+    /// All of them, or those of one kind.
+    void run(const std::string& kind) {
+        const bool all = kind.empty();
+        if (all || kind == "few") fused("few", kFewProducts);
+        if ((all || kind == "many") && can_multiply_many()) fused("many", kManyProducts);
+        if (all || kind == "gemm") products();
+        if (all || kind == "decode") decode_attention();
+        if (all || kind == "prefill") prefill();
+        if (all || kind == "elementwise") elementwise();
+        if (all || kind == "sampling") sampling();
     }
 
   private:
     void measure_ceilings();
-    void rows_kernels();
+    void fused(const std::string& kind, const RowProducts& products);
     void products();
     void decode_attention();
     void decode_attention(int rows, int context);
@@ -101,7 +105,7 @@ class KernelBench {
 
     /// Times launch(weights, stream) with another copy of the matrix each time, and prints it.
     template <class Launch>
-    void time_product(const char* kernel, Matrix m, int rows, Work work, Launch launch) {
+    void time_product(const std::string& kernel, Matrix m, int rows, Work work, Launch launch) {
         const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, cudaStream_t s) {
             launch(RowWeights{pool_.take(m.size(), i), m.n, m.k}, s);
         });
@@ -194,32 +198,34 @@ void KernelBench::measure_ceilings() {
                n_bytes >> 20, ceilings_.bytes * 1e-9, best, ceilings_.flops * 1e-12);
 }
 
-void KernelBench::rows_kernels() {
-    for (int n : kRows) {
-        const RowInput input{x_.get(), ones_.get(), kEps};
+void KernelBench::fused(const std::string& kind, const RowProducts& p) {
+    std::vector<int> counts(std::begin(kRows), std::end(kRows));
+    if (&p == &kManyProducts) counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
+    for (int n : counts) {
+        const RowInput input{x_.get(), ones_.get(), kEps, p.square_width};
         const RowStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const size_t stream_bytes = size_t(hidden_) * 10;  // read and written f32, bf16 beside it
-        time_product("qkv_rows", qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),
+        time_product("qkv, " + kind, qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),
                      [&](RowWeights w, cudaStream_t s) {
-                         qkv_rows({w,
-                                   input,
-                                   ones_.get(),
-                                   reinterpret_cast<float2*>(ones_.get()),
-                                   slots_.get(),
-                                   heads_,
-                                   y_.get(),
-                                   {keys_.get(), values_.get()}},
-                                  n, s);
+                         p.qkv({w,
+                                input,
+                                ones_.get(),
+                                reinterpret_cast<float2*>(ones_.get()),
+                                slots_.get(),
+                                heads_,
+                                y_.get(),
+                                {keys_.get(), values_.get()}},
+                               n, s);
                      });
         for (const Matrix& m : {o_, down_})
-            time_product(
-                m.k == inner_ ? "add_rows (down)" : "add_rows (o)", m, n, m.work(n, stream_bytes),
-                [&](RowWeights w, cudaStream_t s) { add_rows(w, x_.get(), stream, n, s); });
-        time_product("gate_up_rows", gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
-                     [&](RowWeights w, cudaStream_t s) { gate_up_rows(w, input, y_.get(), n, s); });
+            time_product((m.k == inner_ ? "down, " : "o, ") + kind, m, n, m.work(n, stream_bytes),
+                         [&](RowWeights w, cudaStream_t s) { p.add(w, x_.get(), stream, n, s); });
+        time_product("gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
+                     [&](RowWeights w, cudaStream_t s) { p.gate_up(w, input, y_.get(), n, s); });
+        if (n > kMaxDecode) continue;
         time_product(
-            "logits_rows", head_, n, head_.work(n, size_t(vocab_) * 4),
-            [&](RowWeights w, cudaStream_t s) { logits_rows(w, input, logits_.get(), n, s); });
+            "logits, " + kind, head_, n, head_.work(n, size_t(vocab_) * 4),
+            [&](RowWeights w, cudaStream_t s) { p.logits(w, input, logits_.get(), n, s); });
     }
 }
 
@@ -352,7 +358,8 @@ void KernelBench::elementwise() {
         time_plain("embed", hidden_, n, double(n) * hidden_ * (few ? 8 : 6), [&](cudaStream_t s) {
             embed({nullptr, no_updates.get(), nullptr, tokens.get(), slots_.get(), nullptr,
                    pool_.get(), ones_.get(), 1, n, hidden_, heads_.head_dim, stream_.get(),
-                   rotations.get(), ones_.get(), few ? y_.get() : nullptr, logits_.get()},
+                   rotations.get(), ones_.get(), few ? y_.get() : nullptr, logits_.get(),
+                   kFewSquareWidth},
                   s);
         });
         time_plain("rmsnorm", hidden_, n, double(n) * hidden_ * 6, [&](cudaStream_t s) {
@@ -421,7 +428,7 @@ int main(int argc, char** argv) {
         return 64;
     }
     try {
-        KernelBench(*shape).run();
+        KernelBench(*shape).run(argc > 2 ? argv[2] : "");
     } catch (const std::exception& error) {
         fmt::print(stderr, "gpu_kernels: {}\n", error.what());
         return 1;

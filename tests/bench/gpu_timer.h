@@ -72,7 +72,7 @@ struct Ceilings {
     double bytes, flops;  // a second
 
     /// One line: the time, and the rate of whichever is closer to its ceiling.
-    void print(const char* kernel, const std::string& shape, int rows, double seconds,
+    void print(const std::string& kernel, const std::string& shape, int rows, double seconds,
                Work work) const {
         const double bytes_part = work.bytes / seconds / bytes;
         const double flops_part = work.flops / seconds / flops;

@@ -113,7 +113,7 @@ TEST_CASE("cuda_backend: if deterministic, a stream has the same bits in any com
 TEST_CASE("cuda_backend: a few decoding streams have the same bits as alone, graph or not") {
     for (const HashedShape& shape : decode_shapes()) {
         HashedCheckpoint hashed(shape);
-        const int kStreams = max_few_rows(shape.hidden);
+        const int kStreams = kRowTile;
         std::vector<DrivenStream> alone, crowd;
         for (int i = 0; i < kStreams; i++)
             alone.push_back(make_stream(1 + i * 37)), crowd.push_back(make_stream(1 + i * 37));

@@ -1,5 +1,6 @@
 // The kernels between products and attention against their twins.
 
+#include "gpu/rows_many.h"
 #include "gpu/sample.h"
 #include "kernel_test.h"
 #include "model/rope.h"
@@ -19,7 +20,6 @@ struct EmbedTallies {
     Tally rotations{"embed, rotations"}, squares{"embed, squares"};
 };
 
-/// Embeds n rows, some of tokens sampled before; `few`: with the input of the first layer.
 /// What embed() makes, row by row.
 struct EmbedTwin {
     std::vector<float> hidden;
@@ -28,24 +28,27 @@ struct EmbedTwin {
 
     EmbedTwin(const std::vector<int32_t>& tokens, const std::vector<int32_t>& positions,
               const std::vector<int32_t>& last_tokens, const std::vector<bf16_t>& embedding,
-              const std::vector<float>& norm, const RopeFrequencies& frequencies) {
+              const std::vector<float>& norm, const RopeFrequencies& frequencies,
+              int square_width) {
         for (size_t row = 0; row < tokens.size(); row++) {
             const int32_t given = tokens[row];
-            add_token(embedding, size_t(given < 0 ? last_tokens[size_t(-1 - given)] : given), norm);
+            add_token(embedding, size_t(given < 0 ? last_tokens[size_t(-1 - given)] : given), norm,
+                      size_t(square_width));
             add_rotations(positions[row], frequencies);
         }
     }
 
   private:
     void add_token(const std::vector<bf16_t>& embedding, size_t token,
-                   const std::vector<float>& norm) {
+                   const std::vector<float>& norm, size_t square_width) {
         double square = 0;
         for (size_t i = 0; i < norm.size(); i++) {
             const float value = bf16_to_float(embedding[token * norm.size() + i]);
             hidden.push_back(value), x.push_back(float_to_bf16(value * norm[i]));
             square += double(value) * value;
-            if (i % 8 < 7) continue;  // eight squares in as many roundings
-            squares.push_back({squares.size(), {square, 8 * 0x1p-24 * square}});
+            if ((i + 1) % square_width != 0 && i + 1 < norm.size()) continue;
+            squares.push_back(  // n squares in as many roundings
+                {squares.size(), {square, double(square_width) * 0x1p-24 * square}});
             square = 0;
         }
     }
@@ -62,11 +65,15 @@ struct EmbedTwin {
     }
 };
 
-void check_embed(Random& random, int n, int width, int head_dim, int n_updates, bool few,
+/// Embeds n rows, some of tokens sampled before. square_width > 0: with the input of the first
+/// layer.
+void check_embed(Random& random, int n, int width, int head_dim, int n_updates, int square_width,
                  EmbedTallies& tallies) {
     constexpr int kVocab = 500, kLanes = 300, kTable = 6000, kMaxPosition = 131072;
     const size_t columns = size_t(width), half = size_t(head_dim / 2);
+    const bool few = square_width == kFewSquareWidth, fused = square_width > 0;
     const RopeFrequencies frequencies = frequencies_of(head_dim, few);
+    const size_t n_sums = fused ? (columns + size_t(square_width) - 1) / size_t(square_width) : 0;
     const auto embedding = random.bf16s(kVocab * columns);
     const auto norm = random.floats(columns, 0.3f, 1);
     std::vector<int32_t> tokens, positions, last_tokens;
@@ -91,23 +98,24 @@ void check_embed(Random& random, int n, int width, int head_dim, int n_updates, 
     const auto device_norm = to_device(norm), inv_freq = to_device(frequencies.inv_freq);
     Output<int32_t> device_tables(kTable);
     upload(device_tables.get(), tables.data(), tables.size());
-    const Output<float> hidden(size_t(n) * columns), squares(size_t(n) * columns / 8);
+    const Output<float> hidden(size_t(n) * columns), squares(size_t(n) * n_sums);
     const Output<float> rotations(2 * size_t(n) * half);
     const Output<bf16> x(size_t(n) * columns);
     embed({device_updates.get(), count.get(), device_tables.get(), device_tokens.get(),
            device_positions.get(), device_last.get(), device_embedding.get(), inv_freq.get(),
            frequencies.scale, n, width, head_dim, hidden.get(),
-           reinterpret_cast<float2*>(rotations.get()), device_norm.get(), few ? x.get() : nullptr,
-           squares.get()},
+           reinterpret_cast<float2*>(rotations.get()), device_norm.get(), fused ? x.get() : nullptr,
+           squares.get(), square_width},
           test_stream());
 
     for (int i = 0; i < n_updates; i++)
         tables[size_t(updates[size_t(i)].index)] = updates[size_t(i)].block;
     CHECK(device_tables.read() == tables);
-    const EmbedTwin twin(tokens, positions, last_tokens, embedding, norm, frequencies);
+    const EmbedTwin twin(tokens, positions, last_tokens, embedding, norm, frequencies,
+                         fused ? square_width : 1);
     CHECK(same_bits(hidden.read(), twin.hidden));
     tallies.rotations.check(rotations.read(), twin.rotations);
-    if (few) {
+    if (fused) {
         CHECK(x.read() == twin.x);
         tallies.squares.check(squares.read(), twin.squares);
     } else {
@@ -123,13 +131,17 @@ TEST_CASE("embed: rows, rotations, block tables, and the first norm's input") {
     Random random(seed);
     EmbedTallies tallies;
     for (int head_dim : {64, 128})
-        for (int width : {256, 320, 896, 3584})
+        for (int width : {256, 320, 480, 896, 3584})
             for (int n : {1, 2, 5, 8, 9, 64, 301}) {
                 CAPTURE(head_dim);
                 CAPTURE(width);
                 CAPTURE(n);
                 for (int n_updates : {0, 1, 127, 5000})
-                    check_embed(random, n, width, head_dim, n_updates, n <= 8, tallies);
+                    check_embed(random, n, width, head_dim, n_updates,
+                                n <= 8    ? kFewSquareWidth
+                                : n <= 64 ? kManySquareWidth
+                                          : 0,
+                                tallies);
             }
 }
 

@@ -14,12 +14,13 @@ struct ModelShape {
     HeadShape heads;
     int hidden, inner;
 };
-/// Published ones, and those of the goldens.
+/// Published ones, those of the goldens, and one of no size that a kernel likes.
 inline std::vector<ModelShape> model_shapes() {
     if (is_quick()) return {{"0.5b", {14, 2, 64}, 896, 4864}, {"head128", {7, 1, 128}, 896, 384}};
     return {{"0.5b", {14, 2, 64}, 896, 4864},          {"1.5b", {12, 2, 128}, 1536, 8960},
             {"7b", {28, 4, 128}, 3584, 18944},         {"head64_tied", {4, 2, 64}, 256, 480},
-            {"head128_untied", {7, 1, 128}, 896, 384}, {"head64_yarn", {5, 1, 64}, 320, 256}};
+            {"head128_untied", {7, 1, 128}, 896, 384}, {"head64_yarn", {5, 1, 64}, 320, 256},
+            {"ragged", {5, 1, 64}, 480, 352}};
 }
 
 /// Random weights (n, k) and inputs (n_rows, k), so that outputs are near 1.
@@ -27,22 +28,23 @@ class Product {
   public:
     static constexpr float kEps = 1e-6f;
 
-    Product(Random& random, int n, int k, int n_rows)
+    Product(Random& random, int n, int k, int n_rows, int square_width = kFewSquareWidth)
         : n(n),
           k(k),
+          square_width_(square_width),
+          n_sums_(size_t((k + square_width - 1) / square_width)),
           weights_(random.bf16s(size_t(n) * size_t(k), 1 / std::sqrt(float(k)))),
           x_(random.bf16s(size_t(n_rows) * size_t(k))),
-          squares_(random.floats(size_t(n_rows) * size_t(k / 8), 1, 8)),
+          squares_(random.floats(size_t(n_rows) * n_sums_, 1, float(square_width))),
           device_weights_(to_device(weights_)),
           device_x_(to_device(x_)) {
         // Every fifth row is so small that eps is half of what is under the root.
         for (size_t i = 0; i < squares_.size(); i++)
-            if (i / size_t(k / 8) % 5 == 4) squares_[i] *= kEps;
+            if (i / n_sums_ % 5 == 4) squares_[i] *= kEps;
         device_squares_ = to_device(squares_);
         for (int row = 0; row < n_rows; row++) {
             double sum = 0;
-            for (int i = 0; i < k / 8; i++)
-                sum += squares_[size_t(row) * size_t(k / 8) + size_t(i)];
+            for (size_t i = 0; i < n_sums_; i++) sum += squares_[size_t(row) * n_sums_ + i];
             sums_.push_back(sum);
         }
     }
@@ -61,12 +63,15 @@ class Product {
         return device_x_.get() + size_t(first_row) * size_t(k);
     }
     RowInput input(int first_row = 0) const {
-        return {x(first_row), device_squares_.get() + size_t(first_row) * size_t(k / 8), kEps};
+        return {x(first_row), device_squares_.get() + size_t(first_row) * n_sums_, kEps,
+                square_width_};
     }
 
     const int n, k;
 
   private:
+    int square_width_;
+    size_t n_sums_;  // of squares, a row
     std::vector<bf16_t> weights_, x_;
     std::vector<float> squares_;
     std::vector<double> sums_;  // of a row's squares

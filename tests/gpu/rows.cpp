@@ -1,15 +1,14 @@
-// The fused products of a few rows against their twins, alone and in company.
+// The fused products, of few rows and of many, against their twins, alone and in company.
 
-#include "gpu/rows.h"
-
+#include "gpu/rows_many.h"
 #include "products.h"
 
 using namespace qwend;
 
 namespace {
 
-const int kMaxRows = is_quick() ? 40 : 256;
-constexpr int kRowCounts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 64, 100, 200, 256};
+const int kMaxRows = is_quick() ? 40 : 320;
+constexpr int kRowCounts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 64, 100, 200, 256, 300, 320};
 
 /// Holds launch(first_row, n_rows), which returns what those rows became, `width` elements each,
 /// to its twin and to itself.
@@ -38,6 +37,13 @@ void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t widt
     }
 }
 
+/// Calls test(products, name of their kind) for those the device has.
+template <class Test>
+void for_both(Test test) {
+    test(kFewProducts, "few");
+    if (can_multiply_many()) test(kManyProducts, "many");
+}
+
 /// Calls test(shape, random) for every shape.
 template <class Test>
 void for_each_shape(Test test) {
@@ -53,10 +59,10 @@ void for_each_shape(Test test) {
 /// What qkv_rows does, with queries, keys and values in one row again.
 class QkvCase {
   public:
-    QkvCase(HeadShape shape, int hidden, Random& random)
+    QkvCase(HeadShape shape, int hidden, int square_width, Random& random)
         : shape_(shape),
           half_(shape.head_dim / 2),
-          product_(random, shape.qkv_dim(), hidden, kMaxRows),
+          product_(random, shape.qkv_dim(), hidden, kMaxRows, square_width),
           bias_(random.floats(size_t(shape.qkv_dim()))),
           slots_(random.permutation(kBlocks * kBlockTokens)),
           device_bias_(to_device(bias_)) {
@@ -88,19 +94,19 @@ class QkvCase {
     }
 
     /// Padding rows are zeros here: their queries may be anything, the rest must not be there.
-    std::vector<bf16_t> launch(int first, int n) const {
+    std::vector<bf16_t> launch(const RowProducts& products, int first, int n) const {
         const size_t cache_size = size_t(kBlocks) * kBlockTokens * size_t(shape_.kv_dim());
         Output<bf16> queries(size_t(n) * size_t(shape_.q_dim())), keys(cache_size),
             values(cache_size);
-        qkv_rows({product_.weights(),
-                  product_.input(first),
-                  device_bias_.get(),
-                  device_rotations_.get() + size_t(first) * size_t(half_),
-                  device_slots_.get() + first,
-                  shape_,
-                  queries.get(),
-                  {keys.get(), values.get()}},
-                 n, test_stream());
+        products.qkv({product_.weights(),
+                      product_.input(first),
+                      device_bias_.get(),
+                      device_rotations_.get() + size_t(first) * size_t(half_),
+                      device_slots_.get() + first,
+                      shape_,
+                      queries.get(),
+                      {keys.get(), values.get()}},
+                     n, test_stream());
         const auto q = queries.read();
         auto k = keys.read(), v = values.read();
         std::vector<bf16_t> rows(size_t(n) * size_t(shape_.qkv_dim()));
@@ -147,13 +153,15 @@ class QkvCase {
 /// hidden += x · Wᵀ, and what the next norm wants. Returns the stream and the sums of squares.
 class AddCase {
   public:
-    AddCase(int width, int k, Random& random)
-        : product_(random, width, k, kMaxRows),
+    AddCase(int width, int k, int square_width, Random& random)
+        : square_width_(size_t(square_width)),
+          n_sums_((size_t(width) + square_width_ - 1) / square_width_),
+          product_(random, width, k, kMaxRows),
           hidden_(random.floats(size_t(kMaxRows) * size_t(width), 3)),
           norm_(random.floats(size_t(width), 0.3f, 1)),
           device_norm_(to_device(norm_)) {}
 
-    size_t row_size() const { return size_t(product_.n + product_.n / 8); }
+    size_t row_size() const { return size_t(product_.n) + n_sums_; }
 
     std::vector<Expected> expected(Random& random) const {
         const auto columns = some_columns(random, product_.n, double(kMaxRows) * product_.k);
@@ -164,15 +172,17 @@ class AddCase {
         });
     }
 
-    std::vector<float> launch(int first, int n, Tally& squares_tally) const {
+    std::vector<float> launch(const RowProducts& products, int first, int n,
+                              Tally& squares_tally) const {
         const size_t width = size_t(product_.n);
-        Output<float> hidden(size_t(n) * width), squares(size_t(n) * width / 8);
+        Output<float> hidden(size_t(n) * width), squares(size_t(n) * n_sums_);
         Output<bf16> next_x(size_t(n) * width);
         upload(hidden.get(), hidden_.data() + size_t(first) * width, size_t(n) * width);
-        add_rows(product_.weights(), product_.x(first),
-                 {hidden.get(), device_norm_.get(), next_x.get(), squares.get()}, n, test_stream());
+        products.add(product_.weights(), product_.x(first),
+                     {hidden.get(), device_norm_.get(), next_x.get(), squares.get()}, n,
+                     test_stream());
         const auto sums = hidden.read(), sums_of_squares = squares.read();
-        // Of the very sums the kernel made: a product and its rounding is exact, and eight squares
+        // Of the very sums the kernel made: a product and its rounding is exact, and n squares
         // are summed in as many roundings.
         bool is_exact = true;
         const auto x = next_x.read();
@@ -181,28 +191,32 @@ class AddCase {
         CHECK(is_exact);
         std::vector<Expected> squared(sums_of_squares.size());
         for (size_t i = 0; i < squared.size(); i++) {
+            const size_t row = i / n_sums_, begin = i % n_sums_ * square_width_;
             double sum = 0;
-            for (size_t j = 0; j < 8; j++) sum += double(sums[8 * i + j]) * double(sums[8 * i + j]);
-            squared[i] = {i, {sum, 8 * 0x1p-24 * sum}};
+            for (size_t j = begin; j < std::min(begin + square_width_, width); j++)
+                sum += double(sums[row * width + j]) * double(sums[row * width + j]);
+            squared[i] = {i, {sum, double(square_width_) * 0x1p-24 * sum}};
         }
         squares_tally.check(sums_of_squares, squared);
         std::vector<float> rows;
         for (size_t row = 0; row < size_t(n); row++) {
             rows.insert(rows.end(), &sums[row * width], &sums[row * width] + width);
-            rows.insert(rows.end(), &sums_of_squares[row * width / 8],
-                        &sums_of_squares[row * width / 8] + width / 8);
+            rows.insert(rows.end(), &sums_of_squares[row * n_sums_],
+                        &sums_of_squares[row * n_sums_] + n_sums_);
         }
         return rows;
     }
 
   private:
+    size_t square_width_, n_sums_;  // columns of a sum of squares; sums of a row
     Product product_;
     std::vector<float> hidden_, norm_;
     DeviceBuffer<float> device_norm_;
 };
 
-void check_logits(Tally& tally, Random& random, int vocab, int hidden) {
-    const Product product(random, vocab, hidden, kMaxRows);
+void check_logits(const RowProducts& products, Tally& tally, Random& random, int vocab,
+                  int hidden) {
+    const Product product(random, vocab, hidden, kMaxRows, products.square_width);
     const size_t width = size_t(vocab);
     const auto columns = some_columns(random, vocab, double(kMaxRows) * hidden);
     const auto expected = expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
@@ -211,13 +225,14 @@ void check_logits(Tally& tally, Random& random, int vocab, int hidden) {
     });
     auto launch = [&](RowInput input, int n) {
         Output<float> logits(size_t(n) * width);
-        logits_rows(product.weights(), input, logits.get(), n, test_stream());
+        products.logits(product.weights(), input, logits.get(), n, test_stream());
         return logits.read();
     };
     check_rows<float>(tally, expected, width,
                       [&](int first, int n) { return launch(product.input(first), n); });
     const auto all = launch(product.input(), kRowTile * 5);
     for (int n : {1, 5, 8, 20}) {
+        if (&products != &kFewProducts) break;  // only they gather
         CAPTURE(n);
         std::vector<int32_t> row_of;
         for (int i = 0; i < n; i++) row_of.push_back(random.below(kRowTile * 5));
@@ -240,54 +255,66 @@ void check_logits(Tally& tally, Random& random, int vocab, int hidden) {
 
 }  // namespace
 
-TEST_CASE("rows: qkv_rows multiplies, adds the bias, rotates and files") {
-    Tally tally("qkv_rows");
-    for_each_shape([&](const ModelShape& shape, Random& random) {
-        const QkvCase test(shape.heads, shape.hidden, random);
-        check_rows<bf16_t>(tally, test.expected(random), size_t(shape.heads.qkv_dim()),
-                           [&](int first, int n) { return test.launch(first, n); });
-    });
-}
-
-TEST_CASE("rows: add_rows adds to the stream and prepares the next norm") {
-    Tally tally("add_rows"), squares("add_rows, squares");
-    for_each_shape([&](const ModelShape& shape, Random& random) {
-        for (int k : {shape.heads.q_dim(), shape.inner}) {
-            CAPTURE(k);
-            const AddCase test(shape.hidden, k, random);
-            check_rows<float>(tally, test.expected(random), test.row_size(),
-                              [&](int first, int n) { return test.launch(first, n, squares); });
-        }
-    });
-}
-
-TEST_CASE("rows: gate_up_rows multiplies and gates") {
-    Tally tally("gate_up_rows");
-    for_each_shape([&](const ModelShape& shape, Random& random) {
-        const int inner = shape.inner;
-        const Product product(random, 2 * inner, shape.hidden, kMaxRows);
-        const auto columns = some_columns(random, inner, 2.0 * kMaxRows * shape.hidden);
-        const auto expected = expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
-            const Bounded gated =
-                silu_times(product.normed(row, column), product.normed(row, inner + column));
-            *out = {size_t(row) * size_t(inner) + size_t(column), rounded(gated, kBf16Bits)};
-        });
-        check_rows<bf16_t>(tally, expected, size_t(inner), [&](int first, int n) {
-            Output<bf16> out(size_t(n) * size_t(inner));
-            gate_up_rows(product.weights(), product.input(first), out.get(), n, test_stream());
-            return out.read();
+TEST_CASE("rows: qkv multiplies, adds the bias, rotates and files") {
+    for_both([](const RowProducts& products, const std::string& kind) {
+        Tally tally("qkv, " + kind);
+        for_each_shape([&](const ModelShape& shape, Random& random) {
+            const QkvCase test(shape.heads, shape.hidden, products.square_width, random);
+            check_rows<bf16_t>(tally, test.expected(random), size_t(shape.heads.qkv_dim()),
+                               [&](int first, int n) { return test.launch(products, first, n); });
         });
     });
 }
 
-TEST_CASE("rows: logits_rows multiplies, gathered rows and normed ones too") {
-    Tally tally("logits_rows");
-    for_each_shape([&](const ModelShape& shape, Random& random) {
-        const bool whole = shape.hidden == 896 && shape.heads.head_dim == 64 && !is_quick();
-        check_logits(tally, random,
-                     whole                 ? 151936
-                     : shape.hidden < 1024 ? 384
-                                           : 8224,
-                     shape.hidden);
+TEST_CASE("rows: add adds to the stream and prepares the next norm") {
+    for_both([](const RowProducts& products, const std::string& kind) {
+        Tally tally("add, " + kind), squares("squares, " + kind);
+        for_each_shape([&](const ModelShape& shape, Random& random) {
+            for (int k : {shape.heads.q_dim(), shape.inner}) {
+                CAPTURE(k);
+                const AddCase test(shape.hidden, k, products.square_width, random);
+                check_rows<float>(
+                    tally, test.expected(random), test.row_size(),
+                    [&](int first, int n) { return test.launch(products, first, n, squares); });
+            }
+        });
+    });
+}
+
+TEST_CASE("rows: gate_up multiplies and gates") {
+    for_both([](const RowProducts& products, const std::string& kind) {
+        Tally tally("gate_up, " + kind);
+        for_each_shape([&](const ModelShape& shape, Random& random) {
+            const int inner = shape.inner;
+            const Product product(random, 2 * inner, shape.hidden, kMaxRows, products.square_width);
+            const auto columns = some_columns(random, inner, 2.0 * kMaxRows * shape.hidden);
+            const auto expected =
+                expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
+                    const Bounded gated = silu_times(product.normed(row, column),
+                                                     product.normed(row, inner + column));
+                    *out = {size_t(row) * size_t(inner) + size_t(column),
+                            rounded(gated, kBf16Bits)};
+                });
+            check_rows<bf16_t>(tally, expected, size_t(inner), [&](int first, int n) {
+                Output<bf16> out(size_t(n) * size_t(inner));
+                products.gate_up(product.weights(), product.input(first), out.get(), n,
+                                 test_stream());
+                return out.read();
+            });
+        });
+    });
+}
+
+TEST_CASE("rows: logits, of gathered rows and normed ones too") {
+    for_both([](const RowProducts& products, const std::string& kind) {
+        Tally tally("logits, " + kind);
+        for_each_shape([&](const ModelShape& shape, Random& random) {
+            const bool whole = shape.hidden == 896 && shape.heads.head_dim == 64 && !is_quick();
+            check_logits(products, tally, random,
+                         whole                 ? 151936
+                         : shape.hidden < 1024 ? 384
+                                               : 8224,
+                         shape.hidden);
+        });
     });
 }

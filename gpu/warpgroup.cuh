@@ -1,0 +1,131 @@
+#pragma once
+
+#include <cstdint>
+
+#include "gpu/barrier.cuh"
+
+// The tensor cores' product of a warpgroup (wgmma): 64 rows of weights times 16 to 256 rows of
+// input, both from shared memory, a row's 64 columns (128 bytes) swizzled by 128 bytes, eight rows
+// a KiB; sums in registers. sm_90a only. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix
+// Operation".
+
+namespace qwend {
+
+/// Where a tile lies, as wgmma wants to be told.
+__device__ inline uint64_t tile_descriptor(const void* tile) {
+    constexpr uint64_t kSwizzle128 = uint64_t(1) << 62, kEightRows = 1024;
+    return kSwizzle128 | (kEightRows >> 4) << 32 | uint64_t(1) << 16 |
+           (shared_address(tile) & 0x3FFFF) >> 4;
+}
+
+#if __CUDA_ARCH_FEAT_SM90_ALL
+
+#define QWEND_4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define QWEND_8(i) QWEND_4(i), QWEND_4(i + 4)
+#define QWEND_16(i) QWEND_8(i), QWEND_8(i + 8)
+#define QWEND_32(i) QWEND_16(i), QWEND_16(i + 16)
+#define QWEND_64(i) QWEND_32(i), QWEND_32(i + 32)
+
+/// d (64, N) f32 = a (64, 16) bf16 · b (N, 16)ᵀ bf16, plus d if `adds`. With g and t as for mma():
+/// warp w has rows 16 w + g (elements 4 j and 4 j + 1) and 8 more (4 j + 2 and 4 j + 3), columns
+/// 8 j + 2 t and 1 more.
+__device__ inline void wgmma(float (&d)[8], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %10, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7}, "
+        "%8, %9, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_8(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+__device__ inline void wgmma(float (&d)[16], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %18, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, "
+        "%16, %17, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_16(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+__device__ inline void wgmma(float (&d)[32], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %34, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
+        "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+        "%32, %33, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_32(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+__device__ inline void wgmma(float (&d)[64], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %66, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
+        "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,"
+        "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,"
+        "%62,%63}, "
+        "%64, %65, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_64(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+
+#undef QWEND_4
+#undef QWEND_8
+#undef QWEND_16
+#undef QWEND_32
+#undef QWEND_64
+
+/// Before the first product whose sums other instructions have touched.
+__device__ inline void wgmma_fence() {
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+__device__ inline void wgmma_commit() {
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+/// Until at most N groups that were committed are under way.
+template <int N>
+__device__ inline void wgmma_wait() {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+
+/// Sums of 64 rows of weights and ROWS of input, over steps of 64 of k.
+template <int ROWS>
+struct WarpgroupSums {
+    static constexpr int kAtATime = ROWS < 128 ? ROWS : 128;
+    float of_part[ROWS / kAtATime][kAtATime / 2];
+
+    /// Element i of the thread's of columns 8 j ... 8 j + 7; see wgmma().
+    __device__ float at(int j, int i) const {
+        return of_part[8 * j / kAtATime][4 * j % (kAtATime / 2) + i];
+    }
+    /// A step, not waited for.
+    __device__ void add(const void* weights, const void* input, bool adds) {
+        constexpr uint64_t kStep = 32 >> 4;  // of 16 columns, in units of 16 bytes
+        const uint64_t a = tile_descriptor(weights), b = tile_descriptor(input);
+        wgmma_fence();
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+#pragma unroll
+            for (int p = 0; p < ROWS / kAtATime; p++)
+                wgmma(of_part[p], a + i * kStep, b + i * kStep + p * (kAtATime * 128 >> 4),
+                      adds || i > 0);
+        wgmma_commit();
+    }
+};
+
+#endif
+
+}  // namespace qwend
