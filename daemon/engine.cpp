@@ -1,6 +1,7 @@
 #include "daemon/engine.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -347,8 +348,10 @@ void Engine::start(BackendFactory factory) {
         std::lock_guard lock(impl_->status_mutex);
         impl_->state = EngineState::loading;
     }
-    impl_->worker =
-        std::thread([impl = impl_.get(), factory = std::move(factory)] { impl->run(factory); });
+    impl_->worker = std::thread([impl = impl_.get(), factory = std::move(factory)] {
+        pthread_setname_np(pthread_self(), "qwend-worker");
+        impl->run(factory);
+    });
 }
 
 EngineState Engine::state() const {

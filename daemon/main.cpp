@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -138,6 +139,7 @@ void restart_with_short_spin(char** argv) {
 
 int main(int argc, char** argv) {
     restart_with_short_spin(argv);
+    pthread_setname_np(pthread_self(), "qwend");  // the second start is called "exe" otherwise
     CommandLine line;
     if (const int code = parse_command_line(argc, argv, line); code >= 0) return code;
     try {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import random
 import signal
 import socket
@@ -35,6 +36,14 @@ def test_disconnects_leave_nothing_behind():
         for name in ("num_requests_running", "num_requests_waiting", "kv_blocks_used"):
             daemon.wait_metric("qwend:" + name, 0)
         assert daemon.post("/v1/completions", {"prompt": "x", "max_tokens": 1})[0] == 200
+        assert daemon.stop() == 0
+
+
+def test_threads_have_names():
+    with Daemon() as daemon:
+        tasks = pathlib.Path("/proc", str(daemon.process.pid), "task")
+        names = {int(task.name): (task / "comm").read_text().strip() for task in tasks.iterdir()}
+        assert names[daemon.process.pid] == "qwend" and "qwend-worker" in names.values()
         assert daemon.stop() == 0
 
 
