@@ -75,8 +75,13 @@ class RequestReader {
         for (auto element : list) {
             if (out.size() >= most)
                 return fail(param, fmt::format("{}: expected at most {} ids", param, most));
+            int64_t n = 0;
             int32_t id = 0;
-            if (!token_id(fmt::format("{}[{}]", param, out.size()), element, id)) return false;
+            // A place's name is made only where it is needed: a prompt may have 100,000 ids.
+            if (!element.get(n) && n >= 0 && n < limits.vocab_size)
+                id = int32_t(n);
+            else if (!token_id(fmt::format("{}[{}]", param, out.size()), element, id))
+                return false;
             out.push_back(id);
         }
         return true;
