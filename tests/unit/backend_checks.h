@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include "backend_driver.h"
 #include "model/json.h"
 
@@ -119,9 +121,11 @@ inline void check_company(const BackendFactory& make, bool exact) {
 
 /// Streams that decode beside another's prefill, before or behind it in the step, get what they get
 /// alone; and so does the other. With 4 tokens of prefill a step has few rows, with 97 many.
-/// Few rows have the same bits on every backend, if they are where the scheduler puts them: first.
+/// Steps of up to `exact_rows` have the same bits if decode is where the scheduler puts it: first;
+/// kAnyRows: always.
+inline constexpr int kAnyRows = std::numeric_limits<int>::max();
 inline void check_mixed(const BackendFactory& make, const HashedShape& shape, int n_chunk,
-                        bool decode_first, bool exact) {
+                        bool decode_first, int exact_rows) {
     CAPTURE(shape.name);
     CAPTURE(n_chunk);
     CAPTURE(decode_first);
@@ -135,7 +139,8 @@ inline void check_mixed(const BackendFactory& make, const HashedShape& shape, in
     }
     DrivenStream late_alone = make_stream(n_chunk * int(kTokens - 1)), late = late_alone;
     driver.run({&late_alone}, 1);
-    const bool same_bits = exact || (decode_first && n_chunk + int(beside.size()) <= 8);
+    const bool exact = exact_rows == kAnyRows;
+    const bool same_bits = exact || (decode_first && n_chunk + int(beside.size()) <= exact_rows);
     for (size_t token = 1; token < kTokens; token++) {
         CAPTURE(token);
         std::vector<Driver::Share> shares;

@@ -67,7 +67,7 @@ TEST_CASE("openai: prompts in all four forms") {
     auto parse = [](const char* prompt, CompletionRequest& q) {
         return parse_completion_request(fmt::format(R"({{"prompt":{}}})", prompt), {}, kLimits, q);
     };
-    CompletionRequest a, b, c, d, e;
+    CompletionRequest a, b, c, d, e, f, g;
     REQUIRE_FALSE(parse("\"hi\"", a));
     CHECK(std::get<std::string>(a.prompts[0]) == "hi");
     REQUIRE_FALSE(parse("[\"x\",\"y\"]", b));
@@ -77,6 +77,10 @@ TEST_CASE("openai: prompts in all four forms") {
     REQUIRE_FALSE(parse("[[1],[2,3]]", d));
     CHECK(std::get<1>(d.prompts[1]) == std::vector<int32_t>{2, 3});
     CHECK(param_of(parse("[1,1000]", e)) == "prompt[1]");
+    CHECK(param_of(parse("[1,2,-1]", e)) == "prompt[2]");
+    CHECK(param_of(parse("[[1],[2,2.5]]", g)) == "prompt[1][1]");
+    REQUIRE_FALSE(parse("[1,2.0]", f));  // of clients that have one number type
+    CHECK(std::get<1>(f.prompts[0]) == std::vector<int32_t>{1, 2});
     CHECK(param_of(parse("[]", e)) == "prompt");
     CHECK(param_of(parse("7", e)) == "prompt");
 }
