@@ -3,9 +3,9 @@
 #include "gpu/barrier.cuh"
 
 // How the blocks of a cluster hand each other results: a block pushes values into another's shared
-// memory, where a barrier counts the bytes that have come. No fence is needed, which under load
-// takes microseconds (a cluster barrier with release semantics has one). sm_90 only; empty before.
-// Source: PTX ISA, st.async and mbarrier.
+// memory, where a barrier counts the bytes that have come. No fence of the cluster is needed, which
+// under load takes microseconds (a cluster barrier with release semantics has one). sm_90 only;
+// empty before. Source: PTX ISA, st.async, cp.async.bulk and mbarrier.
 
 namespace qwend {
 

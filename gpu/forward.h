@@ -83,7 +83,7 @@ class Forward {
     DeviceBuffer<float> hidden_;      // (tokens, hidden): the residual stream
     DeviceBuffer<float2> rotations_;  // (tokens, head_dim / 2)
     DeviceBuffer<bf16> normed_;       // (tokens, hidden)
-    DeviceBuffer<float> squares_;     // (tokens, hidden / 8); see rows.h
+    DeviceBuffer<float> squares_;     // (tokens, hidden / 8) or less; see rows.h
     DeviceBuffer<bf16> wide_;         // (tokens, qkv_dim or 2 * intermediate)
     DeviceBuffer<bf16> queries_;      // (tokens, q_dim)
     DeviceBuffer<bf16> inner_;        // (tokens, q_dim or intermediate)

@@ -40,7 +40,7 @@ struct RowStream {
     float* hidden;           // (rows, width)
     const float* next_norm;  // (width)
     bf16* next_x;            // (rows, width) hidden * next_norm
-    float* squares;          // (rows, width / 8), or as the product says
+    float* squares;          // (rows, width / the product's square width, rounded up)
 };
 
 /// q, k, v = norm(x) · Wᵀ + bias, rotated; queries (rows, q_dim), keys and values to the cache.

@@ -21,8 +21,8 @@ inline constexpr int kMaxStages = 8;
 inline constexpr int kHelperWarps = 4;  // the copying one and three for scales
 inline constexpr int kEight = 8;        // rows of input that go together
 
-/// Sums of 16 rows of weights and eight of input: pairs of low and high. Padded so that neither
-/// those who write it nor those who read it meet at a bank.
+/// Sums of 16 rows of weights and eight of input: pairs of low and high. Padded so that those who
+/// write them from registers do not meet at a bank, and of those who read no more than two do.
 struct SumUnit {
     float2 of_row[kEight][10];
     float2 padding[2];

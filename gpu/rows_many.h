@@ -12,7 +12,7 @@ namespace qwend {
 
 inline constexpr int kManySquareWidth = 64;  // of the sums of squares that add_many makes
 
-/// Whether the current device has what they need (sm_90 alone).
+/// Whether the current device has what they need: sm_90 alone, and the code for it built as sm_90a.
 bool can_multiply_many();
 /// Up to how many rows they are the faster ones beside cuBLASLt, as measured with 896, 1,536 and
 /// 3,584 columns: large matrices keep the device busy without them.

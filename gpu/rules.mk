@@ -1,6 +1,7 @@
 # What a build with nvcc adds. Included by the Makefile.
 
 CUDA_HOME ?= $(abspath $(dir $(shell readlink -f $(NVCC)))..)
+# Code for sm_90 has to be for its own features (90a), which rows_many.cu is made of.
 NVCCFLAGS ?= -O3 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a \
              -gencode=arch=compute_90,code=compute_90
 GPU_OBJ   := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard gpu/*.cu gpu/*.cpp)))

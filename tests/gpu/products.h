@@ -17,10 +17,10 @@ struct ModelShape {
 /// Published ones, those of the goldens, and one of no size that a kernel likes.
 inline std::vector<ModelShape> model_shapes() {
     if (is_quick()) return {{"0.5b", {14, 2, 64}, 896, 4864}, {"head128", {7, 1, 128}, 896, 384}};
-    return {{"0.5b", {14, 2, 64}, 896, 4864},          {"1.5b", {12, 2, 128}, 1536, 8960},
-            {"7b", {28, 4, 128}, 3584, 18944},         {"head64_tied", {4, 2, 64}, 256, 480},
-            {"head128_untied", {7, 1, 128}, 896, 384}, {"head64_yarn", {5, 1, 64}, 320, 256},
-            {"ragged", {5, 1, 64}, 480, 352}};
+    return {{"0.5b", {14, 2, 64}, 896, 4864},      {"1.5b", {12, 2, 128}, 1536, 8960},
+            {"3b", {16, 2, 128}, 2048, 11008},     {"7b", {28, 4, 128}, 3584, 18944},
+            {"head64_tied", {4, 2, 64}, 256, 480}, {"head128_untied", {7, 1, 128}, 896, 384},
+            {"head64_yarn", {5, 1, 64}, 320, 256}, {"ragged", {5, 1, 64}, 480, 352}};
 }
 
 /// Random weights (n, k) and inputs (n_rows, k), so that outputs are near 1.
