@@ -21,12 +21,13 @@ __device__ inline uint32_t address_in(const void* at, unsigned rank) {
 /// Makes `barrier` count what is pushed to this block. By one warp, before the cluster meets for
 /// the first time.
 __device__ inline void expect_pushes(Barrier& barrier, uint32_t n_bytes) {
-    if (threadIdx.x % 32 == 0) {
+    const bool is_first = threadIdx.x % 32 == 0;
+    if (is_first) {
         barrier.init(1);
         Barrier::make_visible();
-        barrier.expect(n_bytes);
     }
-    __syncwarp();
+    __syncwarp();  // the arrival is relaxed: without, racecheck sees no order between the two
+    if (is_first) barrier.expect(n_bytes);
 }
 
 /// Writes to `to` of block `rank` of the cluster, and counts it at that block's barrier.

@@ -18,6 +18,8 @@ Lanes::Lanes(int n_lanes, int table_width, int n_valid_tokens)
     CUDA_CHECK(cudaMemset(block_tables_.get(), 0, block_tables_.n_bytes()));
     CUDA_CHECK(cudaMemset(last_tokens_.get(), 0, last_tokens_.n_bytes()));
     CUDA_CHECK(cudaMemset(sampling_.get(), 0, sampling_.n_bytes()));
+    // occupy() copies on a stream that does not wait for these.
+    CUDA_CHECK(cudaDeviceSynchronize());
 }
 
 void Lanes::update_table(const Batch& batch, const BatchSequence& sequence, int n_blocks,

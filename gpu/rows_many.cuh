@@ -112,7 +112,7 @@ class ManyBlock {
             small_->received.init(1);
             Barrier::make_visible();
             if (n_blocks_ > 1 && n_own_ > 0)
-                small_->received.expect(n_blocks_ * unit_bytes(n_own_));
+                small_->received.expect((n_blocks_ - 1) * unit_bytes(n_own_));
         }
         __syncthreads();
         if (n_blocks_ > 1) cluster_arrive_relaxed();
@@ -148,6 +148,7 @@ class ManyBlock {
             for (int j = 0; j < n; j++) sum += squares[j];
             small_->scales[row] = n > 0 ? rsqrtf(sum / float(plan_.k) + input.eps) : 1;
         }
+        __syncwarp();
         arrive_threads(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
     }
 
@@ -256,6 +257,7 @@ class ManyBlock {
             total(i, spot.is_there ? small_->scales[spot.row - first_row_] : 0, low, high);
             out.template finish<S::kGroups>(state, spot, low, high);
         }
+        __syncwarp();
         if (n_blocks_ > 1) cluster_wait();  // others have what was here for them
     }
 
@@ -274,9 +276,11 @@ class ManyBlock {
             if (++stage == plan_.n_stages) stage = 0, round++;
         }
         wgmma_wait<0>();
+        __syncwarp();
     }
 
-    /// Gives the sums to who finishes them, and waits for those that this block does.
+    /// Gives the sums to who finishes them, and waits for those that this block does. Its own stay
+    /// where they are.
     __device__ void hand_on(const WarpgroupSums<ROWS>& sums) {
         const int group = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
         sync_threads(S::kConsumersBarrier, S::kConsumers);  // the ring is not read any more
@@ -295,11 +299,12 @@ class ManyBlock {
         sync_threads(S::kConsumersBarrier, S::kConsumers);
         cluster_wait();
         to = int(threadIdx.x);
-        if (to < n_blocks_ && eights_of(to) > 0)
+        if (to < n_blocks_ && to != rank_ && eights_of(to) > 0)
             push_bytes(&unit(received_, rank_, 0, 0), &unit(ring_, to, 0, 0),
                        unit_bytes(eights_of(to)), small_->received, unsigned(to));
         __syncwarp();
         if (n_own_ > 0) small_->received.wait(0);
+        __syncwarp();
         cluster_arrive_relaxed();
     }
 #endif
@@ -310,7 +315,9 @@ class ManyBlock {
         for (int k = 0; k < 4; k++) low[k] = high[k] = 0;
 #pragma unroll 4
         for (int from = 0; from < n_blocks_; from++) {
-            const SumUnit& sums = unit(received_, from, row / kEight, group);
+            const SumUnit& sums =
+                unit(from == rank_ ? ring_ : reinterpret_cast<unsigned char*>(received_), from,
+                     row / kEight, group);
             const auto* pairs =
                 reinterpret_cast<const float4*>(&sums.of_row[row % kEight][4 * part]);
             const float4 first = pairs[0], second = pairs[1];
