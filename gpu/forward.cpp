@@ -124,7 +124,7 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
         is_last ? weights_.final_norm() : weights_.layers()[size_t(layer) + 1].input_norm;
     const int n = in.n_tokens;
     const RowProducts& p = products(n);
-    const RowInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps, p.square_width};
+    const RowInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
     auto residual = [&](const float* norm) {
         return RowStream{hidden_.get(), norm, normed_.get(), squares_.get()};
     };
@@ -166,11 +166,12 @@ void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
     const int n = in.n_sampled;
     const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
     const RowProducts& p = products(n);
+    // Sums of squares of the same kind of product; many rows cannot be gathered.
+    const bool has_squares =
+        is_fused(in.n_tokens) && &p == &products(in.n_tokens) && (!rows || &p == &kFewProducts);
     // Norm by norm wherever the rows come from, if bits are to be the same.
-    if (!deterministic_ && is_fused(in.n_tokens) && (!rows || &p == &kFewProducts))
-        return p.logits(
-            head, {normed_.get(), squares_.get(), eps, products(in.n_tokens).square_width, rows},
-            logits_.get(), n, stream);
+    if (has_squares && !deterministic_)
+        return p.logits(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(), n, stream);
     rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, n, config_.hidden_size, normed_.get(),
             stream);
     if (is_fused(n))

@@ -49,9 +49,11 @@ class InputRow {
         const int source = input.source(first_row + (is_row_ ? g : 0));
         from_ = input.x + size_t(source) * k + begin * kDepth + 8 * t;
     }
+    /// Without an early return, of which nvcc 13.0 makes one branch around all loads: slower.
     __device__ uint4 load(int step) const {
-        if (!is_row_) return {};
-        return *reinterpret_cast<const uint4*>(from_ + step * kDepth);
+        uint4 x = {};
+        if (is_row_) x = *reinterpret_cast<const uint4*>(from_ + step * kDepth);
+        return x;
     }
 
   private:

@@ -25,10 +25,9 @@ struct RowWeights {
 /// The input of a product.
 struct RowInput {
     const bf16* x;         // (rows, k)
-    const float* squares;  // (rows, k / square_width, rounded up) of the residual stream; null: x
-                           // is normed already
+    const float* squares;  // (rows, k / square width, rounded up), as the same kind of product
+                           // makes them of the residual stream; null: x is normed already
     float eps;
-    int square_width = kFewSquareWidth;
     const int32_t* row_of = nullptr;  // see source(); null: every row is its own
 
     /// The row of x and squares that row i is.

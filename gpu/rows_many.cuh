@@ -138,7 +138,7 @@ class ManyBlock {
     /// 1 / rms of the rows whose sums this block finishes, a thread each.
     __device__ void make_scales(const RowInput& input, int thread) {
         wait_for_previous_kernel();
-        const int n = input.squares ? (plan_.k + input.square_width - 1) / input.square_width : 0;
+        const int n = input.squares ? (plan_.k + kManySquareWidth - 1) / kManySquareWidth : 0;
         for (int i = thread; i < n_own_ * kEight; i += S::kScaleThreads) {
             const int row = own_row(i);
             if (row >= n_here_) continue;

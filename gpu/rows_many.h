@@ -31,7 +31,7 @@ struct RowProducts {
     decltype(&add_rows) add;
     decltype(&gate_up_rows) gate_up;
     decltype(&logits_rows) logits;
-    int square_width;  // of what `add` makes
+    int square_width;  // columns of a sum of squares, which `add` makes and the others read
 };
 inline constexpr RowProducts kFewProducts{qkv_rows, add_rows, gate_up_rows, logits_rows,
                                           kFewSquareWidth};

@@ -141,7 +141,7 @@ struct LogitsTile {
 template <int WARPS, int N>
 __device__ void scale_rows(float (&scales)[N], const RowInput& input, int first_row, int n_rows,
                            int k) {
-    const int n = input.squares ? (k + input.square_width - 1) / input.square_width : 0;
+    const int n = input.squares ? k / kFewSquareWidth : 0;
     auto squares_of = [&](int row) {
         return input.squares + size_t(input.source(first_row + row)) * n;
     };

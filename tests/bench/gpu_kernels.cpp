@@ -202,7 +202,7 @@ void KernelBench::fused(const std::string& kind, const RowProducts& p) {
     std::vector<int> counts(std::begin(kRows), std::end(kRows));
     if (&p == &kManyProducts) counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
     for (int n : counts) {
-        const RowInput input{x_.get(), ones_.get(), kEps, p.square_width};
+        const RowInput input{x_.get(), ones_.get(), kEps};
         const RowStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const size_t stream_bytes = size_t(hidden_) * 10;  // read and written f32, bf16 beside it
         time_product("qkv, " + kind, qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),

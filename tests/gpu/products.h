@@ -31,7 +31,6 @@ class Product {
     Product(Random& random, int n, int k, int n_rows, int square_width = kFewSquareWidth)
         : n(n),
           k(k),
-          square_width_(square_width),
           n_sums_(size_t((k + square_width - 1) / square_width)),
           weights_(random.bf16s(size_t(n) * size_t(k), 1 / std::sqrt(float(k)))),
           x_(random.bf16s(size_t(n_rows) * size_t(k))),
@@ -63,14 +62,12 @@ class Product {
         return device_x_.get() + size_t(first_row) * size_t(k);
     }
     RowInput input(int first_row = 0) const {
-        return {x(first_row), device_squares_.get() + size_t(first_row) * n_sums_, kEps,
-                square_width_};
+        return {x(first_row), device_squares_.get() + size_t(first_row) * n_sums_, kEps};
     }
 
     const int n, k;
 
   private:
-    int square_width_;
     size_t n_sums_;  // of squares, a row
     std::vector<bf16_t> weights_, x_;
     std::vector<float> squares_;
