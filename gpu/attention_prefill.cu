@@ -299,17 +299,19 @@ void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
                      log2_scale(HEAD_DIM));
 }
 
-}  // namespace
-
-int prefill_tile_queries(HeadShape shape) {
-    return tile_rows(shape.head_dim) / shape.group();
+PrefillTileRows rows_of_tile(int head_dim) {
+    return {tile_rows(head_dim), tile_rows(head_dim)};
 }
 
-void prefill_attention(const PrefillAttentionArgs& a, cudaStream_t stream) {
+void attend(const PrefillAttentionArgs& a, cudaStream_t stream) {
     if (a.shape.head_dim == 64)
         launch<64>(a, stream);
     else
         launch<128>(a, stream);
 }
+
+}  // namespace
+
+const PrefillAttention kWarpPrefill{rows_of_tile, attend};
 
 }  // namespace qwend

@@ -62,13 +62,6 @@ __device__ inline void push_bytes(void* to, const void* from, uint32_t n_bytes, 
         : "memory");
 #endif
 }
-/// What the calling thread wrote to shared memory, to the copy engine.
-__device__ inline void show_to_copies() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-#endif
-}
-
 /// All threads of all blocks. Between the two a block may go on with what is its own. Relaxed: of
 /// what came before, only what the barrier of pushes orders itself is ordered.
 __device__ inline void cluster_arrive_relaxed() {

@@ -26,4 +26,7 @@ struct WeightTiles {
 /// Of an input x (n_rows, k), tiles of tile_rows rows.
 CUtensorMap input_tiles(const bf16* x, int n_rows, int k, int tile_rows);
 
+/// Of x (n_rows, 16), tiles of tile_rows rows, swizzled by 32 bytes.
+CUtensorMap narrow_tiles(const bf16* x, int n_rows, int tile_rows);
+
 }  // namespace qwend

@@ -34,6 +34,15 @@ __device__ inline float block_sum(float x, float* scratch) {
     return x;
 }
 
+/// Barrier of that number, of so many of the block's threads; 0 is that of __syncthreads().
+__device__ inline void sync_threads(int barrier, int n) {
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(n) : "memory");
+}
+/// Arrives without waiting.
+__device__ inline void arrive_threads(int barrier, int n) {
+    asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(n) : "memory");
+}
+
 /// Weights are read once a step, so they go past L1. Not ".nc", which the assembler may move to
 /// after the wait that it is meant to come before.
 __device__ inline uint4 load_streaming(const void* address) {

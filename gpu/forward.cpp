@@ -50,10 +50,11 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
-      fused_rows_(can_multiply_many() ? max_many_rows(c.hidden_size) : kRowTile),
+      fused_rows_(has_warpgroups() ? max_many_rows(c.hidden_size) : kRowTile),
       few_attention_(can_attend_few()),
       attends_and_adds_(can_attend_and_add(shape_, c.hidden_size)),
       deterministic_(deterministic),
+      n_blocks_(n_blocks),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
     const RopeFrequencies rope = rope_frequencies(c);
     rope_scale_ = rope.scale;
@@ -91,7 +92,7 @@ bool Forward::is_fused(int n) const {
 
 /// Those that are the faster ones for n rows, or the same for all.
 const RowProducts& Forward::products(int n) const {
-    const bool few = deterministic_ ? !can_multiply_many() : n <= kRowTile;
+    const bool few = deterministic_ ? !has_warpgroups() : n <= kRowTile;
     return few ? kFewProducts : kManyProducts;
 }
 
@@ -111,9 +112,10 @@ void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
         decode_attention(decode_args(in, state, layer), stream);
     }
     if (in.n_tiles > 0)
-        prefill_attention({queries_.get(), cache_of(layer), in.tiles, state.block_tables,
-                           state.table_width, in.n_tiles, shape_, inner_.get()},
-                          stream);
+        prefill_attention().attend(
+            {queries_.get(), cache_of(layer), n_blocks_, in.tiles, state.block_tables,
+             state.table_width, in.n_tiles, shape_, inner_.get()},
+            stream);
 }
 
 void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,

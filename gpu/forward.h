@@ -74,6 +74,7 @@ class Forward {
     HeadShape shape_;
     int max_sequences_, fused_rows_;  // the most of either
     bool few_attention_, attends_and_adds_, deterministic_;
+    int n_blocks_;           // of the cache
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;
     DeviceBuffer<float> inv_freq_;

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "gpu/cuda.h"
+
 namespace qwend {
 
 /// The launchers of every kernel that is not a cuBLASLt product. All matrices are row-major and in
@@ -107,14 +109,14 @@ void decode_attention_many(const DecodeAttentionArgs& args, cudaStream_t stream)
 /// Source: Dao 2023, arXiv:2307.08691.
 struct PrefillTile {
     int32_t query_begin;  // row of `queries`
-    int32_t n_query;      // at most prefill_tile_queries()
+    int32_t n_query;      // times the group at most PrefillTileRows::most
     int32_t position;     // of the first query
     int32_t lane;
 };
-int prefill_tile_queries(HeadShape shape);
 struct PrefillAttentionArgs {
     const bf16* queries;  // (n, q_dim)
     KvCache cache;
+    int n_blocks;                 // of the cache
     const PrefillTile* tiles;     // (n_tiles)
     const int32_t* block_tables;  // (lanes, table_width)
     int table_width;
@@ -122,6 +124,19 @@ struct PrefillAttentionArgs {
     HeadShape shape;
     bf16* out;  // (n, q_dim)
 };
-void prefill_attention(const PrefillAttentionArgs& args, cudaStream_t stream);
+/// Rows of a tile are the pairs of a query and a head of its group. A block takes `step` of them,
+/// or a multiple, in one go.
+struct PrefillTileRows {
+    int step, most;
+};
+struct PrefillAttention {
+    PrefillTileRows (*tile_rows)(int head_dim);
+    void (*attend)(const PrefillAttentionArgs& args, cudaStream_t stream);
+};
+extern const PrefillAttention kWarpPrefill, kWarpgroupPrefill;  // the second: has_warpgroups()
+/// The current device's.
+inline const PrefillAttention& prefill_attention() {
+    return has_warpgroups() ? kWarpgroupPrefill : kWarpPrefill;
+}
 
 }  // namespace qwend

@@ -9,8 +9,6 @@ namespace qwend {
 
 namespace {
 
-constexpr int kMultiprocessors = 132;  // of an H100: products are cut for it
-
 template <int WARPGROUPS, int ROWS, class Out>
 __global__ void __launch_bounds__(ManyShape<WARPGROUPS, ROWS>::kThreads,
                                   ManyShape<WARPGROUPS, ROWS>::kBlocksAnSm)
@@ -34,7 +32,7 @@ __global__ void __launch_bounds__(ManyShape<WARPGROUPS, ROWS>::kThreads,
     cluster_arrive_relaxed();
     cluster_wait();
 #else
-    __trap();  // can_multiply_many()
+    __trap();  // has_warpgroups()
 #endif
 }
 
@@ -129,10 +127,6 @@ void gate_up_many(RowWeights weights, RowInput input, bf16* out, int n_rows, cud
 void logits_many(RowWeights weights, RowInput input, float* logits, int n_rows,
                  cudaStream_t stream) {
     launch_many(weights, input, n_rows, LogitsOutput(logits, weights.n), stream);
-}
-
-bool can_multiply_many() {
-    return compute_major() == 9;
 }
 
 int max_many_rows(int hidden_size) {

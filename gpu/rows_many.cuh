@@ -74,13 +74,6 @@ struct ManyShape {
     }
 };
 
-__device__ inline void sync_threads(int barrier, int n) {
-    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(n) : "memory");
-}
-__device__ inline void arrive_threads(int barrier, int n) {
-    asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(n) : "memory");
-}
-
 /// `Out`: one of rows_many_outputs.cuh.
 template <int WARPGROUPS, int ROWS, class Out>
 class ManyBlock {

@@ -8,12 +8,10 @@ namespace qwend {
 /// weights and of input to shared memory by the copy engine, weights before the kernel before has
 /// ended, and the tensor cores' largest product. Where a matrix has few tiles, a cluster of blocks
 /// shares the inner dimension of each. Any number of rows; a row's result has the same bits
-/// whatever rows are beside it.
+/// whatever rows are beside it. Where has_warpgroups().
 
 inline constexpr int kManySquareWidth = 64;  // of the sums of squares that add_many makes
 
-/// Whether the current device has what they need: sm_90 alone, and the code for it built as sm_90a.
-bool can_multiply_many();
 /// Up to how many rows they are the faster ones beside cuBLASLt, as measured with 896, 1,536 and
 /// 3,584 columns: large matrices keep the device busy without them.
 int max_many_rows(int hidden_size);

@@ -25,10 +25,10 @@ StepKind kind_of(const Batch& batch) {
 
 StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape,
                      bool decodes)
-    : shape_(shape), decodes_(decodes) {
+    : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)), decodes_(decodes) {
     const size_t tokens = size_t(Forward::padded_rows(max_tokens));
     const size_t rows = size_t(Forward::padded_rows(max_sequences));
-    const size_t tiles = tokens / size_t(prefill_tile_queries(shape)) + rows + 1;
+    const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows) + 1));
     capacity_ = kHeader + 3 * tokens + 4 * rows + 4 * tiles +
                 2 * rows * size_t(table_width);  // every table may change
     device_ = DeviceBuffer<int32_t>(capacity_);
@@ -37,9 +37,8 @@ StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadSha
 }
 
 StepStage::Sizes StepStage::sizes_of(StepKind kind, int n_tokens) const {
-    const int per_tile = prefill_tile_queries(shape_);
     if (kind == StepKind::prompt)
-        return {n_tokens, 0, Forward::padded_rows(1), (n_tokens + per_tile - 1) / per_tile};
+        return {n_tokens, 0, Forward::padded_rows(1), tiling_.most_tiles(n_tokens, 1)};
     return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, decodes_ ? 0 : n_tokens};
 }
 
@@ -104,22 +103,16 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
     while (decodes_ && n_decode < int(batch.sequences.size()) &&
            batch.sequences[size_t(n_decode)].n_query == 1)
         n_decode++;
-    updates_.clear(), tiles_.clear();
+    updates_.clear(), runs_.clear();
     for (size_t i = 0; i < batch.sequences.size(); i++) {
         const BatchSequence& s = batch.sequences[i];
         n_sampled += s.sampling != nullptr;
         lanes.update_table(batch, s, blocks_of(s.n_context), updates_);
-        const int per_tile = prefill_tile_queries(shape_);
-        for (int q = 0; int(i) >= n_decode && q < s.n_query; q += per_tile)
-            tiles_.push_back({s.query_begin + q, std::min(per_tile, s.n_query - q),
-                              s.n_context - s.n_query + q, s.lane});
+        if (int(i) >= n_decode)
+            runs_.push_back({s.query_begin, s.n_query, s.n_context - s.n_query, s.lane});
     }
-    // The longest contexts first, so that none of them is left to run alone at the end.
-    std::stable_sort(tiles_.begin(), tiles_.end(), [](const PrefillTile& a, const PrefillTile& b) {
-        return a.position > b.position;
-    });
-
     const int padded = Forward::padded_rows(n_tokens);
+    tiling_.cut(runs_, padded, tiles_);
     const StepKind kind = kind_of(batch);
     Staged staged = lay_out(
         kind, kind == StepKind::mixed

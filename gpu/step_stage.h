@@ -4,6 +4,7 @@
 
 #include "gpu/forward.h"
 #include "gpu/lanes.h"
+#include "gpu/prefill_tiles.h"
 
 namespace qwend {
 
@@ -53,7 +54,7 @@ class StepStage {
     void fill_sequences(const Batch& batch, int n_decode, const Staged& staged);
     void send(const Staged& staged, cudaStream_t stream);
 
-    HeadShape shape_;
+    PrefillTiling tiling_;
     bool decodes_;
     size_t capacity_;  // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
@@ -61,6 +62,7 @@ class StepStage {
     int32_t* base_ = nullptr;
     DeviceBuffer<int32_t> device_;
     std::vector<TableUpdate> updates_;
+    std::vector<PrefillRun> runs_;
     std::vector<PrefillTile> tiles_;
 };
 

@@ -11,10 +11,13 @@
 
 namespace qwend {
 
-/// Where a tile lies, as wgmma wants to be told.
+/// Where a tile lies, as wgmma wants to be told. Rows of 128 bytes, or of 32 and swizzled by 32.
+template <int ROW_BYTES = 128>
 __device__ inline uint64_t tile_descriptor(const void* tile) {
-    constexpr uint64_t kSwizzle128 = uint64_t(1) << 62, kEightRows = 1024;
-    return kSwizzle128 | (kEightRows >> 4) << 32 | uint64_t(1) << 16 |
+    static_assert(ROW_BYTES == 128 || ROW_BYTES == 32);
+    constexpr uint64_t kSwizzle = uint64_t(ROW_BYTES == 128 ? 1 : 3) << 62;
+    constexpr uint64_t kEightRows = 8 * ROW_BYTES;
+    return kSwizzle | (kEightRows >> 4) << 32 | uint64_t(1) << 16 |
            (shared_address(tile) & 0x3FFFF) >> 4;
 }
 
@@ -82,6 +85,28 @@ __device__ inline void wgmma(float (&d)[64], uint64_t a, uint64_t b, bool adds) 
         : "l"(a), "l"(b), "r"(int(adds)));
 }
 
+/// The same, added to d, with the fragment of a as mma() has it.
+__device__ inline void wgmma(float (&d)[32], const uint32_t* a, uint64_t b) {
+    asm volatile(
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,"
+        "%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+        "{%32,%33,%34,%35}, %36, 1, 1, 1, 0;"
+        : QWEND_32(0)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+}
+__device__ inline void wgmma(float (&d)[64], const uint32_t* a, uint64_t b) {
+    asm volatile(
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,"
+        "%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,"
+        "%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,"
+        "%60,%61,%62,%63}, "
+        "{%64,%65,%66,%67}, %68, 1, 1, 1, 0;"
+        : QWEND_64(0)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+}
+
 #undef QWEND_4
 #undef QWEND_8
 #undef QWEND_16
@@ -99,6 +124,17 @@ __device__ inline void wgmma_commit() {
 template <int N>
 __device__ inline void wgmma_wait() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+
+/// Registers of each thread of the calling warpgroup from now on: a multiple of 8, fewer than it
+/// was launched with or, once others have given theirs up, more.
+template <int N>
+__device__ inline void give_registers() {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
+}
+template <int N>
+__device__ inline void take_registers() {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
 }
 
 /// Sums of 64 rows of weights and ROWS of input, over steps of 64 of k.

@@ -12,6 +12,7 @@
 
 #include "gpu/gemm.h"
 #include "gpu/lanes.h"
+#include "gpu/prefill_tiles.h"
 #include "gpu/rows_many.h"
 #include "gpu_ceiling.h"
 #include "gpu_timer.h"
@@ -84,7 +85,7 @@ class KernelBench {
     void run(const std::string& kind) {
         const bool all = kind.empty();
         if (all || kind == "few") fused("few", kFewProducts);
-        if ((all || kind == "many") && can_multiply_many()) fused("many", kManyProducts);
+        if ((all || kind == "many") && has_warpgroups()) fused("many", kManyProducts);
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
         if (all || kind == "prefill") prefill();
@@ -100,6 +101,7 @@ class KernelBench {
     void decode_attention(int rows, int context);
     void prefill();
     void prefill(int n, int position);
+    void prefill(const char* name, const PrefillAttention& attention, int n, int position);
     void elementwise();
     void sampling();
 
@@ -320,27 +322,34 @@ void KernelBench::prefill() {
 }
 
 void KernelBench::prefill(int n, int position) {
-    const int context = position + n, per_tile = prefill_tile_queries(heads_);
+    prefill("warps", kWarpPrefill, n, position);
+    if (has_warpgroups()) prefill("groups", kWarpgroupPrefill, n, position);
+}
+
+void KernelBench::prefill(const char* name, const PrefillAttention& attention, int n,
+                          int position) {
+    const int context = position + n;
     const size_t size = cache_elements(1, context);
     const DeviceBuffer<int32_t> tables = scattered_tables(1, context);
-    std::vector<PrefillTile> tiles;  // the longest contexts first, as the engine has them
-    for (int q = 0; q < n; q += per_tile)
-        tiles.insert(tiles.begin(), {q, std::min(per_tile, n - q), position + q, 0});
+    std::vector<PrefillTile> tiles;
+    PrefillTiling(heads_, attention.tile_rows(heads_.head_dim))
+        .cut(std::vector<PrefillRun>{{0, n, position, 0}}, n, tiles);
     const auto device_tiles = to_device(tiles);
     const double seconds = timer_.seconds(1, [&](int i, cudaStream_t s) {
         bf16* cache = pool_.take(size, i);
-        prefill_attention({x_.get(),
-                           {cache, cache + size / 2},
-                           device_tiles.get(),
-                           tables.get(),
-                           context / kBlockTokens,
-                           int(tiles.size()),
-                           heads_,
-                           y_.get()},
-                          s);
+        attention.attend({x_.get(),
+                          {cache, cache + size / 2},
+                          context / kBlockTokens,
+                          device_tiles.get(),
+                          tables.get(),
+                          context / kBlockTokens,
+                          int(tiles.size()),
+                          heads_,
+                          y_.get()},
+                         s);
     });
     const double pairs = double(n) * position + double(n) * (n + 1) / 2;  // of query and key
-    ceilings_.print("prefill_attention", fmt::format("after {}", position), n, seconds,
+    ceilings_.print("prefill_attention", fmt::format("{} after {}", name, position), n, seconds,
                     {2.0 * double(size) + 4.0 * n * heads_.q_dim(), 4.0 * pairs * heads_.q_dim()});
 }
 

@@ -16,7 +16,7 @@ class Contexts {
   public:
     Contexts(Random& random, HeadShape shape, Kind kind, std::vector<int> lengths)
         : shape(shape), kind(kind), lengths(std::move(lengths)) {
-        int n_blocks = 1, widest = 0;  // the first is nobody's
+        int widest = 0;
         for (int length : this->lengths) {
             const int blocks = (length + kBlockTokens - 1) / kBlockTokens;
             n_blocks += blocks, widest = std::max(widest, blocks);
@@ -53,6 +53,7 @@ class Contexts {
     const HeadShape shape;
     const Kind kind;
     const std::vector<int> lengths;
+    int n_blocks = 1;  // the first is nobody's
     int table_width = 0;
 
   private:
@@ -290,16 +291,19 @@ class AfterAttention {
     DeviceBuffer<float> norm_;
 };
 
+struct PrefillTallies {
+    Tally warps{"prefill_attention, warps"}, warpgroups{"prefill_attention, warpgroups"};
+};
+
 /// A run of queries at the end of its lane's context.
 struct Run {
     int position, n_query;
 };
 
-/// Cuts runs into tiles of at most prefill_tile_queries(), of random length if `randomly`.
-std::vector<PrefillTile> cut(Random& random, HeadShape shape, const std::vector<Run>& runs,
+/// Cuts runs into tiles of at most so many queries, of random length if `randomly`.
+std::vector<PrefillTile> cut(Random& random, int most, const std::vector<Run>& runs,
                              bool randomly) {
     std::vector<PrefillTile> tiles;
-    const int most = prefill_tile_queries(shape);
     int query = 0;
     for (size_t lane = 0; lane < runs.size(); lane++)
         for (int done = 0; done < runs[lane].n_query;) {
@@ -314,7 +318,7 @@ std::vector<PrefillTile> cut(Random& random, HeadShape shape, const std::vector<
 }
 
 void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector<Run>& runs,
-                   Tally& tally) {
+                   PrefillTallies& tallies) {
     std::vector<int> lengths;
     std::vector<Row> rows;
     for (const Run& run : runs) {
@@ -326,19 +330,24 @@ void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector
     const auto queries = make_queries(random, contexts, rows);
     const auto expected = expect_attention(contexts, rows, queries);
     const DeviceBuffer<bf16> device_queries = to_device(queries);
-    auto run_tiles = [&](const std::vector<PrefillTile>& tiles) {
-        const DeviceBuffer<PrefillTile> device_tiles = to_device(tiles);
-        const Output<bf16> out(queries.size());
-        prefill_attention(
-            {device_queries.get(), contexts.cache(), device_tiles.get(), contexts.tables(),
-             contexts.table_width, int(tiles.size()), shape, out.get()},
-            test_stream());
-        return out.read();
+    auto check = [&](const PrefillAttention& attention, Tally& tally) {
+        auto run = [&](bool randomly) {
+            const int most = attention.tile_rows(shape.head_dim).most / shape.group();
+            const auto tiles = cut(random, most, runs, randomly);
+            const DeviceBuffer<PrefillTile> device_tiles = to_device(tiles);
+            const Output<bf16> out(queries.size());
+            attention.attend(
+                {device_queries.get(), contexts.cache(), contexts.n_blocks, device_tiles.get(),
+                 contexts.tables(), contexts.table_width, int(tiles.size()), shape, out.get()},
+                test_stream());
+            return out.read();
+        };
+        const auto out = run(false);
+        tally.check(out, expected);
+        for (int turn = 0; turn < 3; turn++) CHECK(same_bits(out, run(true)));
     };
-    const auto out = run_tiles(cut(random, shape, runs, false));
-    tally.check(out, expected);
-    for (int turn = 0; turn < 3; turn++)
-        CHECK(same_bits(out, run_tiles(cut(random, shape, runs, true))));
+    check(kWarpPrefill, tallies.warps);
+    if (has_warpgroups()) check(kWarpgroupPrefill, tallies.warpgroups);
 }
 
 struct AttentionShape {
@@ -430,13 +439,14 @@ TEST_CASE("attention: fused with the product after it, the bits of the two kerne
 }
 
 TEST_CASE("attention: runs of queries over what came before, however they are cut") {
-    Tally tally("prefill_attention");
+    PrefillTallies tallies;
+    if (!has_warpgroups()) MESSAGE("no wgmma for prefill by warpgroups");
     for_each_shape([&](const AttentionShape& shape, Kind kind, Random& random) {
         std::vector<Run> runs = {{0, 1},    {0, 15},  {0, 16},    {0, 17},   {0, 300}, {14, 1},
                                  {15, 3},   {31, 33}, {100, 70},  {126, 2},  {511, 2}, {512, 1},
                                  {2046, 3}, {0, 130}, {2040, 40}, {4990, 33}};
         if (shape.is_published) runs.push_back({0, 513}), runs.push_back({32980, 20});
         if (is_quick()) runs.resize(8);
-        check_prefill(random, shape.heads, kind, runs, tally);
+        check_prefill(random, shape.heads, kind, runs, tallies);
     });
 }
