@@ -41,7 +41,8 @@ void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
     LaunchShape shape{dim3(kBlocks * a.shape.n_kv_heads, a.n, n_splits), kThreads};
     shape.shared_bytes = sizeof(FewShared<HEAD_DIM>);
     shape.cluster = kBlocks;
-    if (HEAD_DIM == 64) shape.shared_percent = kFewSharedPercent;
+    if (HEAD_DIM == 64)
+        shape.shared_percent = a.n <= kRowsOfTwo ? kFewSharedPercent : kManySharedPercent;
     launch_dependent(few_kernel<HEAD_DIM, MIN_BLOCKS>, shape, stream, a, log2_scale(HEAD_DIM));
 }
 
