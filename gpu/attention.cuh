@@ -57,6 +57,16 @@ struct ValueFragment {
     }
 };
 
+/// Over the four threads that share a row of a fragment.
+__device__ inline float row_max(float x) {
+    x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
+    return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
+}
+__device__ inline float row_sum(float x) {
+    x += __shfl_xor_sync(0xffffffffu, x, 1);
+    return x + __shfl_xor_sync(0xffffffffu, x, 2);
+}
+
 /// Scores are kept in units of log2: exp2f is one instruction.
 inline float log2_scale(int head_dim) {
     return float(M_LOG2E / std::sqrt(double(head_dim)));

@@ -48,16 +48,6 @@ __device__ int key_in_tile(int t, int h, int c) {
     return 4 * t + 2 * h + c;
 }
 
-/// Over the four threads that share a row of a fragment.
-__device__ float row_max(float x) {
-    x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
-    return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
-}
-__device__ float row_sum(float x) {
-    x += __shfl_xor_sync(0xffffffffu, x, 1);
-    return x + __shfl_xor_sync(0xffffffffu, x, 2);
-}
-
 /// The state of 16 rows: two rows a thread (g and g + 8).
 template <int HEAD_DIM>
 struct RowTile {

@@ -89,16 +89,6 @@ __device__ void copy_steps(PrefillShared<HEAD_DIM>& shared, const PrefillAttenti
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
 
-/// Over the four threads that share a row.
-__device__ float row_max(float x) {
-    x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 1));
-    return fmaxf(x, __shfl_xor_sync(0xffffffffu, x, 2));
-}
-__device__ float row_sum(float x) {
-    x += __shfl_xor_sync(0xffffffffu, x, 1);
-    return x + __shfl_xor_sync(0xffffffffu, x, 2);
-}
-
 /// 64 rows of a warpgroup, two a thread; see wgmma() for which.
 template <int HEAD_DIM>
 class WarpgroupRows {
