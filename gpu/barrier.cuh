@@ -61,8 +61,7 @@ struct Barrier {
     }
 };
 
-/// What the calling thread wrote to shared memory, to the copy engine and to
-/// wgmma.
+/// What the calling thread wrote to shared memory, to the copy engine and to wgmma.
 __device__ inline void show_to_copies() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");

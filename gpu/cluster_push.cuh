@@ -26,7 +26,9 @@ __device__ inline void expect_pushes(Barrier& barrier, uint32_t n_bytes) {
         barrier.init(1);
         Barrier::make_visible();
     }
-    __syncwarp();  // the arrival is relaxed: without, racecheck sees no order between the two
+    // For racecheck, which sees no order between the two: the arrival is relaxed. They are one
+    // thread's.
+    __syncwarp();
     if (is_first) barrier.expect(n_bytes);
 }
 

@@ -12,7 +12,7 @@ int divide_up(int a, int b) {
     return (a + b - 1) / b;
 }
 
-/// Calls take(first query of the run, how many, their last position) for every tile.
+/// Calls take(first query, counted in the run; how many; the position of the last) for every tile.
 template <class Take>
 void for_each_tile(const PrefillRun& run, int most, Take take) {
     for (int first = 0; first < run.n_query; first += most) {
@@ -27,7 +27,8 @@ PrefillTiling::PrefillTiling(HeadShape shape, PrefillTileRows rows)
     : group_(shape.group()), n_kv_heads_(shape.n_kv_heads), rows_(rows) {}
 
 /// More blocks than that are too many even of a prompt's beginning, whose contexts differ in length
-/// so that short ones fill the gaps.
+/// so that short ones fill the gaps: with 228 blocks smaller tiles were the faster ones, with 294
+/// they were not. A captured step launches a block for each of most_tiles().
 int PrefillTiling::fewest_rows(int n_queries) const {
     constexpr int kMostBlocks = 240;
     int rows = rows_.step;

@@ -28,7 +28,7 @@ StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadSha
     : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)), decodes_(decodes) {
     const size_t tokens = size_t(Forward::padded_rows(max_tokens));
     const size_t rows = size_t(Forward::padded_rows(max_sequences));
-    const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows) + 1));
+    const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
     capacity_ = kHeader + 3 * tokens + 4 * rows + 4 * tiles +
                 2 * rows * size_t(table_width);  // every table may change
     device_ = DeviceBuffer<int32_t>(capacity_);

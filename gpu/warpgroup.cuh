@@ -4,10 +4,10 @@
 
 #include "gpu/barrier.cuh"
 
-// The tensor cores' product of a warpgroup (wgmma): 64 rows of weights times 16 to 256 rows of
-// input, both from shared memory, a row's 64 columns (128 bytes) swizzled by 128 bytes, eight rows
-// a KiB; sums in registers. sm_90a only. Source: PTX ISA, "Asynchronous Warpgroup Level Matrix
-// Operation".
+// The tensor cores' product of a warpgroup (wgmma): 64 rows times 16 to 256 rows. The first are in
+// shared memory or registers, the others in shared memory, where a row's 64 columns (128 bytes) are
+// swizzled by 128 bytes, or 16 (32 bytes) by 32; sums in registers. sm_90a only. Source: PTX ISA,
+// "Asynchronous Warpgroup Level Matrix Operation".
 
 namespace qwend {
 

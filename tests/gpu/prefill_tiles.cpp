@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+
 #include "kernel_test.h"
 
 using namespace qwend;
@@ -31,7 +33,10 @@ void check_tiles(const PrefillTiling& tiling, PrefillTileRows rows, int group, c
     tiling.cut(total.runs, padded, tiles);
     const int n_runs = int(total.runs.size());
     CHECK(int(tiles.size()) <= tiling.most_tiles(padded, n_runs));
-    CHECK(tiling.most_tiles(padded, n_runs) <= tiling.capacity(padded, n_runs));
+    bool has_room = true;
+    for (int n = 1; n <= padded; n++)
+        has_room &= tiling.most_tiles(n, n_runs) <= tiling.capacity(padded, n_runs);
+    CHECK(has_room);
     std::vector<int> times(size_t(total.n_queries));
     bool fits = true, is_sorted = true, is_of_run = true;
     for (size_t i = 0; i < tiles.size(); i++) {
@@ -40,7 +45,10 @@ void check_tiles(const PrefillTiling& tiling, PrefillTileRows rows, int group, c
         fits &= tile.n_query > 0 && tile.n_query * group <= rows.most;
         is_sorted &= i == 0 || tiles[i - 1].position >= tile.position;
         is_of_run &= tile.position - run.position == tile.query_begin - run.query_begin;
-        for (int q = 0; q < tile.n_query; q++) times[size_t(tile.query_begin + q)]++;
+        const bool is_inside = tile.query_begin >= run.query_begin &&
+                               tile.query_begin + tile.n_query <= run.query_begin + run.n_query;
+        is_of_run &= is_inside;
+        for (int q = 0; is_inside && q < tile.n_query; q++) times[size_t(tile.query_begin + q)]++;
     }
     CHECK(fits);
     CHECK(is_sorted);
@@ -65,10 +73,10 @@ TEST_CASE("prefill tiles: every query once, in no more tiles than there is room 
     for (PrefillTileRows rows : {PrefillTileRows{64, 256}, {64, 192}, {128, 128}, {64, 64}})
         for (int group : {1, 5, 7, 8})
             for (int n_kv_heads : {1, 2, 8})
-                for (int turn = 0; turn < 20; turn++) {
+                for (int turn = 0; turn < 21; turn++) {
+                    const int most = std::array{1, 20, 1000}[size_t(turn) % 3];
                     const HeadShape shape{group * n_kv_heads, n_kv_heads, 64};
-                    const Total total =
-                        random_runs(random, 1 + random.below(30), turn % 2 ? 20 : 1000);
+                    const Total total = random_runs(random, 1 + random.below(30), most);
                     check_tiles(PrefillTiling(shape, rows), rows, group, total,
                                 total.n_queries + random.below(100));
                 }
