@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "daemon/access.h"
+#include "daemon/body_queue.h"
 #include "daemon/completions.h"
 #include "daemon/json_writer.h"
 #include "daemon/log.h"
@@ -40,7 +41,8 @@ struct Api::Impl {
           options(o),
           model(s),
           began(monotonic_seconds()),
-          completions(l, e, m, o, s, [this] { return unavailable(); }) {
+          bodies(l),
+          completions(l, bodies, e, m, o, s, [this] { return unavailable(); }) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
         access.check_host = !o.insecure_no_auth;
@@ -73,6 +75,8 @@ struct Api::Impl {
     void post_tokenize(const ExchangePtr& exchange);
     void post_detokenize(const ExchangePtr& exchange);
     void post_apply_template(const ExchangePtr& exchange);
+    void answer_from_body(const ExchangePtr& exchange,
+                          std::function<HttpResponse(std::string_view)> respond);
     void write_model(JsonWriter& w, const std::string& name) const;
 
     RequestLimits limits() const { return {options.max_choices, model.tokenizer.size()}; }
@@ -84,6 +88,7 @@ struct Api::Impl {
     AccessRules access;
     const double began;
     bool draining = false;
+    BodyQueue bodies;
     Completions completions;
 };
 
@@ -237,57 +242,66 @@ void Api::Impl::get_model(const ExchangePtr& exchange) {
 }
 
 void Api::Impl::post_chat(const ExchangePtr& exchange) {
-    CompletionRequest request;
-    if (auto error =
-            parse_chat_request(exchange->request().body, model.defaults, limits(), request))
-        return exchange->respond(error_response(*error));
-    completions.start(exchange, std::move(request));
+    completions.start(exchange, [this](std::string_view body, CompletionRequest& request) {
+        return parse_chat_request(body, model.defaults, limits(), request);
+    });
 }
 
 void Api::Impl::post_completions(const ExchangePtr& exchange) {
-    CompletionRequest request;
-    if (auto error =
-            parse_completion_request(exchange->request().body, model.defaults, limits(), request))
-        return exchange->respond(error_response(*error));
-    completions.start(exchange, std::move(request));
+    completions.start(exchange, [this](std::string_view body, CompletionRequest& request) {
+        return parse_completion_request(body, model.defaults, limits(), request);
+    });
+}
+
+/// For the routes that need no engine: all of the answer is made where the body is read.
+void Api::Impl::answer_from_body(const ExchangePtr& exchange,
+                                 std::function<HttpResponse(std::string_view)> respond) {
+    bodies.read(exchange, [exchange, respond = std::move(respond)](std::string_view body) {
+        auto response = std::make_shared<HttpResponse>(respond(body));
+        return [exchange, response] { exchange->respond(std::move(*response)); };
+    });
 }
 
 void Api::Impl::post_tokenize(const ExchangePtr& exchange) {
-    CompletionRequest request;
-    std::optional<ApiError> error =
-        parse_tokenize_request(exchange->request().body, limits(), request);
-    EncodedPrompts encoded;
-    if (!error) encoded = completions.encode(request), error = encoded.error;
-    if (error) return exchange->respond(error_response(*error));
-    const auto& ids = encoded.prompts[0];
-    exchange->respond(
-        json_response(fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{}}})",
-                                  fmt::join(ids, ","), ids.size(), completions.context_limit())));
+    answer_from_body(exchange, [this, limit = completions.context_limit()](std::string_view body) {
+        CompletionRequest request;
+        EncodedPrompts encoded;
+        if (auto error = parse_tokenize_request(body, limits(), request))
+            return error_response(*error);
+        encoded = completions.encode(request);
+        if (encoded.error) return error_response(*encoded.error);
+        const auto& ids = encoded.prompts[0];
+        return json_response(fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{}}})",
+                                         fmt::join(ids, ","), ids.size(), limit));
+    });
 }
 
 void Api::Impl::post_detokenize(const ExchangePtr& exchange) {
-    std::vector<int32_t> tokens;
-    if (auto error = parse_detokenize_request(exchange->request().body, limits(), tokens))
-        return exchange->respond(error_response(*error));
-    JsonWriter w;
-    w.begin_object().key("prompt").string(model.tokenizer.decode(tokens, false)).end_object();
-    exchange->respond(json_response(w.take()));
+    answer_from_body(exchange, [this](std::string_view body) {
+        std::vector<int32_t> tokens;
+        if (auto error = parse_detokenize_request(body, limits(), tokens))
+            return error_response(*error);
+        JsonWriter w;
+        w.begin_object().key("prompt").string(model.tokenizer.decode(tokens, false)).end_object();
+        return json_response(w.take());
+    });
 }
 
 void Api::Impl::post_apply_template(const ExchangePtr& exchange) {
-    CompletionRequest request;
-    std::optional<ApiError> error =
-        parse_tokenize_request(exchange->request().body, limits(), request);
-    if (!error && !request.chat) error = bad_request("messages: expected messages", "messages");
-    if (error) return exchange->respond(error_response(*error));
-    RenderResult rendered =
-        render_chat(model.chat_template, request.messages, request.chat_options);
-    if (!rendered.error.empty())
-        return exchange->respond(error_response(
-            bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param)));
-    JsonWriter w;
-    w.begin_object().key("prompt").string(rendered.prompt.text).end_object();
-    exchange->respond(json_response(w.take()));
+    answer_from_body(exchange, [this](std::string_view body) {
+        CompletionRequest request;
+        std::optional<ApiError> error = parse_tokenize_request(body, limits(), request);
+        if (!error && !request.chat) error = bad_request("messages: expected messages", "messages");
+        if (error) return error_response(*error);
+        RenderResult rendered =
+            render_chat(model.chat_template, request.messages, request.chat_options);
+        if (!rendered.error.empty())
+            return error_response(
+                bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param));
+        JsonWriter w;
+        w.begin_object().key("prompt").string(rendered.prompt.text).end_object();
+        return json_response(w.take());
+    });
 }
 
 Api::Api(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
@@ -339,11 +353,13 @@ void Api::on_engine_events() {
 }
 
 int Api::n_in_flight() const {
-    return impl_->completions.n_in_flight();
+    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight();
 }
 
 void Api::abort_all() {
-    impl_->completions.abort_all();
+    const ApiError error{503, "unavailable_error", "draining", "", "the server is shutting down"};
+    impl_->bodies.fail_all(error);
+    impl_->completions.fail_all(error);
 }
 
 }  // namespace qwend

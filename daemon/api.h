@@ -14,7 +14,7 @@
 namespace qwend {
 
 /// The routes: requests become sequences of the engine, its events become answers. Everything runs
-/// on the loop thread; long tokenisations are offloaded.
+/// on the loop thread, but for the reading of large bodies.
 class Api {
   public:
     /// `api_keys` empty: no authentication. All references outlive the Api.

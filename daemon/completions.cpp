@@ -12,8 +12,7 @@ namespace qwend {
 
 namespace {
 
-constexpr size_t kOffloadBytes = 32 << 10;  // tokenising this much takes about a millisecond
-constexpr double kPingTick = 1;             // s; how exactly ping_interval is kept
+constexpr double kPingTick = 1;  // s; how exactly ping_interval is kept
 
 uint64_t random_seed() {
     uint64_t seed = 0;
@@ -23,10 +22,11 @@ uint64_t random_seed() {
 
 }  // namespace
 
-Completions::Completions(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
-                         const ServedModel& model,
+Completions::Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, Metrics& metrics,
+                         const Options& options, const ServedModel& model,
                          std::function<std::optional<ApiError>()> unavailable)
     : loop_(loop),
+      bodies_(bodies),
       engine_(engine),
       metrics_(metrics),
       options_(options),
@@ -63,13 +63,13 @@ EncodedPrompts Completions::encode(const CompletionRequest& request) const {
 }
 
 /// Fits the request to the model: context, stop ids, seed.
-std::optional<ApiError> Completions::finish_request(
-    CompletionRequest& request, std::vector<std::vector<int32_t>>& prompts) const {
+std::optional<ApiError> Completions::fit(CompletionRequest& request,
+                                         std::vector<std::vector<int32_t>>& prompts,
+                                         int context_limit) const {
     if (!request.model.empty() &&
         std::find(model_.names.begin(), model_.names.end(), request.model) == model_.names.end())
         return ApiError{404, "not_found_error", "model_not_found", "model",
                         fmt::format("no model \"{}\" is served here", request.model)};
-    const int limit = context_limit();
     size_t longest = 0;
     for (auto& prompt : prompts) {
         if (request.truncate_prompt_tokens && int(prompt.size()) > *request.truncate_prompt_tokens)
@@ -80,14 +80,14 @@ std::optional<ApiError> Completions::finish_request(
     }
     constexpr int kDefaultTextTokens = 16;  // OpenAI's
     const int wanted = request.max_tokens.value_or(request.chat ? 1 : kDefaultTextTokens);
-    if (longest + size_t(wanted) > size_t(limit))
+    if (longest + size_t(wanted) > size_t(context_limit))
         return bad_request(
             fmt::format("this model's context is {} tokens, but the prompt has {} and {} more were "
                         "asked for",
-                        limit, longest, wanted),
+                        context_limit, longest, wanted),
             request.chat ? "messages" : "prompt", "context_length_exceeded");
     if (!request.max_tokens)
-        request.max_tokens = request.chat ? limit - int(longest) : kDefaultTextTokens;
+        request.max_tokens = request.chat ? context_limit - int(longest) : kDefaultTextTokens;
     request.sampling.seed = request.seed.value_or(random_seed());
     request.sampling.stop_token_ids = request.stop_token_ids;
     if (!request.ignore_eos)
@@ -97,31 +97,28 @@ std::optional<ApiError> Completions::finish_request(
     return std::nullopt;
 }
 
-/// Tokenises here if it is quick, else on libuv's thread pool.
-void Completions::start(const ExchangePtr& exchange, CompletionRequest request) {
-    metrics_.unknown_fields.add(uint64_t(request.n_unknown_fields));
-    if (exchange->request().body.size() < kOffloadBytes) {
-        EncodedPrompts encoded = encode(request);
-        return submit(exchange, std::move(request), std::move(encoded));
-    }
-    struct Job {
-        ExchangePtr exchange;
-        CompletionRequest request;
-        EncodedPrompts encoded;
-    };
-    auto job = std::make_shared<Job>(Job{exchange, std::move(request), {}});
-    n_tokenizing_++;
-    loop_.offload([this, job] { job->encoded = encode(job->request); },
-                  [this, job] {
-                      n_tokenizing_--;
-                      if (!job->exchange->client_gone())
-                          submit(job->exchange, std::move(job->request), std::move(job->encoded));
-                  });
+Completions::Prepared Completions::prepare(std::string_view body, const Parse& parse,
+                                           int context_limit) const {
+    Prepared prepared;
+    std::optional<ApiError>& error = prepared.encoded.error;
+    error = parse(body, prepared.request);
+    if (!error) prepared.encoded = encode(prepared.request);
+    if (!error) error = fit(prepared.request, prepared.encoded.prompts, context_limit);
+    return prepared;
 }
 
-void Completions::submit(const ExchangePtr& exchange, CompletionRequest request,
-                         EncodedPrompts encoded) {
-    if (!encoded.error) encoded.error = finish_request(request, encoded.prompts);
+void Completions::start(const ExchangePtr& exchange, Parse parse) {
+    const int limit = context_limit();  // the engine is asked on the loop only
+    bodies_.read(exchange,
+                 [this, exchange, parse = std::move(parse), limit](std::string_view body) {
+                     auto prepared = std::make_shared<Prepared>(prepare(body, parse, limit));
+                     return [this, exchange, prepared] { submit(exchange, std::move(*prepared)); };
+                 });
+}
+
+void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
+    auto& [request, encoded] = prepared;
+    metrics_.unknown_fields.add(uint64_t(request.n_unknown_fields));
     if (encoded.error) return exchange->respond(error_response(*encoded.error));
     auto answer =
         std::make_shared<Answer>(exchange, model_, std::move(request), std::move(encoded.prompts));
@@ -191,10 +188,10 @@ void Completions::on_engine_events() {
     }
 }
 
-void Completions::abort_all() {
+void Completions::fail_all(const ApiError& error) {
     const auto open = answers_;
     for (auto& [key, answer] : open) {
-        answer->fail({503, "unavailable_error", "draining", "", "the server is shutting down"});
+        answer->fail(error);
         cancel(answer);
     }
 }

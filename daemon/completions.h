@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/answer.h"
+#include "daemon/body_queue.h"
 #include "daemon/engine.h"
 #include "daemon/metrics.h"
 #include "daemon/options.h"
@@ -22,25 +23,32 @@ struct EncodedPrompts {
     std::optional<ApiError> error;
 };
 
-/// Requests become sequences of the engine, its events become answers. Everything runs on the loop
-/// thread; long tokenisations are offloaded.
+/// Requests become sequences of the engine, its events become answers. Loop thread; what reads a
+/// body runs wherever the BodyQueue has it run.
 class Completions {
   public:
     /// `unavailable` says why nothing can be generated now, if so. All references outlive this.
-    Completions(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
-                const ServedModel& model, std::function<std::optional<ApiError>()> unavailable);
+    Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, Metrics& metrics,
+                const Options& options, const ServedModel& model,
+                std::function<std::optional<ApiError>()> unavailable);
 
+    /// Fills the request from a body; an error ends it. Runs on any thread.
+    using Parse =
+        std::function<std::optional<ApiError>(std::string_view body, CompletionRequest& request)>;
+
+    /// The prompts of a request. Any thread.
     EncodedPrompts encode(const CompletionRequest& request) const;
     /// The context that can really be had: the model's, or the KV pool's if that is smaller.
     int context_limit() const;
 
     /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
-    void start(const ExchangePtr& exchange, CompletionRequest request);
+    void start(const ExchangePtr& exchange, Parse parse);
     /// Delivers what the engine did.
     void on_engine_events();
 
-    int n_in_flight() const { return int(answers_.size()) + n_tokenizing_; }
-    void abort_all();  // ends each with an error event or a 503
+    int n_in_flight() const { return int(answers_.size()); }
+    /// Ends each with an error event or, if nothing was sent, with the error's status.
+    void fail_all(const ApiError& error);
 
   private:
     struct Target {
@@ -48,20 +56,28 @@ class Completions {
         int choice;
     };
 
-    std::optional<ApiError> finish_request(CompletionRequest& request,
-                                           std::vector<std::vector<int32_t>>& prompts) const;
-    void submit(const ExchangePtr& exchange, CompletionRequest request, EncodedPrompts encoded);
+    /// A request that is ready for the engine, or why it is not.
+    struct Prepared {
+        CompletionRequest request;
+        EncodedPrompts encoded;
+    };
+
+    Prepared prepare(std::string_view body, const Parse& parse, int context_limit) const;
+    std::optional<ApiError> fit(CompletionRequest& request,
+                                std::vector<std::vector<int32_t>>& prompts,
+                                int context_limit) const;
+    void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
     void on_ping_tick();
 
     EventLoop& loop_;
+    BodyQueue& bodies_;
     Engine& engine_;
     Metrics& metrics_;
     const Options& options_;
     const ServedModel& model_;
     std::function<std::optional<ApiError>()> unavailable_;
     SequenceId next_sequence_ = 1;
-    int n_tokenizing_ = 0;
     std::unordered_map<SequenceId, Target> targets_;
     std::unordered_map<const Answer*, std::shared_ptr<Answer>> answers_;
     std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping

@@ -1,0 +1,88 @@
+#include "daemon/body_queue.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "daemon/log.h"
+#include "daemon/responses.h"
+
+namespace qwend {
+
+BodyQueue::BodyQueue(EventLoop& loop, BodyQueueLimits limits) : loop_(loop), limits_(limits) {}
+
+void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
+    const size_t n_bytes = exchange->request().body.size();
+    const auto job = std::make_shared<Job>(Job{exchange, std::move(read), {}, n_bytes, false});
+    if (n_bytes <= limits_.inline_bytes) {
+        run(*job);
+        return finish(*job);
+    }
+    if (waiting_.size() + running_.size() >= limits_.max_jobs ||
+        n_bytes_ + n_bytes > limits_.max_bytes)
+        return exchange->respond(
+            error_response({429, "rate_limit_error", "queue_full", "",
+                            "too many large requests are being read; try again"}));
+    n_bytes_ += n_bytes;
+    waiting_.push_back(job);
+    exchange->on_client_gone([this, weak = std::weak_ptr(job)] {
+        if (const JobPtr gone = weak.lock()) forget(gone);
+    });
+    start_next();
+}
+
+/// What is thrown here, std::bad_alloc of an enormous body above all, is this request's alone.
+void BodyQueue::run(Job& job) {
+    try {
+        job.answer = job.read(job.exchange->request().body);
+    } catch (const std::exception& error) {
+        log_error("{} could not be read: {}", job.exchange->request().request_id, error.what());
+    }
+}
+
+void BodyQueue::finish(Job& job) {
+    if (job.answer) return job.answer();
+    job.exchange->respond(error_response(
+        {500, "server_error", "", "", "reading the request failed; the server's log says why"}));
+}
+
+void BodyQueue::start_next() {
+    while (int(running_.size()) < limits_.max_running && !waiting_.empty()) {
+        const JobPtr job = std::move(waiting_.front());
+        waiting_.pop_front();
+        running_.push_back(job);
+        loop_.offload([job] { run(*job); },
+                      [this, job] {
+                          running_.erase(std::find(running_.begin(), running_.end(), job));
+                          n_bytes_ -= job->n_bytes;
+                          if (!job->dropped) {
+                              job->exchange->on_client_gone({});
+                              finish(*job);
+                          }
+                          start_next();
+                      });
+    }
+}
+
+/// The thread pool has no way to take back what it began; it ends by itself, in time that is
+/// linear in the body.
+void BodyQueue::forget(const JobPtr& job) {
+    job->dropped = true;
+    const auto found = std::find(waiting_.begin(), waiting_.end(), job);
+    if (found == waiting_.end()) return;
+    n_bytes_ -= job->n_bytes;
+    waiting_.erase(found);
+}
+
+void BodyQueue::fail_all(const ApiError& error) {
+    std::deque<JobPtr> jobs = std::exchange(waiting_, {});
+    for (const JobPtr& job : jobs) n_bytes_ -= job->n_bytes;
+    jobs.insert(jobs.end(), running_.begin(), running_.end());
+    for (const JobPtr& job : jobs) {
+        job->dropped = true;
+        job->exchange->on_client_gone({});
+        job->exchange->respond(error_response(error));
+    }
+}
+
+}  // namespace qwend
