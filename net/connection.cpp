@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
 constexpr size_t kMaxPending = 256 << 10;  // bytes of pipelined requests read ahead
-constexpr size_t kKeptBytes = 4 << 10;     // of a write buffer, between writes
 constexpr double kLingerSeconds = 2;       // for the client to take the last answer in
 
 /// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second.
@@ -94,7 +93,7 @@ void Connection::on_read(ssize_t n_bytes) {
     if (n_bytes < 0) {
         end_of_input_ = true;
         // A client that sends its last request and then its end still gets what is answered.
-        if (n_bytes != UV_EOF || exchange_ || out_.empty()) return client_gone();
+        if (n_bytes != UV_EOF || exchange_ || n_unsent() == 0) return client_gone();
         keep_alive_ = false;
         close_after_flush_ = true;
         return mark_dirty();
@@ -117,7 +116,7 @@ void Connection::advance() {
     if (advancing_) return;  // an answer given at once; the loop below goes on
     advancing_ = true;
     while (state_ == State::idle || state_ == State::headers || state_ == State::body) {
-        if (pending_.empty()) break;
+        if (pending_.empty() || congested_) break;
         const auto [consumed, event] = parser_.feed(pending_);
         pending_.erase(0, consumed);
         if (state_ == State::idle && parser_.began()) {
@@ -140,7 +139,7 @@ void Connection::on_headers() {
     if (auto early = context_.handler.on_headers(request)) return answer_early(std::move(*early));
     if (!parser_.has_body()) return on_complete();
     if (parser_.expects_continue() && pending_.empty()) {
-        out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        out_.append("HTTP/1.1 100 Continue\r\n\r\n");
         mark_dirty();
     }
     set_timer(context_.limits.body_timeout);
@@ -185,20 +184,21 @@ void Connection::send_head(Exchange& exchange, int status, const Headers& header
                            ptrdiff_t content_length) {
     exchange.started_ = true;
     answered_status_ = status;
-    auto out = std::back_inserter(out_);
+    std::string& head = out_.tail();
+    auto out = std::back_inserter(head);
     fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n", status,
                    http_status_reason(status), http_date(), exchange.request().request_id);
     Headers added;
     if (context_.handler.add_headers) context_.handler.add_headers(exchange.request(), added);
     for (auto* list : {&headers, static_cast<const Headers*>(&added)})
         for (auto& [name, value] : *list) fmt::format_to(out, "{}: {}\r\n", name, value);
-    if (chunked) out_ += "Transfer-Encoding: chunked\r\n";
+    if (chunked) head += "Transfer-Encoding: chunked\r\n";
     if (content_length >= 0) fmt::format_to(out, "Content-Length: {}\r\n", content_length);
     if (!keep_alive_)
-        out_ += "Connection: close\r\n";
+        head += "Connection: close\r\n";
     else if (parser_.http_1_0())
-        out_ += "Connection: keep-alive\r\n";
-    out_ += "\r\n";
+        head += "Connection: keep-alive\r\n";
+    head += "\r\n";
     mark_dirty();
 }
 
@@ -206,7 +206,7 @@ void Connection::respond(Exchange& exchange, HttpResponse response) {
     if (exchange.started_) return;
     if (context_.draining) keep_alive_ = false;
     send_head(exchange, response.status, response.headers, false, ptrdiff_t(response.body.size()));
-    if (!exchange.request().head) out_ += response.body;
+    if (!exchange.request().head) out_.append(std::move(response.body));
     complete(exchange);
 }
 
@@ -220,16 +220,18 @@ void Connection::start_stream(Exchange& exchange, int status, const Headers& hea
 void Connection::write_chunk(std::string_view data) {
     if (data.empty()) return;
     if (chunked_) {
-        fmt::format_to(std::back_inserter(out_), "{:x}\r\n", data.size());
-        out_.append(data).append("\r\n");
+        std::string& out = out_.tail();
+        fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
+        out.append(data).append("\r\n");
     } else {
         out_.append(data);
     }
     mark_dirty();
+    update_congestion();
 }
 
 void Connection::finish_stream(Exchange& exchange) {
-    if (chunked_) out_ += "0\r\n\r\n";
+    if (chunked_) out_.append("0\r\n\r\n");
     mark_dirty();
     complete(exchange);
 }
@@ -258,52 +260,36 @@ void Connection::mark_dirty() {
 void Connection::flush() {
     dirty_ = false;
     if (state_ == State::closed) return;
-    std::string data = std::exchange(out_, {});
-    if (!data.empty()) {
-        uv_buf_t buf = uv_buf_init(data.data(), data.size());
-        const bool queued = uv_stream_get_write_queue_size(stream()) > 0;
-        const int n = queued ? 0 : uv_try_write(stream(), &buf, 1);
-        if (n < 0 && n != UV_EAGAIN) return client_gone();
-        if (const size_t n_sent = size_t(std::max(n, 0)); n_sent < data.size()) {
-            send_rest(n_sent ? data.substr(n_sent) : std::move(data));
-        } else if (out_.empty() && data.capacity() <= kKeptBytes) {
-            data.clear();
-            out_.swap(data);  // a stream's next token finds its memory there
-        }
-    }
-    if (state_ == State::closed || !close_after_flush_) return;
-    uv_stream_get_write_queue_size(stream()) == 0 ? linger() : watch_write_queue();
+    const int rc = out_.flush(stream(), [](uv_stream_t* stream, int status) {
+        static_cast<Connection*>(stream->data)->on_written(status);
+    });
+    if (rc != 0) return client_gone();
+    update_congestion();
+    if (state_ == State::closed) return;
+    if (n_unsent() > 0) return watch_write_queue();
+    if (close_after_flush_) linger();
 }
 
-/// The part the socket did not take at once.
-void Connection::send_rest(std::string rest) {
-    struct Write {
-        uv_write_t request;
-        std::string data;
-    };
-    auto* write = new Write{{}, std::move(rest)};
-    write->request.data = write;
-    uv_buf_t buf = uv_buf_init(write->data.data(), write->data.size());
-    const int rc =
-        uv_write(&write->request, stream(), &buf, 1, [](uv_write_t* request, int status) {
-            auto* connection = static_cast<Connection*>(request->handle->data);
-            delete static_cast<Write*>(request->data);
-            connection->on_written(status);
-        });
-    if (rc != 0) {
-        delete write;
-        return client_gone();
+/// Says when the client has caught up: to whoever waits to write more, and to its next request.
+void Connection::update_congestion() {
+    const size_t n = n_unsent(), cap = context_.limits.max_write_queue;
+    const bool was_congested = std::exchange(congested_, n > (congested_ ? cap / 2 : cap));
+    if (!was_congested || congested_ || state_ == State::closed) return;
+    if (const ExchangePtr exchange = exchange_; exchange && exchange->drained_) {
+        const auto drained = exchange->drained_;
+        drained();
     }
-    watch_write_queue();
+    if (state_ != State::answering && state_ != State::closed) advance();
 }
 
 void Connection::on_written(int status) {
     if (state_ == State::closed) return;
     if (status < 0) return client_gone();
-    if (uv_stream_get_write_queue_size(stream()) > 0) return;
+    update_congestion();
+    if (state_ == State::closed || n_unsent() > 0) return;
     watched_queue_ = 0;
     uv_timer_stop(&write_timer_);
-    if (close_after_flush_ && out_.empty()) linger();
+    if (close_after_flush_) linger();
 }
 
 /// A reader that leaves more than the cap unread gets write_timeout to make progress.
@@ -371,7 +357,7 @@ void Connection::close() {
 
 void Connection::close_idle() {
     keep_alive_ = false;
-    if (state_ == State::idle && out_.empty()) close();
+    if (state_ == State::idle && n_unsent() == 0) close();
 }
 
 }  // namespace qwend

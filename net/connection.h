@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/http.h"
+#include "net/output.h"
 #include "net/parser.h"
 
 namespace qwend {
@@ -37,6 +38,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void close();       // at once; the client of an unfinished answer is told by the broken stream
     void close_idle();  // now if between requests, else when the answer is done
     bool closing() const { return state_ == State::closed; }
+    bool congested() const { return congested_; }  // the client reads too slowly
 
   private:
     friend class Exchange;
@@ -69,7 +71,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void complete(Exchange& exchange);
 
     void mark_dirty();
-    void send_rest(std::string rest);
+    size_t n_unsent() const { return out_.n_unsent(&handle_.stream); }
+    void update_congestion();
     void on_written(int status);
     void watch_write_queue();
     void client_gone();
@@ -88,11 +91,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     State state_ = State::idle;
     RequestParser parser_;
     std::string pending_;  // read but not yet parsed
-    std::string out_;      // written this turn
+    Output out_;
     ExchangePtr exchange_;
     int answered_status_ = 0;
     bool keep_alive_ = true, chunked_ = false, dirty_ = false, reading_ = false;
     bool advancing_ = false, end_of_input_ = false, close_after_flush_ = false;
+    bool congested_ = false;
     size_t watched_queue_ = 0;  // bytes unsent when the write timer was started; 0: not running
 };
 

@@ -65,6 +65,11 @@ bool Exchange::client_gone() const {
     return !connection || connection->closing();
 }
 
+bool Exchange::congested() const {
+    auto connection = connection_.lock();
+    return connection && connection->congested();
+}
+
 void Exchange::respond(HttpResponse response) {
     if (auto connection = open_connection()) connection->respond(*this, std::move(response));
 }

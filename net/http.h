@@ -48,6 +48,8 @@ class Exchange {
         : connection_(std::move(connection)), request_(std::move(request)) {}
 
     const HttpRequest& request() const { return request_; }
+    /// The body, for whoever is done with the rest: it need not live until the answer is sent.
+    std::string take_body() { return std::exchange(request_.body, {}); }
 
     void respond(HttpResponse response);
 
@@ -65,13 +67,20 @@ class Exchange {
     /// cut off). Not called after respond(), finish() or abort().
     void on_client_gone(std::function<void()> callback) { gone_ = std::move(callback); }
 
+    /// True from when the client has left more than HttpLimits::max_write_queue bytes unread
+    /// (written here or kept by libuv, the kernel's buffers aside) until it is half of that.
+    /// Whoever makes the bytes should pause: what is written nevertheless is kept, without a bound.
+    bool congested() const;
+    /// Called each time the connection ceases to be congested, while this exchange is not complete.
+    void on_drained(std::function<void()> callback) { drained_ = std::move(callback); }
+
   private:
     friend class Connection;
     std::shared_ptr<Connection> open_connection();
 
     std::weak_ptr<Connection> connection_;
     HttpRequest request_;
-    std::function<void()> gone_;
+    std::function<void()> gone_, drained_;
     bool started_ = false, complete_ = false;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
