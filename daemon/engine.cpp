@@ -34,7 +34,13 @@ struct Submission {
 struct Cancellation {
     SequenceId id;
 };
-using Command = std::variant<Submission, Cancellation>;
+struct Hold {
+    SequenceId id;
+};
+struct Resumption {
+    SequenceId id;
+};
+using Command = std::variant<Submission, Cancellation, Hold, Resumption>;
 
 Counter& finish_counter(Metrics& metrics, FinishReason finish) {
     return metrics.request_success[static_cast<int>(finish) - static_cast<int>(FinishReason::stop)];
@@ -223,9 +229,10 @@ void Engine::Impl::serve() {
 }
 
 /// Until there is something to do. The backend is prepared meanwhile: before anybody has asked for
-/// anything, and again when nobody has for a while, because the next one to ask waits for a piece.
+/// anything, and again when nobody has for a while, because the next one to ask waits for a piece;
+/// but not while a held sequence has a lane.
 std::vector<Command> Engine::Impl::wait() {
-    while (may_prepare) {
+    while (may_prepare && scheduler->held().empty()) {
         auto commands = has_served ? inbox.wait(kQuiet) : inbox.take();
         if (!commands.empty() || inbox.closed()) return commands;
         has_served = false;
@@ -242,6 +249,9 @@ void Engine::Impl::apply(Command command) {
         if (scheduler->cancel(cancellation->id)) finish_counter(metrics, FinishReason::abort).add();
         return;
     }
+    if (const auto* hold = std::get_if<Hold>(&command)) return scheduler->hold(hold->id);
+    if (const auto* resumption = std::get_if<Resumption>(&command))
+        return scheduler->resume(resumption->id);
     has_served = true;
     auto& submission = std::get<Submission>(command);
     const SequenceId id = submission.request.id;
@@ -289,8 +299,10 @@ void Engine::Impl::record_outputs() {
 void Engine::Impl::update_gauges() {
     const KvBlocks& blocks = scheduler->blocks();
     const int n_used = blocks.n_blocks() - blocks.n_free();
-    metrics.num_requests_running.set(static_cast<double>(scheduler->running().size()));
-    metrics.num_requests_waiting.set(static_cast<double>(scheduler->waiting().size()));
+    const auto n_running =
+        static_cast<double>(scheduler->running().size() + scheduler->held().size());
+    metrics.num_requests_running.set(n_running);
+    metrics.num_requests_waiting.set(scheduler->n_sequences() - n_running);
     metrics.kv_blocks_total.set(blocks.n_blocks());
     metrics.kv_blocks_used.set(n_used);
     metrics.kv_cache_usage_perc.set(static_cast<double>(n_used) / blocks.n_blocks());
@@ -398,6 +410,14 @@ bool Engine::submit(std::vector<GenerationRequest> requests) {
 
 void Engine::cancel(SequenceId id) {
     if (impl_->unfinished.erase(id) > 0) impl_->inbox.put({Cancellation{id}});
+}
+
+void Engine::hold(SequenceId id) {
+    if (impl_->unfinished.contains(id)) impl_->inbox.put({Hold{id}});
+}
+
+void Engine::resume(SequenceId id) {
+    if (impl_->unfinished.contains(id)) impl_->inbox.put({Resumption{id}});
 }
 
 std::vector<TokenEvent> Engine::take_events() {

@@ -65,6 +65,12 @@ class Engine {
     /// Ends a sequence within one step, wherever it is; no event of it is delivered any more.
     /// Unknown ids are ignored.
     void cancel(SequenceId id);
+    /// Holds a sequence back where nobody takes its tokens: it gets no more of them than one for
+    /// each step already in flight, keeps its blocks until another needs them, and goes on where it
+    /// was once it is resumed. It still counts as unfinished. Both may be called again and again;
+    /// unknown ids are ignored.
+    void hold(SequenceId id);
+    void resume(SequenceId id);
     /// Everything that happened since the last call, in order. After a failure or a stall it ends
     /// what was in flight with FinishReason::error.
     std::vector<TokenEvent> take_events();

@@ -32,6 +32,11 @@ PrefixMatch KvBlocks::find_prefix(std::span<const int32_t> tokens, std::string_v
     return match;
 }
 
+void KvBlocks::recount_idle(PrefixMatch& match) const {
+    match.n_idle = static_cast<int>(std::ranges::count_if(
+        match.blocks, [this](int32_t block) { return blocks_[block].n_refs == 0; }));
+}
+
 void KvBlocks::adopt(BlockTable& table, const PrefixMatch& match) {
     for (int32_t block : match.blocks) retain(block);
     table.blocks = match.blocks;

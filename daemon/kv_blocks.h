@@ -46,6 +46,9 @@ class KvBlocks {
     /// The longest run of cached full blocks that `tokens` begins with and that leaves at least one
     /// token over, since sampling needs the last position computed.
     PrefixMatch find_prefix(std::span<const int32_t> tokens, std::string_view salt) const;
+    /// Brings `n_idle` up to date where blocks were only released since the match was found, which
+    /// leaves it valid.
+    void recount_idle(PrefixMatch& match) const;
     /// Starts an empty table with the blocks of a match.
     void adopt(BlockTable& table, const PrefixMatch& match);
     /// Grows the table to `n_blocks`; false, and nothing changed, if that many are not free.

@@ -41,7 +41,7 @@ bool Scheduler::add(GenerationRequest request, double now) {
     if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
 
     auto sequence = std::make_unique<Sequence>(std::move(request), n_arrivals_++, now);
-    insert_in_order(waiting_, *sequence);
+    waiting_.insert(sequence.get());
     sequences_.emplace(sequence->id, std::move(sequence));
     return true;
 }
@@ -52,6 +52,32 @@ bool Scheduler::cancel(SequenceId id) {
     leave(*found->second);
     sequences_.erase(found);
     return true;
+}
+
+void Scheduler::hold(SequenceId id) {
+    const auto found = sequences_.find(id);
+    if (found == sequences_.end() || found->second->held) return;
+    Sequence& sequence = *found->second;
+    sequence.held = true;
+    if (is_running(sequence)) {
+        remove_from(running_, sequence);
+        held_.insert(&sequence);
+    } else {
+        waiting_.erase(&sequence);
+    }
+}
+
+void Scheduler::resume(SequenceId id) {
+    const auto found = sequences_.find(id);
+    if (found == sequences_.end() || !found->second->held) return;
+    Sequence& sequence = *found->second;
+    sequence.held = false;
+    if (is_running(sequence)) {
+        held_.erase(&sequence);
+        insert_in_order(running_, sequence);
+    } else {
+        waiting_.insert(&sequence);
+    }
 }
 
 const Batch& Scheduler::schedule(double now) {
@@ -66,25 +92,24 @@ const Batch& Scheduler::schedule(double now) {
 }
 
 void Scheduler::plan_decodes() {
-    // They always fit the step: each once took a token of prefill beside all the others. Preemption
-    // takes sequences off the end of running_, never one that is planned already.
-    for (size_t i = 0; i < running_.size(); ++i) {
+    // They fit the step, since each once took a token of prefill beside all the others, except
+    // where others came while one was held. Preemption takes sequences off the end of running_,
+    // never one that is planned already.
+    for (size_t i = 0; i < running_.size() && n_planned_tokens_ < max_step_tokens_; ++i) {
         Sequence& sequence = *running_[i];
         if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
     }
 }
 
 void Scheduler::admit_waiting() {
-    for (size_t i = 0; i < waiting_.size() && !free_lanes_.empty();) {
-        Sequence& candidate = *waiting_[i];
+    for (auto it = waiting_.begin(); it != waiting_.end();) {
+        if (free_lanes_.empty() && held_.empty()) return;
+        Sequence& candidate = **it++;  // which may leave the list
         if (prefill_ahead_fills_step(candidate)) return;
         if (candidate.n_pending > 0) return;  // preempted in flight, and maybe finished by it
         PrefixMatch match = blocks_.find_prefix(candidate.tokens, candidate.cache_salt);
-        if (prefix_is_coming(candidate, match)) {
-            ++i;
-            continue;
-        }
-        if (!has_room(candidate, match)) return;
+        if (prefix_is_coming(candidate, match)) continue;
+        if (!make_room(candidate, match)) return;
         start(candidate, match);
     }
 }
@@ -140,8 +165,18 @@ bool Scheduler::has_room(const Sequence& candidate, const PrefixMatch& match) co
     return n_new + match.n_idle + n_spare <= blocks_.n_free();
 }
 
+/// A lane and blocks, if need be those of held sequences.
+bool Scheduler::make_room(const Sequence& candidate, PrefixMatch& match) {
+    while (free_lanes_.empty() || !has_room(candidate, match)) {
+        if (held_.empty()) return false;
+        preempt(**held_.rbegin());
+        blocks_.recount_idle(match);
+    }
+    return true;
+}
+
 void Scheduler::start(Sequence& sequence, const PrefixMatch& match) {
-    remove_from(waiting_, sequence);
+    waiting_.erase(&sequence);
     insert_in_order(running_, sequence);
     blocks_.adopt(sequence.table, match);
     blocks_.grow(sequence.table, blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size())));
@@ -158,12 +193,12 @@ void Scheduler::start(Sequence& sequence, const PrefixMatch& match) {
     sequence.state = SequenceState::prefill;
 }
 
-/// Makes sure the next token has a slot, at the cost of the last in order of service. False if the
-/// sequence itself is that one.
+/// Makes sure the next token has a slot, at the cost of the held, then of the last in order of
+/// service. False if the sequence itself is that one.
 bool Scheduler::secure_block(Sequence& sequence) {
     const auto n_blocks = blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size()));
     while (!blocks_.grow(sequence.table, n_blocks)) {
-        Sequence& last = *running_.back();
+        Sequence& last = held_.empty() ? *running_.back() : **held_.rbegin();
         preempt(last);
         if (&last == &sequence) return false;
     }
@@ -174,12 +209,15 @@ void Scheduler::preempt(Sequence& sequence) {
     stop_running(sequence);
     sequence.state = SequenceState::preempted;
     sequence.n_computed = sequence.n_landed = 0;
-    insert_in_order(waiting_, sequence);
+    if (!sequence.held) waiting_.insert(&sequence);
     ++counters_.preemptions;
 }
 
 void Scheduler::stop_running(Sequence& sequence) {
-    remove_from(running_, sequence);
+    if (sequence.held)
+        held_.erase(&sequence);
+    else
+        remove_from(running_, sequence);
     blocks_.release(sequence.table);
     free_lanes_.push_back(std::exchange(sequence.lane, -1));
 }
@@ -188,7 +226,7 @@ void Scheduler::leave(Sequence& sequence) {
     if (is_running(sequence))
         stop_running(sequence);
     else
-        remove_from(waiting_, sequence);
+        waiting_.erase(&sequence);  // where it is, unless it is held
 }
 
 void Scheduler::build_batch() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct SchedulerCounters {
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
 ///
+/// A held sequence is left out of all this. It keeps its blocks and its lane until another needs
+/// them, and is then the first to be preempted, so it stands in nobody's way.
+///
 /// Several steps may be scheduled before the first is postprocessed, as many as the backend takes
 /// in flight. A sequence goes on as if its sampled tokens were known: a placeholder stands for
 /// each until its step is over. Since the device computes the steps in order, blocks and lanes
@@ -46,6 +50,11 @@ struct SchedulerCounters {
 /// a sequence that finished or was cancelled meanwhile is dropped.
 class Scheduler {
   public:
+    struct InOrder {
+        bool operator()(const Sequence* a, const Sequence* b) const { return precedes(*a, *b); }
+    };
+    using SequenceSet = std::set<Sequence*, InOrder>;  // in order of service
+
     Scheduler(const BackendInfo& info, bool prefix_cache);
 
     /// False if the sequence could never run: no prompt, or prompt and output exceed the pool; or
@@ -53,6 +62,10 @@ class Scheduler {
     bool add(GenerationRequest request, double now);
     /// Forgets a sequence in whatever state it is; false if there is none with this id.
     bool cancel(SequenceId id);
+    /// Takes a sequence out of the coming steps until it is resumed; what steps in flight sample
+    /// for it is still given. Both do nothing if it is so already, or unknown.
+    void hold(SequenceId id);
+    void resume(SequenceId id);
 
     /// The next step; valid until the next call of anything. Empty, and not in flight, if there is
     /// nothing to do before a step in flight is postprocessed. Call only with room for one more.
@@ -62,9 +75,13 @@ class Scheduler {
     void postprocess(StepResult& result, std::vector<StepOutput>& outputs);
 
     int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
+    /// Nothing to do; there may be sequences, but they are held.
     bool idle() const { return running_.empty() && waiting_.empty() && in_flight_.empty(); }
-    const std::vector<Sequence*>& running() const { return running_; }  // in order of service
-    const std::vector<Sequence*>& waiting() const { return waiting_; }  // in order of service
+    int n_sequences() const { return static_cast<int>(sequences_.size()); }  // not finished
+    const std::vector<Sequence*>& running() const { return running_; }       // in order of service
+    const SequenceSet& waiting() const { return waiting_; }
+    /// Those held that have blocks and a lane; those without are in none of the three.
+    const SequenceSet& held() const { return held_; }
     const KvBlocks& blocks() const { return blocks_; }
     const SchedulerCounters& counters() const { return counters_; }
 
@@ -92,6 +109,7 @@ class Scheduler {
     bool prefill_ahead_fills_step(const Sequence& candidate) const;
     bool prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const;
     bool has_room(const Sequence& candidate, const PrefixMatch& match) const;
+    bool make_room(const Sequence& candidate, PrefixMatch& match);
     void start(Sequence& sequence, const PrefixMatch& match);
     bool secure_block(Sequence& sequence);
     void preempt(Sequence& sequence);
@@ -106,7 +124,8 @@ class Scheduler {
     std::vector<int> free_lanes_;
     uint64_t n_arrivals_ = 0, n_runs_ = 0;
     std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
-    std::vector<Sequence*> running_, waiting_;
+    std::vector<Sequence*> running_;
+    SequenceSet waiting_, held_;
     std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
     int n_planned_tokens_ = 0;

@@ -33,7 +33,8 @@ struct TokenEvent {
 };
 
 /// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which
-/// holds no blocks and starts its prefill again, over prompt and output.
+/// holds no blocks and starts its prefill again, over prompt and output. In any of them but the
+/// last, a sequence may be held: it keeps its state, and what it has, but takes part in no step.
 enum class SequenceState { waiting, prefill, decode, preempted, finished };
 
 /// When things happened, in seconds of one steady clock; negative: not yet.
@@ -58,6 +59,7 @@ struct Sequence {
 
     std::vector<int32_t> tokens;  // prompt, then output; the last n_pending are placeholders
     SequenceState state = SequenceState::waiting;
+    bool held = false;
     int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
                          // steps in flight are over

@@ -138,6 +138,30 @@ TEST_CASE("engine: cancelling everything leaves no block in use") {
     CHECK(harness.metrics.num_requests_waiting.value() == 0);
 }
 
+TEST_CASE("engine: a held sequence waits, alone or beside others, and resumes where it was") {
+    const int depth = each_depth();
+    Harness harness;
+    harness.n_preparations = 2;
+    harness.start(fake_info(4, 64, 16, 4, depth));
+    harness.gate.allow(5);
+    const GenerationRequest first = make_request(1, make_prompt(5, 1), 40),
+                            second = make_request(2, make_prompt(5, 2), 20);
+    REQUIRE(harness.engine.submit({first, second}));
+    REQUIRE(harness.wait_until([&] { return harness.outputs[1].size() == 5; }));
+    for (int i = 0; i < 2; ++i) harness.engine.hold(1);
+    harness.engine.hold(77), harness.engine.resume(77);
+    harness.gate.allow(Gate::all);
+    REQUIRE(harness.wait_until([&] { return harness.engine.n_unfinished() == 1; }));
+    CHECK(harness.outputs[2] == expected_output(second));
+    const uint64_t beat = harness.engine.heartbeat();  // the worker sleeps, and is alive
+    REQUIRE(harness.wait_until([&] { return harness.engine.heartbeat() != beat; }));
+    CHECK(harness.outputs[1].size() <= 5u + static_cast<size_t>(depth));
+    CHECK(harness.metrics.num_requests_running.value() == 1);
+    for (int i = 0; i < 2; ++i) harness.engine.resume(1);
+    REQUIRE(harness.drain());
+    CHECK(harness.outputs[1] == expected_output(first));
+}
+
 TEST_CASE("engine: launches a step before it collects the one before, and none in vain") {
     for (auto [depth, expected] : {std::pair{1, "LC LCLCLCLC LCLC"}, {2, "LC LLCLCLCC LLCC"}}) {
         CAPTURE(depth);

@@ -63,6 +63,9 @@ struct SchedulerHarness {
         const int n_before = scheduler.n_in_flight();
         const Batch& batch = scheduler.schedule(0);
         require(scheduler.n_in_flight() == n_before + !batch.sequences.empty(), "in flight");
+        for (const Sequence* sequence : scheduler.held())
+            for (const BatchSequence& row : batch.sequences)
+                require(row.run != sequence->run, "a held sequence is in no step");
         for (const BatchSequence& row : batch.sequences) {
             known.try_emplace(row.run, row.n_context - row.n_query);
             n_sampled += row.sampling != nullptr;
@@ -101,9 +104,23 @@ struct SchedulerHarness {
 
     void check() const {
         check_blocks();
-        for (const auto* list : {&scheduler.running(), &scheduler.waiting()})
-            for (const Sequence* sequence : *list) check_tokens(*sequence);
-        for (const Sequence* sequence : scheduler.running()) check_published(*sequence);
+        for (const Sequence* sequence : sequences()) {
+            check_tokens(*sequence);
+            if (sequence->lane >= 0) check_published(*sequence);
+        }
+    }
+
+    /// All but the held ones that have no blocks.
+    std::vector<const Sequence*> sequences() const {
+        std::vector<const Sequence*> all(scheduler.running().begin(), scheduler.running().end());
+        all.insert(all.end(), scheduler.held().begin(), scheduler.held().end());
+        all.insert(all.end(), scheduler.waiting().begin(), scheduler.waiting().end());
+        return all;
+    }
+    const Sequence* find(SequenceId id) const {
+        for (const Sequence* sequence : sequences())
+            if (sequence->id == id) return sequence;
+        return nullptr;
     }
 
     /// Placeholders are the last tokens, one at most for each step in flight.
@@ -134,7 +151,7 @@ struct SchedulerHarness {
     void check_blocks() const {
         const KvBlocks& blocks = scheduler.blocks();
         std::vector<int> n_refs(blocks.n_blocks());
-        for (const Sequence* sequence : scheduler.running())
+        for (const Sequence* sequence : sequences())
             for (int32_t block : sequence->table.blocks) ++n_refs.at(block);
         for (int block = 0; block < blocks.n_blocks(); ++block)
             require(blocks.ref_count(block) == n_refs[block], "reference counts are exact");
@@ -143,6 +160,9 @@ struct SchedulerHarness {
             require(
                 sequence->table.blocks.empty() && sequence->lane < 0 && sequence->n_computed == 0,
                 "waiting holds nothing");
+        for (const Sequence* sequence : sequences())
+            require(sequence->held == scheduler.held().contains(const_cast<Sequence*>(sequence)),
+                    "held and not listed among others");
     }
 
     /// No starvation: the first in order of service is in every step, unless its last token is in
@@ -186,10 +206,8 @@ struct SchedulerHarness {
     }
 
     SequenceState state(SequenceId id) const {
-        for (const auto* list : {&scheduler.running(), &scheduler.waiting()})
-            for (const Sequence* sequence : *list)
-                if (sequence->id == id) return sequence->state;
-        return SequenceState::finished;
+        const Sequence* sequence = find(id);
+        return sequence ? sequence->state : SequenceState::finished;
     }
 };
 

@@ -11,13 +11,6 @@ namespace {
 
 using Harness = SchedulerHarness;
 
-const Sequence* find(const Harness& harness, SequenceId id) {
-    for (const auto* list : {&harness.scheduler.running(), &harness.scheduler.waiting()})
-        for (const Sequence* sequence : *list)
-            if (sequence->id == id) return sequence;
-    return nullptr;
-}
-
 /// Three streams that outgrow a pool of 9 blocks, up to the launch that preempts the third while
 /// its last two tokens are in flight.
 struct PreemptedInFlight {
@@ -31,7 +24,7 @@ struct PreemptedInFlight {
             REQUIRE(harness.launch());
             REQUIRE(harness.state(3) != SequenceState::finished);
         }
-        REQUIRE(find(harness, 3)->n_pending == 2);
+        REQUIRE(harness.find(3)->n_pending == 2);
     }
     static GenerationRequest third() { return make_request(3, make_prompt(5, 3), 20); }
 };
@@ -45,7 +38,7 @@ TEST_CASE("scheduler in flight: placeholders stand for the tokens that are not k
     REQUIRE(harness.launch());
     CHECK(harness.in_flight[1].tokens == std::vector<int32_t>{-1 - 0, -1 - 1});
     CHECK(harness.in_flight[1].positions == std::vector<int32_t>{3, 3});
-    CHECK(find(harness, 1)->output().size() == 2);
+    CHECK(harness.find(1)->output().size() == 2);
     CHECK(harness.streams[1].output.empty());
 
     harness.collect(), harness.collect();
@@ -96,7 +89,7 @@ TEST_CASE("scheduler in flight: cancel in every state drops what is in flight") 
     Harness harness(fake_info(4, 8, 8, 3, 2));
     auto cancel_in = [&](SequenceId id, SequenceState state, int n_pending) {
         REQUIRE(harness.state(id) == state);
-        REQUIRE(find(harness, id)->n_pending == n_pending);
+        REQUIRE(harness.find(id)->n_pending == n_pending);
         CHECK(harness.scheduler.cancel(id));
         CHECK_FALSE(harness.scheduler.cancel(id));
         harness.check();
@@ -150,7 +143,7 @@ TEST_CASE("scheduler in flight: a finished sequence is gone while its last step 
 TEST_CASE("scheduler in flight: a preempted sequence waits for its token, then starts over") {
     PreemptedInFlight run(PreemptedInFlight::third());
     Harness& harness = run.harness;
-    const Sequence& sequence = *find(harness, 3);
+    const Sequence& sequence = *harness.find(3);
     for (int id = 1; id <= 2; ++id) {  // all the pool is free now
         harness.scheduler.cancel(id);
         harness.streams.erase(id);
@@ -172,7 +165,7 @@ TEST_CASE("scheduler in flight: a preempted sequence waits for its token, then s
 TEST_CASE("scheduler in flight: the late token of a preempted sequence may finish it") {
     const int n_output = [] {
         PreemptedInFlight run(PreemptedInFlight::third());
-        return find(run.harness, 3)->n_output();
+        return run.harness.find(3)->n_output();
     }();
     GenerationRequest third = PreemptedInFlight::third();
     FinishReason finish;
