@@ -53,7 +53,7 @@ Answer::Answer(ExchangePtr exchange, const ServedModel& model, CompletionRequest
     : exchange_(std::move(exchange)),
       model_(model),
       request_(std::move(request)),
-      prompts_(std::move(prompts)),
+      prompts_(std::make_move_iterator(prompts.begin()), std::make_move_iterator(prompts.end())),
       head_(answer_head(
           request_, model,
           request_.request_id.empty() ? exchange_->request().request_id : request_.request_id)),
@@ -142,7 +142,7 @@ std::string Answer::token_text(int32_t token) const {
 
 Usage Answer::usage() const {
     Usage usage;
-    for (auto& prompt : prompts_) usage.prompt_tokens += int(prompt.size());
+    for (const PromptTokens& prompt : prompts_) usage.prompt_tokens += int(prompt.size());
     for (auto& choice : choices_) usage.completion_tokens += choice.n_tokens;
     for (size_t i = 0; i < choices_.size(); i += size_t(request_.n))
         usage.cached_tokens += choices_[i].n_cached;
@@ -194,7 +194,8 @@ std::string Answer::logprobs(const Choice& choice) const {
 }
 
 std::string Answer::echo_text(int choice) const {
-    return request_.echo ? model_.tokenizer.decode(prompt_of(choice), false) : std::string();
+    return request_.echo ? model_.tokenizer.decode(prompt_of(choice).tokens(), false)
+                         : std::string();
 }
 
 void Answer::open_stream() {

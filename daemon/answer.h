@@ -26,7 +26,7 @@ class Answer {
     const ExchangePtr& exchange() const { return exchange_; }
     const CompletionRequest& request() const { return request_; }
     int n_choices() const { return int(choices_.size()); }
-    const std::vector<int32_t>& prompt_of(int choice) const {
+    const PromptTokens& prompt_of(int choice) const {
         return prompts_[size_t(choice) / size_t(request_.n)];
     }
     SequenceId& sequence_of(int choice) { return choices_[size_t(choice)].sequence; }
@@ -89,7 +89,7 @@ class Answer {
     ExchangePtr exchange_;
     const ServedModel& model_;
     CompletionRequest request_;
-    std::vector<std::vector<int32_t>> prompts_;
+    std::vector<PromptTokens> prompts_;
     std::vector<Choice> choices_;
     std::string head_;  // of every chunk: {"id":…,"model":…
     std::string out_;   // of one flush(); keeps its memory for the next

@@ -14,7 +14,7 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now)
       priority(request.priority),
       arrival(arrival),
       cache_salt(std::move(request.cache_salt)),
-      tokens(std::move(request.prompt)) {
+      tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()) {
     times.submitted = now;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/kv_blocks.h"
@@ -12,10 +14,28 @@ namespace qwend {
 
 using SequenceId = uint64_t;
 
+/// The tokens of a prompt. They never change and copies share them, so that the choices of a
+/// request cost nothing each, however long their prompt.
+class PromptTokens {
+  public:
+    PromptTokens() = default;
+    PromptTokens(std::vector<int32_t> tokens)
+        : tokens_(std::make_shared<const std::vector<int32_t>>(std::move(tokens))) {}
+
+    std::span<const int32_t> tokens() const {
+        return tokens_ ? std::span(*tokens_) : std::span<const int32_t>();
+    }
+    size_t size() const { return tokens().size(); }
+    bool empty() const { return size() == 0; }
+
+  private:
+    std::shared_ptr<const std::vector<int32_t>> tokens_;
+};
+
 /// One stream of tokens to generate; a request with n choices is n of these.
 struct GenerationRequest {
-    SequenceId id = 0;            // chosen by the caller, never used twice
-    std::vector<int32_t> prompt;  // at least one id
+    SequenceId id = 0;    // chosen by the caller, never used twice
+    PromptTokens prompt;  // at least one id
     SamplingParams sampling;
     int max_tokens = 0;      // > 0; prompt + max_tokens <= context, checked by the caller
     int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival

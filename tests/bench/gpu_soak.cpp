@@ -70,11 +70,12 @@ class Requests {
     int up_to(int n) { return std::min(n, int(std::exp(uniform(0, std::log(n + 1.0))))); }
 
     GenerationRequest any() {
-        GenerationRequest request = with_prompt({});
+        std::vector<int32_t> prompt;
         const auto& beginning = beginnings_[size_t(below(int(beginnings_.size())))];
-        if (chance(0.7)) request.prompt.assign(beginning.begin(), beginning.begin() + up_to(512));
+        if (chance(0.7)) prompt.assign(beginning.begin(), beginning.begin() + up_to(512));
         const std::vector<int32_t> rest = tokens(up_to(kLongestPrompt - 512));
-        request.prompt.insert(request.prompt.end(), rest.begin(), rest.end());
+        prompt.insert(prompt.end(), rest.begin(), rest.end());
+        GenerationRequest request = with_prompt(std::move(prompt));
         request.max_tokens = chance(0.5) ? up_to(kMostTokens) : 1 + below(kMostTokens);
         request.priority = chance(0.1) ? below(3) : 0;
         if (chance(0.1)) request.cache_salt = std::to_string(below(3));

@@ -219,7 +219,7 @@ inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, 
 /// What FakeBackend gives this request when nothing disturbs it.
 inline std::vector<int32_t> expected_output(const GenerationRequest& request) {
     uint64_t hash = 0;
-    for (int32_t token : request.prompt) hash = FakeBackend::extend(hash, token);
+    for (int32_t token : request.prompt.tokens()) hash = FakeBackend::extend(hash, token);
     std::vector<int32_t> output;
     const auto& stops = request.sampling.stop_token_ids;
     while (static_cast<int>(output.size()) < request.max_tokens) {

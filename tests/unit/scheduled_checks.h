@@ -58,8 +58,10 @@ inline void check_nothing_held(const ScheduledRun& run) {
 inline GenerationRequest greedy_request(SequenceId id, int n_prompt, int max_tokens) {
     GenerationRequest request;
     request.id = id;
+    std::vector<int32_t> prompt;
     for (int i = 0; i < n_prompt; i++)
-        request.prompt.push_back(int32_t((id * 31 + size_t(i) * 7919) % kHashedVocab));
+        prompt.push_back(int32_t((id * 31 + size_t(i) * 7919) % kHashedVocab));
+    request.prompt = std::move(prompt);
     request.sampling = greedy_with_logprobs();
     request.max_tokens = max_tokens;
     return request;

@@ -29,7 +29,8 @@ struct RandomLoad {
         if (!harness.streams.empty() && pick(0, 3) == 0) {  // another turn
             auto it = std::next(harness.streams.begin(),
                                 pick(0, static_cast<int>(harness.streams.size()) - 1));
-            prompt = it->second.request.prompt;
+            const auto before = it->second.request.prompt.tokens();
+            prompt.assign(before.begin(), before.end());
             prompt.insert(prompt.end(), it->second.output.begin(), it->second.output.end());
             if (prompt.size() > 40) prompt.resize(40);
         }

@@ -9,7 +9,7 @@ Sequence make(int priority, uint64_t arrival, int max_tokens = 3,
               std::vector<int32_t> stop_token_ids = {}) {
     GenerationRequest request;
     request.id = 1;
-    request.prompt = {10, 11};
+    request.prompt = std::vector<int32_t>{10, 11};
     request.max_tokens = max_tokens;
     request.priority = priority;
     request.sampling.stop_token_ids = std::move(stop_token_ids);
@@ -37,6 +37,15 @@ TEST_CASE("sequence: prompt and output are parts of one list") {
     CHECK(std::vector(sequence.output().begin(), sequence.output().end()) ==
           std::vector<int32_t>{7});
     CHECK(sequence.n_uncomputed() == 3);
+}
+
+TEST_CASE("sequence: copies of a request share its prompt") {
+    GenerationRequest request;
+    CHECK(request.prompt.empty());
+    request.prompt = std::vector<int32_t>{1, 2, 3};
+    const GenerationRequest copy = request;
+    CHECK(copy.prompt.size() == 3);
+    CHECK(copy.prompt.tokens().data() == request.prompt.tokens().data());
 }
 
 TEST_CASE("sequence: ends at max_tokens or at a stop token, which wins") {
