@@ -12,8 +12,10 @@ namespace qwend {
 BodyQueue::BodyQueue(EventLoop& loop, BodyQueueLimits limits) : loop_(loop), limits_(limits) {}
 
 void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
-    const size_t n_bytes = exchange->request().body.size();
-    const auto job = std::make_shared<Job>(Job{exchange, std::move(read), {}, n_bytes, false});
+    std::string body = exchange->take_body();
+    const size_t n_bytes = body.size();
+    const auto job =
+        std::make_shared<Job>(Job{exchange, std::move(body), std::move(read), {}, n_bytes, false});
     if (n_bytes <= limits_.inline_bytes) {
         run(*job);
         return finish(*job);
@@ -34,7 +36,8 @@ void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
 /// What is thrown here, std::bad_alloc of an enormous body above all, is this request's alone.
 void BodyQueue::run(Job& job) {
     try {
-        job.answer = job.read(job.exchange->request().body);
+        const std::string body = std::move(job.body);  // gone before the answer begins
+        job.answer = job.read(body);
     } catch (const std::exception& error) {
         log_error("{} could not be read: {}", job.exchange->request().request_id, error.what());
     }

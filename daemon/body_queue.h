@@ -44,6 +44,7 @@ class BodyQueue {
   private:
     struct Job {
         ExchangePtr exchange;
+        std::string body;
         Reading read;
         Answering answer;  // empty: reading failed
         size_t n_bytes;

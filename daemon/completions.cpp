@@ -144,6 +144,9 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
     exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {
         if (auto gone = weak.lock()) cancel(gone);
     });
+    exchange->on_drained([this, weak = std::weak_ptr(answer)] {
+        if (auto drained = weak.lock()) go_on(*drained);
+    });
     if (!ping_timer_)
         ping_timer_ = loop_.add_timer(std::min(kPingTick, options_.ping_interval), true,
                                       [this] { on_ping_tick(); });
@@ -155,7 +158,20 @@ void Completions::cancel(const std::shared_ptr<Answer>& answer) {
         if (!answer->choice_done(i)) engine_.cancel(answer->sequence_of(i));
     for (int i = 0; i < answer->n_choices(); i++) targets_.erase(answer->sequence_of(i));
     answers_.erase(answer.get());
+    held_.erase(answer.get());
     if (answers_.empty()) ping_timer_.reset();
+}
+
+void Completions::hold_back(const std::shared_ptr<Answer>& answer) {
+    if (!held_.insert(answer.get()).second) return;
+    for (int i = 0; i < answer->n_choices(); i++)
+        if (!answer->choice_done(i)) engine_.hold(answer->sequence_of(i));
+}
+
+void Completions::go_on(Answer& answer) {
+    if (held_.erase(&answer) == 0) return;
+    for (int i = 0; i < answer.n_choices(); i++)
+        if (!answer.choice_done(i)) engine_.resume(answer.sequence_of(i));
 }
 
 void Completions::on_ping_tick() {
@@ -175,7 +191,10 @@ void Completions::on_engine_events() {
     }
     const double now = monotonic_seconds();
     for (const std::shared_ptr<Answer>& answer : touched) {
-        if (!answer->flush(now)) continue;
+        if (!answer->flush(now)) {
+            if (answer->exchange()->congested()) hold_back(answer);
+            continue;
+        }
         if (answer->failed())
             answer->fail(unavailable_().value_or(
                 ApiError{503, "unavailable_error", "", "", "the engine failed while answering"}));

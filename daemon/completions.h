@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "daemon/answer.h"
@@ -68,6 +69,9 @@ class Completions {
                                 int context_limit) const;
     void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
+    /// A client that does not read its stream gets no more tokens until it does.
+    void hold_back(const std::shared_ptr<Answer>& answer);
+    void go_on(Answer& answer);
     void on_ping_tick();
 
     EventLoop& loop_;
@@ -80,6 +84,7 @@ class Completions {
     SequenceId next_sequence_ = 1;
     std::unordered_map<SequenceId, Target> targets_;
     std::unordered_map<const Answer*, std::shared_ptr<Answer>> answers_;
+    std::unordered_set<const Answer*> held_;        // of them, those whose sequences are held
     std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping
 };
 

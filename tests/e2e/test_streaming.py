@@ -1,10 +1,12 @@
 """Server-sent events: order, text, usage, pings, and real curl."""
 
 import json
+import socket
 import subprocess
 import threading
+import time
 
-from daemon_fixture import Daemon, request
+from daemon_fixture import Client, Daemon, request
 
 
 def stream(daemon, path, fields):
@@ -122,3 +124,29 @@ def test_many_streams_answer_as_alone(daemon):
         thread.join()
     assert answers == [alone[q] for q in questions]
     assert extra == [alone_sampled["content"]]
+
+
+def test_a_client_that_does_not_read_is_waited_for(tmp_path):
+    """Its sequences are held while too much is unread, others go on, and it misses nothing. On a unix socket,
+    whose buffer is 208 KiB: TCP's grows to megabytes."""
+    path = str(tmp_path / "q.sock")
+    fields = {"prompt": "Hello", "max_tokens": 400, "n": 4, "seed": 1, "ignore_eos": True, "logprobs": 20}
+    with Daemon("--listen", f"unix:{path}", "--write-timeout", "80") as daemon, \
+            socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        connection.settimeout(80)
+        slow = Client(connection)
+        slow.send(request("POST", "/v1/completions", json.dumps({**fields, "stream": True}).encode()))
+        before, now = -1, 0
+        while now != before or now == 0:
+            time.sleep(0.3)
+            before, now = now, daemon.metric("qwend:generation_tokens_total")
+        assert now < 1600  # it stopped before the end
+        assert daemon.post("/v1/completions", {"prompt": "Hello", "max_tokens": 3, "ignore_eos": True})[0] == 200
+        assert slow.head()[0] == 200
+        events = list(slow.events())
+        assert events[-1] == "[DONE]"
+        whole = daemon.post("/v1/completions", fields)[1]["choices"]
+        for index in range(4):
+            assert whole[index]["text"] == "".join(c["text"] for e in events[:-1] for c in e["choices"]
+                                                   if c["index"] == index)
