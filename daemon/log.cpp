@@ -6,13 +6,17 @@
 #include <atomic>
 #include <cstdlib>
 #include <ctime>
+#include <mutex>
 #include <string>
+
+#include "daemon/line_sink.h"
 
 namespace qwend {
 
 namespace {
 
 std::atomic<LogLevel> threshold{LogLevel::info};
+std::atomic<uint64_t> n_lines_dropped{0};
 
 std::string_view level_name(LogLevel level) {
     switch (level) {
@@ -69,12 +73,22 @@ bool log_enabled(LogLevel level) {
 void log_line(LogLevel level, std::string_view message) {
     if (!log_enabled(level)) return;
     static const bool journal = stderr_is_journal();
-    std::string line = journal ? fmt::format("<{}>", int(level))
-                               : fmt::format("{} {:<7} ", timestamp(), level_name(level));
+    const auto prefix = [](LogLevel l) {
+        return journal ? fmt::format("<{}>", int(l))
+                       : fmt::format("{} {:<7} ", timestamp(), level_name(l));
+    };
+    std::string line = prefix(level);
     for (char c : message) line += c == '\n' || c == '\r' ? ' ' : c;
-    line += '\n';
-    // One write, so that lines of several threads never mix. There is nobody to tell if it fails.
-    (void)!write(STDERR_FILENO, line.data(), line.size());
+    // Never destroyed: threads may log while the process ends.
+    static auto& sink = *new LineSink(STDERR_FILENO);
+    static std::mutex mutex;  // held for no longer than it takes to copy a line
+    std::lock_guard lock(mutex);
+    sink.write(line, prefix(LogLevel::warning));
+    n_lines_dropped = sink.n_dropped();
+}
+
+uint64_t log_lines_dropped() {
+    return n_lines_dropped;
 }
 
 }  // namespace qwend

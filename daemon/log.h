@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <string_view>
 
 namespace qwend {
@@ -13,8 +14,10 @@ void log_set_level(LogLevel level);
 bool log_parse_level(std::string_view name, LogLevel& level);  // error warning notice info debug
 bool log_enabled(LogLevel level);
 /// One line to stderr, in one write. Under journald (JOURNAL_STREAM) with a "<N>" prefix, else
-/// with time and level. Never pass prompt or completion text.
+/// with time and level. Never waits: what nobody reads in time is dropped and counted; a line is
+/// cut at 4 KiB. Never pass prompt or completion text. Any thread.
 void log_line(LogLevel level, std::string_view message);
+uint64_t log_lines_dropped();
 
 template <class... Args>
 void log_error(fmt::format_string<Args...> f, Args&&... args) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "daemon/log.h"
 #include "daemon/version.h"
 
 namespace qwend {
@@ -201,6 +202,8 @@ std::string Metrics::render(std::string_view model_name) const {
     out.histogram("qwend:iteration_tokens_total", "Tokens computed in one step.", iteration_tokens);
     out.counter("qwend:unknown_request_fields_total", "Request fields accepted and ignored.",
                 unknown_fields);
+    out.family("qwend:log_lines_dropped_total", "counter", "Lines of the log that nobody read.");
+    out.sample("qwend:log_lines_dropped_total", "", double(log_lines_dropped()));
     out.family("qwend:loop_cpu_seconds_total", "counter", "CPU time of the event loop's thread.");
     out.sample("qwend:loop_cpu_seconds_total", "", loop_cpu.seconds());
     out.family("qwend:worker_cpu_seconds_total", "counter",

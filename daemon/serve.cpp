@@ -245,6 +245,7 @@ void Daemon::leave(int exit_code) {
 }  // namespace
 
 int serve(const Options& options, const ServedModel& model, const BackendMaker& make_backend) {
+    std::signal(SIGPIPE, SIG_IGN);  // nor is it a reason to end if nobody reads the log
     LogLevel level;
     if (log_parse_level(options.log_level, level)) log_set_level(level);
     std::vector<std::string> keys = find_api_keys(options);

@@ -1,15 +1,18 @@
 """Start, stop, refusals, disconnects: what an operator meets."""
 
+import fcntl
 import json
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
-from daemon_fixture import BINARY, MODEL, Client, Closed, Daemon, request
+from daemon_fixture import BINARY, MODEL, PATIENCE, Client, Closed, Daemon, request
 
 LONG = json.dumps({"prompt": "x", "max_tokens": 3500, "ignore_eos": True, "stream": True}).encode()
 
@@ -144,6 +147,43 @@ def test_api_keys(tmp_path):
     keys.chmod(0o644)
     code, text = run("serve", "--model", MODEL, "--listen", "127.0.0.1:0", "--api-key-file", str(keys))
     assert code == 78 and "0644" in text
+
+
+def test_a_log_that_nobody_reads_stops_nobody(tmp_path):
+    """Lines beyond what the pipe holds are dropped and counted; the pipe's end is told how many."""
+    path = str(tmp_path / "q.sock")
+    process = subprocess.Popen([BINARY, "serve", "--model", MODEL, "--listen", f"unix:{path}"],
+                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    try:
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        deadline = time.time() + PATIENCE
+        while not os.path.exists(path):
+            assert time.time() < deadline and process.poll() is None
+            time.sleep(0.02)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE)
+        connection.connect(path)
+        with Client(connection) as client:
+            def ask(*what):
+                client.send(request(*what))
+                return client.response()
+            while ask("GET", "/health")[0] != 200:
+                time.sleep(0.02)
+            dropped, n_asked = 0, 0
+            while not dropped:
+                assert ask("POST", "/v1/completions", b'{"prompt":"x","max_tokens":1}')[0] == 200
+                n_asked += 1
+                assert n_asked < 1000, "a log of 4 KiB takes a thousand requests"
+                text = ask("GET", "/metrics")[2].decode()
+                dropped = int(re.search(r"log_lines_dropped_total\{.*\} (\d+)", text).group(1))
+            os.set_blocking(process.stderr.fileno(), False)
+            process.stderr.read()  # somebody looks at last
+            assert ask("POST", "/v1/completions", b'{"prompt":"x","max_tokens":1}')[0] == 200
+            assert re.search(rb" [1-9]\d* lines of the log were lost", process.stderr.read())
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
 
 
 def test_unix_socket(tmp_path):
