@@ -13,8 +13,13 @@ namespace qwend {
 
 namespace {
 
-constexpr int kFairContext = 2048;  // tokens a sequence is expected to need, for the default pool
 constexpr size_t kReserve = size_t(1) << 30;  // bytes left to cuBLAS, graphs and the driver
+
+/// Memory of the current device, in bytes.
+struct DeviceMemory {
+    size_t free = 0, total = 0;
+    DeviceMemory() { CUDA_CHECK(cudaMemGetInfo(&free, &total)); }
+};
 
 /// A step of one kind and number of rows, captured.
 class StepGraph {
@@ -55,15 +60,14 @@ class CudaBackend final : public Backend {
 
   private:
     void plan_preparations();
-    int choose_blocks(const BackendOptions& options) const;
     void launch_step(const StepStage::Staged& staged);
     void launch_captured(const StepStage::Staged& staged);
 
     DeviceChoice device_;
     std::shared_ptr<const Checkpoint> checkpoint_;
     const ModelConfig& config_;
-    int n_valid_tokens_;
     BackendInfo info_;
+    int n_valid_tokens_;
     ForwardState state_{};
     Stream stream_;
     std::unique_ptr<DeviceWeights> weights_;
@@ -100,26 +104,57 @@ class CudaBackend final : public Backend {
     std::deque<Preparation> preparations_;
 };
 
+/// The KV pool: what was asked for, else all that is left of the process's share. Others may use
+/// the device, so never more than is free. `free`: with the weights in place.
+int choose_blocks(const ModelConfig& config, const BackendOptions& options, const BackendInfo& info,
+                  size_t free, size_t total) {
+    const size_t beside =
+        Forward::activation_bytes(config, info.max_step_tokens, info.max_sequences) +
+        size_t(info.max_sequences) * size_t(info.n_vocab) * sizeof(uint16_t) + kReserve;
+    auto less = [](size_t a, size_t b) { return a > b ? a - b : 0; };
+    const size_t room = less(free, beside);
+    const auto share = size_t(double(total) * options.memory_share);
+    const size_t chosen = std::min(room, less(share, info.weight_bytes + beside));
+    const size_t n_bytes = options.kv_cache_bytes > 0 ? options.kv_cache_bytes : chosen;
+    const size_t n_blocks = n_bytes / (info.kv_bytes_per_token * kBlockTokens);
+    if (n_blocks < 2 || n_bytes > room)
+        throw LoadError("the KV cache does not fit: expected " + std::to_string(n_bytes >> 20) +
+                        " MiB, found " + std::to_string(room >> 20) + " MiB of " +
+                        std::to_string(total >> 20) +
+                        " MiB free beside weights and activations; see with nvidia-smi who else "
+                        "has some, set kv-cache-memory or gpu-memory-utilization, lower "
+                        "max-sequences or max-step-tokens, or use a larger GPU");
+    return int(std::min<size_t>(n_blocks, size_t(1) << 26));
+}
+
+/// Everything of it that is known before anything is loaded.
+BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptions& options) {
+    const ModelConfig& config = checkpoint.config;
+    cudaDeviceProp properties;
+    CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
+    BackendInfo info;
+    info.device = properties.name;
+    info.block_size = kBlockTokens;
+    info.max_step_tokens = options.max_step_tokens;
+    info.max_sequences = options.max_sequences;
+    info.max_steps_in_flight = kStepsInFlight;
+    info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
+                                              : config.vocab_size;
+    info.kv_bytes_per_token = Forward::kv_bytes_per_token(config);
+    info.weight_bytes = DeviceWeights::bytes_of(checkpoint.weights);
+    return info;
+}
+
 CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
                          const BackendOptions& options)
     : device_(index),
       checkpoint_(std::move(checkpoint)),
       config_(checkpoint_->config),
-      n_valid_tokens_(options.n_valid_tokens > 0
-                          ? std::min(options.n_valid_tokens, config_.vocab_size)
-                          : config_.vocab_size) {
-    cudaDeviceProp properties;
-    CUDA_CHECK(cudaGetDeviceProperties(&properties, index));
-    info_.device = properties.name;
-    info_.block_size = kBlockTokens;
-    info_.max_step_tokens = options.max_step_tokens;
-    info_.max_sequences = options.max_sequences;
-    info_.max_steps_in_flight = kStepsInFlight;
-    info_.n_vocab = n_valid_tokens_;
-    info_.kv_bytes_per_token = Forward::kv_bytes_per_token(config_);
+      info_(describe(*checkpoint_, index, options)),
+      n_valid_tokens_(info_.n_vocab) {
     weights_ = std::make_unique<DeviceWeights>(*checkpoint_, options.on_progress);
-    info_.weight_bytes = weights_->n_bytes();
-    info_.n_blocks = choose_blocks(options);
+    const DeviceMemory memory;
+    info_.n_blocks = choose_blocks(config_, options, info_, memory.free, memory.total);
 
     const int context = options.max_context > 0 ? options.max_context : config_.max_position;
     const int table_width = (context + kBlockTokens - 1) / kBlockTokens;
@@ -142,41 +177,15 @@ CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index
     CUDA_CHECK(cudaDeviceSynchronize());
 }
 
-/// Every size that a step may have, the small ones of each kind first.
+/// Every size that a step may have, the small ones of each kind first. A step of decode has a token
+/// of each sequence, so at most as many as any step: the buffers have no room for more.
 void CudaBackend::plan_preparations() {
     auto plan = [&](StepKind kind, int first, int last) {
         for (int n = first; n <= last; n = preparations_.back().n_tokens + 1)
             preparations_.push_back({kind, Forward::padded_rows(n)});
     };
     plan(StepKind::prompt, 2, info_.max_step_tokens);
-    plan(StepKind::decode, 1, info_.max_sequences);
-}
-
-/// The KV pool: what was asked for; else every sequence at a fair length, or one at full length, as
-/// far as the device has room.
-int CudaBackend::choose_blocks(const BackendOptions& options) const {
-    size_t free = 0, total = 0;
-    CUDA_CHECK(cudaMemGetInfo(&free, &total));
-    const size_t activations =
-        Forward::activation_bytes(config_, options.max_step_tokens, options.max_sequences) +
-        size_t(options.max_sequences) * size_t(n_valid_tokens_) * sizeof(uint16_t);
-    const size_t room = free > activations + kReserve ? free - activations - kReserve : 0;
-    const size_t context =
-        size_t(options.max_context > 0 ? options.max_context : config_.max_position);
-    size_t n_bytes = options.kv_cache_bytes;
-    if (n_bytes == 0) {
-        const size_t tokens = std::max(
-            size_t(options.max_sequences) * std::min(context, size_t(kFairContext)), context);
-        n_bytes = std::min((tokens + kBlockTokens) * info_.kv_bytes_per_token, room);
-    }
-    const size_t n_blocks = n_bytes / (info_.kv_bytes_per_token * kBlockTokens);
-    if (n_blocks < 2 || n_bytes > room)
-        throw LoadError("the KV cache does not fit: expected " + std::to_string(n_bytes >> 20) +
-                        " MiB, found " + std::to_string(room >> 20) + " MiB of " +
-                        std::to_string(total >> 20) +
-                        " MiB free beside weights and activations; set kv-cache-memory, lower "
-                        "max-sequences or max-step-tokens, or use a larger GPU");
-    return int(std::min<size_t>(n_blocks, size_t(1) << 26));
+    plan(StepKind::decode, 1, std::min(info_.max_sequences, info_.max_step_tokens));
 }
 
 void CudaBackend::launch_step(const StepStage::Staged& staged) {
@@ -267,15 +276,39 @@ std::string check_cuda_model(const ModelConfig& c) {
     return {};
 }
 
-std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
-                                           const BackendOptions& options) {
+namespace {
+
+/// What leaves the device as it was says that this configuration will not do there.
+template <class F>
+auto refusing(F&& make) {
     try {
-        return std::make_unique<CudaBackend>(std::move(checkpoint), index, options);
+        return make();
     } catch (const CudaRefusal& refusal) {
         throw LoadError(std::string("CUDA refuses: ") + refusal.what() +
                         "; if it is memory, see with nvidia-smi who else has some, or lower "
                         "kv-cache-memory, max-sequences or max-step-tokens");
     }
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+                                           const BackendOptions& options) {
+    return refusing([&]() -> std::unique_ptr<Backend> {
+        return std::make_unique<CudaBackend>(std::move(checkpoint), index, options);
+    });
+}
+
+BackendInfo plan_cuda_backend(const Checkpoint& checkpoint, int index,
+                              const BackendOptions& options) {
+    return refusing([&] {
+        const DeviceChoice device(index);
+        BackendInfo info = describe(checkpoint, index, options);
+        const DeviceMemory memory;
+        const size_t free = memory.free > info.weight_bytes ? memory.free - info.weight_bytes : 0;
+        info.n_blocks = choose_blocks(checkpoint.config, options, info, free, memory.total);
+        return info;
+    });
 }
 
 }  // namespace qwend

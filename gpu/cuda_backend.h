@@ -23,4 +23,9 @@ std::string check_cuda_model(const ModelConfig& config);
 std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
                                            const BackendOptions& options);
 
+/// What that backend would say of itself, by the device's free memory of now and without loading
+/// anything; for `qwend check`. Throws as make_cuda_backend() does.
+BackendInfo plan_cuda_backend(const Checkpoint& checkpoint, int index,
+                              const BackendOptions& options);
+
 }  // namespace qwend

@@ -81,6 +81,31 @@ class Layout {
     std::vector<Copy> copies_;
 };
 
+/// Where everything of a checkpoint goes.
+struct Placement {
+    struct Layer {
+        size_t input_norm, post_attention_norm, qkv, qkv_bias, o, gate_up, down;
+    };
+    Layout layout;
+    std::vector<Layer> layers;
+    size_t embedding, final_norm, lm_head;
+
+    explicit Placement(const Weights& w) {
+        embedding = layout.place({&w.embedding}, false);
+        for (const LayerWeights& l : w.layers)
+            layers.push_back({layout.place({&l.input_norm}, true),
+                              layout.place({&l.post_attention_norm}, true),
+                              layout.place({&l.q_weight, &l.k_weight, &l.v_weight}, false),
+                              layout.place({&l.q_bias, &l.k_bias, &l.v_bias}, true),
+                              layout.place({&l.o_weight}, false),
+                              layout.place({&l.gate_weight, &l.up_weight}, false),
+                              layout.place({&l.down_weight}, false)});
+        final_norm = layout.place({&w.final_norm}, true);
+        const bool tied = w.lm_head.data == w.embedding.data;
+        lm_head = tied ? embedding : layout.place({&w.lm_head}, false);
+    }
+};
+
 /// One thread's part: takes the next copy until there is none. Two buffers, so that filling one
 /// overlaps with the transfer of the other.
 void copy_some(const std::vector<Copy>& copies, std::byte* device, int device_index,
@@ -132,45 +157,31 @@ void copy_all(const std::vector<Copy>& copies, std::byte* device,
 
 }  // namespace
 
+size_t DeviceWeights::bytes_of(const Weights& weights) {
+    return Placement(weights).layout.size();
+}
+
 DeviceWeights::DeviceWeights(const Checkpoint& checkpoint,
                              const std::function<void(float)>& on_progress) {
     const ModelConfig& c = checkpoint.config;
-    const Weights& w = checkpoint.weights;
-    struct Offsets {
-        size_t input_norm, post_attention_norm, qkv, qkv_bias, o, gate_up, down;
-    };
-    Layout layout;
-    std::vector<Offsets> offsets;
-    const size_t embedding = layout.place({&w.embedding}, false);
-    for (const LayerWeights& l : w.layers)
-        offsets.push_back({layout.place({&l.input_norm}, true),
-                           layout.place({&l.post_attention_norm}, true),
-                           layout.place({&l.q_weight, &l.k_weight, &l.v_weight}, false),
-                           layout.place({&l.q_bias, &l.k_bias, &l.v_bias}, true),
-                           layout.place({&l.o_weight}, false),
-                           layout.place({&l.gate_weight, &l.up_weight}, false),
-                           layout.place({&l.down_weight}, false)});
-    const size_t final_norm = layout.place({&w.final_norm}, true);
-    const bool tied = w.lm_head.data == w.embedding.data;
-    const size_t lm_head = tied ? embedding : layout.place({&w.lm_head}, false);
-
-    memory_ = DeviceBuffer<std::byte>(layout.size());
-    copy_all(layout.copies(), memory_.get(), on_progress);
+    const Placement placed(checkpoint.weights);
+    memory_ = DeviceBuffer<std::byte>(placed.layout.size());
+    copy_all(placed.layout.copies(), memory_.get(), on_progress);
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
     auto matrix = [&](size_t at, int n, int k) {
         return RowWeights{reinterpret_cast<const bf16*>(memory_.get() + at), n, k};
     };
     const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;
-    for (const Offsets& at : offsets)
+    for (const Placement::Layer& at : placed.layers)
         layers_.push_back({vector(at.input_norm), vector(at.post_attention_norm),
                            matrix(at.qkv, qkv_dim, c.hidden_size), vector(at.qkv_bias),
                            matrix(at.o, c.hidden_size, q_dim),
                            matrix(at.gate_up, 2 * c.intermediate_size, c.hidden_size),
                            matrix(at.down, c.hidden_size, c.intermediate_size)});
-    embedding_ = matrix(embedding, c.vocab_size, c.hidden_size).data;
-    final_norm_ = vector(final_norm);
-    lm_head_ = matrix(lm_head, c.vocab_size, c.hidden_size);
+    embedding_ = matrix(placed.embedding, c.vocab_size, c.hidden_size).data;
+    final_norm_ = vector(placed.final_norm);
+    lm_head_ = matrix(placed.lm_head, c.vocab_size, c.hidden_size);
 }
 
 }  // namespace qwend

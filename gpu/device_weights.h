@@ -26,6 +26,9 @@ class DeviceWeights {
     /// BackendFault.
     DeviceWeights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
 
+    /// What n_bytes() will be, without a device.
+    static size_t bytes_of(const Weights& weights);
+
     const bf16* embedding() const { return embedding_; }
     const std::vector<DeviceLayer>& layers() const { return layers_; }
     const float* final_norm() const { return final_norm_; }

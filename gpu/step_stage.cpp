@@ -25,9 +25,11 @@ StepKind kind_of(const Batch& batch) {
 
 StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape,
                      bool decodes)
-    : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)), decodes_(decodes) {
-    const size_t tokens = size_t(Forward::padded_rows(max_tokens));
-    const size_t rows = size_t(Forward::padded_rows(max_sequences));
+    : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)),
+      decodes_(decodes),
+      most_tokens_(Forward::padded_rows(max_tokens)),
+      most_sampled_(Forward::padded_rows(max_sequences)) {
+    const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
     const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
     capacity_ = kHeader + 3 * tokens + 4 * rows + 4 * tiles +
                 2 * rows * size_t(table_width);  // every table may change
@@ -42,7 +44,12 @@ StepStage::Sizes StepStage::sizes_of(StepKind kind, int n_tokens) const {
     return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, decodes_ ? 0 : n_tokens};
 }
 
+/// Every step passes here, and no buffer of any kernel has room for more rows.
 StepStage::Staged StepStage::lay_out(StepKind kind, Sizes n) const {
+    if (n.tokens > most_tokens_ || n.sampled > most_sampled_)
+        device_fault("expected a step of at most " + std::to_string(most_tokens_) +
+                     " rows, sampled at most " + std::to_string(most_sampled_) + ", found " +
+                     std::to_string(n.tokens) + " and " + std::to_string(n.sampled));
     Staged staged{};
     staged.kind = kind;
     staged.inputs.samples_in_order = kind == StepKind::decode;

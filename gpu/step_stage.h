@@ -56,7 +56,8 @@ class StepStage {
 
     PrefillTiling tiling_;
     bool decodes_;
-    size_t capacity_;  // int32 of one buffer
+    int most_tokens_, most_sampled_;  // rows, padding included
+    size_t capacity_;                 // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
     size_t turn_ = 0;
     int32_t* base_ = nullptr;

@@ -67,7 +67,9 @@ struct BackendInfo {
 /// How a backend is to be made; zero means "choose".
 struct BackendOptions {
     int block_size = 16;        // tokens
-    size_t kv_cache_bytes = 0;  // 0: enough for max_sequences at a fair context, within free memory
+    size_t kv_cache_bytes = 0;  // 0: on a GPU what memory_share leaves; on a CPU enough for
+                                // max_sequences at a fair context, within half of what is free
+    double memory_share = 0.9;  // GPU only: of all its memory, for weights, KV cache and the rest
     int max_step_tokens = 512;  // prefill chunk budget + decode rows
     int max_sequences = 32;
     int max_context = 0;                     // tokens, for the default size of the pool

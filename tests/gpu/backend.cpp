@@ -213,6 +213,68 @@ TEST_CASE("cuda_backend: a prepared backend gives the same bits, from the first 
     }
 }
 
+// With fewer tokens to a step than sequences, preparing must stay within the buffers of the former:
+// compute-sanitizer sees what does not, and step_stage refuses it.
+TEST_CASE("cuda_backend: whatever sequences and tokens a step may have, preparing stays within") {
+    HashedCheckpoint hashed(golden_shapes()[0]);
+    for (auto [n_sequences, n_tokens] : {std::pair{1024, 64},
+                                         {256, 64},
+                                         {256, 100},
+                                         {65, 64},
+                                         {9, 8},
+                                         {2, 1},
+                                         {1, 1},
+                                         {64, 64},
+                                         {100, 4096}}) {
+        CAPTURE(n_sequences);
+        CAPTURE(n_tokens);
+        BackendOptions options;
+        options.kv_cache_bytes = 16 << 20;
+        options.max_sequences = n_sequences;
+        options.max_step_tokens = n_tokens;
+        auto backend = make(hashed.checkpoint, options);
+        CHECK_NOTHROW(while (backend->prepare()){});
+        // The last and fullest step of decode still is one.
+        const int n = std::min({n_sequences, n_tokens, 64});
+        Batch batch;
+        const SamplingParams greedy = greedy_with_logprobs();
+        for (int i = 0; i < n; i++) {
+            BatchSequence row;
+            row.lane = n_sequences - 1 - i, row.run = uint64_t(i) + 1;
+            row.query_begin = row.block_table_begin = i;
+            row.n_query = row.n_context = 1;
+            row.sampling = &greedy;
+            batch.tokens.push_back(7), batch.positions.push_back(0);
+            batch.slots.push_back(i * 16), batch.block_tables.push_back(i);
+            batch.sequences.push_back(row);
+        }
+        StepResult result;
+        backend->step(batch, result);
+        REQUIRE(result.samples.size() == size_t(n));
+        for (const SampledToken& sample : result.samples)
+            CHECK(sample.token == result.samples[0].token);
+    }
+}
+
+TEST_CASE("cuda_backend: by default the pool takes the share of the GPU that it is given") {
+    HashedCheckpoint hashed(golden_shapes()[0]);
+    BackendOptions options;
+    options.memory_share = 0.5;
+    const BackendInfo planned = plan_cuda_backend(*hashed.checkpoint, 0, options);
+    const BackendInfo made = make(hashed.checkpoint, options)->info();
+    CHECK(made.weight_bytes == planned.weight_bytes);
+    CHECK(made.n_blocks == planned.n_blocks);
+    size_t free = 0, total = 0;
+    REQUIRE(cudaMemGetInfo(&free, &total) == cudaSuccess);
+    const double pool = double(made.n_blocks) * made.block_size * double(made.kv_bytes_per_token);
+    if (free > total * 6 / 10) {  // nobody else has any
+        CHECK(pool > 0.4 * double(total));
+        CHECK(pool < 0.5 * double(total));
+    }
+    options.memory_share = 0.9;
+    CHECK(make(hashed.checkpoint, options)->info().n_blocks > made.n_blocks);
+}
+
 TEST_CASE("cuda_backend: f16 and f32 checkpoints are rounded to nearest even") {
     for (const HashedShape& shape : golden_shapes())
         for (DType type : {DType::f16, DType::f32})
