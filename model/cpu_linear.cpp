@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <oneapi/dnnl/dnnl_version.h>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -29,6 +31,13 @@ int padded_rows(int n_rows) {
     return (n_rows + step - 1) / step * step;
 }
 
+/// Scratch memory only grows, and is never cleared as a whole: after one long prompt that would
+/// cost every small product after it. Who reads more than was written clears just that.
+template <typename T>
+void grow(std::vector<T>& scratch, size_t n) {
+    if (scratch.size() < n) scratch.resize(n);
+}
+
 dnnl::engine& cpu_engine() {
     static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
     return engine;
@@ -52,6 +61,13 @@ struct LinearWorkspace::Impl {
 
 LinearWorkspace::LinearWorkspace() : impl_(std::make_unique<Impl>()) {}
 LinearWorkspace::~LinearWorkspace() = default;
+
+std::span<float> LinearWorkspace::padded_input() {
+    return impl_->padded_input;
+}
+std::span<bf16_t> LinearWorkspace::input() {
+    return impl_->input;
+}
 
 /// Memory in huge pages where the kernel has them: weights are read from end to end for every
 /// token, and with small pages every 4 KiB of that begins with a walk of the page table.
@@ -81,8 +97,13 @@ struct CpuLinear::Impl {
         memory::desc y({n_rows, n}, memory::data_type::f32, memory::format_tag::ab);
         dnnl::primitive_attr attributes;
         attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+#if DNNL_VERSION_MAJOR >= 3
+        if (!bias) return {cpu_engine(), x, weight_desc, y, attributes};
+        return {cpu_engine(), x, weight_desc, bias.get_desc(), y, attributes};
+#else
         if (!bias) return {{x, weight_desc, y}, attributes, cpu_engine()};
         return {{x, weight_desc, bias.get_desc(), y}, attributes, cpu_engine()};
+#endif
     }
     void pack(const std::vector<TensorView>& parts);
     void multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
@@ -159,9 +180,12 @@ void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float
                                    float* y) const {
     const int k_padded = (k + kPanelDepth - 1) / kPanelDepth * kPanelDepth;
     auto& input = workspace.input;
-    input.assign(std::max(input.size(), size_t(n_rows) * k_padded), bf16_t{});
-    for (int row = 0; row < n_rows; row++)
-        to_bf16(x + size_t(row) * k, input.data() + size_t(row) * k_padded, k);
+    grow(input, size_t(n_rows) * k_padded);
+    for (int row = 0; row < n_rows; row++) {
+        bf16_t* to = input.data() + size_t(row) * k_padded;
+        to_bf16(x + size_t(row) * k, to, k);
+        std::fill(to + k, to + k_padded, bf16_t{});
+    }
     few_rows_product(input.data(), n_rows, k_padded,
                      static_cast<const bf16_t*>(weights.get_data_handle()),
                      bias ? static_cast<const float*>(bias.get_data_handle()) : nullptr, n, y);
@@ -173,13 +197,13 @@ void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x,
     if (is_new) {
         auto description = describe(n_rows, weights.get_desc());
         const size_t n_scratch = description.scratchpad_desc().get_size();
-        workspace.scratchpad.resize(std::max(workspace.scratchpad.size(), n_scratch));
+        grow(workspace.scratchpad, n_scratch);
         found->second = dnnl::matmul(description);
     }
     void* source = const_cast<float*>(x);
     if (uses_bf16()) {
         auto& input = workspace.input;
-        input.resize(std::max(input.size(), size_t(n_rows) * k));
+        grow(input, size_t(n_rows) * k);
 #pragma omp parallel for if (n_rows > 4)
         for (int row = 0; row < n_rows; row++)
             to_bf16(x + size_t(row) * k, input.data() + size_t(row) * k, k);
@@ -230,9 +254,9 @@ void CpuLinear::apply(LinearWorkspace& workspace, const float* x, int n_rows, fl
             impl_->multiply(w, from, n_now, to);
             continue;
         }
-        w.padded_input.assign(size_t(n_padded) * k, 0.0f);
-        w.padded_output.resize(std::max(w.padded_output.size(), size_t(n_padded) * n));
-        std::copy(from, from + size_t(n_now) * k, w.padded_input.begin());
+        grow(w.padded_input, size_t(n_padded) * k), grow(w.padded_output, size_t(n_padded) * n);
+        auto padding = std::copy(from, from + size_t(n_now) * k, w.padded_input.begin());
+        std::fill_n(padding, size_t(n_padded - n_now) * k, 0.0f);
         impl_->multiply(w, w.padded_input.data(), n_padded, w.padded_output.data());
         std::copy(w.padded_output.begin(), w.padded_output.begin() + ptrdiff_t(n_now) * n, to);
     }

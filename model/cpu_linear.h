@@ -1,8 +1,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "model/bf16.h"
 #include "model/safetensors.h"
 
 namespace qwend {
@@ -13,6 +15,11 @@ class LinearWorkspace {
   public:
     LinearWorkspace();
     ~LinearWorkspace();
+
+    // The scratch inputs as the products so far left them, for tests: a product may depend on
+    // nothing in them, and touches no more of them than it reads.
+    std::span<bf16_t> input();
+    std::span<float> padded_input();
 
   private:
     friend class CpuLinear;

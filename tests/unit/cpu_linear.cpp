@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -91,4 +92,31 @@ TEST_CASE("cpu_linear: the product is the sum in double, to bf16 inputs' roundin
             error += std::pow(y[size_t(row * problem.n + j)] - sum, 2), norm += sum * sum;
         }
     CHECK(std::sqrt(error / norm) < 4e-3);
+}
+
+TEST_CASE("cpu_linear: after a large product a small one touches and reads only its own scratch") {
+    constexpr int kMany = 300, n = 70, k = 45;  // neither is a multiple that needs no padding
+    const Problem problem(n, k, kMany, std::random_device{}());
+    const float nan = std::nanf("");
+    const auto n_touched = [](auto scratch, auto to_float) {
+        return std::ranges::count_if(scratch, [&](auto v) { return !std::isnan(to_float(v)); });
+    };
+    for (int rows : {1, 3, 4, 5, 17, 40}) {
+        CAPTURE(rows);
+        CpuLinear linear = problem.linear(true);
+        LinearWorkspace fresh, used;
+        std::vector<float> expected(size_t(rows) * n), found(size_t(rows) * n);
+        std::vector<float> many(size_t(kMany) * n);
+        linear.apply(fresh, problem.x.data(), rows, expected.data());
+        linear.apply(used, problem.x.data(), kMany, many.data());
+        linear.apply(used, problem.x.data(), rows, found.data());  // its kernel is chosen here
+        std::ranges::fill(used.input(), float_to_bf16(nan));
+        std::ranges::fill(used.padded_input(), nan);
+        linear.apply(used, problem.x.data(), rows, found.data());
+        CHECK(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)) == 0);
+        // Rows are padded to a multiple of 16, a row of few to one of 32.
+        const int64_t most = int64_t((rows + 15) / 16 * 16) * ((k + 31) / 32 * 32);
+        CHECK(n_touched(used.input(), bf16_to_float) <= most);
+        CHECK(n_touched(used.padded_input(), [](float v) { return v; }) <= most);
+    }
 }
