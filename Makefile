@@ -17,27 +17,58 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc) --no-print-directory
 endif
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# In a clone of another user's, as root's `make install` is, git says nothing unless told it may.
+VERSION := $(shell git -c safe.directory='*' describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-# Build and run; what the tests need besides; what only `make fuzz` needs.
-DEPS := g++ make git pkg-config curl ca-certificates libuv1-dev node-llhttp libsimdjson-dev \
-        libutf8proc-dev libcli11-dev libfmt-dev libsystemd-dev libdnnl-dev
-TEST_DEPS := doctest-dev python3-pytest nginx-light
+# header:package of what a build needs; what the tests need besides; what only `make fuzz` needs.
+# Debian 12 has llhttp as C files for Node.js, its successors have a library.
+HEADERS := uv.h:libuv1-dev llhttp.h:libllhttp-dev|node-llhttp simdjson.h:libsimdjson-dev \
+           utf8proc.h:libutf8proc-dev CLI/CLI.hpp:libcli11-dev fmt/ranges.h:libfmt-dev \
+           systemd/sd-daemon.h:libsystemd-dev oneapi/dnnl/dnnl.hpp:libdnnl-dev
+TEST_HEADERS := doctest/doctest.h:doctest-dev
+packages = $(foreach pair,$(1),'$(lastword $(subst :, ,$(pair)))')
+DEPS := g++ make git $(call packages,$(HEADERS))
+TEST_DEPS := $(call packages,$(TEST_HEADERS)) python3-pytest nginx-light curl
 FUZZ_DEPS := clang libclang-rt-dev
 
 LLHTTP := /usr/share/llhttp
-LLHTTP_INCLUDE := /usr/share/include
-LIBS := -luv -lsimdjson -lutf8proc -lfmt -lsystemd -ldnnl -lpthread
+LLHTTP_INCLUDE := /usr/share/include/llhttp
+LLHTTP_C := $(wildcard $(LLHTTP)/*.c)
+LIBS := $(if $(LLHTTP_C),,-lllhttp) -luv -lsimdjson -lutf8proc -lfmt -lsystemd -ldnnl -lpthread
 
-# GCC 12 at -O3 sees overflows in fmt and std::string that are not there: the two -Wno-.
-CPPFLAGS_ALL = -I. -isystem $(LLHTTP_INCLUDE) -MMD -MP $(CPPFLAGS)
-CXXFLAGS_ALL = -std=c++20 -Wall -Wextra -Wpedantic -Werror -Wno-unknown-warning-option \
-               -Wno-stringop-overflow -Wno-restrict -fno-omit-frame-pointer $(OPENMP) \
-               $(CXXFLAGS) $(SANITIZE)
+# Warnings are errors where WERROR is set, as in CI: a compiler of tomorrow that warns of more must
+# not keep anybody from building. GCC 12 at -O3 sees overflows in fmt and std::string that are not
+# there: the two -Wno-.
+INCLUDES    := -I. $(if $(LLHTTP_C),-isystem $(LLHTTP_INCLUDE))
+CPPFLAGS_ALL = $(INCLUDES) -MMD -MP $(CPPFLAGS)
+CXXFLAGS_ALL = -std=c++20 -Wall -Wextra -Wpedantic $(if $(WERROR),-Werror) \
+               -Wno-unknown-warning-option -Wno-stringop-overflow -Wno-restrict \
+               -fno-omit-frame-pointer $(OPENMP) $(CXXFLAGS) $(SANITIZE)
 LDFLAGS_ALL  = $(OPENMP) $(SANITIZE) $(LDFLAGS)
 
+# A step prints one line, `[12/87] daemon/api.cpp`, and with V=1 its command. How many there are is
+# asked of make itself, when the first is due; goals that run make again leave the counting to it.
+Q := $(if $(V),,@)
+RECURSIVE := demo run test asan tsan fuzz bench gpu-all test-gpu bench-gpu gpu-bundle
+count = $(shell MAKEFLAGS= $(MAKE) -n$(filter-out -%,$(firstword $(MAKEFLAGS))) COUNTING=1 \
+  $(MAKEOVERRIDES) $(filter-out $(RECURSIVE),$(MAKECMDGOALS)) 2>/dev/null | grep -c '^: step')
+N_STEPS = $(eval N_STEPS := $(count))$(N_STEPS)
+step = $(if $(COUNTING),: step,$(eval DONE += x)@echo '[$(words $(DONE))/$(N_STEPS)] $(1)')
+BEGAN := $(shell date +%s)
+took = $$(($$(date +%s) - $(BEGAN))) s
+define compile
+$(call step,$<)
+@mkdir -p $(@D)
+$(Q)$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -c -o $@ $<
+endef
+define link
+$(call step,$@)
+@mkdir -p $(@D)
+$(Q)$(CXX) $(LDFLAGS_ALL)
+endef
+
 LIB_CPP  := $(filter-out daemon/main.cpp,$(wildcard daemon/*.cpp)) $(wildcard net/*.cpp model/*.cpp)
-LIB_OBJ  := $(LIB_CPP:%.cpp=$(BUILD)/%.o) $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
+LIB_OBJ  := $(LIB_CPP:%.cpp=$(BUILD)/%.o) $(LLHTTP_C:$(LLHTTP)/%.c=$(BUILD)/llhttp/%.o)
 MAIN_OBJ := $(BUILD)/daemon/main.o
 UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/unit/*.cpp))
 BENCH    := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/[^g]*.cpp))
@@ -48,63 +79,79 @@ include gpu/rules.mk
 endif
 
 .PHONY: all deps test-deps demo run test unit layers asan tsan fuzz bench format install uninstall \
-        clean help FORCE
+        clean help headers test-headers FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .SECONDARY:
 
-all: $(BUILD)/qwend ## build build/qwend
-	@$(if $(NVCC),echo "qwend $(VERSION): CPU and CUDA ($(NVCC))",echo "qwend $(VERSION): CPU only (no nvcc found)")
+all: $(BUILD)/qwend ## build build/qwend; V=1 shows the commands, WERROR=1 makes warnings errors
+	@echo "qwend $(VERSION): $(if $(NVCC),CPU and CUDA ($(NVCC)),CPU only (no nvcc found))$(if $(DONE),; built in $(took))"
 
 $(BUILD)/qwend: $(MAIN_OBJ) $(LIB_OBJ)
-	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(link) -o $@ $^ $(LIBS)
 
 # The daemon with a fault between engine and backend, for tests/e2e/test_faults.py.
 $(BUILD)/qwend-faulty: $(BUILD)/tests/e2e/main.o $(BUILD)/tests/e2e/faulty_backend.o $(LIB_OBJ)
-	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
-$(BUILD)/tests/e2e/main.o: daemon/main.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -DQWEND_FAULTS -c -o $@ $<
+	$(link) -o $@ $^ $(LIBS)
+$(BUILD)/tests/e2e/main.o: CPPFLAGS += -DQWEND_FAULTS
+$(BUILD)/tests/e2e/main.o: daemon/main.cpp | headers
+	$(compile)
+
+$(BUILD)/ask: $(BUILD)/tests/ask.o $(LIB_OBJ)
+	$(link) -o $@ $^ $(LIBS)
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB_OBJ)
-	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(link) -o $@ $^ $(LIBS)
+$(UNIT_OBJ): | test-headers
 
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(LIB_OBJ)
-	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(link) -o $@ $^ $(LIBS)
 
 $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(filter-out $(BUILD)/model/cpu_%,$(LIB_OBJ))
-	$(CXX) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(link) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-$(BUILD)/%.o: %.cpp
-	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS_ALL) $(CXXFLAGS_ALL) -c -o $@ $<
+$(BUILD)/%.o: %.cpp | headers
+	$(compile)
 
-# llhttp's own C sources, as node-llhttp ships them; strict, because lenient is how smuggling starts.
-$(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
+# llhttp's own C sources, where there is no library; strict, because lenient is how smuggling starts.
+# (A library is of version 9 or later, which has no other mode.)
+$(BUILD)/llhttp/%.o: $(LLHTTP)/%.c | headers
+	$(call step,$<)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE)/llhttp -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) -DLLHTTP_STRICT_MODE=1 -I$(LLHTTP_INCLUDE) -c -o $@ $<
+
+# What is not there is said at once and in words, before a compiler stumbles over it.
+headers:
+	@tests/check-headers '$(CXX) $(INCLUDES)' 'make deps' $(HEADERS:%='%')
+test-headers: | headers
+	@tests/check-headers '$(CXX) $(INCLUDES)' 'make test-deps' $(TEST_HEADERS:%='%')
 
 # The version is rewritten only when it changes, so that a commit does not rebuild the world.
+VERSION_LINE := \#define QWEND_VERSION "$(VERSION)"
+ifneq ($(file <$(BUILD)/version.h),$(VERSION_LINE))
 $(BUILD)/version.h: FORCE
-	@mkdir -p $(@D); echo '#define QWEND_VERSION "$(VERSION)"' | cmp -s - $@ || \
-	 echo '#define QWEND_VERSION "$(VERSION)"' > $@
+endif
+$(BUILD)/version.h:
+	@mkdir -p $(@D); echo '$(VERSION_LINE)' > $@
 $(BUILD)/daemon/version.o: $(BUILD)/version.h
 $(BUILD)/daemon/version.o: CPPFLAGS += -include $(BUILD)/version.h
 
 deps: ## install the Debian packages that are missing
 	@tests/install-deps $(DEPS)
-test-deps: deps
-	@tests/install-deps $(TEST_DEPS)
+test-deps: ## and those that the tests need
+	@tests/install-deps $(DEPS) $(TEST_DEPS)
 
 demo: deps ## build, start on a free port, stream two answers, stop
-	@$(MAKE) all && tests/demo $(BUILD)/qwend $(MODEL)
+	@$(MAKE) all $(BUILD)/ask
+	@tests/demo $(BUILD)/qwend $(BUILD)/ask $(MODEL)
+	@echo "make demo took $(took)"
 
 run: deps ## build and serve MODEL (the demo model) in the foreground
 	@$(MAKE) all && $(BUILD)/qwend serve --config etc/qwend.conf --model $(MODEL)
 
 test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
-	@$(MAKE) all $(BUILD)/unit-tests $(BUILD)/qwend-faulty && tests/run-all $(BUILD)
+	@$(MAKE) all $(BUILD)/ask $(BUILD)/unit-tests $(BUILD)/qwend-faulty
+	@tests/run-all $(BUILD)
 
 unit: $(BUILD)/unit-tests ## the unit tests alone
 	GOMP_SPINCOUNT=1000 $(BUILD)/unit-tests
@@ -112,11 +159,11 @@ unit: $(BUILD)/unit-tests ## the unit tests alone
 layers: ## includes obey the layering of the README
 	@tests/check-layers
 
-asan tsan: ## unit tests and protocol band under the sanitizer
+asan tsan: test-deps ## unit tests and protocol band under the sanitizer
 	+@tests/sanitize $@
 
 fuzz: ## every fuzz target for a short, deterministic run
-	@tests/install-deps $(FUZZ_DEPS)
+	@tests/install-deps $(DEPS) $(FUZZ_DEPS)
 	@$(MAKE) BUILD=$(BUILD)/fuzz CXX=clang++ CC=clang NVCC= OPENMP= SANITIZE='-fsanitize=address,undefined' \
 	  CXXFLAGS='-O1 -g -fsanitize=fuzzer-no-link' $(FUZZ:%=$(BUILD)/fuzz/fuzz-%)
 	@tests/fuzz/run $(BUILD)/fuzz $(FUZZ)

@@ -1,7 +1,7 @@
 #include "daemon/version.h"
 
 #include <fmt/core.h>
-#include <llhttp/llhttp.h>
+#include <llhttp.h>
 #include <simdjson.h>
 #include <utf8proc.h>
 #include <uv.h>

@@ -12,27 +12,35 @@ BENCH_CU  := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard tests/bench/*.cu)))
 CPPFLAGS  += -DQWEND_CUDA -isystem $(CUDA_HOME)/include
 LIBS      += -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
 LIB_OBJ   += $(GPU_OBJ)
+comma     := ,
 
-.PHONY: gpu-all test-gpu bench-gpu gpu-bundle
+.PHONY: gpu-deps gpu-all test-gpu bench-gpu gpu-bundle
 
 $(BUILD)/%.o: %.cu
+	$(call step,$<)
 	@mkdir -p $(@D)
-	$(NVCC) -std=c++20 --expt-relaxed-constexpr -I. -MMD -MP $(NVCCFLAGS) -Xcompiler -Wall,-Wextra,-Werror -c -o $@ $<
+	$(Q)$(NVCC) -std=c++20 --expt-relaxed-constexpr -I. -MMD -MP $(NVCCFLAGS) \
+	  -Xcompiler -Wall,-Wextra$(if $(WERROR),$(comma)-Werror) -c -o $@ $<
 
 $(BUILD)/gpu-tests: $(GPU_TESTS) $(BUILD)/tests/unit/main.o $(LIB_OBJ)
-	$(CXX) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(link) -o $@ $^ $(LIBS)
+$(GPU_TESTS): | test-headers
 
 $(GPU_BENCH): $(BENCH_CU)
 
-gpu-all: $(BUILD)/qwend $(BUILD)/gpu-tests $(GPU_BENCH) ## build everything for a GPU, needing none
+gpu-deps:
+	@tests/install-deps $(DEPS) $(call packages,$(TEST_HEADERS)) xz-utils
 
-test-gpu: $(BUILD)/gpu-tests ## kernels and engine against their slow twins; needs a GPU
-	$(BUILD)/gpu-tests
+gpu-all: gpu-deps ## build everything for a GPU, needing none
+	@$(MAKE) $(BUILD)/qwend $(BUILD)/gpu-tests $(GPU_BENCH) $(GPU_MORE)
 
-bench-gpu: $(BUILD)/qwend $(BENCH) $(GPU_BENCH) ## measure the GPU, every figure beside its ceiling
-	tests/gpu/bench $(BUILD)
+test-gpu: gpu-deps ## kernels and engine against their slow twins; needs a GPU
+	@$(MAKE) $(BUILD)/gpu-tests && $(BUILD)/gpu-tests
 
-gpu-bundle: gpu-all $(BENCH) ## pack what the two above need
-	tests/gpu/bundle $(BUILD)
+bench-gpu: gpu-deps ## measure the GPU, every figure beside its ceiling
+	@$(MAKE) $(BUILD)/qwend $(BENCH) $(GPU_BENCH) && tests/gpu/bench $(BUILD)
+
+gpu-bundle: ## pack what the two above need
+	@$(MAKE) gpu-all GPU_MORE='$(BENCH)' && tests/gpu/bundle $(BUILD)
 
 -include $(GPU_TESTS:.o=.d) $(BENCH_CU:.o=.d)

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <llhttp/llhttp.h>
+#include <llhttp.h>
 
 #include <string>
 #include <string_view>

@@ -3,7 +3,7 @@
 // JSON per token), so that one core measures 100k tokens/s and the server is what is measured.
 
 #include <fmt/core.h>
-#include <llhttp/llhttp.h>
+#include <llhttp.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <uv.h>
