@@ -138,6 +138,8 @@ void Connection::on_headers() {
     keep_alive_ = parser_.keep_alive() && !context_.draining;
     if (auto early = context_.handler.on_headers(request)) return answer_early(std::move(*early));
     if (!parser_.has_body()) return on_complete();
+    if (parser_.limit_body(context_.limits.max_body, true) == RequestParser::Event::error)
+        return refuse(parser_.status(), parser_.message());
     if (parser_.expects_continue() && pending_.empty()) {
         out_.append("HTTP/1.1 100 Continue\r\n\r\n");
         mark_dirty();

@@ -56,6 +56,18 @@ REFUSED = {
     "large header": (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 33000 + b"\r\n\r\n", 431),
     "many headers": (b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 101 + b"\r\n", 431),
     "large body": (with_length(b"8388609"), 413),
+    "two spaces": (b"GET  /livez HTTP/1.1\r\n", 400),
+    "RTSP": (b"GET /livez RTSP/1.0\r\n", 400),
+    "HTTP/0.9": (b"GET /livez\r\n", 505),
+    "unending trailers": (with_encoding(b"chunked") + b"0\r\nA: " + b"a" * 33000, 431),
+    "many trailers": (with_encoding(b"chunked") + b"0\r\n" + b"a: b\r\n" * 101, 431),
+    "long chunk extensions": (with_encoding(b"chunked") + (b"1;a=" + b"b" * 3000 + b"\r\n \r\n") * 11, 431),
+    "bare LF after the chunks": (with_encoding(b"chunked") + b"0\r\n\n", 400),
+    "folded trailer": (with_encoding(b"chunked") + b"0\r\na: b\r\n c\r\n\r\n", 400),
+    "trailer without a name": (with_encoding(b"chunked") + b"0\r\n: b\r\n\r\n", 400),
+    "NUL in a trailer": (with_encoding(b"chunked") + b"0\r\na: \0\r\n\r\n", 400),
+    "user in Host": (b"GET /livez HTTP/1.1\r\nHost: a@localhost\r\n\r\n", 400),
+    "user in the target": (b"GET http://a@localhost/livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     "other type": (START + b"Content-Type: text/plain\r\nContent-Length: 1\r\n\r\nx", 415),
     "unknown expectation": (START + b"Expect: cake\r\nContent-Length: 1\r\n\r\nx", 417),
 }
@@ -109,6 +121,10 @@ ACCEPTED = {
     "chunked": with_encoding(b"chunked") + b"5\r\n" + BODY[:5] + b"\r\n%x\r\n" % (len(BODY) - 5)
     + BODY[5:] + b"\r\n0\r\n\r\n",
     "chunk extension": with_encoding(b"Chunked") + b"%x;a=b\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n",
+    "absolute target": request("POST", "http://localhost:8000/tokenize", BODY, {"X": "y"}),
+    "tab after the length": START + b"Content-Length:\t%d\t\r\n\r\n" % len(BODY) + BODY,
+    "chunk extensions": with_encoding(b"\tchunked ") + b"%x;a;b=c ; d = \"e;f\"\r\n" % len(BODY) + BODY
+    + b"\r\n0;g\r\n\r\n",
     "trailers": with_encoding(b"chunked") + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\nX: y\r\nZ: w\r\n\r\n",
     "upgrade h2c": START + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
     b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY,
