@@ -79,7 +79,7 @@ bool Answer::on_event(int index, const TokenEvent& event) {
         failed_ = choice.done = choice.closed = true;
         return false;
     }
-    choice.n_cached = event.n_cached_tokens;
+    choice.n_cached = event.n_cached_tokens;  // as every event says
     if (event.sampled.token >= 0) {
         choice.n_tokens++;
         if (request_.return_token_ids) choice.token_ids.push_back(event.sampled.token);

@@ -129,6 +129,7 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         sequence.prompt = answer->prompt_of(i);
         sequence.sampling = answer->request().sampling;
         sequence.sampling.seed += uint64_t(i);  // choices differ, and each can be had again
+        sequence.n_choices = answer->request().n;
         sequence.max_tokens = *answer->request().max_tokens;
         sequence.priority = answer->request().priority;
         sequence.cache_salt = answer->request().cache_salt;
@@ -187,7 +188,7 @@ void Completions::on_engine_events() {
         if (found == targets_.end()) continue;  // cancelled meanwhile
         const auto& [answer, choice] = found->second;
         if (answer->touch()) touched.push_back(answer);
-        if (answer->on_event(choice, event)) engine_.cancel(event.id);
+        if (answer->on_event(choice, event)) engine_.cancel(event.id, FinishReason::stop);
     }
     const double now = monotonic_seconds();
     for (const std::shared_ptr<Answer>& answer : touched) {

@@ -30,9 +30,11 @@ double now() {
 struct Submission {
     GenerationRequest request;
     double submitted_at;
+    std::shared_ptr<ChoiceGroup> group;
 };
 struct Cancellation {
     SequenceId id;
+    FinishReason reason;
 };
 struct Hold {
     SequenceId id;
@@ -67,15 +69,33 @@ void record_token(Metrics& metrics, Sequence& sequence, double time) {
     times.last_token = time;
 }
 
+/// Once the last choice of a request has finished.
+void record_group(Metrics& metrics, const Sequence& sequence) {
+    if (!sequence.group) return;
+    ChoiceGroup& group = *sequence.group;
+    group.most_output = std::max(group.most_output, sequence.n_sampled());
+    if (++group.n_finished < group.n_choices) return;
+    metrics.request_params_n.observe(group.n_choices);
+    metrics.request_max_num_generation_tokens.observe(group.most_output);
+}
+
 void record_finish(Metrics& metrics, const Sequence& sequence, FinishReason finish) {
     const SequenceTimes& times = sequence.times;
+    const int n_sampled = sequence.n_sampled();
     finish_counter(metrics, finish).add();
+    record_group(metrics, sequence);
     metrics.e2e_request_latency.observe(times.last_token - times.submitted);
     metrics.request_queue_time.observe(times.scheduled - times.submitted);
     metrics.request_prefill_time.observe(times.first_token - times.scheduled);
     metrics.request_decode_time.observe(times.last_token - times.first_token);
+    metrics.request_inference_time.observe(times.last_token - times.scheduled);
+    metrics.request_time_per_output_token.observe(
+        n_sampled > 1 ? (times.last_token - times.first_token) / (n_sampled - 1) : 0);
     metrics.request_prompt_tokens.observe(sequence.n_prompt);
-    metrics.request_generation_tokens.observe(sequence.n_output());
+    metrics.request_prefill_kv_computed_tokens.observe(sequence.n_prompt - sequence.n_cached);
+    metrics.request_generation_tokens.observe(n_sampled);
+    metrics.request_params_max_tokens.observe(sequence.max_tokens);
+    metrics.request_num_preemptions.observe(sequence.n_preemptions);
 }
 
 void check_info(const BackendInfo& info) {
@@ -158,6 +178,7 @@ struct Engine::Impl {
     void serve();
     std::vector<Command> wait();
     void apply(Command command);
+    void apply(const Cancellation& cancellation);
     bool launch_step();
     void collect_step();
     void record_outputs();
@@ -205,6 +226,8 @@ void Engine::Impl::load(const BackendFactory& factory) {
     check_samples(1, backend->info().n_vocab, result);
 
     scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
+    metrics.kv_block_size.set(backend->info().block_size);
+    metrics.prefix_caching.set(options.prefix_cache);
     update_gauges();
     {
         std::lock_guard lock(status_mutex);
@@ -245,19 +268,28 @@ std::vector<Command> Engine::Impl::wait() {
 }
 
 void Engine::Impl::apply(Command command) {
-    if (const auto* cancellation = std::get_if<Cancellation>(&command)) {
-        if (scheduler->cancel(cancellation->id)) finish_counter(metrics, FinishReason::abort).add();
-        return;
-    }
+    if (const auto* cancellation = std::get_if<Cancellation>(&command)) return apply(*cancellation);
     if (const auto* hold = std::get_if<Hold>(&command)) return scheduler->hold(hold->id);
     if (const auto* resumption = std::get_if<Resumption>(&command))
         return scheduler->resume(resumption->id);
     has_served = true;
     auto& submission = std::get<Submission>(command);
     const SequenceId id = submission.request.id;
-    if (scheduler->add(std::move(submission.request), submission.submitted_at)) return;
+    if (scheduler->add(std::move(submission.request), submission.submitted_at,
+                       std::move(submission.group)))
+        return;
     finish_counter(metrics, FinishReason::error).add();
     events.push_back(error_event(id));
+}
+
+void Engine::Impl::apply(const Cancellation& cancellation) {
+    const Sequence* sequence = scheduler->find(cancellation.id);
+    if (!sequence) return;
+    if (cancellation.reason == FinishReason::abort || sequence->times.first_token < 0)
+        finish_counter(metrics, cancellation.reason).add();
+    else
+        record_finish(metrics, *sequence, cancellation.reason);
+    scheduler->cancel(cancellation.id);
 }
 
 /// False if there is nothing to launch before a step in flight is collected.
@@ -400,16 +432,23 @@ bool Engine::submit(std::vector<GenerationRequest> requests) {
 
     const double time = now();
     std::vector<Command> commands;
+    std::shared_ptr<ChoiceGroup> group;
+    int n_left = 0;  // choices still to come of the last group
     for (GenerationRequest& request : requests) {
+        if (n_left <= 0) {
+            n_left = request.n_choices;
+            group = std::make_shared<ChoiceGroup>(ChoiceGroup{.n_choices = request.n_choices});
+        }
+        --n_left;
         impl_->unfinished.insert(request.id);
-        commands.push_back(Submission{std::move(request), time});
+        commands.push_back(Submission{std::move(request), time, group});
     }
     impl_->inbox.put(std::move(commands));
     return true;
 }
 
-void Engine::cancel(SequenceId id) {
-    if (impl_->unfinished.erase(id) > 0) impl_->inbox.put({Cancellation{id}});
+void Engine::cancel(SequenceId id, FinishReason reason) {
+    if (impl_->unfinished.erase(id) > 0) impl_->inbox.put({Cancellation{id, reason}});
 }
 
 void Engine::hold(SequenceId id) {

@@ -61,10 +61,12 @@ class Engine {
 
     /// Takes all requests or, if the queue has no room for all or the engine is not ready, none
     /// (false). A request that could never fit the KV cache finishes at once, with an error.
+    /// Quick: it copies no prompt.
     bool submit(std::vector<GenerationRequest> requests);
     /// Ends a sequence within one step, wherever it is; no event of it is delivered any more.
-    /// Unknown ids are ignored.
-    void cancel(SequenceId id);
+    /// Unknown ids are ignored. `reason` is what the metrics say of it: abort where nobody wants
+    /// the rest; stop where the answer is complete, which makes it one that finished.
+    void cancel(SequenceId id, FinishReason reason = FinishReason::abort);
     /// Holds a sequence back where nobody takes its tokens: it gets no more of them than one for
     /// each step already in flight, keeps its blocks until another needs them, and goes on where it
     /// was once it is resumed. It still counts as unfinished. Both may be called again and again;

@@ -111,6 +111,82 @@ void render_process(Exposition& out) {
               start_time());
 }
 
+void render_pool(Exposition& out, const Metrics& m) {
+    out.gauge("qwend:num_requests_running", "Sequences in the batch.", m.num_requests_running);
+    out.gauge("qwend:num_requests_waiting", "Sequences in the queue.", m.num_requests_waiting);
+    out.gauge("qwend:kv_cache_usage_perc", "KV blocks in use, 1 is all.", m.kv_cache_usage_perc);
+    out.gauge("qwend:kv_blocks_total", "KV blocks in the pool.", m.kv_blocks_total);
+    out.gauge("qwend:kv_blocks_used", "KV blocks held by sequences.", m.kv_blocks_used);
+    if (m.kv_block_size.value() <= 0) return;  // it is not ready yet
+    out.family("qwend:cache_config_info", "gauge", "How the KV cache is set up; always 1.");
+    out.sample("qwend:cache_config_info",
+               fmt::format("block_size=\"{}\",num_gpu_blocks=\"{}\",enable_prefix_caching=\"{}\"",
+                           m.kv_block_size.value(), m.kv_blocks_total.value(),
+                           m.prefix_caching.value() != 0 ? "True" : "False"),
+               1);
+}
+
+void render_counters(Exposition& out, const Metrics& m) {
+    out.counter("qwend:prompt_tokens_total", "Prompt tokens, cached ones included.",
+                m.prompt_tokens);
+    out.counter("qwend:generation_tokens_total", "Tokens generated.", m.generation_tokens);
+    out.counter("qwend:prompt_tokens_cached_total", "Prompt tokens the prefix cache gave.",
+                m.prompt_tokens_cached);
+    out.counter("qwend:num_preemptions_total", "Sequences that gave their blocks up for others.",
+                m.num_preemptions);
+    out.counter("qwend:prefix_cache_queries_total", "Tokens looked up in the prefix cache.",
+                m.prefix_cache_queries);
+    out.counter("qwend:prefix_cache_hits_total", "Tokens found in the prefix cache.",
+                m.prefix_cache_hits);
+    out.family("qwend:request_success_total", "counter", "Sequences ended, by reason.");
+    constexpr std::array<const char*, 4> kReasons = {"stop", "length", "abort", "error"};
+    for (size_t i = 0; i < kReasons.size(); i++)
+        out.sample("qwend:request_success_total",
+                   fmt::format("finished_reason=\"{}\"", kReasons[i]),
+                   double(m.request_success[i].value()));
+    out.counter("qwend:unknown_request_fields_total", "Request fields accepted and ignored.",
+                m.unknown_fields);
+}
+
+void render_times(Exposition& out, const Metrics& m) {
+    out.histogram("qwend:time_to_first_token_seconds", "From arrival to the first token.",
+                  m.time_to_first_token);
+    out.histogram("qwend:inter_token_latency_seconds", "Between tokens of a sequence.",
+                  m.inter_token_latency);
+    out.histogram("qwend:request_time_per_output_token_seconds",
+                  "Mean time between tokens of a sequence.", m.request_time_per_output_token);
+    out.histogram("qwend:e2e_request_latency_seconds", "From arrival to the last token.",
+                  m.e2e_request_latency);
+    out.histogram("qwend:request_queue_time_seconds", "From arrival to the first step.",
+                  m.request_queue_time);
+    out.histogram("qwend:request_prefill_time_seconds", "From the first step to the first token.",
+                  m.request_prefill_time);
+    out.histogram("qwend:request_decode_time_seconds", "From the first to the last token.",
+                  m.request_decode_time);
+    out.histogram("qwend:request_inference_time_seconds", "From the first step to the last token.",
+                  m.request_inference_time);
+}
+
+void render_sizes(Exposition& out, const Metrics& m) {
+    out.histogram("qwend:request_prompt_tokens", "Prompt length in tokens.",
+                  m.request_prompt_tokens);
+    out.histogram("qwend:request_prefill_kv_computed_tokens",
+                  "Prompt tokens that the prefix cache did not give.",
+                  m.request_prefill_kv_computed_tokens);
+    out.histogram("qwend:request_generation_tokens", "Answer length in tokens.",
+                  m.request_generation_tokens);
+    out.histogram("qwend:request_max_num_generation_tokens",
+                  "Length in tokens of the longest choice of a request.",
+                  m.request_max_num_generation_tokens);
+    out.histogram("qwend:request_params_n", "Choices asked for.", m.request_params_n);
+    out.histogram("qwend:request_params_max_tokens", "Most tokens an answer might have had.",
+                  m.request_params_max_tokens);
+    out.histogram("qwend:request_num_preemptions", "Preemptions of a sequence.",
+                  m.request_num_preemptions);
+    out.histogram("qwend:iteration_tokens_total", "Tokens computed in one step.",
+                  m.iteration_tokens);
+}
+
 }  // namespace
 
 Histogram::Histogram(std::vector<double> bounds)
@@ -151,9 +227,16 @@ Metrics::Metrics()
       request_queue_time(kLatencyBounds),
       request_prefill_time(kLatencyBounds),
       request_decode_time(kLatencyBounds),
+      request_inference_time(kLatencyBounds),
+      request_time_per_output_token(kLatencyBounds),
       request_prompt_tokens(kTokenBounds),
       request_generation_tokens(kTokenBounds),
-      iteration_tokens(kTokenBounds) {
+      iteration_tokens(kTokenBounds),
+      request_prefill_kv_computed_tokens(kTokenBounds),
+      request_params_max_tokens(kTokenBounds),
+      request_max_num_generation_tokens(kTokenBounds),
+      request_params_n({1, 2, 5, 10, 20}),
+      request_num_preemptions({1, 2, 3, 4, 5, 10, 20}) {
     start_time();
 }
 
@@ -163,45 +246,10 @@ void Metrics::count_http(std::string_view route, std::string_view method, int st
 
 std::string Metrics::render(std::string_view model_name) const {
     Exposition out(model_name);
-    out.gauge("qwend:num_requests_running", "Sequences in the batch.", num_requests_running);
-    out.gauge("qwend:num_requests_waiting", "Sequences in the queue.", num_requests_waiting);
-    out.gauge("qwend:kv_cache_usage_perc", "KV blocks in use, 1 is all.", kv_cache_usage_perc);
-    out.gauge("qwend:kv_blocks_total", "KV blocks in the pool.", kv_blocks_total);
-    out.gauge("qwend:kv_blocks_used", "KV blocks held by sequences.", kv_blocks_used);
-    out.counter("qwend:prompt_tokens_total", "Prompt tokens, cached ones included.", prompt_tokens);
-    out.counter("qwend:generation_tokens_total", "Tokens generated.", generation_tokens);
-    out.counter("qwend:prompt_tokens_cached_total", "Prompt tokens the prefix cache gave.",
-                prompt_tokens_cached);
-    out.counter("qwend:num_preemptions_total", "Sequences that gave their blocks up for others.",
-                num_preemptions);
-    out.counter("qwend:prefix_cache_queries_total", "Tokens looked up in the prefix cache.",
-                prefix_cache_queries);
-    out.counter("qwend:prefix_cache_hits_total", "Tokens found in the prefix cache.",
-                prefix_cache_hits);
-    out.family("qwend:request_success_total", "counter", "Sequences ended, by reason.");
-    constexpr std::array<const char*, 4> kReasons = {"stop", "length", "abort", "error"};
-    for (size_t i = 0; i < kReasons.size(); i++)
-        out.sample("qwend:request_success_total",
-                   fmt::format("finished_reason=\"{}\"", kReasons[i]),
-                   double(request_success[i].value()));
-    out.histogram("qwend:time_to_first_token_seconds", "From arrival to the first token.",
-                  time_to_first_token);
-    out.histogram("qwend:inter_token_latency_seconds", "Between tokens of a sequence.",
-                  inter_token_latency);
-    out.histogram("qwend:e2e_request_latency_seconds", "From arrival to the last token.",
-                  e2e_request_latency);
-    out.histogram("qwend:request_queue_time_seconds", "From arrival to the first step.",
-                  request_queue_time);
-    out.histogram("qwend:request_prefill_time_seconds", "From the first step to the first token.",
-                  request_prefill_time);
-    out.histogram("qwend:request_decode_time_seconds", "From the first to the last token.",
-                  request_decode_time);
-    out.histogram("qwend:request_prompt_tokens", "Prompt length in tokens.", request_prompt_tokens);
-    out.histogram("qwend:request_generation_tokens", "Answer length in tokens.",
-                  request_generation_tokens);
-    out.histogram("qwend:iteration_tokens_total", "Tokens computed in one step.", iteration_tokens);
-    out.counter("qwend:unknown_request_fields_total", "Request fields accepted and ignored.",
-                unknown_fields);
+    render_pool(out, *this);
+    render_counters(out, *this);
+    render_times(out, *this);
+    render_sizes(out, *this);
     out.family("qwend:log_lines_dropped_total", "counter", "Lines of the log that nobody read.");
     out.sample("qwend:log_lines_dropped_total", "", double(log_lines_dropped()));
     out.family("qwend:loop_cpu_seconds_total", "counter", "CPU time of the event loop's thread.");

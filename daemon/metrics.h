@@ -66,14 +66,21 @@ struct Metrics {
 
     Gauge num_requests_running, num_requests_waiting, kv_cache_usage_perc;
     Gauge kv_blocks_total, kv_blocks_used;  // used: held by a sequence; cached blocks are free
+    Gauge kv_block_size, prefix_caching;    // tokens; whether; for cache_config_info
     Counter prompt_tokens, generation_tokens, prompt_tokens_cached;
     Counter num_preemptions, prefix_cache_queries, prefix_cache_hits;  // in tokens, as in vLLM
     std::array<Counter, 4> request_success;                            // stop, length, abort, error
     Histogram time_to_first_token, inter_token_latency, e2e_request_latency;       // seconds
     Histogram request_queue_time, request_prefill_time, request_decode_time;       // seconds
+    Histogram request_inference_time, request_time_per_output_token;               // seconds
     Histogram request_prompt_tokens, request_generation_tokens, iteration_tokens;  // tokens
-    Counter unknown_fields;            // request fields accepted and ignored
-    ThreadClock loop_cpu, worker_cpu;  // their share of a core is the rate of these
+    Histogram request_prefill_kv_computed_tokens;                                  // tokens
+    Histogram request_params_max_tokens;          // tokens; of each sequence
+    Histogram request_max_num_generation_tokens;  // tokens; of the longest choice of each request
+    Histogram request_params_n;                   // choices of each request
+    Histogram request_num_preemptions;            // of each sequence
+    Counter unknown_fields;                       // request fields accepted and ignored
+    ThreadClock loop_cpu, worker_cpu;             // their share of a core is the rate of these
 
     /// http_requests_total{route,method,status}; loop thread only.
     void count_http(std::string_view route, std::string_view method, int status);

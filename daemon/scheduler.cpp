@@ -33,14 +33,15 @@ Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
 }
 
-bool Scheduler::add(GenerationRequest request, double now) {
+bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group) {
     // The last token is never fed back, so it needs no place in the cache.
     const int64_t n_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens - 1;
     if (request.prompt.empty() || request.max_tokens <= 0) return false;
     if (sequences_.contains(request.id)) return false;
     if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
 
-    auto sequence = std::make_unique<Sequence>(std::move(request), n_arrivals_++, now);
+    auto sequence =
+        std::make_unique<Sequence>(std::move(request), n_arrivals_++, now, std::move(group));
     waiting_.insert(sequence.get());
     sequences_.emplace(sequence->id, std::move(sequence));
     return true;
@@ -52,6 +53,11 @@ bool Scheduler::cancel(SequenceId id) {
     leave(*found->second);
     sequences_.erase(found);
     return true;
+}
+
+const Sequence* Scheduler::find(SequenceId id) const {
+    const auto found = sequences_.find(id);
+    return found == sequences_.end() ? nullptr : found->second.get();
 }
 
 void Scheduler::hold(SequenceId id) {
@@ -210,6 +216,7 @@ void Scheduler::preempt(Sequence& sequence) {
     sequence.state = SequenceState::preempted;
     sequence.n_computed = sequence.n_landed = 0;
     if (!sequence.held) waiting_.insert(&sequence);
+    ++sequence.n_preemptions;
     ++counters_.preemptions;
 }
 
@@ -295,8 +302,7 @@ void Scheduler::land(Sequence& sequence, int n_context) {
 }
 
 TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
-    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, 0};
-    if (sequence.n_output() == sequence.n_pending) event.n_cached_tokens = sequence.n_cached;
+    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, sequence.n_cached};
     event.finish = sequence.settle_token(event.sampled.token);
     if (event.finish != FinishReason::none) {
         leave(sequence);

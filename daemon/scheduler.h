@@ -59,9 +59,10 @@ class Scheduler {
 
     /// False if the sequence could never run: no prompt, or prompt and output exceed the pool; or
     /// if its id is in use.
-    bool add(GenerationRequest request, double now);
+    bool add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group = nullptr);
     /// Forgets a sequence in whatever state it is; false if there is none with this id.
     bool cancel(SequenceId id);
+    const Sequence* find(SequenceId id) const;  // nullptr: finished, cancelled or never added
     /// Takes a sequence out of the coming steps until it is resumed; what steps in flight sample
     /// for it is still given. Both do nothing if it is so already, or unknown.
     void hold(SequenceId id);

@@ -6,7 +6,8 @@
 
 namespace qwend {
 
-Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now)
+Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
+                   std::shared_ptr<ChoiceGroup> group)
     : id(request.id),
       sampling(std::move(request.sampling)),
       n_prompt(static_cast<int>(request.prompt.size())),
@@ -14,6 +15,7 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now)
       priority(request.priority),
       arrival(arrival),
       cache_salt(std::move(request.cache_salt)),
+      group(std::move(group)),
       tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()) {
     times.submitted = now;
 }
@@ -31,7 +33,7 @@ FinishReason Sequence::settle_token(int32_t token) {
     FinishReason finish = FinishReason::none;
     if (std::find(stops.begin(), stops.end(), token) != stops.end())
         finish = FinishReason::stop;
-    else if (n_output() - n_pending >= max_tokens)
+    else if (n_sampled() >= max_tokens)
         finish = FinishReason::length;
     if (finish != FinishReason::none) tokens.resize(n_known), n_pending = 0;
     return finish;

@@ -40,6 +40,7 @@ struct GenerationRequest {
     int max_tokens = 0;      // > 0; prompt + max_tokens <= context, checked by the caller
     int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
     std::string cache_salt;  // separates prefix caches
+    int n_choices = 1;       // of its request; a submission has them one after the other
 };
 
 enum class FinishReason { none, stop, length, abort, error };
@@ -49,7 +50,8 @@ struct TokenEvent {
     SequenceId id = 0;
     SampledToken sampled;  // token == -1: none, only a finish
     FinishReason finish = FinishReason::none;
-    int n_cached_tokens = 0;  // prompt tokens the prefix cache gave; set on the first event
+    int n_cached_tokens = 0;  // prompt tokens the prefix cache gave; the same on every event but
+                              // one that the engine gives for a sequence that never ran or failed
 };
 
 /// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which
@@ -65,9 +67,17 @@ struct SequenceTimes {
     double last_token = -1;
 };
 
+/// What the choices of one request have come to; the worker's.
+struct ChoiceGroup {
+    int n_choices = 1;
+    int n_finished = 0;
+    int most_output = 0;  // tokens of the longest of them
+};
+
 /// A request while it is served.
 struct Sequence {
-    Sequence(GenerationRequest&& request, uint64_t arrival, double now);
+    Sequence(GenerationRequest&& request, uint64_t arrival, double now,
+             std::shared_ptr<ChoiceGroup> group = nullptr);
 
     const SequenceId id;
     const SamplingParams sampling;
@@ -76,6 +86,7 @@ struct Sequence {
     const int priority;
     const uint64_t arrival;  // rank in order of submission
     const std::string cache_salt;
+    const std::shared_ptr<ChoiceGroup> group;  // nullptr: none was given
 
     std::vector<int32_t> tokens;  // prompt, then output; the last n_pending are placeholders
     SequenceState state = SequenceState::waiting;
@@ -87,12 +98,14 @@ struct Sequence {
     int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
     int lane = -1;       // set while it runs
     uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
+    int n_preemptions = 0;
     BlockTable table;
     SequenceTimes times;
 
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
     int n_output() const { return static_cast<int>(tokens.size()) - n_prompt; }
+    int n_sampled() const { return n_output() - n_pending; }  // those that are known
     int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
 
     /// Adds a placeholder, -1, for the token that a step just planned will sample.

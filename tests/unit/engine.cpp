@@ -1,5 +1,6 @@
 #include "daemon/engine.h"
 
+#include <numeric>
 #include <thread>
 
 #include "tests/unit/each_depth.h"
@@ -53,6 +54,14 @@ TEST_CASE("engine: metrics count requests, tokens and times") {
     CHECK(count(metrics.time_to_first_token) == 2);
     CHECK(count(metrics.inter_token_latency) == 8);
     CHECK(count(metrics.e2e_request_latency) == 2);
+    CHECK(count(metrics.request_inference_time) == 2);
+    CHECK(count(metrics.request_time_per_output_token) == 2);
+    CHECK(metrics.request_prefill_kv_computed_tokens.sum() == 10);
+    CHECK(metrics.request_params_max_tokens.sum() == 10);
+    CHECK(metrics.request_params_n.sum() == 2);
+    CHECK(metrics.request_max_num_generation_tokens.sum() == 10);
+    CHECK(count(metrics.request_num_preemptions) == 2);
+    CHECK(metrics.request_num_preemptions.sum() == 0);
     CHECK(count(metrics.request_queue_time) == 2);
     CHECK(count(metrics.request_prefill_time) == 2);
     CHECK(count(metrics.request_decode_time) == 2);
@@ -60,8 +69,51 @@ TEST_CASE("engine: metrics count requests, tokens and times") {
     CHECK(metrics.request_generation_tokens.sum() == 10);
     CHECK(metrics.iteration_tokens.sum() == 9 + 4 + 1 + 4);
     CHECK(metrics.kv_blocks_total.value() == 64);
+    CHECK(metrics.kv_block_size.value() == 4);
     CHECK(metrics.kv_blocks_used.value() == 0);
     CHECK(metrics.num_requests_running.value() == 0);
+}
+
+TEST_CASE("engine: metrics count the choices of a request together") {
+    const int depth = each_depth();
+    Harness harness;
+    harness.start(fake_info(4, 64, 16, 8, depth));
+    std::vector<GenerationRequest> requests;
+    for (int id = 1; id <= 5; ++id) {  // three choices of one prompt, then two of another
+        requests.push_back(make_request(id, make_prompt(9, id > 3), id));
+        requests.back().n_choices = id <= 3 ? 3 : 2;
+    }
+    REQUIRE(harness.engine.submit(requests));
+    REQUIRE(harness.drain());
+    CHECK(harness.metrics.request_params_n.sum() == 3 + 2);
+    CHECK(harness.metrics.request_max_num_generation_tokens.sum() == 3 + 5);
+    CHECK(harness.metrics.request_generation_tokens.sum() == 1 + 2 + 3 + 4 + 5);
+}
+
+TEST_CASE("engine: an answer that is complete is no abort, and has its times") {
+    const int depth = each_depth();
+    Harness harness;
+    harness.start(fake_info(4, 64, 16, 4, depth));
+    harness.gate.allow(5);
+    REQUIRE(harness.engine.submit(
+        {make_request(1, make_prompt(5, 1), 90), make_request(2, make_prompt(5, 2), 90)}));
+    REQUIRE(harness.wait_until([&] { return harness.outputs[1].size() == 5; }));
+    harness.engine.cancel(1, FinishReason::stop);
+    harness.engine.cancel(2);
+    harness.engine.cancel(1, FinishReason::stop);
+    harness.gate.allow(Gate::all);
+    const Metrics& metrics = harness.metrics;
+    REQUIRE(harness.wait_until([&] { return metrics.request_success[2].value() == 1; }));
+    CHECK(metrics.request_success[0].value() == 1);
+    for (const Histogram* histogram :
+         {&metrics.e2e_request_latency, &metrics.request_queue_time, &metrics.request_prefill_time,
+          &metrics.request_decode_time, &metrics.request_inference_time,
+          &metrics.request_max_num_generation_tokens, &metrics.request_params_n}) {
+        const auto counts = histogram->bucket_counts();
+        CHECK(std::accumulate(counts.begin(), counts.end(), uint64_t{0}) == 1);
+    }
+    CHECK(metrics.request_generation_tokens.sum() >= 5);
+    CHECK(metrics.request_generation_tokens.sum() <= 5 + depth);
 }
 
 TEST_CASE("engine: takes all of a submission or none") {

@@ -22,6 +22,7 @@ TEST_CASE("metrics: histograms count into the right bucket") {
 TEST_CASE("metrics: valid exposition text, each family once, labels escaped") {
     Metrics metrics;
     metrics.generation_tokens.add(5);
+    metrics.kv_block_size.set(16), metrics.kv_blocks_total.set(64), metrics.prefix_caching.set(1);
     metrics.count_http("/health", "GET", 200);
     metrics.time_to_first_token.observe(0.003);
     std::istringstream lines(metrics.render("a\"b\\c"));
@@ -48,6 +49,13 @@ TEST_CASE("metrics: valid exposition text, each family once, labels escaped") {
           0);
     CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="0.005"})") == 1);
     CHECK(samples.at("qwend:time_to_first_token_seconds_bucket{" + model + R"(,le="+Inf"})") == 1);
+    for (const char* name :
+         {"request_max_num_generation_tokens", "request_params_n", "request_params_max_tokens",
+          "request_inference_time_seconds", "request_num_preemptions",
+          "request_time_per_output_token_seconds", "request_prefill_kv_computed_tokens"})
+        CHECK(samples.contains("qwend:" + std::string(name) + "_count{" + model + "}"));
+    CHECK(samples.at("qwend:cache_config_info{" + model +
+                     R"(,block_size="16",num_gpu_blocks="64",enable_prefix_caching="True"})") == 1);
     for (const char* name : {"process_open_fds", "process_cpu_seconds_total",
                              "process_resident_memory_bytes", "process_start_time_seconds"})
         CHECK(samples.at(name) > 0);

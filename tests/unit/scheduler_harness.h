@@ -94,8 +94,8 @@ struct SchedulerHarness {
     void record(const TokenEvent& event) {
         Stream& stream = streams.at(event.id);
         require(stream.finish == FinishReason::none, "nothing after the finish");
-        require(stream.output.empty() || event.n_cached_tokens == 0, "told once");
         if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
+        require(stream.n_cached == event.n_cached_tokens, "every event says the same");
         require(event.sampled.token >= 0, "a token that is known");
         stream.output.push_back(event.sampled.token);
         ++n_events;
