@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
+#include "model/json_document.h"
+
 namespace qwend {
 
 namespace {
-
-namespace dom = simdjson::dom;
-
-constexpr size_t kMaxDepth = 32;
 
 void append_string(std::string& out, std::string_view text) {
     out += '"';
@@ -45,68 +45,55 @@ void append_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
-void append_double(std::string& out, double value) {
-    std::string digits = fmt::format("{}", value);
+void append_number(std::string& out, const JsonValue& value) {
+    const std::string_view text = value.raw();
+    double number = 0;
+    value.get(number);
+    if (value.is_integer() || !std::isfinite(number)) {
+        out += text == "-0" ? "0" : text;
+        return;
+    }
+    const std::string digits = fmt::format("{}", number);
     out += digits;
-    if (digits.find_first_of(".en") == std::string::npos) out += ".0";
+    if (digits.find_first_of(".e") == std::string::npos) out += ".0";
+}
+
+/// As deep as JsonDocument allows.
+void append_value(std::string& out, const JsonValue& value) {
+    std::string text;
+    if (value.is_object()) {
+        const char* separator = "{";
+        for (const auto& [key, member] : value.members()) {
+            out += separator;
+            append_string(out, key);
+            out += ": ";
+            append_value(out, member);
+            separator = ", ";
+        }
+        out += *separator == '{' ? "{}" : "}";
+    } else if (value.is_array()) {
+        const char* separator = "[";
+        for (const JsonValue element : value.elements()) {
+            out += separator;
+            append_value(out, element);
+            separator = ", ";
+        }
+        out += *separator == '[' ? "[]" : "]";
+    } else if (value.get(text)) {
+        append_string(out, text);
+    } else if (value.is_number()) {
+        append_number(out, value);
+    } else {
+        out += value.raw();
+    }
 }
 
 }  // namespace
 
-void append_python_json(std::string& out, dom::element element) {
-    switch (element.type()) {
-        case dom::element_type::OBJECT: {
-            const char* separator = "{";
-            const dom::object object = element.get_object().value();
-            for (auto [key, value] : object) {
-                out += separator;
-                append_string(out, key);
-                out += ": ";
-                append_python_json(out, value);
-                separator = ", ";
-            }
-            out += *separator == '{' ? "{}" : "}";
-            break;
-        }
-        case dom::element_type::ARRAY: {
-            const char* separator = "[";
-            const dom::array array = element.get_array().value();
-            for (auto value : array) {
-                out += separator;
-                append_python_json(out, value);
-                separator = ", ";
-            }
-            out += *separator == '[' ? "[]" : "]";
-            break;
-        }
-        case dom::element_type::STRING:
-            append_string(out, element.get_string().value());
-            break;
-        case dom::element_type::INT64:
-            out += fmt::to_string(element.get_int64().value());
-            break;
-        case dom::element_type::UINT64:
-            out += fmt::to_string(element.get_uint64().value());
-            break;
-        case dom::element_type::DOUBLE:
-            append_double(out, element.get_double().value());
-            break;
-        case dom::element_type::BOOL:
-            out += element.get_bool().value() ? "true" : "false";
-            break;
-        case dom::element_type::NULL_VALUE:
-            out += "null";
-            break;
-    }
-}
-
 bool append_python_json(std::string& out, std::string_view json) {
-    dom::parser parser;
-    if (parser.allocate(std::max<size_t>(json.size(), 64), kMaxDepth)) return false;
-    simdjson::padded_string padded(json);
-    dom::element element;
-    if (parser.parse(padded).get(element)) return false;
-    append_python_json(out, element);
+    JsonDocument document;
+    if (document.parse(json)) return false;
+    append_value(out, document.root());
     return true;
 }
 
