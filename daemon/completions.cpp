@@ -66,10 +66,6 @@ EncodedPrompts Completions::encode(const CompletionRequest& request) const {
 std::optional<ApiError> Completions::fit(CompletionRequest& request,
                                          std::vector<std::vector<int32_t>>& prompts,
                                          int context_limit) const {
-    if (!request.model.empty() &&
-        std::find(model_.names.begin(), model_.names.end(), request.model) == model_.names.end())
-        return ApiError{404, "not_found_error", "model_not_found", "model",
-                        fmt::format("no model \"{}\" is served here", request.model)};
     size_t longest = 0;
     for (auto& prompt : prompts) {
         if (request.truncate_prompt_tokens && int(prompt.size()) > *request.truncate_prompt_tokens)
@@ -82,8 +78,8 @@ std::optional<ApiError> Completions::fit(CompletionRequest& request,
     const int wanted = request.max_tokens.value_or(request.chat ? 1 : kDefaultTextTokens);
     if (longest + size_t(wanted) > size_t(context_limit))
         return bad_request(
-            fmt::format("this model's context is {} tokens, but the prompt has {} and {} more were "
-                        "asked for",
+            fmt::format("This model's maximum context length is {} tokens, but the prompt has {} "
+                        "tokens and room for {} more was asked for; shorten one of the two",
                         context_limit, longest, wanted),
             request.chat ? "messages" : "prompt", "context_length_exceeded");
     if (!request.max_tokens)
@@ -119,6 +115,8 @@ void Completions::start(const ExchangePtr& exchange, Parse parse) {
 void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
     auto& [request, encoded] = prepared;
     metrics_.unknown_fields.add(uint64_t(request.n_unknown_fields));
+    for (const std::string& name : unknown_fields_.note(request.unknown_fields))
+        log_info("requests have the field {}, which is not known here and changes nothing", name);
     if (encoded.error) return exchange->respond(error_response(*encoded.error));
     auto answer =
         std::make_shared<Answer>(exchange, model_, std::move(request), std::move(encoded.prompts));

@@ -13,6 +13,7 @@
 #include "daemon/metrics.h"
 #include "daemon/options.h"
 #include "daemon/served_model.h"
+#include "daemon/unknown_fields.h"
 #include "net/http.h"
 #include "net/loop.h"
 
@@ -81,6 +82,7 @@ class Completions {
     const Options& options_;
     const ServedModel& model_;
     std::function<std::optional<ApiError>()> unavailable_;
+    UnknownFields unknown_fields_;
     SequenceId next_sequence_ = 1;
     std::unordered_map<SequenceId, Target> targets_;
     std::unordered_map<const Answer*, std::shared_ptr<Answer>> answers_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,7 +26,13 @@ struct ApiError {
 };
 /// A 400 that names the field, if there is one.
 ApiError bad_request(std::string message, std::string param = {}, std::string code = {});
+/// A 404 for a model that is not served.
+ApiError model_not_found(std::string_view name);
 std::string render_error(const ApiError& error);
+
+/// What a client sent as it may be repeated in an answer or a log: at most `most` bytes, cut
+/// between two characters, with an ellipsis where something is missing.
+std::string excerpt(std::string_view text, size_t most = 64);
 
 using Prompt = std::variant<std::string, std::vector<int32_t>>;  // text or token ids
 
@@ -54,13 +61,17 @@ struct CompletionRequest {
     bool tokens_as_ids = false, return_token_ids = false;
     int priority = 0;
     std::string cache_salt;
+    bool parallel_tool_calls = true;  // false: at most one call in an answer
     int n_unknown_fields = 0;
+    std::vector<std::string> unknown_fields;  // the first few of their names, as excerpts
 };
 
 /// Limits a request is held to while it is parsed.
 struct RequestLimits {
-    int max_choices = 32;  // n times prompts
-    int vocab_size = 0;    // ids in logit_bias, stop_token_ids, prompts
+    int max_choices = 32;                      // n times prompts
+    int vocab_size = 0;                        // ids in logit_bias, stop_token_ids, prompts
+    std::span<const std::string> models = {};  // names that are served; empty: any
+    bool allow_priority = false;               // else only priority 0
 };
 
 /// Parses `body`. `defaults` fill what the request leaves open. On error returns it, and `request`

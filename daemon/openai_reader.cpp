@@ -1,6 +1,8 @@
 #include "daemon/openai_reader.h"
 
+#include <algorithm>
 #include <charconv>
+#include <unordered_map>
 
 namespace qwend {
 
@@ -8,143 +10,121 @@ namespace {
 
 constexpr int kMaxStops = 16;
 constexpr int kMaxStopBytes = 1024;
-constexpr size_t kMaxMessages = 4096;
 constexpr size_t kMaxTools = 128;
+constexpr size_t kMaxFound = 40;   // bytes of a wrong value that an error repeats
+constexpr size_t kMaxParam = 160;  // bytes of a path, which may hold a client's key
+
+/// PHP's way to write {}.
+bool is_empty_array(const JsonValue& value) {
+    return value.is_array() && !(value.elements().begin() != value.elements().end());
+}
 
 }  // namespace
 
-namespace dom = simdjson::dom;
+bool RequestReader::fail(const std::string& param, std::string message, std::string code) {
+    if (!error)
+        error = ApiError{400, "invalid_request_error", std::move(code), excerpt(param, kMaxParam),
+                         std::move(message)};
+    return false;
+}
 
-/// A string, or an array of {"type":"text","text":…} parts.
-bool RequestReader::content(const std::string& param, dom::element value, std::string& out) {
-    std::string_view text;
-    if (!value.get(text)) {
-        out = text;
-        return true;
-    }
-    dom::array parts;
-    if (value.is_null()) return true;
-    if (value.get(parts)) return expected(param, "a string or an array of text parts", value);
-    size_t i = 0;
-    for (auto part : parts) {
-        const std::string at = fmt::format("{}[{}]", param, i++);
-        dom::object object;
-        std::string_view type;
-        if (part.get(object) || object.at_key("type").get(type))
-            return expected(at, "an object with a type", part);
-        if (type != "text")
-            return fail(at + ".type",
-                        fmt::format("{}.type: only text is supported, found {}", at, type));
-        if (object.at_key("text").get(text)) return expected(at + ".text", "a string", part);
-        out += text;
+bool RequestReader::expected(const std::string& param, std::string_view what,
+                             const JsonValue& found) {
+    return fail(param, fmt::format("{}: expected {}, found {}", excerpt(param, kMaxParam), what,
+                                   excerpt(found.raw(), kMaxFound)));
+}
+
+bool RequestReader::boolean(const std::string& param, const JsonValue& value, bool& out) {
+    return value.get(out) || expected(param, "true or false", value);
+}
+
+bool RequestReader::number(const std::string& param, const JsonValue& value, double low,
+                           double high, float& out) {
+    double d = 0;
+    if (!value.get(d) || !(d >= low && d <= high))
+        return expected(param, fmt::format("a number from {} to {}", low, high), value);
+    out = float(d);
+    return true;
+}
+
+bool RequestReader::string(const std::string& param, const JsonValue& value, std::string& out) {
+    return value.get(out) || expected(param, "a string", value);
+}
+
+bool RequestReader::identifier(const std::string& param, const JsonValue& value, size_t most,
+                               std::string& out) {
+    const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
+    if (!value.get(out) || out.empty() || out.size() > most ||
+        !std::all_of(out.begin(), out.end(), visible))
+        return expected(param, fmt::format("1 to {} visible ASCII characters", most), value);
+    return true;
+}
+
+bool RequestReader::token_ids(const std::string& param, const JsonValue& value, size_t most,
+                              std::vector<int32_t>& out) {
+    if (!value.is_array()) return expected(param, "a list of token ids", value);
+    for (const JsonValue element : value.elements()) {
+        if (out.size() >= most)
+            return fail(param, fmt::format("{}: expected at most {} ids", param, most));
+        int64_t n = 0;
+        int32_t id = 0;
+        // A place's name is made only where it is needed: a prompt may have 100,000 ids.
+        if (element.get(n) && n >= 0 && n < limits.vocab_size)
+            id = int32_t(n);
+        else if (!token_id(fmt::format("{}[{}]", param, out.size()), element, id))
+            return false;
+        out.push_back(id);
     }
     return true;
 }
 
-bool RequestReader::tool_calls(const std::string& param, dom::element value, ChatMessage& message) {
-    dom::array calls;
-    if (value.get(calls)) return expected(param, "an array", value);
-    for (auto element : calls) {
-        const std::string at = fmt::format("{}[{}]", param, message.tool_calls.size());
-        dom::object call, function;
-        dom::element arguments;
-        std::string_view name, text;
-        if (element.get(call) || call.at_key("function").get(function) ||
-            function.at_key("name").get(name))
-            return expected(at + ".function", "an object with a name", element);
-        if (function.at_key("arguments").get(arguments))
-            return expected(at + ".function.arguments", "a string", element);
-        ChatToolCall out{std::string(name), {}};
-        out.arguments =
-            arguments.get(text) ? std::string(simdjson::minify(arguments)) : std::string(text);
-        message.tool_calls.push_back(std::move(out));
-    }
-    return true;
-}
-
-bool RequestReader::message(const std::string& param, dom::element value) {
-    dom::object object;
-    if (value.get(object)) return expected(param, "an object", value);
-    ChatMessage message;
-    dom::element role, content_value, calls;
-    if (object.at_key("role").get(role))
-        return fail(param + ".role", fmt::format("{}.role: expected a role", param));
-    if (!string(param + ".role", role, message.role)) return false;
-    if (message.role == "developer") message.role = "system";  // OpenAI's newer name for it
-    if (!object.at_key("content").get(content_value)) {
-        if (!content(param + ".content", content_value, message.content)) return false;
-    } else if (object.at_key("tool_calls").get(calls)) {
-        return fail(param + ".content", fmt::format("{}.content: expected content", param));
-    }
-    if (!object.at_key("tool_calls").get(calls) && !calls.is_null() &&
-        !tool_calls(param + ".tool_calls", calls, message))
-        return false;
-    request.messages.push_back(std::move(message));
-    return true;
-}
-
-bool RequestReader::messages(dom::element value) {
-    dom::array list;
-    if (value.get(list)) return expected("messages", "an array", value);
-    if (list.size() == 0) return fail("messages", "messages: expected at least one");
-    if (list.size() > kMaxMessages)
-        return fail("messages", fmt::format("messages: expected at most {}", kMaxMessages));
-    size_t i = 0;
-    for (auto element : list)
-        if (!message(fmt::format("messages[{}]", i++), element)) return false;
-    return true;
-}
-
-bool RequestReader::tools(dom::element value) {
-    dom::array list;
-    if (value.get(list)) return expected("tools", "an array", value);
-    if (list.size() > kMaxTools)
-        return fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
-    for (auto element : list) {
-        dom::object tool, function;
-        std::string_view name;
-        const std::string at = fmt::format("tools[{}]", request.chat_options.tools.size());
-        if (element.get(tool) || tool.at_key("function").get(function) ||
-            function.at_key("name").get(name))
-            return expected(at, "an object with a function that has a name", element);
-        request.chat_options.tools.push_back(simdjson::minify(element));
+bool RequestReader::tools(const JsonValue& value) {
+    if (!value.is_array()) return expected("tools", "an array", value);
+    for (const JsonValue element : value.elements()) {
+        auto& tools = request.chat_options.tools;
+        if (tools.size() == kMaxTools)
+            return fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
+        const auto function = element.member("function");
+        const auto name = function ? function->member("name") : std::nullopt;
+        if (!name || !name->is_string())
+            return expected(fmt::format("tools[{}]", tools.size()),
+                            "an object with a function that has a name", element);
+        tools.emplace_back(element.raw());
     }
     return true;
 }
 
 /// A string, a list of strings, a list of token ids, or a list of lists of token ids.
-bool RequestReader::prompts(dom::element value) {
+bool RequestReader::prompts(const JsonValue& value) {
     constexpr size_t kMost = size_t(kMaxTokensLimit);
-    std::string_view text;
-    if (!value.get(text)) {
-        request.prompts.emplace_back(std::string(text));
+    std::string text;
+    request.prompts.clear();
+    if (value.get(text)) {
+        request.prompts.emplace_back(std::move(text));
         return true;
     }
-    dom::array list;
-    if (value.get(list)) return expected("prompt", "a string or a list", value);
-    if (list.size() == 0) return fail("prompt", "prompt: expected at least one");
-    if (list.at(0).is_int64()) {
-        request.prompts.emplace_back(std::vector<int32_t>());
-        return token_ids("prompt", value, kMost, std::get<1>(request.prompts.back()));
-    }
-    for (auto element : list) {
-        const std::string at = fmt::format("prompt[{}]", request.prompts.size());
+    if (!value.is_array()) return expected("prompt", "a string or a list", value);
+    for (const JsonValue element : value.elements()) {
+        if (request.prompts.empty() && element.is_number()) {
+            request.prompts.emplace_back(std::vector<int32_t>());
+            return token_ids("prompt", value, kMost, std::get<1>(request.prompts.back()));
+        }
         if (int(request.prompts.size()) >= limits.max_choices)
             return fail("prompt",
                         fmt::format("prompt: expected at most {} prompts", limits.max_choices));
-        if (!element.get(text)) {
-            request.prompts.emplace_back(std::string(text));
-            continue;
-        }
         std::vector<int32_t> ids;
-        if (!token_ids(at, element, kMost, ids)) return false;
-        request.prompts.emplace_back(std::move(ids));
+        if (element.get(text))
+            request.prompts.emplace_back(std::move(text));
+        else if (token_ids(fmt::format("prompt[{}]", request.prompts.size()), element, kMost, ids))
+            request.prompts.emplace_back(std::move(ids));
+        else
+            return false;
     }
-    return true;
+    return !request.prompts.empty() || fail("prompt", "prompt: expected at least one");
 }
 
-bool RequestReader::stops(dom::element value) {
-    auto add = [&](const std::string& param, dom::element element) {
+bool RequestReader::stops(const JsonValue& value) {
+    auto add = [&](const std::string& param, const JsonValue& element) {
         std::string stop;
         if (!string(param, element, stop)) return false;
         if (stop.empty() || stop.size() > kMaxStopBytes)
@@ -152,23 +132,26 @@ bool RequestReader::stops(dom::element value) {
         request.stops.push_back(std::move(stop));
         return true;
     };
-    dom::array list;
-    if (value.get(list)) return add("stop", value);
-    if (list.size() > kMaxStops)
-        return fail("stop", fmt::format("stop: expected at most {} strings", kMaxStops));
-    for (auto element : list)
+    if (!value.is_array()) return add("stop", value);
+    for (const JsonValue element : value.elements()) {
+        if (request.stops.size() == kMaxStops)
+            return fail("stop", fmt::format("stop: expected at most {} strings", kMaxStops));
         if (!add(fmt::format("stop[{}]", request.stops.size()), element)) return false;
+    }
     return true;
 }
 
-bool RequestReader::logit_bias(dom::element value) {
-    dom::object object;
-    if (value.get(object)) return expected("logit_bias", "an object", value);
-    if (object.size() > kMaxListedIds)
-        return fail("logit_bias",
-                    fmt::format("logit_bias: expected at most {} ids", kMaxListedIds));
-    for (auto [key, bias] : object) {
-        const std::string at = fmt::format("logit_bias.{}", key.substr(0, 20));
+/// "1" and "01" name one id: the later one counts, as of two equal keys in Python.
+bool RequestReader::logit_bias(const JsonValue& value) {
+    if (is_empty_array(value)) return true;
+    if (!value.is_object()) return expected("logit_bias", "an object", value);
+    auto& biases = request.sampling.logit_bias;
+    std::unordered_map<int32_t, size_t> place_of;
+    for (const auto& [key, bias] : value.members()) {
+        if (biases.size() == kMaxListedIds)
+            return fail("logit_bias",
+                        fmt::format("logit_bias: expected at most {} ids", kMaxListedIds));
+        const std::string at = "logit_bias." + excerpt(key, 20);
         int32_t id = -1;
         const auto [end, rc] = std::from_chars(key.data(), key.data() + key.size(), id);
         if (rc != std::errc() || end != key.data() + key.size() || id < 0 ||
@@ -176,24 +159,32 @@ bool RequestReader::logit_bias(dom::element value) {
             return fail(at, fmt::format("{}: expected a token id below {}", at, limits.vocab_size));
         float amount = 0;
         if (!number(at, bias, -100, 100, amount)) return false;
-        request.sampling.logit_bias.emplace_back(id, amount);
+        const auto [place, is_new] = place_of.emplace(id, biases.size());
+        if (is_new) biases.emplace_back(id, amount);
+        biases[place->second].second = amount;
     }
     return true;
 }
 
-bool RequestReader::stream_options(dom::element value) {
-    dom::object object;
-    if (value.get(object)) return expected("stream_options", "an object", value);
-    dom::element field;
-    if (!object.at_key("include_usage").get(field) &&
-        !boolean("stream_options.include_usage", field, request.include_usage))
-        return false;
-    return object.at_key("continuous_usage_stats").get(field) ||
-           boolean("stream_options.continuous_usage_stats", field, request.continuous_usage);
+bool RequestReader::stream_options(const JsonValue& value) {
+    if (is_empty_array(value)) return true;
+    if (!value.is_object()) return expected("stream_options", "an object", value);
+    for (const auto& [key, option] : value.members()) {
+        if (option.is_null()) continue;
+        if (key == "include_usage" &&
+            !boolean("stream_options.include_usage", option, request.include_usage))
+            return false;
+        if (key == "continuous_usage_stats" &&
+            !boolean("stream_options.continuous_usage_stats", option, request.continuous_usage))
+            return false;
+    }
+    return true;
 }
 
-bool RequestReader::unsupported(std::string_view field) {
-    return fail(std::string(field), fmt::format("{}: not supported by this server yet", field),
+bool RequestReader::unsupported(std::string_view field, std::string_view instead) {
+    return fail(std::string(field),
+                fmt::format("{}: not supported by this server{}{}", field,
+                            instead.empty() ? "" : "; ", instead),
                 "unsupported_parameter");
 }
 

@@ -1,9 +1,7 @@
 #pragma once
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
-#include <cmath>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "daemon/openai.h"
+#include "model/json_document.h"
 
 namespace qwend {
 
@@ -19,83 +18,50 @@ inline constexpr int kMaxTokensLimit = 1 << 24;
 /// Ids in logit_bias and allowed_token_ids.
 inline constexpr size_t kMaxListedIds = 4096;
 
-/// Reads fields of a request into it; the first error stops everything.
+/// Reads fields of a request into it; the first error stops everything. Every function takes time
+/// in proportion to the text it reads, and returns false once there is an error.
 class RequestReader {
   public:
     RequestReader(const RequestLimits& limits, CompletionRequest& request)
         : limits(limits), request(request) {}
 
-    bool fail(std::string param, std::string message, std::string code = "") {
-        if (!error) error = ApiError{400, "invalid_request_error", code, param, message};
-        return false;
-    }
-    bool expected(const std::string& param, std::string_view what, simdjson::dom::element found) {
-        std::string text = simdjson::minify(found);
-        if (text.size() > 40) text = text.substr(0, 40) + "…";
-        return fail(param, fmt::format("{}: expected {}, found {}", param, what, text));
-    }
-    bool boolean(const std::string& param, simdjson::dom::element value, bool& out) {
-        return !value.get(out) || expected(param, "true or false", value);
-    }
-    bool integer(const std::string& param, simdjson::dom::element value, int64_t low, int64_t high,
+    bool fail(const std::string& param, std::string message, std::string code = "");
+    bool expected(const std::string& param, std::string_view what, const JsonValue& found);
+
+    bool boolean(const std::string& param, const JsonValue& value, bool& out);
+    bool integer(const std::string& param, const JsonValue& value, int64_t low, int64_t high,
                  auto& out) {
         int64_t n = 0;
-        double d = 0;
-        if (value.get(n)) {  // 16.0 is an integer too, to clients that have one number type
-            if (value.get(d) || d != std::floor(d) || std::fabs(d) > 1e15)
-                return expected(param, "an integer", value);
-            n = int64_t(d);
+        if (!value.get(n) || n < low || n > high) {
+            double any = 0;  // an integer beyond 64 bits is one, and out of range
+            return expected(param,
+                            value.get(any) && (value.get(n) || value.is_integer())
+                                ? fmt::format("an integer from {} to {}", low, high)
+                                : "an integer",
+                            value);
         }
-        if (n < low || n > high)
-            return expected(param, fmt::format("an integer from {} to {}", low, high), value);
         out = std::decay_t<decltype(out)>(n);
         return true;
     }
-    bool number(const std::string& param, simdjson::dom::element value, double low, double high,
-                float& out) {
-        double d = 0;
-        if (value.get(d) || !(d >= low && d <= high))
-            return expected(param, fmt::format("a number from {} to {}", low, high), value);
-        out = float(d);
-        return true;
-    }
-    bool string(const std::string& param, simdjson::dom::element value, std::string& out) {
-        std::string_view text;
-        if (value.get(text)) return expected(param, "a string", value);
-        out = text;
-        return true;
-    }
-    bool token_id(const std::string& param, simdjson::dom::element value, int32_t& out) {
+    bool number(const std::string& param, const JsonValue& value, double low, double high,
+                float& out);
+    bool string(const std::string& param, const JsonValue& value, std::string& out);
+    /// A string of at most `most` bytes of visible ASCII.
+    bool identifier(const std::string& param, const JsonValue& value, size_t most,
+                    std::string& out);
+    bool token_id(const std::string& param, const JsonValue& value, int32_t& out) {
         return integer(param, value, 0, limits.vocab_size - 1, out);
     }
-    bool token_ids(const std::string& param, simdjson::dom::element value, size_t most,
-                   std::vector<int32_t>& out) {
-        simdjson::dom::array list;
-        if (value.get(list)) return expected(param, "a list of token ids", value);
-        for (auto element : list) {
-            if (out.size() >= most)
-                return fail(param, fmt::format("{}: expected at most {} ids", param, most));
-            int64_t n = 0;
-            int32_t id = 0;
-            // A place's name is made only where it is needed: a prompt may have 100,000 ids.
-            if (!element.get(n) && n >= 0 && n < limits.vocab_size)
-                id = int32_t(n);
-            else if (!token_id(fmt::format("{}[{}]", param, out.size()), element, id))
-                return false;
-            out.push_back(id);
-        }
-        return true;
-    }
-    bool content(const std::string& param, simdjson::dom::element value, std::string& out);
-    bool tool_calls(const std::string& param, simdjson::dom::element value, ChatMessage& message);
-    bool message(const std::string& param, simdjson::dom::element value);
-    bool messages(simdjson::dom::element value);
-    bool tools(simdjson::dom::element value);
-    bool prompts(simdjson::dom::element value);
-    bool stops(simdjson::dom::element value);
-    bool logit_bias(simdjson::dom::element value);
-    bool stream_options(simdjson::dom::element value);
-    bool unsupported(std::string_view field);
+    bool token_ids(const std::string& param, const JsonValue& value, size_t most,
+                   std::vector<int32_t>& out);
+
+    bool messages(const JsonValue& value);
+    bool tools(const JsonValue& value);
+    bool prompts(const JsonValue& value);
+    bool stops(const JsonValue& value);
+    bool logit_bias(const JsonValue& value);
+    bool stream_options(const JsonValue& value);
+    bool unsupported(std::string_view field, std::string_view instead = "");
 
     const RequestLimits& limits;
     CompletionRequest& request;
@@ -104,6 +70,8 @@ class RequestReader {
     bool use_tools = true;
     int completion_logprobs = -1, top_logprobs = -1, best_of = -1;
     bool chat_logprobs = false;
+    std::optional<int> max_completion_tokens;  // wins over max_tokens
+    bool asks_generation_prompt = false;       // add_generation_prompt is true in so many words
 };
 
 }  // namespace qwend

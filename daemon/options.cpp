@@ -70,6 +70,8 @@ void define_options(CLI::App& app, Options& o) {
         ->transform(CLI::AsSizeValue(false));
     app.add_option("--max-choices", o.max_choices, "choices of one request")
         ->check(CLI::Range(1, 4096));
+    app.add_flag("--allow-priority,!--no-allow-priority", o.allow_priority,
+                 "clients may say how urgent a request is; others wait");
     app.add_option("--header-timeout", o.header_timeout, "seconds for a request's headers")
         ->check(positive());
     app.add_option("--body-timeout", o.body_timeout, "seconds without any of a body coming")

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
-#include "daemon/json_error.h"
 #include "daemon/json_writer.h"
 #include "daemon/tool_calls.h"
 
@@ -114,7 +113,16 @@ TEST_CASE("openai: what is wrong is named by its path") {
                            {R"(,"prompt_logprobs":1)", "prompt_logprobs"},
                            {R"(,"bad_words":["x"])", "bad_words"},
                            {R"(,"chat_template":"x")", "chat_template"},
-                           {R"(,"structured_outputs":{})", "structured_outputs"},
+                           {R"(,"structured_outputs":{"json":{}})", "structured_outputs"},
+                           {R"(,"request_id":"")", "request_id"},
+                           {R"(,"request_id":"a b")", "request_id"},
+                           {R"(,"priority":1)", "priority"},
+                           {R"(,"seed":18446744073709551616)", "seed"},
+                           {R"(,"temperature":1e400)", "temperature"},
+                           {R"(,"max_tokens":1e400)", "max_tokens"},
+                           {R"(,"tools":[{"function":{"name":"f"}},3])", "tools[1]"},
+                           {R"(,"add_generation_prompt":true,"continue_final_message":true)",
+                            "continue_final_message"},
                            {R"(,"n":1,"n":2)", "n"}}) {
         CAPTURE(c.fields);
         const auto error = chat_error(c.fields);
@@ -145,10 +153,124 @@ TEST_CASE("openai: malformed JSON is refused with the byte") {
     CHECK(message("") == "expected a JSON object, found an empty body");
     CHECK(message("[]") == "expected a JSON object");
     CHECK(message("{} x").starts_with("malformed JSON at byte 3"));
-    CHECK(message("{\"prompt\":\"\xFF\"}").starts_with("malformed JSON at byte 11"));
+    CHECK(message("{\"prompt\":\"\xFF\"}") == "malformed JSON at byte 11: not UTF-8");
     CHECK(message("{\"prompt\":" + std::string(100, '[') + "]}").starts_with("malformed JSON"));
-    for (auto good : {"{}", "[1,2.5e3,-0.1]", R"({"a":{"b":[]},"c":"\u00e9\n"})", " null "})
-        CHECK(json_error_offset(good) == std::string_view(good).size());
+    CHECK(message("\xEF\xBB\xBF{\"prompt\":\"x\"}") == "accepted");
+    CHECK(message("\xEF\xBB\xBF{\"prompt\":x}").starts_with("malformed JSON at byte 13"));
+    CHECK(message(std::string("{\0\"\0", 4)).find("UTF-16") != std::string::npos);
+    CHECK(message("\xFE\xFF").find("UTF-16") != std::string::npos);
+    CHECK(message("\x1F\x8B\x08").find("gzip") != std::string::npos);
+}
+
+TEST_CASE("openai: numbers and depths that no DOM holds are not malformed") {
+    auto message = [](const std::string& body) {
+        CompletionRequest q;
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        return error ? error->message : "accepted";
+    };
+    CHECK(message(R"({"prompt":"x","seed":18446744073709551616})") ==
+          "seed: expected an integer from -9223372036854775808 to 9223372036854775807, found "
+          "18446744073709551616");
+    CHECK(message(R"({"prompt":"x","top_p":1e999})").starts_with("top_p: expected a number"));
+    CHECK(message(R"({"prompt":"x","made_up":[-1e999,99999999999999999999]})") == "accepted");
+    const std::string deep = std::string(100, '[') + std::string(100, ']');
+    CHECK(message("{\"prompt\":\"x\",\"made_up\":" + deep + "}") == "accepted");
+    CHECK(message("{\"prompt\":\"x\",\"made_up\":" + std::string(300, '[')) ==
+          "nested deeper than 256 levels at byte 279");
+}
+
+TEST_CASE("openai: a tool's schema is carried as it was written") {
+    CompletionRequest q;
+    const std::string deep = std::string(100, '[') + std::string(100, ']');
+    const std::string tool =
+        R"({"type":"function", "function":{"name":"f","parameters":{"type":"object","properties":)"
+        R"({"n":{"type":"integer","maximum":18446744073709551616,"minimum":-1e400}},"examples":)" +
+        deep + "}}}";
+    REQUIRE_FALSE(parse_chat_request(
+        R"({"messages":[{"role":"user","content":"x"}],"tools":[)" + tool + "]}", {}, kLimits, q));
+    CHECK(q.chat_options.tools == std::vector<std::string>{tool});
+}
+
+TEST_CASE("openai: a key given twice is refused wherever it is") {
+    auto param = [](const std::string& body) {
+        CompletionRequest q;
+        return param_of(parse_chat_request(body, {}, kLimits, q));
+    };
+    CHECK(param(R"({"n":1,"messages":[{"role":"user","role":"system","content":"x"}]})") ==
+          "messages[0].role");
+    CHECK(param(R"({"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function",)"
+                R"("function":{"name":"f","parameters":{"a":1,"a":2}}}]})") ==
+          "tools[0].function.parameters.a");
+    const std::string key(100000, 'k');
+    CHECK(param("{\"" + key + "\":1,\"" + key + "\":2}").size() < 200);
+}
+
+TEST_CASE("openai: the newer limit wins, one call at a time, an id of a client's") {
+    CompletionRequest q;
+    std::string body = R"({"messages":[{"role":"user","content":"x"}],"max_completion_tokens":5,)"
+                       R"("max_tokens":9,"parallel_tool_calls":false,"request_id":")" +
+                       std::string(128, 'r') + R"(","priority":-3,"logit_bias":{"1":2,"01":3}})";
+    RequestLimits limits = kLimits;
+    limits.allow_priority = true;
+    REQUIRE_FALSE(parse_chat_request(body, {}, limits, q));
+    CHECK(*q.max_tokens == 5);
+    CHECK_FALSE(q.parallel_tool_calls);
+    CHECK(q.request_id.size() == 128);
+    CHECK(q.priority == -3);
+    CHECK(q.sampling.logit_bias == std::vector<std::pair<int32_t, float>>{{1, 3.0f}});
+    CHECK(param_of(chat_error(R"(,"request_id":")" + std::string(129, 'r') + "\"")) ==
+          "request_id");
+    CHECK(param_of(chat_error(R"(,"cache_salt":")" + std::string(2000, 's') + "\"")) ==
+          "cache_salt");
+}
+
+TEST_CASE("openai: a model that is not served is not found, on every route") {
+    const std::vector<std::string> names = {"one", "two"};
+    RequestLimits limits = kLimits;
+    limits.models = names;
+    CompletionRequest chat, text, tokenize;
+    std::vector<int32_t> tokens;
+    auto check = [&](const std::string& model, int status) {
+        CAPTURE(model.substr(0, 20));
+        const std::string m = ",\"model\":\"" + model + "\"}";
+        for (auto& error : std::vector<std::optional<ApiError>>{
+                 parse_chat_request(R"({"messages":[{"role":"user","content":"x"}])" + m, {},
+                                    limits, chat),
+                 parse_completion_request(R"({"prompt":"x")" + m, {}, limits, text),
+                 parse_tokenize_request(R"({"prompt":"x")" + m, limits, tokenize),
+                 parse_detokenize_request(R"({"tokens":[1])" + m, limits, tokens)}) {
+            CHECK((error ? error->status : 200) == status);
+            if (error) CHECK(error->code == "model_not_found");
+            if (error) CHECK(error->message.size() < 200);
+        }
+        text = tokenize = {};
+    };
+    check("one", 200);
+    check("two", 200);
+    check("", 200);
+    check("three", 404);
+    check(std::string(100000, 'm'), 404);
+}
+
+TEST_CASE("openai: what a client sent is repeated in part, between two characters") {
+    CHECK(excerpt("short") == "short");
+    CHECK(excerpt("abcdef", 4) == "abcd…");
+    CHECK(excerpt("abé", 3) == "ab…");
+    CHECK(excerpt("aé", 3) == "aé");
+    CHECK(excerpt("", 0) == "");
+    // Whatever is long in a request, the error is not.
+    const std::string big(1 << 20, 'q');
+    for (const auto& body : std::vector<std::string>{
+             "{\"prompt\":\"x\",\"temperature\":\"" + big + "\"}",
+             "{\"prompt\":\"x\",\"logit_bias\":{\"" + big + "\":1}}",
+             "{\"prompt\":\"x\",\"stop\":{\"" + big + "\":1}}", "{\"prompt\":" + big + "}",
+             "{\"prompt\":\"x\",\"seed\":1" + std::string(1 << 20, '0') + "}",
+             "{\"prompt\":\"x\",\"request_id\":\"" + big + "\"}"}) {
+        CompletionRequest q;
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        REQUIRE(error);
+        CHECK(render_error(*error).size() < 1000);
+    }
 }
 
 TEST_CASE("json_writer: escapes, commas, numbers") {
