@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "daemon/openai.h"
 #include "daemon/responses.h"
+#include "daemon/route_path.h"
 #include "daemon/status_page.h"
 #include "daemon/version.h"
 
@@ -24,12 +25,31 @@ std::string error_type(int status) {
     return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-/// curl -d names its body a form; a body that is JSON is taken for what it is.
-bool is_json_type(std::string_view type) {
-    type = type.substr(0, type.find(';'));
-    while (type.ends_with(' ')) type.remove_suffix(1);
-    return type.empty() || type == "application/json" ||
-           type == "application/x-www-form-urlencoded";
+constexpr std::string_view kModelPath = "/v1/models/";
+
+/// A browser asks whether a page may ask. What it may read of the answer is said with the answer.
+HttpResponse preflight_response(const HttpRequest& request, const std::string& methods) {
+    constexpr const char* kMaxAge = "600";  // s; a browser asks again after that
+    HttpResponse response{204,
+                          {{"Access-Control-Allow-Methods", methods},
+                           {"Access-Control-Allow-Headers", allowed_headers(request)},
+                           {"Access-Control-Max-Age", kMaxAge}},
+                          {}};
+    if (request.header("access-control-request-private-network") == "true")
+        response.headers.emplace_back("Access-Control-Allow-Private-Network", "true");
+    return response;
+}
+
+/// An error if the body cannot be JSON as it is, whatever is in it.
+std::optional<ApiError> check_body_headers(const HttpRequest& request) {
+    if (!is_json_type(request.header("content-type")))
+        return ApiError{415, "invalid_request_error", "", "",
+                        "expected Content-Type: application/json"};
+    const std::string_view encoding = request.header("content-encoding");
+    if (encoding.empty() || encoding == "identity") return std::nullopt;
+    return ApiError{415, "invalid_request_error", "", "",
+                    fmt::format("Content-Encoding: {} is not supported; send the body without it",
+                                excerpt(encoding))};
 }
 
 }  // namespace
@@ -80,7 +100,9 @@ struct Api::Impl {
                           std::function<HttpResponse(std::string_view)> respond);
     void write_model(JsonWriter& w, const std::string& name) const;
 
-    RequestLimits limits() const { return {options.max_choices, model.tokenizer.size()}; }
+    RequestLimits limits() const {
+        return {options.max_choices, model.tokenizer.size(), model.names, options.allow_priority};
+    }
 
     Engine& engine;
     Metrics& metrics;
@@ -113,11 +135,12 @@ const std::vector<Api::Impl::Route>& Api::Impl::routes() {
 
 const Api::Impl::Route* Api::Impl::find_route(const HttpRequest& request, bool& path_exists,
                                               std::string& allow) {
+    const std::string asked = canonical_path(request.path);
     for (const Route& route : routes()) {
         const std::string_view path = route.path;
         const bool matches = path.ends_with('*')
-                                 ? request.path.starts_with(path.substr(0, path.size() - 1))
-                                 : request.path == path;
+                                 ? asked.starts_with(path.substr(0, path.size() - 1))
+                                 : asked == path;
         if (!matches) continue;
         path_exists = true;
         const std::string_view method = route.method;
@@ -143,25 +166,22 @@ std::optional<HttpResponse> Api::Impl::on_headers(const HttpRequest& request) {
     std::string allow;
     const Route* route = find_route(request, path_exists, allow);
     if (request.method == "OPTIONS" && path_exists && !access.cors_origins.empty())
-        return HttpResponse{204,
-                            {{"Access-Control-Allow-Methods", allow},
-                             {"Access-Control-Allow-Headers", "authorization, content-type"}},
-                            {}};
+        return preflight_response(request, allow);
     if (!route || route->needs_key)
         if (auto error = check_access(access, request)) return error_response(*error);
     if (!path_exists)
-        return error_response(
-            {404, "not_found_error", "", "", fmt::format("no such route: {}", request.path)});
+        return error_response({404, "not_found_error", "", "",
+                               fmt::format("no such route: {}", excerpt(request.path))});
     if (!route) {
         HttpResponse response =
             error_response({405, "invalid_request_error", "", "",
-                            fmt::format("{} is not offered on {}", request.method, request.path)});
+                            fmt::format("{} is not offered on {}", excerpt(request.method),
+                                        excerpt(request.path))});
         response.headers.emplace_back("Allow", allow);
         return response;
     }
-    if (request.method == "POST" && !is_json_type(request.header("content-type")))
-        return error_response(
-            {415, "invalid_request_error", "", "", "expected Content-Type: application/json"});
+    if (request.method == "POST")
+        if (auto error = check_body_headers(request)) return error_response(*error);
     if (route->needs_engine)
         if (auto error = unavailable()) return error_response(*error);
     return std::nullopt;
@@ -217,7 +237,7 @@ void Api::Impl::write_model(JsonWriter& w, const std::string& name) const {
     w.begin_object().key("id").string(name).key("object").string("model");
     w.key("created").integer(model.created).key("owned_by").string("qwend");
     w.key("root")
-        .string(model.root)
+        .string(model.names[0])
         .key("max_model_len")
         .integer(completions.context_limit())
         .end_object();
@@ -232,11 +252,10 @@ void Api::Impl::get_models(const ExchangePtr& exchange) {
 }
 
 void Api::Impl::get_model(const ExchangePtr& exchange) {
-    const std::string name = exchange->request().path.substr(std::string("/v1/models/").size());
+    const std::string asked = canonical_path(exchange->request().path).substr(kModelPath.size());
+    const std::string name = decode_percent(asked).value_or(asked);
     if (std::find(model.names.begin(), model.names.end(), name) == model.names.end())
-        return exchange->respond(
-            error_response({404, "not_found_error", "model_not_found", "model",
-                            fmt::format("no model \"{}\" is served here", name)}));
+        return exchange->respond(error_response(model_not_found(name)));
     JsonWriter w;
     write_model(w, name);
     exchange->respond(json_response(w.take()));
@@ -327,6 +346,7 @@ HttpHandler Api::handler() {
         std::string origin = allowed_origin(impl->access, request);
         if (origin.empty()) return;
         headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
+        headers.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
         headers.emplace_back("Vary", "Origin");
     };
     handler.on_answered = [impl = impl_.get()](const HttpRequest& request, int status) {

@@ -1,5 +1,6 @@
 """Every route and the shape of its answers; every kind of mistake and its error."""
 
+import gzip
 import json
 
 import pytest
@@ -22,6 +23,7 @@ def test_health_and_friends(daemon):
     assert set(json.loads(daemon.ask("GET", "/version")[2])) == {"version", "backends"}
     status, headers, body = daemon.ask("GET", "/")
     assert status == 200 and headers["content-type"].startswith("text/html") and b"curl -N" in body
+    assert daemon.ask("HEAD", "/")[0] == 200
     assert daemon.ask("GET", "/metrics")[1]["content-type"].startswith("text/plain")
 
 
@@ -30,9 +32,77 @@ def test_models(daemon):
     assert models["object"] == "list"
     model = models["data"][0]
     assert set(model) == {"id", "object", "created", "owned_by", "root", "max_model_len"}
+    assert model["root"] == model["id"] and "/" not in model["root"]
     assert json.loads(daemon.ask("GET", "/v1/models/" + model["id"])[2]) == model
-    status, _, body = daemon.ask("GET", "/v1/models/other")
-    assert status == 404 and json.loads(body)["error"]["code"] == "model_not_found"
+    for other in "other", "a%2Fb", "%", "%00", "x" * 4000:
+        status, _, body = daemon.ask("GET", "/v1/models/" + other)
+        assert status == 404 and json.loads(body)["error"]["code"] == "model_not_found" and len(body) < 500
+
+
+def test_models_with_a_slash_in_their_name():
+    with Daemon("--served-model-name", "Qwen/Qwen2.5-0.5B-Instruct") as daemon:
+        for path in ("/v1/models/Qwen/Qwen2.5-0.5B-Instruct", "/v1/models/Qwen%2FQwen2.5-0.5B-Instruct",
+                     "//v1/models/Qwen%2fQwen2.5-0.5B-Instruct/"):
+            status, _, body = daemon.ask("GET", path)
+            assert status == 200 and json.loads(body)["id"] == "Qwen/Qwen2.5-0.5B-Instruct", path
+        status, _, _ = daemon.ask("GET", "/v1/models/Qwen%252FQwen2.5-0.5B-Instruct")
+        assert status == 404  # decoded once
+
+
+def test_slashes_and_media_types(daemon):
+    for path in "//v1/completions", "/v1/completions/", "/v1//completions?x=/":
+        assert daemon.post(path, {"prompt": "x", "max_tokens": 1})[0] == 200, path
+    body = b'{"prompt":"x","max_tokens":1}'
+    for content_type in "Application/JSON", "application/json; charset=UTF-8", "text/json", "application/a+json":
+        assert daemon.ask("POST", "/v1/completions", body, {"Content-Type": content_type})[0] == 200, content_type
+    assert daemon.ask("POST", "/v1/completions", body, {"Content-Type": "text/plain"})[0] == 415
+    status, _, answer = daemon.ask("POST", "/v1/completions", gzip.compress(body), {"Content-Encoding": "gzip"})
+    assert status == 415 and "Content-Encoding: gzip" in json.loads(answer)["error"]["message"]
+    status, _, answer = daemon.ask("POST", "/v1/completions", gzip.compress(body))
+    assert status == 400 and "gzip" in json.loads(answer)["error"]["message"]
+    assert daemon.ask("POST", "/v1/completions", b"\xef\xbb\xbf" + body)[0] == 200
+    status, _, answer = daemon.ask("POST", "/v1/completions", body.decode().encode("utf-16"))
+    assert status == 400 and "UTF-16" in json.loads(answer)["error"]["message"]
+
+
+def test_a_conversation_goes_on_whatever_was_called(daemon):
+    for function in ({"name": "f", "arguments": ""}, {"name": "f"}, {"name": "f", "arguments": None},
+                     {"name": "f", "arguments": '{"city": "Par'}, {"name": "f", "arguments": {"x": 2**70}}):
+        status, answer = daemon.post("/v1/chat/completions", {"max_tokens": 1, "messages": [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": None, "refusal": None,
+             "tool_calls": [{"id": "1", "type": "function", "function": function}]},
+            {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "ok"}]}]})
+        assert status == 200, (function, answer)
+
+
+def test_a_schema_reaches_the_model_as_it_is(daemon):
+    deep = {}
+    for _ in range(60):
+        deep = {"properties": {"a": deep}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"maximum": 2**64, "properties": deep}}}
+    status, answer = daemon.post("/v1/chat/completions", chat(tools=[tool], max_tokens=1))
+    assert status == 200, answer
+    _, rendered = daemon.post("/apply-template", {**chat(), "tools": [tool]})
+    assert "\n" + json.dumps(tool) + "\n" in rendered["prompt"]
+
+
+def test_unknown_fields_are_logged_once():
+    with Daemon() as daemon:
+        for _ in range(3):
+            assert daemon.post("/v1/completions", {"prompt": "x", "max_tokens": 1, "temprature": 0, "a\nb": 1})[0] == 200
+        assert daemon.log().count("the field temprature,") == daemon.log().count("the field a?b,") == 1
+        assert daemon.metric("qwend:unknown_request_fields_total") == 6
+
+
+def test_priority_is_for_whom_the_operator_trusts():
+    ask = {"prompt": "x", "max_tokens": 1, "priority": -1}
+    with Daemon() as daemon:
+        status, answer = daemon.post("/v1/completions", ask)
+        assert status == 400 and "allow-priority" in answer["error"]["message"]
+        assert daemon.post("/v1/completions", {**ask, "priority": 0})[0] == 200
+    with Daemon("--allow-priority") as daemon:
+        assert daemon.post("/v1/completions", ask)[0] == 200
 
 
 def test_chat_shape(daemon):
@@ -139,8 +209,16 @@ def test_other_errors(daemon):
     assert status == 400 and "byte 14" in json.loads(body)["error"]["message"]
     status, answer = daemon.post("/v1/completions", {"prompt": "x", "model": "gpt"})
     assert status == 404 and answer["error"]["code"] == "model_not_found"
+    for path, body in (("/tokenize", {"prompt": "x"}), ("/detokenize", {"tokens": [1]}), ("/apply-template", chat()),
+                       ("/v1/chat/completions", chat()), ("/v1/completions", {"prompt": "x"})):
+        status, answer = daemon.post(path, {**body, "model": "m" * 100_000})
+        assert status == 404 and answer["error"]["code"] == "model_not_found", path
+        assert len(answer["error"]["message"]) < 200
+    status, answer = daemon.post("/v1/chat/completions", chat(add_generation_prompt=True, continue_final_message=True))
+    assert status == 400 and answer["error"]["param"] == "continue_final_message"
     status, answer = daemon.post("/v1/completions", {"prompt": [1] * 5000})
     assert status == 400 and answer["error"]["code"] == "context_length_exceeded"
+    assert answer["error"]["message"].startswith("This model's maximum context length is 4096 tokens")
     assert "4096" in answer["error"]["message"] and "5000" in answer["error"]["message"]
     status, answer = daemon.post("/v1/completions", {"prompt": ""})
     assert status == 400 and answer["error"]["param"] == "prompt"
@@ -157,6 +235,13 @@ def test_cors_is_off_until_named():
         assert headers["access-control-allow-origin"] == "https://app.example"
         status, headers, _ = daemon.ask("OPTIONS", "/v1/chat/completions", headers={"Origin": "https://app.example"})
         assert status == 204 and "POST" in headers["access-control-allow-methods"]
+        status, headers, _ = daemon.ask("OPTIONS", "/v1/chat/completions", headers={
+            "Origin": "https://app.example", "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os,x-stainless-timeout"})
+        assert status == 204 and headers["access-control-allow-origin"] == "https://app.example"
+        allowed = headers["access-control-allow-headers"].split(", ")
+        assert set(allowed) == {"authorization", "content-type", "x-stainless-os", "x-stainless-timeout"}
+        assert int(headers["access-control-max-age"]) > 0
         status, headers, _ = daemon.ask("GET", "/v1/models", headers={"Origin": "https://evil.example"})
         assert status == 403 and "access-control-allow-origin" not in headers
 
