@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <ctime>
+
 #include "daemon/json_writer.h"
 #include "daemon/tool_calls.h"
 
@@ -270,6 +272,42 @@ TEST_CASE("openai: what a client sent is repeated in part, between two character
         const auto error = parse_completion_request(body, {}, kLimits, q);
         REQUIRE(error);
         CHECK(render_error(*error).size() < 1000);
+    }
+}
+
+TEST_CASE("openai: the largest bodies take time in proportion, whatever their shape") {
+    struct Shape {
+        std::string begin, piece, end;  // '#' in a piece is a number of its own each time
+    };
+    constexpr size_t kLargest = 8u << 20;  // bytes
+    constexpr double kPatience = 20;       // s of CPU; a hundred times what it takes
+    for (auto& shape : std::vector<Shape>{
+             {R"({"prompt":"x")", R"(,"k#":[{}])", "}"},
+             {R"({"prompt":"x","logit_bias":{"0":1)", R"(,"#":1)", "}}"},
+             {R"({"messages":[{"role":"user","content":[")", R"(","a#)", R"("]}]})"},
+             {R"({"messages":[{"role":"user","content":""})", R"(,{"role":"tool"})", "]}"},
+             {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f")",
+              R"(,"k#":0)", "}}]}]}"},
+             {R"({"messages":[{"role":"user","content":""}],"tools":[{"function":{"name":"f")",
+              R"(,"k#":{"maximum":1e999})", "}}]}"},
+             {R"({"messages":[{"role":"user","content":"x",")", "k", "\":1}]}"},
+             {R"({"prompt":[0)", ",0", "]}"},
+             {R"({"prompt":"x","stop":[")", "\\\\", "\"]}"},
+             {R"({"prompt":"x","seed":1)", "0", "}"},
+             {R"({"prompt":")", "\\ud83d", "\"}"},
+             {"", "[", ""}}) {
+        CAPTURE(shape.begin);
+        std::string body = shape.begin;
+        for (int i = 0; body.size() + shape.piece.size() + shape.end.size() + 8 < kLargest; i++)
+            for (char c : shape.piece) c == '#' ? body += fmt::to_string(i) : body += c;
+        body += shape.end;
+        const std::clock_t began = std::clock();
+        CompletionRequest chat, text;
+        std::vector<int32_t> tokens;
+        (void)parse_chat_request(body, {}, kLimits, chat);
+        (void)parse_completion_request(body, {}, kLimits, text);
+        (void)parse_detokenize_request(body, kLimits, tokens);
+        CHECK(double(std::clock() - began) / CLOCKS_PER_SEC < kPatience);
     }
 }
 
