@@ -21,13 +21,17 @@ StopMatcher::StopMatcher(std::vector<std::string> stops, bool include_stop_in_ou
     std::erase(stops_, "");
 }
 
-StopMatcher::Result StopMatcher::push(std::string_view text) {
+StopMatcher::Result StopMatcher::push(std::string_view text, bool armed) {
     if (stops_.empty()) return {std::string(text), -1};
+    const size_t n_before = held_.size();
     held_.append(text);
     size_t begin = std::string::npos;
     int matched = -1;
-    for (size_t i = 0; i < stops_.size(); i++)
-        if (size_t at = held_.find(stops_[i]); at < begin) begin = at, matched = int(i);
+    for (size_t i = 0; armed && i < stops_.size(); i++) {
+        // What fires ends in the new text.
+        const size_t from = n_before - std::min(n_before, stops_[i].size() - 1);
+        if (size_t at = held_.find(stops_[i], from); at < begin) begin = at, matched = int(i);
+    }
     if (matched >= 0) {
         size_t keep = begin + (include_stop_in_output_ ? stops_[matched].size() : 0);
         Result result{held_.substr(0, keep), matched};

@@ -16,7 +16,9 @@ class StopMatcher {
         std::string text;  // safe to emit now
         int matched = -1;  // index of the stop string that fired, -1 for none
     };
-    Result push(std::string_view text);  // after a match, do not push again
+    /// After a match, do not push again. Unless `armed`, nothing that ends in this text fires; what
+    /// begins in it and ends in a later one may.
+    Result push(std::string_view text, bool armed = true);
     std::string finish();                // the end came without a match: the text held back
 
   private:

@@ -65,3 +65,23 @@ TEST_CASE("stop: nothing is held back that cannot become a stop string") {
     StopMatcher none({}, false);
     CHECK(none.push("END").text == "END");
 }
+
+TEST_CASE("stop: what ends in unarmed text does not fire, what goes on from it does") {
+    StopMatcher matcher({"ab", "bb"}, false);
+    CHECK(matcher.push("xab", false).matched == -1);
+    // The b is held back, since it may begin a stop string; that one ends in armed text.
+    const auto [text, matched] = matcher.push("bc", true);
+    CHECK(matched == 1);
+    CHECK(text.empty());
+
+    StopMatcher again({"aa"}, false);
+    std::string out = again.push("aa", false).text;
+    auto [rest, fired] = again.push("ax", true);
+    CHECK(fired == 0);
+    CHECK(out + rest == "a");
+
+    StopMatcher inside({"abcd", "b"}, false);
+    out = inside.push("ab", false).text;
+    out += inside.push("x", true).text;
+    CHECK(out == "abx");
+}
