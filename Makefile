@@ -9,6 +9,7 @@ CXXFLAGS ?= -O3 -g
 CFLAGS   ?= -O3 -g
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+STRIP    ?= strip
 PYTHON   ?= /usr/bin/python3
 MODEL    ?= tests/demo-model
 SUDO     ?= $(if $(filter 0,$(shell id -u)),,sudo)
@@ -174,18 +175,28 @@ bench: deps ## measure this machine: every figure beside its ceiling
 format: ## clang-format every source in place
 	git ls-files -- '*.cpp' '*.h' '*.cu' '*.cuh' | xargs clang-format -i
 
-install: all ## into DESTDIR/PREFIX; an existing configuration is kept
-	install -D -m755 $(BUILD)/qwend $(DESTDIR)$(PREFIX)/bin/qwend
-	install -D -m644 -t $(DESTDIR)$(PREFIX)/share/doc/qwend etc/nginx/qwend.conf
+# Units lie where systemd looks for those of local software; /etc is for what overrides them.
+UNITDIR ?= $(if $(filter /usr,$(PREFIX)),/usr,/usr/local)/lib/systemd/system
+DOCDIR   = $(PREFIX)/share/doc/qwend
+SYSTEMCTL = $(if $(DESTDIR),:,test ! -d /run/systemd/system || systemctl)
+
+# build/qwend keeps the debugging data that the installed one leaves out; gdb takes it from there.
+install: all ## into DESTDIR/PREFIX, units into UNITDIR; what was edited is kept
+	install -D -m755 $(if $(STRIP),-s --strip-program=$(STRIP)) $(BUILD)/qwend $(DESTDIR)$(PREFIX)/bin/qwend
+	install -D -m644 -t $(DESTDIR)$(DOCDIR) etc/nginx/qwend.conf
+	install -D -m644 etc/qwend.conf $(DESTDIR)$(DOCDIR)/qwend.conf.dist
 	test -e $(DESTDIR)/etc/qwend/qwend.conf || \
 	  install -D -m644 etc/qwend.conf $(DESTDIR)/etc/qwend/qwend.conf
-	install -D -m644 -t $(DESTDIR)/etc/systemd/system $(wildcard systemd/*)
-	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(DESTDIR)/etc/systemd/system/qwend.service
-	@[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
+	@cmp -s etc/qwend.conf $(DESTDIR)/etc/qwend/qwend.conf || \
+	  echo "qwend: kept /etc/qwend/qwend.conf; this version's is $(DOCDIR)/qwend.conf.dist"
+	@DESTDIR=$(DESTDIR) systemd/units install $(UNITDIR) $(PREFIX)
+	@$(SYSTEMCTL) daemon-reload
 
-uninstall: ## what install put there, but for the configuration
-	rm -rf $(DESTDIR)$(PREFIX)/bin/qwend $(DESTDIR)$(PREFIX)/share/doc/qwend \
-	  $(patsubst %,$(DESTDIR)/etc/systemd/system/%,$(notdir $(wildcard systemd/*)))
+uninstall: ## stops it and removes what install put there, but for /etc
+	-@$(SYSTEMCTL) disable --now qwend.socket qwend.service
+	rm -rf $(DESTDIR)$(PREFIX)/bin/qwend $(DESTDIR)$(DOCDIR)
+	@DESTDIR=$(DESTDIR) systemd/units remove $(UNITDIR) $(PREFIX)
+	@$(SYSTEMCTL) daemon-reload
 
 clean: ## remove what was built
 	rm -rf $(BUILD)
