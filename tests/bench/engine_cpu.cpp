@@ -137,4 +137,11 @@ int main(int argc, char** argv) {
     fmt::print("prefill    {:.0f} tok/s of {} tokens, {:.0f}% of {:.0f} (oneDNN on its products)\n",
                kPrompt / median(prefill.step), kPrompt, 100 * median(prefill.ratio),
                kPrompt / median(prefill.ceiling));
+
+    Pairs after;  // a long prompt leaves large buffers, which small steps must not pay for
+    for (int i = 0; i < kRounds; i++)
+        after.add(step_seconds(*backend, 1, 128, 1), read_seconds(memory));
+    fmt::print("decode     {:.1f} tok/s after that prompt, {:.0f}% of reading: {:.2f} of before\n",
+               1 / median(after.step), 100 * median(after.ratio),
+               median(after.ratio) / median(decode.ratio));
 }

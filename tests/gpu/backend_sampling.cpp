@@ -1,6 +1,7 @@
 // Sampling through the whole CUDA backend: what it draws is what model/sampler draws from the same
 // logits, token after token, and does not depend on who else is in the step.
 
+#include <algorithm>
 #include <random>
 
 #include "../unit/backend_driver.h"
