@@ -3,18 +3,18 @@
 #include <simdjson.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "model/error.h"
+#include "model/file.h"
 
 namespace qwend {
 
-/// Reads a whole text file. Throws LoadError if it cannot be read, or if it is the pointer that
-/// git-lfs leaves in place of a large file.
-std::string read_file(const std::filesystem::path& path);
-
-/// A parsed JSON file of a checkpoint. Its errors name the file and the field.
+/// A parsed JSON file of a checkpoint, read as Python's json reads it, which wrote it: of a key
+/// that appears twice the last counts, an integer beyond 64 bits is a number, NaN and Infinity are
+/// accepted (as null). A byte order mark is skipped. Errors name the file and the field.
 class JsonFile {
   public:
     /// Throws LoadError: unreadable, not JSON, nested too deep, or not an object.
@@ -25,20 +25,26 @@ class JsonFile {
     const std::string& name() const { return name_; }
     [[noreturn]] void fail(std::string_view what) const;
 
-    bool has(std::string_view field) const;  // present and not null
+    std::optional<simdjson::dom::element> find(std::string_view field) const;  // empty: or null
+    bool has(std::string_view field) const { return find(field).has_value(); }
     int64_t integer(std::string_view field, int64_t low, int64_t high) const;
     double number(std::string_view field, double low, double high) const;
     bool boolean(std::string_view field, bool otherwise) const;
 
   private:
     void parse(std::string_view text);
+    simdjson::dom::element get(std::string_view field) const;
 
     std::string name_;
     simdjson::dom::parser parser_;
     simdjson::dom::object root_;
 };
 
-/// If `head` begins like a git-lfs pointer, throws a LoadError that says how to get the real file.
-void refuse_lfs_pointer(std::string_view head, const std::filesystem::path& path);
+/// The last value of the key, as Python's json takes it; empty: absent or null.
+std::optional<simdjson::dom::element> find_last(simdjson::dom::object object, std::string_view key);
+
+/// The same JSON with what Python writes and the standard has not: integers beyond 64 bits become
+/// floating-point numbers, NaN and Infinity null. Exposed for the tests.
+std::string standard_json(std::string_view text);
 
 }  // namespace qwend
