@@ -17,12 +17,28 @@ std::time_t modification_time(const std::filesystem::path& path) {
     return stat(path.c_str(), &status) == 0 ? status.st_mtime : 0;
 }
 
-std::string folder_name(const std::filesystem::path& dir) {
-    auto path = std::filesystem::weakly_canonical(dir);
-    return path.filename().string();
-}
-
 }  // namespace
+
+std::vector<std::string> folder_names(const std::filesystem::path& dir) {
+    std::error_code ignored;
+    auto path = std::filesystem::weakly_canonical(dir, ignored);
+    if (path.filename().empty()) path = path.parent_path();  // what ends in a slash
+    std::string name = path.filename().string();
+    // The Hugging Face cache: models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/<hash>.
+    constexpr std::string_view kPrefix = "models--", kSlash = "--";
+    const auto snapshots = path.parent_path();
+    const std::string repository = snapshots.parent_path().filename().string();
+    if (snapshots.filename() == "snapshots" && repository.starts_with(kPrefix)) {
+        name = repository.substr(kPrefix.size());
+        if (const size_t at = name.find(kSlash); at != name.npos) {
+            name.replace(at, kSlash.size(), "/");
+            return {name, name.substr(at + 1)};
+        }
+    }
+    // ModelScope's writes dots as three underscores.
+    for (size_t at = 0; (at = name.find("___", at)) != name.npos;) name.replace(at, 3, ".");
+    return {name.empty() ? "model" : name};
+}
 
 ServedModel load_served_model(const Options& options) {
     const auto& dir = options.model;
@@ -35,7 +51,7 @@ ServedModel load_served_model(const Options& options) {
                         "config.json; do they belong together?",
                         dir.string(), tokenizer.size(), config.vocab_size));
     ServedModel model{.names = options.served_model_name,
-                      .root = dir.string(),
+                      .root = folder_names(dir)[0],
                       .config = config,
                       .defaults = defaults,
                       .tokenizer = std::move(tokenizer),
@@ -43,7 +59,7 @@ ServedModel load_served_model(const Options& options) {
                       .max_model_len = config.max_position,
                       .eos_token_ids = defaults.eos_token_ids,
                       .created = modification_time(dir / "config.json")};
-    if (model.names.empty()) model.names = {folder_name(dir)};
+    if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
     if (options.max_context > 0) {
         if (options.max_context > config.max_position)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ctime>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace qwend {
 /// request into ids and ids into an answer.
 struct ServedModel {
     std::vector<std::string> names;  // aliases; the first is what answers say
-    std::string root;                // the folder
+    std::string root;                // the name the folder gives it; clients learn no path
     ModelConfig config;
     GenerationDefaults defaults;
     Tokenizer tokenizer;
@@ -24,6 +25,10 @@ struct ServedModel {
     std::vector<int32_t> eos_token_ids;  // generation_config.json's, else config.json's
     std::time_t created = 0;             // of the weights, for /v1/models
 };
+
+/// The names of a checkpoint folder, the first being the one that answers carry: its own, but in
+/// the Hugging Face cache the repository's, with and without its owner, since the folder is a hash.
+std::vector<std::string> folder_names(const std::filesystem::path& dir);
 
 /// Throws LoadError.
 ServedModel load_served_model(const Options& options);
