@@ -90,7 +90,7 @@ std::unique_ptr<Backend> make_backend(const Options& options, const ServedModel&
     try {
         BackendOptions out = backend_options(options, model, true);
         out.on_progress = on_progress;
-        if (device.cuda_index >= 0) return make_cuda_backend(checkpoint, device.cuda_index, out);
+        if (device.cuda_index >= 0) return make_cuda_backend(*checkpoint, device.cuda_index, out);
     } catch (const LoadError& error) {
         if (options.device == "cuda") throw;
         log_warning("the GPU is not used: {}", error.what());
@@ -98,12 +98,14 @@ std::unique_ptr<Backend> make_backend(const Options& options, const ServedModel&
 #endif
     BackendOptions out = backend_options(options, model, false);
     out.on_progress = on_progress;
-    return make_cpu_backend(checkpoint, out);
+    return make_cpu_backend(*checkpoint, out);
 }
 
 int run(const CommandLine& line) {
     const ServedModel model = load_served_model(line.options);
     auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
+    for (const auto* warnings : {&model.defaults.warnings, &checkpoint->warnings})
+        for (const std::string& warning : *warnings) log_warning("{}", warning);
     const DeviceChoice device = choose_device(line.options, model.config);
     if (line.options.device == "cuda" && device.cuda_index < 0) {
         fmt::print(stderr, "qwend: device = cuda: {}; use device = cpu or auto\n",
@@ -114,7 +116,9 @@ int run(const CommandLine& line) {
     if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
     const BackendMaker maker = [&](std::function<void(float)> on_progress) {
         const auto make = [&] {
-            return make_backend(line.options, model, checkpoint, device, on_progress);
+            auto backend = make_backend(line.options, model, checkpoint, device, on_progress);
+            checkpoint.reset();  // its files are of no more use
+            return backend;
         };
 #ifdef QWEND_FAULTS
         return make_faulty_backend(make);

@@ -46,8 +46,7 @@ struct DeviceChoice {
 
 class CudaBackend final : public Backend {
   public:
-    CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
-                const BackendOptions& options);
+    CudaBackend(const Checkpoint& checkpoint, int index, const BackendOptions& options);
 
     ~CudaBackend() override {
         if (!device_lost()) cudaStreamSynchronize(stream_);  // steps in flight write to us
@@ -64,8 +63,7 @@ class CudaBackend final : public Backend {
     void launch_captured(const StepStage::Staged& staged);
 
     DeviceChoice device_;
-    std::shared_ptr<const Checkpoint> checkpoint_;
-    const ModelConfig& config_;
+    const ModelConfig config_;
     BackendInfo info_;
     int n_valid_tokens_;
     ForwardState state_{};
@@ -145,14 +143,12 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
     return info;
 }
 
-CudaBackend::CudaBackend(std::shared_ptr<const Checkpoint> checkpoint, int index,
-                         const BackendOptions& options)
+CudaBackend::CudaBackend(const Checkpoint& checkpoint, int index, const BackendOptions& options)
     : device_(index),
-      checkpoint_(std::move(checkpoint)),
-      config_(checkpoint_->config),
-      info_(describe(*checkpoint_, index, options)),
+      config_(checkpoint.config),
+      info_(describe(checkpoint, index, options)),
       n_valid_tokens_(info_.n_vocab) {
-    weights_ = std::make_unique<DeviceWeights>(*checkpoint_, options.on_progress);
+    weights_ = std::make_unique<DeviceWeights>(checkpoint, options.on_progress);
     const DeviceMemory memory;
     info_.n_blocks = choose_blocks(config_, options, info_, memory.free, memory.total);
 
@@ -292,10 +288,10 @@ auto refusing(F&& make) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+std::unique_ptr<Backend> make_cuda_backend(const Checkpoint& checkpoint, int index,
                                            const BackendOptions& options) {
     return refusing([&]() -> std::unique_ptr<Backend> {
-        return std::make_unique<CudaBackend>(std::move(checkpoint), index, options);
+        return std::make_unique<CudaBackend>(checkpoint, index, options);
     });
 }
 

@@ -17,10 +17,11 @@ std::string check_cuda_model(const ModelConfig& config);
 /// step's input before the host has seen it. Decode of up to 8 sequences, and up to 16 of the
 /// smallest model, gives a stream the same bits whatever is beside it. Beyond, and in steps that
 /// also prefill, cuBLASLt computes the products, whose low bits depend on the number of rows.
-/// Throws LoadError if the device is healthy but will not do: too little memory, too old a driver,
-/// no cuBLASLt; else BackendFault. After that one, then or later, this process may use nothing of
+/// Nothing depends on the checkpoint or its files once it is made. Throws LoadError if the device
+/// is healthy but will not do (too little memory, too old a driver, no cuBLASLt) or a file changed
+/// meanwhile; else BackendFault. After that one, then or later, this process may use nothing of
 /// CUDA any more, the backend's destructor included.
-std::unique_ptr<Backend> make_cuda_backend(std::shared_ptr<const Checkpoint> checkpoint, int index,
+std::unique_ptr<Backend> make_cuda_backend(const Checkpoint& checkpoint, int index,
                                            const BackendOptions& options);
 
 /// What that backend would say of itself, by the device's free memory of now and without loading

@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "model/bf16.h"
 
@@ -19,11 +20,10 @@ constexpr int kCopiers = 4;  // threads: one alone moves pages to pinned memory 
 
 /// A run of one tensor and where it goes; conversion happens on the way.
 struct Copy {
-    const std::byte* from;
-    DType from_type;
-    size_t n;       // elements
-    size_t to;      // bytes into the device memory
-    bool to_float;  // else bf16
+    const StoredTensor* from;
+    size_t first, n;  // elements
+    size_t to;        // bytes into the device memory
+    bool to_float;    // else bf16
 };
 
 float element(const std::byte* data, DType type, size_t i) {
@@ -37,22 +37,27 @@ float element(const std::byte* data, DType type, size_t i) {
     return type == DType::bf16 ? bf16_to_float(bits) : half_to_float(bits);
 }
 
-/// The run as the device wants it, into pinned memory; returns its bytes.
-size_t stage(const Copy& copy, std::byte* out) {
+/// The run as the device wants it, read from its file into pinned memory; returns its bytes. A run
+/// that is converted is read to `unconverted` first.
+size_t stage(const SafetensorsFiles& files, const Copy& copy, std::vector<std::byte>& unconverted,
+             std::byte* out) {
+    const DType type = copy.from->dtype;
+    const size_t begin = copy.first * dtype_size(type), n_bytes = copy.n * dtype_size(type);
+    if (type == DType::bf16 && !copy.to_float) {
+        files.read(*copy.from, begin, n_bytes, out);
+        return n_bytes;
+    }
+    unconverted.resize(std::max(unconverted.size(), n_bytes));
+    files.read(*copy.from, begin, n_bytes, unconverted.data());
     if (copy.to_float) {
         for (size_t i = 0; i < copy.n; i++) {
-            const float value = element(copy.from, copy.from_type, i);
+            const float value = element(unconverted.data(), type, i);
             std::memcpy(out + i * sizeof value, &value, sizeof value);
         }
         return copy.n * sizeof(float);
     }
-    if (copy.from_type == DType::bf16) {
-        std::memcpy(out, copy.from, copy.n * sizeof(bf16_t));
-    } else {
-        auto* to = reinterpret_cast<bf16_t*>(out);
-        for (size_t i = 0; i < copy.n; i++)
-            to[i] = float_to_bf16(element(copy.from, copy.from_type, i));
-    }
+    auto* to = reinterpret_cast<bf16_t*>(out);
+    for (size_t i = 0; i < copy.n; i++) to[i] = float_to_bf16(element(unconverted.data(), type, i));
     return copy.n * sizeof(bf16_t);
 }
 
@@ -60,14 +65,14 @@ size_t stage(const Copy& copy, std::byte* out) {
 class Layout {
   public:
     /// Offset of the tensors, below each other.
-    size_t place(std::initializer_list<const TensorView*> parts, bool to_float) {
+    size_t place(std::initializer_list<const StoredTensor*> parts, bool to_float) {
         const size_t begin = size_, element_bytes = to_float ? sizeof(float) : sizeof(bf16_t);
-        for (const TensorView* part : parts) {
+        for (const StoredTensor* part : parts) {
             const size_t n = part->n_bytes / dtype_size(part->dtype);
             const size_t per_copy = kChunkBytes / element_bytes;
             for (size_t i = 0; i < n; i += per_copy)
-                copies_.push_back({part->data + i * dtype_size(part->dtype), part->dtype,
-                                   std::min(per_copy, n - i), size_ + i * element_bytes, to_float});
+                copies_.push_back(
+                    {part, i, std::min(per_copy, n - i), size_ + i * element_bytes, to_float});
             size_ += n * element_bytes;
         }
         size_ = (size_ + kAlign - 1) / kAlign * kAlign;
@@ -101,26 +106,36 @@ struct Placement {
                               layout.place({&l.gate_weight, &l.up_weight}, false),
                               layout.place({&l.down_weight}, false)});
         final_norm = layout.place({&w.final_norm}, true);
-        const bool tied = w.lm_head.data == w.embedding.data;
-        lm_head = tied ? embedding : layout.place({&w.lm_head}, false);
+        lm_head = w.tied ? embedding : layout.place({&w.lm_head}, false);
+    }
+};
+
+/// Waits for a stream at the end, also where a file turns out to be cut: no transfer may outlive
+/// the buffers that it reads.
+struct StreamEnd {
+    const Stream& stream;
+    ~StreamEnd() {
+        if (!device_lost()) cudaStreamSynchronize(stream);
     }
 };
 
 /// One thread's part: takes the next copy until there is none. Two buffers, so that filling one
 /// overlaps with the transfer of the other.
-void copy_some(const std::vector<Copy>& copies, std::byte* device, int device_index,
-               std::atomic<size_t>& next, const std::function<void(float)>& on_progress,
-               std::mutex& progress_mutex) {
+void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* device,
+               int device_index, std::atomic<size_t>& next,
+               const std::function<void(float)>& on_progress, std::mutex& progress_mutex) {
     CUDA_CHECK(cudaSetDevice(device_index));
     Stream stream;
     PinnedBuffer<std::byte> buffers[2] = {PinnedBuffer<std::byte>(kChunkBytes),
                                           PinnedBuffer<std::byte>(kChunkBytes)};
+    std::vector<std::byte> unconverted;
     Event sent[2];
+    const StreamEnd end{stream};
     for (size_t turn = 0;; turn++) {
         const size_t i = next.fetch_add(1);
         if (i >= copies.size()) break;
         CUDA_CHECK(cudaEventSynchronize(sent[turn % 2]));  // done at once if never recorded
-        const size_t n_bytes = stage(copies[i], buffers[turn % 2].get());
+        const size_t n_bytes = stage(files, copies[i], unconverted, buffers[turn % 2].get());
         CUDA_CHECK(cudaMemcpyAsync(device + copies[i].to, buffers[turn % 2].get(), n_bytes,
                                    cudaMemcpyHostToDevice, stream));
         CUDA_CHECK(cudaEventRecord(sent[turn % 2], stream));
@@ -132,7 +147,7 @@ void copy_some(const std::vector<Copy>& copies, std::byte* device, int device_in
     if (!device_lost()) stream.synchronize();
 }
 
-void copy_all(const std::vector<Copy>& copies, std::byte* device,
+void copy_all(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* device,
               const std::function<void(float)>& on_progress) {
     int device_index = 0;
     CUDA_CHECK(cudaGetDevice(&device_index));
@@ -143,7 +158,7 @@ void copy_all(const std::vector<Copy>& copies, std::byte* device,
     for (int i = 0; i < kCopiers; i++)
         threads.emplace_back([&] {
             try {
-                copy_some(copies, device, device_index, next, on_progress, mutex);
+                copy_some(files, copies, device, device_index, next, on_progress, mutex);
             } catch (...) {
                 std::lock_guard lock(mutex);
                 if (!failure) failure = std::current_exception();
@@ -166,7 +181,8 @@ DeviceWeights::DeviceWeights(const Checkpoint& checkpoint,
     const ModelConfig& c = checkpoint.config;
     const Placement placed(checkpoint.weights);
     memory_ = DeviceBuffer<std::byte>(placed.layout.size());
-    copy_all(placed.layout.copies(), memory_.get(), on_progress);
+    copy_all(checkpoint.files, placed.layout.copies(), memory_.get(), on_progress);
+    checkpoint.files.check_unchanged();
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
     auto matrix = [&](size_t at, int n, int k) {

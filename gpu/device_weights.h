@@ -22,8 +22,8 @@ struct DeviceLayer {
 /// embedding itself.
 class DeviceWeights {
   public:
-    /// Copies through pinned memory, several copies in flight; `on_progress` gets 0 … 1. Throws
-    /// BackendFault.
+    /// Copies from the files through pinned memory, several copies in flight; `on_progress` gets
+    /// 0 … 1. Throws BackendFault, or LoadError if a file changed meanwhile.
     DeviceWeights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
 
     /// What n_bytes() will be, without a device.

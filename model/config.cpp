@@ -2,7 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "model/json.h"
+#include "model/quantization.h"
+#include "model/rope_config.h"
 
 namespace qwend {
 
@@ -10,70 +14,67 @@ namespace {
 
 constexpr int64_t kMaxTokenId = 10'000'000;
 
+/// By `architectures`, and where that is silent by `model_type`, as transformers' AutoModel does.
+/// Qwen2Model is the same network saved without its head.
 void check_architecture(const JsonFile& json) {
+    std::string found;
     simdjson::dom::array names;
-    std::string found = "none";
-    if (json.root().at_key("architectures").get(names) == simdjson::SUCCESS && names.size() > 0) {
-        std::string_view name;
-        if (names.at(0).get(name) == simdjson::SUCCESS) found = name;
-    }
-    if (found != "Qwen2ForCausalLM")
-        json.fail(fmt::format(
-            "expected the architecture Qwen2ForCausalLM, found {}; qwend serves Qwen2 and Qwen2.5",
-            found));
+    const auto element = json.find("architectures");
+    if (element && element->get(names) == simdjson::SUCCESS)
+        for (auto value : names) {
+            std::string_view name;
+            if (value.get(name) != simdjson::SUCCESS) continue;
+            if (name == "Qwen2ForCausalLM" || name == "Qwen2Model") return;
+            if (found.empty()) found = name;
+        }
+    std::string_view type;
+    if (const auto model_type = json.find("model_type")) (void)!model_type->get(type);
+    if (found.empty() && type == "qwen2") return;
+    if (found.empty()) found = type.empty() ? "none" : type;
+    json.fail(fmt::format(
+        "expected the architecture Qwen2ForCausalLM, found {}; qwend serves Qwen2 and Qwen2.5",
+        found));
 }
 
+/// One id or a list of them; a negative one means none to those who write it.
 std::vector<int32_t> token_ids(const JsonFile& json, std::string_view field) {
     std::vector<int32_t> ids;
-    simdjson::dom::element element;
-    if (!json.has(field)) return ids;
+    const auto element = json.find(field);
+    if (!element) return ids;
     auto add = [&](simdjson::dom::element value) {
         int64_t id = 0;
-        if (value.get(id) != simdjson::SUCCESS || id < 0 || id > kMaxTokenId)
+        if (value.is_null()) return;
+        if (value.get(id) != simdjson::SUCCESS || id > kMaxTokenId)
             json.fail(fmt::format("\"{}\": expected token ids, found {}", field,
                                   simdjson::minify(value)));
-        ids.push_back(int32_t(id));
+        if (id >= 0) ids.push_back(int32_t(id));
     };
-    element = json.root().at_key(field).value();
     simdjson::dom::array list;
-    if (element.get(list) == simdjson::SUCCESS)
+    if (element->get(list) == simdjson::SUCCESS)
         for (auto value : list) add(value);
     else
-        add(element);
+        add(*element);
     return ids;
 }
 
-std::optional<YarnScaling> rope_scaling(const JsonFile& json) {
-    const char* field = json.has("rope_scaling") ? "rope_scaling" : "rope_parameters";
-    if (!json.has(field)) return std::nullopt;
-    simdjson::dom::object scaling;
-    if (json.root().at_key(field).get(scaling) != simdjson::SUCCESS)
-        json.fail("\"rope_scaling\": expected an object or null");
-    std::string_view type = "none";
-    if (scaling.at_key("rope_type").get(type) != simdjson::SUCCESS)
-        (void)!scaling.at_key("type").get(type);
-    if (type == "default") return std::nullopt;
-    if (type != "yarn")
-        json.fail(fmt::format("\"rope_scaling\": expected the type yarn, found {}", type));
-    double factor = 0;
-    int64_t original = 0;
-    if (scaling.at_key("factor").get(factor) != simdjson::SUCCESS || !(factor >= 1) || factor > 64)
-        json.fail("\"rope_scaling.factor\": expected a number from 1 to 64");
-    if (scaling.at_key("original_max_position_embeddings").get(original) != simdjson::SUCCESS ||
-        original < 1 || original > (1 << 24))
-        json.fail("\"rope_scaling.original_max_position_embeddings\": expected a token count");
-    return YarnScaling{float(factor), int(original)};
-}
-
-/// Older folders have `rope_theta`, newer ones keep it in `rope_parameters`.
-float rope_theta(const JsonFile& json) {
-    if (json.has("rope_theta")) return float(json.number("rope_theta", 1, 1e12));
-    simdjson::dom::object parameters;
-    double theta = 0;
-    if (json.root().at_key("rope_parameters").get(parameters) ||
-        parameters.at_key("rope_theta").get(theta) || !(theta >= 1 && theta <= 1e12))
-        json.fail("expected \"rope_theta\", alone or in \"rope_parameters\"");
-    return float(theta);
+/// Whether a layer may attend to a window only, by transformers' rules: those from
+/// max_window_layers on, unless layer_types says for each; a window as long as the context is none.
+bool has_sliding_window(const JsonFile& json, const ModelConfig& config) {
+    simdjson::dom::array types;
+    if (const auto element = json.find("layer_types");
+        element && element->get(types) == simdjson::SUCCESS) {
+        for (auto value : types) {
+            std::string_view type;
+            if (value.get(type) != simdjson::SUCCESS || type != "full_attention") return true;
+        }
+        return false;
+    }
+    if (!json.boolean("use_sliding_window", false)) return false;
+    if (json.has("max_window_layers") &&
+        json.integer("max_window_layers", 0, 1 << 20) >= config.n_layers)
+        return false;
+    return !json.has("sliding_window") ||
+           json.integer("sliding_window", 0, int64_t(1) << 40) < config.max_position;
 }
 
 void check_shapes(const JsonFile& json, const ModelConfig& config) {
@@ -84,32 +85,74 @@ void check_shapes(const JsonFile& json, const ModelConfig& config) {
                         config.n_heads, config.n_kv_heads));
     if (config.head_dim % 2 != 0)
         json.fail(fmt::format("expected an even head size, found {}", config.head_dim));
-    if (json.boolean("use_sliding_window", false))
-        json.fail("\"use_sliding_window\" is true: sliding-window attention is not supported");
-    std::string_view activation;
-    if (json.root().at_key("hidden_act").get(activation) == simdjson::SUCCESS &&
-        activation != "silu")
-        json.fail(fmt::format("\"hidden_act\": expected silu, found {}", activation));
+    if (has_sliding_window(json, config))
+        json.fail("it asks for sliding-window attention, which is not supported");
+    std::string_view activation = "silu";
+    if (const auto element = json.find("hidden_act");
+        element && (element->get(activation) != simdjson::SUCCESS || activation != "silu"))
+        json.fail(
+            fmt::format("\"hidden_act\": expected \"silu\", found {}", simdjson::minify(*element)));
 }
 
 /// The folder itself, so that a wrong path is told apart from a broken checkpoint.
 void check_folder(const std::filesystem::path& dir) {
     namespace fs = std::filesystem;
-    std::error_code ignored;
-    if (!fs::exists(dir, ignored))
+    std::error_code error;
+    const fs::file_status status = fs::status(dir, error);
+    if (status.type() == fs::file_type::not_found)
         throw LoadError(
             fmt::format("{}: no such folder; give --model a checkpoint folder, as "
                         "`git clone` of a Qwen2.5 repository leaves it",
                         dir.string()));
-    if (!fs::is_directory(dir, ignored))
+    if (status.type() == fs::file_type::none)
         throw LoadError(
-            fmt::format("{} is a file; expected a checkpoint folder with config.json, "
-                        "tokenizer.json and model.safetensors",
-                        dir.string()));
-    if (!fs::exists(dir / "config.json", ignored))
-        throw LoadError(fmt::format("{}: no config.json; expected a Hugging Face checkpoint folder",
-                                    dir.string()));
+            fmt::format("cannot read the folder {}: {}", dir.string(), error.message()));
+    if (!fs::is_directory(status))
+        throw LoadError(fmt::format(
+            "{} is a file; expected a checkpoint folder with config.json, "
+            "tokenizer.json and model.safetensors{}",
+            dir.string(), dir.extension() == ".gguf" ? " (qwend does not read GGUF)" : ""));
+    if (!file_exists(dir / "config.json"))
+        throw LoadError(fmt::format(
+            "{}: no config.json; expected a Hugging Face checkpoint folder{}", dir.string(),
+            fs::is_directory(dir / "snapshots", error)
+                ? ", and this is a repository in the cache: give one of the folders in snapshots/"
+                : ""));
 }
+
+/// A default for sampling: the number if it can be used, and what else the others take it for.
+class Defaults {
+  public:
+    Defaults(const JsonFile& json, std::vector<std::string>& warnings)
+        : json_(json), warnings_(warnings) {}
+
+    /// Empty if absent, or, with a warning, if it is no number of the range.
+    std::optional<double> number(const char* field, double low, double high) {
+        const auto element = json_.find(field);
+        if (!element) return std::nullopt;
+        double value = 0;
+        if (element->get(value) == simdjson::SUCCESS && value >= low && value <= high) return value;
+        warn(field, fmt::format("a number from {} to {}", low, high), *element);
+        return std::nullopt;
+    }
+
+    bool boolean(const char* field, bool otherwise) {
+        const auto element = json_.find(field);
+        bool value = otherwise;
+        if (element && element->get(value) != simdjson::SUCCESS)
+            warn(field, "true or false", *element);
+        return value;
+    }
+
+  private:
+    void warn(const char* field, std::string_view expected, simdjson::dom::element found) {
+        warnings_.push_back(fmt::format("{}: \"{}\" is not used: expected {}, found {}",
+                                        json_.name(), field, expected, simdjson::minify(found)));
+    }
+
+    const JsonFile& json_;
+    std::vector<std::string>& warnings_;
+};
 
 }  // namespace
 
@@ -117,6 +160,7 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
     check_folder(dir);
     JsonFile json(dir / "config.json");
     check_architecture(json);
+    refuse_quantized_config(json, dir);
     ModelConfig config;
     config.vocab_size = int(json.integer("vocab_size", 1, kMaxTokenId));
     config.hidden_size = int(json.integer("hidden_size", 1, 1 << 20));
@@ -136,15 +180,10 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
                             config.hidden_size, config.n_heads));
         config.head_dim = config.hidden_size / config.n_heads;
     }
-    config.rms_norm_eps = float(json.number("rms_norm_eps", 1e-12, 1));
-    config.rope_theta = rope_theta(json);
+    if (json.has("rms_norm_eps"))
+        config.rms_norm_eps = float(json.number("rms_norm_eps", 1e-12, 1));
     config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
-    config.yarn = rope_scaling(json);
-    config.max_position = int(json.integer("max_position_embeddings", 1, 1 << 24));
-    // Qwen2.5 asks for YaRN by adding rope_scaling alone: the limit named beside it is the
-    // original.
-    if (config.yarn && config.max_position <= config.yarn->original_max_position)
-        config.max_position = int(config.yarn->factor * float(config.yarn->original_max_position));
+    read_rope(json, config);
     config.eos_token_ids = token_ids(json, "eos_token_id");
     check_shapes(json, config);
     return config;
@@ -152,18 +191,21 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
 
 GenerationDefaults load_generation_defaults(const std::filesystem::path& dir) {
     GenerationDefaults defaults;
-    if (!std::filesystem::exists(dir / "generation_config.json")) return defaults;
-    JsonFile json(dir / "generation_config.json");
-    auto number = [&](const char* field, double low, double high) -> std::optional<float> {
-        if (!json.has(field)) return std::nullopt;
-        return float(json.number(field, low, high));
-    };
-    defaults.temperature = number("temperature", 0, 100);
-    if (json.has("do_sample") && !json.boolean("do_sample", false)) defaults.temperature = 0.0f;
-    defaults.top_p = number("top_p", 1e-9, 1);
-    defaults.min_p = number("min_p", 0, 1);
-    if (json.has("top_k")) defaults.top_k = int(json.integer("top_k", 0, kMaxTokenId));
-    defaults.repetition_penalty = number("repetition_penalty", 1e-9, 100);
+    const auto path = dir / "generation_config.json";
+    if (!file_exists(path)) return defaults;
+    JsonFile json(path);
+    Defaults read(json, defaults.warnings);
+    constexpr double kAny = 1e9;
+    defaults.temperature = read.number("temperature", 0, 100);
+    if (!read.boolean("do_sample", true)) defaults.temperature = 0.0f;
+    // transformers and vLLM take the likeliest token alone for 0, and everything for 1 and above.
+    if (const auto p = read.number("top_p", 0, kAny))
+        defaults.top_p = float(std::clamp(*p, 1e-9, 1.0));
+    defaults.min_p = read.number("min_p", 0, 1);
+    // Everything: -1 in vLLM, 0 in transformers.
+    if (const auto k = read.number("top_k", -1, kAny))
+        defaults.top_k = int(std::clamp(*k, 0.0, double(kMaxTokenId)));
+    defaults.repetition_penalty = read.number("repetition_penalty", 1e-3, 100);
     defaults.eos_token_ids = token_ids(json, "eos_token_id");
     return defaults;
 }

@@ -8,10 +8,15 @@
 
 namespace qwend {
 
-/// YaRN context extension (Peng et al. 2023, arXiv:2309.00071), as `rope_scaling` spells it.
+/// YaRN context extension (Peng et al. 2023, arXiv:2309.00071), as `rope_scaling` spells it and
+/// transformers reads it.
 struct YarnScaling {
     float factor = 1.0f;
-    int original_max_position = 0;  // tokens
+    int original_max_position = 0;        // tokens
+    float beta_fast = 32, beta_slow = 1;  // rotations over the original context: where the ramp is
+    std::optional<float> attention_factor;  // of cos and sin; else from factor and both mscales
+    float mscale = 0, mscale_all_dim = 0;   // 0: absent
+    bool truncate = true;                   // the ramp begins and ends at whole dimensions
 };
 
 /// The numbers of config.json that decide shapes and mathematics. Every one is read, none assumed.
@@ -23,9 +28,10 @@ struct ModelConfig {
     int n_heads = 0;
     int n_kv_heads = 0;
     int head_dim = 0;
-    int max_position = 0;  // tokens of context, YaRN included
+    int max_position = 0;  // tokens of context, extensions included
     float rms_norm_eps = 1e-6f;
     float rope_theta = 1e6f;
+    float rope_linear_factor = 1.0f;  // all frequencies are divided by it
     bool tie_word_embeddings = false;
     std::optional<YarnScaling> yarn;
     std::vector<int32_t> eos_token_ids;  // of config.json; generation_config.json has precedence
@@ -39,13 +45,17 @@ struct GenerationDefaults {
     std::optional<int> top_k;
     std::optional<float> repetition_penalty;
     std::vector<int32_t> eos_token_ids;
+    std::vector<std::string> warnings;  // settings that make no sense and are not used
 };
 
-/// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2ForCausalLM (named), a missing or
-/// out-of-range number, sliding-window attention, an unknown rope_scaling.
+/// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2 that generates text (named), a
+/// missing or out-of-range number, sliding-window attention, an unknown rope_scaling, quantised
+/// weights (with the scheme).
 ModelConfig load_model_config(const std::filesystem::path& dir);
 
-/// Reads DIR/generation_config.json; a missing file gives empty defaults.
+/// Reads DIR/generation_config.json; a missing file gives empty defaults. A value beyond its range
+/// that others take for "off" is read so; any other is left out, with a warning. Throws LoadError:
+/// not JSON, or eos_token_id is not token ids.
 GenerationDefaults load_generation_defaults(const std::filesystem::path& dir);
 
 }  // namespace qwend

@@ -2,15 +2,14 @@
 
 #include <fmt/core.h>
 #include <omp.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <fstream>
 #include <string>
 
 #include "model/cpu_attention.h"
 #include "model/cpu_linear.h"
 #include "model/cpu_ops.h"
+#include "model/cpu_weights.h"
 #include "model/error.h"
 #include "model/sampler.h"
 
@@ -22,39 +21,6 @@ namespace {
 constexpr size_t kParallelWork = size_t(1) << 30;
 constexpr int kFairContext = 2048;  // tokens a sequence is expected to need, for the default pool
 
-/// Zeroed memory that costs nothing until it is touched.
-class LazyMemory {
-  public:
-    explicit LazyMemory(size_t n_bytes) : n_bytes_(n_bytes) {
-        address_ = mmap(nullptr, n_bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (address_ == MAP_FAILED)
-            throw LoadError(
-                fmt::format("cannot reserve {} MiB for the KV cache; lower "
-                            "kv-cache-memory",
-                            n_bytes >> 20));
-    }
-    ~LazyMemory() { munmap(address_, n_bytes_); }
-    LazyMemory(const LazyMemory&) = delete;
-    LazyMemory& operator=(const LazyMemory&) = delete;
-    void* get() const { return address_; }
-
-  private:
-    void* address_;
-    size_t n_bytes_;
-};
-
-/// Bytes the kernel says can be used without swapping; 0 if it does not say.
-size_t available_memory() {
-    std::ifstream in("/proc/meminfo");
-    for (std::string key, unit; in >> key;) {
-        size_t kib = 0;
-        if (key == "MemAvailable:" && in >> kib) return kib << 10;
-        std::getline(in, unit);
-    }
-    return 0;
-}
-
 struct CpuLayer {
     std::vector<float> input_norm, post_attention_norm;  // (hidden)
     CpuLinear qkv;      // hidden → (n_heads + 2 * n_kv_heads) * head_dim
@@ -65,30 +31,31 @@ struct CpuLayer {
 
 class CpuBackend final : public Backend {
   public:
-    CpuBackend(std::shared_ptr<const Checkpoint> checkpoint, const BackendOptions& options);
+    CpuBackend(const Checkpoint& checkpoint, const BackendOptions& options);
 
     const BackendInfo& info() const override { return info_; }
     void launch(const Batch& batch) override;  // computes: the CPU has nobody to leave it to
     void collect(StepResult& result) override { std::swap(result.samples, result_.samples); }
 
   private:
-    void load_weights(const std::function<void(float)>& on_progress);
-    void size_cache(const BackendOptions& options);
+    size_t plan_cache(const Checkpoint& checkpoint, const BackendOptions& options);
+    void load_weights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
+    void make_cache(size_t n_bytes);
     KvLayer kv_layer(int layer) const;
     void embed(const Batch& batch);
     void layer_step(const Batch& batch, int layer);
     void split_qkv(const Batch& batch, const KvLayer& kv);
     void sample_rows(const Batch& batch);
 
-    std::shared_ptr<const Checkpoint> checkpoint_;
-    const ModelConfig& config_;
+    const ModelConfig config_;
     int n_valid_tokens_;
     BackendInfo info_;
     int n_threads_;
     std::vector<CpuLayer> layers_;
     std::vector<float> final_norm_;
     std::unique_ptr<CpuLinear> lm_head_;
-    std::unique_ptr<LazyMemory> kv_memory_;
+    LazyMemory embedding_memory_, kv_memory_;
+    TensorView embedding_;  // (vocab, hidden), as stored
     RopeFrequencies rope_frequencies_;
     CpuAttention attention_;
     LinearWorkspace linear_workspace_;
@@ -110,9 +77,8 @@ std::string describe_cpu(int n_threads) {
                        CpuLinear::uses_bf16() ? "bf16" : "f32");
 }
 
-CpuBackend::CpuBackend(std::shared_ptr<const Checkpoint> checkpoint, const BackendOptions& options)
-    : checkpoint_(std::move(checkpoint)),
-      config_(checkpoint_->config),
+CpuBackend::CpuBackend(const Checkpoint& checkpoint, const BackendOptions& options)
+    : config_(checkpoint.config),
       n_valid_tokens_(options.n_valid_tokens > 0
                           ? std::min(options.n_valid_tokens, config_.vocab_size)
                           : config_.vocab_size),
@@ -128,43 +94,63 @@ CpuBackend::CpuBackend(std::shared_ptr<const Checkpoint> checkpoint, const Backe
     info_.max_step_tokens = options.max_step_tokens;
     info_.max_sequences = options.max_sequences;
     info_.n_vocab = n_valid_tokens_;
-    load_weights(options.on_progress);
-    size_cache(options);
+    const size_t kv_bytes = plan_cache(checkpoint, options);
+    load_weights(checkpoint, options.on_progress);
+    make_cache(kv_bytes);
 }
 
-void CpuBackend::load_weights(const std::function<void(float)>& on_progress) {
-    const Weights& w = checkpoint_->weights;
+void CpuBackend::load_weights(const Checkpoint& checkpoint,
+                              const std::function<void(float)>& on_progress) {
+    const Weights& w = checkpoint.weights;
+    TensorBuffer buffer(checkpoint.files);
+    auto vector = [&](const StoredTensor& tensor) {
+        return tensor_to_float(buffer.read({&tensor})[0]);
+    };
+    auto linear = [&](std::initializer_list<const StoredTensor*> weights) {
+        return CpuLinear(buffer.read(weights), {});
+    };
     for (const LayerWeights& l : w.layers) {
-        layers_.push_back(
-            {tensor_to_float(l.input_norm), tensor_to_float(l.post_attention_norm),
-             CpuLinear({l.q_weight, l.k_weight, l.v_weight}, {l.q_bias, l.k_bias, l.v_bias}),
-             CpuLinear({l.o_weight}, {}), CpuLinear({l.gate_weight, l.up_weight}, {}),
-             CpuLinear({l.down_weight}, {})});
+        auto input_norm = vector(l.input_norm), post_attention_norm = vector(l.post_attention_norm);
+        auto qkv =
+            buffer.read({&l.q_weight, &l.k_weight, &l.v_weight, &l.q_bias, &l.k_bias, &l.v_bias});
+        layers_.push_back({std::move(input_norm), std::move(post_attention_norm),
+                           CpuLinear({qkv[0], qkv[1], qkv[2]}, {qkv[3], qkv[4], qkv[5]}),
+                           linear({&l.o_weight}), linear({&l.gate_weight, &l.up_weight}),
+                           linear({&l.down_weight})});
         const CpuLayer& layer = layers_.back();
-        for (auto* linear : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
-            info_.weight_bytes += linear->weight_bytes();
+        for (auto* matrix : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
+            info_.weight_bytes += matrix->weight_bytes();
         if (on_progress) on_progress(float(layers_.size()) / float(w.layers.size() + 1));
     }
-    final_norm_ = tensor_to_float(w.final_norm);
-    lm_head_ = std::make_unique<CpuLinear>(std::vector{w.lm_head}, std::vector<TensorView>{});
+    final_norm_ = vector(w.final_norm);
+    if (!w.tied) lm_head_ = std::make_unique<CpuLinear>(linear({&w.lm_head}));
+    TensorBuffer embedding(checkpoint.files);
+    embedding_ = embedding.read({&w.embedding})[0];
+    embedding_memory_ = embedding.take();
+    if (w.tied)
+        lm_head_ = std::make_unique<CpuLinear>(std::vector{embedding_}, std::vector<TensorView>{});
     info_.weight_bytes += lm_head_->weight_bytes();
+    checkpoint.files.check_unchanged();
     if (on_progress) on_progress(1.0f);
 }
 
-void CpuBackend::size_cache(const BackendOptions& options) {
+/// Bytes of the KV pool: what was asked for; else every sequence at a fair length, or one at full
+/// length, as far as there is memory.
+size_t CpuBackend::plan_cache(const Checkpoint& checkpoint, const BackendOptions& options) {
     info_.kv_bytes_per_token =
         size_t(config_.n_layers) * 2 * config_.n_kv_heads * config_.head_dim * sizeof(bf16_t);
-    const size_t block_bytes = info_.kv_bytes_per_token * size_t(info_.block_size);
     const int context = options.max_context > 0 ? options.max_context : config_.max_position;
-    size_t n_bytes = options.kv_cache_bytes;
-    if (n_bytes == 0) {
-        // Every sequence at a fair length, or one at full length; within half of what is free.
-        const size_t tokens = std::max<size_t>(
-            size_t(options.max_sequences) * std::min(context, kFairContext), size_t(context));
-        n_bytes = (tokens + info_.block_size) * info_.kv_bytes_per_token;
-        if (const size_t available = available_memory(); available > 0)
-            n_bytes = std::min(n_bytes, available / 2);
-    }
+    const size_t tokens = std::max<size_t>(
+        size_t(options.max_sequences) * std::min(context, kFairContext), size_t(context));
+    const size_t wanted = (tokens + info_.block_size) * info_.kv_bytes_per_token;
+    const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
+    return plan_cpu_memory(cpu_weight_bytes(checkpoint.weights, element_bytes),
+                           options.kv_cache_bytes, wanted, host_memory())
+        .kv_bytes;
+}
+
+void CpuBackend::make_cache(size_t n_bytes) {
+    const size_t block_bytes = info_.kv_bytes_per_token * size_t(info_.block_size);
     const size_t n_blocks = std::min<size_t>(n_bytes / block_bytes, size_t(1) << 26);
     if (n_blocks < 2)
         throw LoadError(
@@ -172,13 +158,13 @@ void CpuBackend::size_cache(const BackendOptions& options) {
                         "raise kv-cache-memory",
                         n_bytes, block_bytes));
     info_.n_blocks = int(n_blocks);
-    kv_memory_ = std::make_unique<LazyMemory>(n_blocks * block_bytes);
+    kv_memory_ = LazyMemory(n_blocks * block_bytes, Pages::small, "the KV cache");
 }
 
 KvLayer CpuBackend::kv_layer(int layer) const {
     const size_t n =
         size_t(info_.n_blocks) * info_.block_size * config_.n_kv_heads * size_t(config_.head_dim);
-    bf16_t* begin = static_cast<bf16_t*>(kv_memory_->get()) + size_t(layer) * 2 * n;
+    bf16_t* begin = reinterpret_cast<bf16_t*>(kv_memory_.get()) + size_t(layer) * 2 * n;
     return {begin, begin + n, config_.n_kv_heads, config_.head_dim};
 }
 
@@ -186,7 +172,7 @@ void CpuBackend::embed(const Batch& batch) {
     const int n_tokens = int(batch.tokens.size()), half = config_.head_dim / 2;
 #pragma omp parallel for
     for (int t = 0; t < n_tokens; t++) {
-        tensor_row_to_float(checkpoint_->weights.embedding, batch.tokens[t],
+        tensor_row_to_float(embedding_, batch.tokens[t],
                             hidden_.data() + size_t(t) * config_.hidden_size, config_.hidden_size);
         rope_angles(rope_frequencies_, batch.positions[t], cos_.data() + size_t(t) * half,
                     sin_.data() + size_t(t) * half);
@@ -284,9 +270,9 @@ void CpuBackend::launch(const Batch& batch) {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(std::shared_ptr<const Checkpoint> checkpoint,
+std::unique_ptr<Backend> make_cpu_backend(const Checkpoint& checkpoint,
                                           const BackendOptions& options) {
-    return std::make_unique<CpuBackend>(std::move(checkpoint), options);
+    return std::make_unique<CpuBackend>(checkpoint, options);
 }
 
 }  // namespace qwend

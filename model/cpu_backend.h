@@ -8,10 +8,10 @@
 namespace qwend {
 
 /// The reference backend, and the default where there is no GPU: oneDNN bf16 products with f32
-/// accumulation (f32 where the CPU lacks bf16), the rest in plain C++. Packs the weights once;
-/// keeps the checkpoint, whose mapped embedding it reads rows of. Throws LoadError if memory does
-/// not suffice.
-std::unique_ptr<Backend> make_cpu_backend(std::shared_ptr<const Checkpoint> checkpoint,
+/// accumulation (f32 where the CPU lacks bf16), the rest in plain C++. Packs the weights once and
+/// copies the embedding; nothing depends on the checkpoint or its files after that. Throws
+/// LoadError if memory does not suffice or a file changed meanwhile.
+std::unique_ptr<Backend> make_cpu_backend(const Checkpoint& checkpoint,
                                           const BackendOptions& options);
 
 }  // namespace qwend

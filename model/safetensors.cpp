@@ -3,14 +3,14 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <simdjson.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "model/error.h"
@@ -20,10 +20,25 @@ namespace qwend {
 
 namespace {
 
-constexpr uint64_t kMaxHeaderBytes = 100u << 20;  // the reference implementation's own limit
-constexpr size_t kMaxRank = 8;
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's own limit
+constexpr size_t kLengthBytes = 8;
+constexpr const char* kIndexName = "model.safetensors.index.json";
+constexpr const char* kSingleName = "model.safetensors";
 
-using Tensors = std::unordered_map<std::string, TensorView>;
+/// Every element type of the format, 0.8 of the reference implementation, with its bits.
+struct ElementType {
+    std::string_view name;
+    uint64_t n_bits;
+};
+constexpr std::array kElementTypes = {
+    ElementType{"BOOL", 8},        ElementType{"F4", 4},          ElementType{"F6_E2M3", 6},
+    ElementType{"F6_E3M2", 6},     ElementType{"U8", 8},          ElementType{"I8", 8},
+    ElementType{"F8_E5M2", 8},     ElementType{"F8_E4M3", 8},     ElementType{"F8_E8M0", 8},
+    ElementType{"F8_E4M3FNUZ", 8}, ElementType{"F8_E5M2FNUZ", 8}, ElementType{"I16", 16},
+    ElementType{"U16", 16},        ElementType{"F16", 16},        ElementType{"BF16", 16},
+    ElementType{"I32", 32},        ElementType{"U32", 32},        ElementType{"F32", 32},
+    ElementType{"C64", 64},        ElementType{"F64", 64},        ElementType{"I64", 64},
+    ElementType{"U64", 64}};
 
 struct NamedRange {
     uint64_t begin, end;  // bytes in the data section
@@ -34,53 +49,56 @@ struct NamedRange {
     throw LoadError(fmt::format("{}: {}", file_name, what));
 }
 
-DType parse_dtype(std::string_view name, std::string_view tensor, const std::string& file_name) {
+DType find_dtype(std::string_view name) {
     for (DType dtype : {DType::bf16, DType::f16, DType::f32})
         if (name == dtype_name(dtype)) return dtype;
-    fail(file_name, fmt::format("tensor {}: expected BF16, F16 or F32, found {}", tensor, name));
+    return DType::other;
 }
 
-/// Number of bytes the shape implies; fails on a negative dimension or overflow.
-uint64_t shape_bytes(const TensorView& view, std::string_view tensor, const std::string& file) {
-    uint64_t n = dtype_size(view.dtype);
-    for (int64_t dim : view.shape)
-        if (dim < 0 || __builtin_mul_overflow(n, uint64_t(dim), &n))
-            fail(file, fmt::format("tensor {}: impossible shape", tensor));
-    return n;
+/// Fails unless the shape makes `n_bytes` of the element type. Of a type that is newer than this
+/// program the bytes are taken as they are: whether it is needed is seen later.
+void check_size(const StoredTensor& tensor, std::string_view name, uint64_t n_bytes,
+                const std::string& file) {
+    auto type = std::find_if(kElementTypes.begin(), kElementTypes.end(),
+                             [&](auto& t) { return t.name == tensor.dtype_name; });
+    uint64_t n_bits = type == kElementTypes.end() ? 0 : type->n_bits;
+    for (int64_t dim : tensor.shape)
+        if (dim < 0 || __builtin_mul_overflow(n_bits, uint64_t(dim), &n_bits))
+            fail(file, fmt::format("tensor {}: impossible shape", name));
+    if (type == kElementTypes.end()) return;
+    if (n_bits % 8 != 0 || n_bits / 8 != n_bytes)
+        fail(file, fmt::format("tensor {}: expected {} bytes for its shape, found {}", name,
+                               (n_bits + 7) / 8, n_bytes));
 }
 
-TensorView parse_entry(simdjson::dom::object entry, std::string_view name, std::string_view data,
-                       const std::string& file, NamedRange& range) {
-    TensorView view;
+/// Of a file with `n_data` bytes behind the header, which begin at `data_offset`.
+StoredTensor parse_entry(simdjson::dom::object entry, std::string_view name, uint64_t data_offset,
+                         uint64_t n_data, const std::string& file, NamedRange& range) {
+    StoredTensor tensor;
     std::string_view dtype;
     simdjson::dom::array shape, offsets;
     if (entry.at_key("dtype").get(dtype) || entry.at_key("shape").get(shape) ||
         entry.at_key("data_offsets").get(offsets))
         fail(file, fmt::format("tensor {}: expected dtype, shape and data_offsets", name));
-    view.dtype = parse_dtype(dtype, name, file);
-    if (shape.size() > kMaxRank)
-        fail(file, fmt::format("tensor {}: {} dimensions, expected at most {}", name, shape.size(),
-                               kMaxRank));
+    tensor.dtype = find_dtype(dtype);
+    tensor.dtype_name = dtype;
     for (auto dim : shape) {
         int64_t value = -1;
         (void)!dim.get(value);
-        view.shape.push_back(value);
+        tensor.shape.push_back(value);
     }
     uint64_t begin = 0, end = 0;
     if (offsets.size() != 2 || offsets.at(0).get(begin) || offsets.at(1).get(end) || begin > end)
         fail(file, fmt::format("tensor {}: bad data_offsets", name));
-    if (end > data.size())
+    if (end > n_data)
         fail(file, fmt::format("tensor {}: ends at byte {} of the data, but the file has only {}: "
                                "truncated? Download it again",
-                               name, end, data.size()));
-    uint64_t expected = shape_bytes(view, name, file);
-    if (end - begin != expected)
-        fail(file, fmt::format("tensor {}: expected {} bytes for its shape, found {}", name,
-                               expected, end - begin));
-    view.data = reinterpret_cast<const std::byte*>(data.data()) + begin;
-    view.n_bytes = expected;
+                               name, end, n_data));
+    check_size(tensor, name, end - begin, file);
+    tensor.offset = data_offset + begin;
+    tensor.n_bytes = end - begin;
     range = {begin, end, name};
-    return view;
+    return tensor;
 }
 
 /// The data section is covered exactly once: no tensor overlaps another, no byte is unaccounted.
@@ -99,62 +117,65 @@ void check_ranges(std::vector<NamedRange> ranges, size_t n_data, const std::stri
     if (at != n_data) fail(file, fmt::format("expected {} bytes of data, found {}", at, n_data));
 }
 
-/// The shard names model.safetensors.index.json lists, checked to be plain file names.
-std::set<std::string> shard_names(const std::filesystem::path& index_path) {
+/// Which file the index names for each tensor, checked to be plain file names.
+std::map<std::string, std::string, std::less<>> read_weight_map(
+    const std::filesystem::path& index_path) {
     JsonFile index(index_path);
     simdjson::dom::object map;
     if (index.root().at_key("weight_map").get(map) != simdjson::SUCCESS)
         index.fail("expected an object \"weight_map\"");
-    std::set<std::string> names;
+    std::map<std::string, std::string, std::less<>> file_of;
     for (auto [tensor, value] : map) {
         std::string_view name;
         if (value.get(name) != simdjson::SUCCESS || name.empty() || name.starts_with('.') ||
             name.find('/') != std::string_view::npos || name.find('\0') != std::string_view::npos)
             index.fail(
                 fmt::format("\"weight_map\": tensor {}: expected a plain file name", tensor));
-        names.emplace(name);
+        file_of.insert_or_assign(std::string(tensor), std::string(name));
     }
-    if (names.empty()) index.fail("\"weight_map\" names no file");
-    return names;
+    if (file_of.empty()) index.fail("\"weight_map\" names no file");
+    return file_of;
+}
+
+/// The length that a file begins with, checked against the size of the file.
+uint64_t header_bytes(std::string_view head, uint64_t n_file, const std::string& file_name) {
+    refuse_lfs_pointer(head.substr(0, 256), file_name);
+    if (head.size() < kLengthBytes)
+        fail(file_name, fmt::format("{} bytes: too short for safetensors", n_file));
+    uint64_t n_header = 0;
+    for (int i = 7; i >= 0; i--) n_header = n_header << 8 | uint8_t(head[size_t(i)]);
+    if (n_header > kMaxHeaderBytes || n_header > n_file - kLengthBytes)
+        fail(file_name,
+             fmt::format("not safetensors: header of {} bytes in a file of {}", n_header, n_file));
+    return n_header;
+}
+
+int64_t modification_time(const struct stat& status) {
+    return int64_t(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
 }
 
 [[noreturn]] void fail_no_weights(const std::filesystem::path& dir) {
     std::string hint;
     std::error_code ignored;
     for (auto& entry : std::filesystem::directory_iterator(dir, ignored)) {
-        auto extension = entry.path().extension();
-        if (extension == ".bin" || extension == ".gguf" || extension == ".pt")
-            hint = fmt::format("; found {}, which qwend does not read",
-                               entry.path().filename().string());
+        const auto name = entry.path().filename().string();
+        const auto extension = entry.path().extension();
+        if (name == "adapter_model.safetensors" || name == "adapter_config.json")
+            hint =
+                "; this is an adapter (LoRA): merge it into its base model and save that, as "
+                "peft's merge_and_unload does";
+        else if (hint.empty() && (extension == ".bin" || extension == ".gguf" ||
+                                  extension == ".pt" || extension == ".pth"))
+            hint = fmt::format("; found {}, which qwend does not read", name);
     }
-    throw LoadError(fmt::format("{}: expected model.safetensors or model.safetensors.index.json{}",
-                                dir.string(), hint));
-}
-
-/// A file mapped read-only. Throws LoadError.
-std::pair<void*, size_t> map_file(const std::filesystem::path& path) {
-    int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat status {};
-    if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        int error = fd < 0 ? errno : EINVAL;
-        if (fd >= 0) ::close(fd);
-        throw LoadError(fmt::format("cannot read {}: {}", path.string(), std::strerror(error)));
-    }
-    size_t n_bytes = size_t(status.st_size);
-    void* address = n_bytes ? mmap(nullptr, n_bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-    int error = n_bytes ? errno : EINVAL;
-    ::close(fd);
-    if (address == MAP_FAILED)
-        throw LoadError(fmt::format("cannot map {}: {}", path.string(),
-                                    n_bytes ? std::strerror(error) : "the file is empty"));
-    madvise(address, n_bytes, MADV_WILLNEED);
-    return {address, n_bytes};
+    throw LoadError(
+        fmt::format("{}: expected {} or {}{}", dir.string(), kSingleName, kIndexName, hint));
 }
 
 }  // namespace
 
 size_t dtype_size(DType dtype) {
-    return dtype == DType::f32 ? 4 : 2;
+    return dtype == DType::f32 ? 4 : dtype == DType::other ? 0 : 2;
 }
 
 std::string_view dtype_name(DType dtype) {
@@ -165,23 +186,18 @@ std::string_view dtype_name(DType dtype) {
             return "F16";
         case DType::f32:
             return "F32";
+        case DType::other:
+            break;
     }
     return "?";
 }
 
-Tensors parse_safetensors(std::string_view file, const std::string& file_name) {
-    refuse_lfs_pointer(file.substr(0, 256), file_name);
-    uint64_t n_header = 0;
-    if (file.size() < sizeof n_header)
-        fail(file_name, fmt::format("{} bytes: too short for safetensors", file.size()));
-    for (int i = 7; i >= 0; i--) n_header = n_header << 8 | uint8_t(file[i]);
-    if (n_header > kMaxHeaderBytes || n_header > file.size() - sizeof n_header)
-        fail(file_name, fmt::format("not safetensors: header of {} bytes in a file of {}", n_header,
-                                    file.size()));
-    JsonFile header(file.substr(sizeof n_header, n_header), file_name);
-    std::string_view data = file.substr(sizeof n_header + n_header);
-
-    Tensors tensors;
+StoredTensors parse_safetensors(std::string_view head, uint64_t n_file,
+                                const std::string& file_name) {
+    const uint64_t n_header = header_bytes(head, n_file, file_name);
+    JsonFile header(head.substr(kLengthBytes, n_header), file_name);
+    const uint64_t data_offset = kLengthBytes + n_header, n_data = n_file - data_offset;
+    StoredTensors tensors;
     std::vector<NamedRange> ranges;
     for (auto [name, value] : header.root()) {
         if (name == "__metadata__") continue;
@@ -189,60 +205,113 @@ Tensors parse_safetensors(std::string_view file, const std::string& file_name) {
         if (value.get(entry) != simdjson::SUCCESS)
             fail(file_name, fmt::format("tensor {}: expected an object", name));
         NamedRange range{};
-        TensorView view = parse_entry(entry, name, data, file_name, range);
-        if (!tensors.emplace(name, std::move(view)).second)
+        StoredTensor tensor = parse_entry(entry, name, data_offset, n_data, file_name, range);
+        if (!tensors.emplace(name, std::move(tensor)).second)
             fail(file_name, fmt::format("tensor {} appears twice", name));
         ranges.push_back(range);
     }
-    check_ranges(std::move(ranges), data.size(), file_name);
+    check_ranges(std::move(ranges), n_data, file_name);
     return tensors;
 }
 
-SafetensorsFiles SafetensorsFiles::open(const std::filesystem::path& dir) {
-    std::set<std::string> names;
-    if (std::filesystem::exists(dir / "model.safetensors.index.json"))
-        names = shard_names(dir / "model.safetensors.index.json");
-    else if (std::filesystem::exists(dir / "model.safetensors"))
-        names = {"model.safetensors"};
-    else
-        fail_no_weights(dir);
+SafetensorsFiles::File::File(std::filesystem::path path) : path_(std::move(path)) {
+    fd_ = open_regular_file(path_);
+    struct stat status {};
+    if (fstat(fd_, &status) != 0) fail(name(), std::strerror(errno));
+    n_bytes_ = size_t(status.st_size);
+    modified_ns_ = modification_time(status);
+    posix_fadvise(fd_, 0, 0, POSIX_FADV_WILLNEED);  // a hint; the disk starts while we parse
+}
 
+SafetensorsFiles::File::File(File&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      n_bytes_(other.n_bytes_),
+      modified_ns_(other.modified_ns_) {}
+
+SafetensorsFiles::File::~File() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void SafetensorsFiles::File::read(uint64_t offset, size_t n_bytes, void* out) const {
+    for (auto* to = static_cast<char*>(out); n_bytes > 0;) {
+        const ssize_t n = pread(fd_, to, n_bytes, off_t(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail(name(), fmt::format("cannot read: {}", std::strerror(errno)));
+        if (n == 0)
+            fail(name(), fmt::format("ends at byte {}, expected {} bytes as when it was opened; it "
+                                     "was changed while it was read: start again",
+                                     offset, n_bytes_));
+        to += n, offset += uint64_t(n), n_bytes -= size_t(n);
+    }
+}
+
+void SafetensorsFiles::File::check_unchanged() const {
+    struct stat status {};
+    if (fstat(fd_, &status) != 0) fail(name(), std::strerror(errno));
+    if (size_t(status.st_size) != n_bytes_ || modification_time(status) != modified_ns_)
+        fail(name(), "was changed while it was read; start again when it is complete");
+}
+
+StoredTensors SafetensorsFiles::read_header(const File& file) {
+    std::string head(std::min(file.n_bytes(), kLengthBytes), '\0');
+    file.read(0, head.size(), head.data());
+    if (head.starts_with("version ")) {  // as a git-lfs pointer does
+        head.resize(std::min<size_t>(file.n_bytes(), 256));
+        file.read(0, head.size(), head.data());
+        refuse_lfs_pointer(head, file.name());
+    }
+    const size_t n_header = header_bytes(head, file.n_bytes(), file.name());
+    head.resize(kLengthBytes + n_header);
+    file.read(kLengthBytes, n_header, head.data() + kLengthBytes);
+    return parse_safetensors(head, file.n_bytes(), file.name());
+}
+
+SafetensorsFiles SafetensorsFiles::open(const std::filesystem::path& dir) {
     SafetensorsFiles files;
-    for (const std::string& name : names) {
-        auto [address, n_bytes] = map_file(dir / name);
-        files.mappings_.push_back({address, n_bytes});
-        Tensors shard =
-            parse_safetensors({static_cast<const char*>(address), n_bytes}, (dir / name).string());
-        for (auto& [tensor, view] : shard)
-            if (!files.tensors_.emplace(tensor, std::move(view)).second)
-                fail((dir / name).string(),
-                     fmt::format("tensor {} is in another shard too", tensor));
+    if (file_exists(dir / kSingleName)) {
+        files.files_.emplace_back(dir / kSingleName);
+        files.tensors_ = read_header(files.files_[0]);
+        return files;
+    }
+    if (!file_exists(dir / kIndexName)) fail_no_weights(dir);
+    const auto file_of = read_weight_map(dir / kIndexName);
+    std::map<std::string, size_t> index_of;  // of the shards, by name
+    for (auto& [tensor, name] : file_of) index_of.emplace(name, 0);
+    for (auto& [name, index] : index_of) {
+        index = files.files_.size();
+        files.files_.emplace_back(dir / name);
+        for (auto& [tensor, stored] : read_header(files.files_.back())) {
+            // Some tools write a tensor to several shards; the index says which one counts.
+            auto found = file_of.find(tensor);
+            const bool is_named = found != file_of.end() && found->second == name;
+            auto [place, is_new] = files.tensors_.try_emplace(tensor);
+            if (!is_new && !is_named) continue;
+            place->second = std::move(stored);
+            place->second.file = index;
+        }
     }
     return files;
 }
 
-SafetensorsFiles::SafetensorsFiles(SafetensorsFiles&& other) noexcept
-    : mappings_(std::exchange(other.mappings_, {})), tensors_(std::move(other.tensors_)) {}
-
-SafetensorsFiles& SafetensorsFiles::operator=(SafetensorsFiles&& other) noexcept {
-    std::swap(mappings_, other.mappings_);
-    std::swap(tensors_, other.tensors_);
-    return *this;
-}
-
-SafetensorsFiles::~SafetensorsFiles() {
-    for (auto& mapping : mappings_) munmap(mapping.address, mapping.n_bytes);
-}
-
-const TensorView* SafetensorsFiles::find(std::string_view name) const {
+const StoredTensor* SafetensorsFiles::find(std::string_view name) const {
     auto found = tensors_.find(std::string(name));
     return found == tensors_.end() ? nullptr : &found->second;
 }
 
 size_t SafetensorsFiles::total_bytes() const {
     size_t total = 0;
-    for (auto& [name, view] : tensors_) total += view.n_bytes;
+    for (auto& [name, tensor] : tensors_) total += tensor.n_bytes;
     return total;
+}
+
+void SafetensorsFiles::read(const StoredTensor& tensor, size_t begin, size_t n_bytes,
+                            void* out) const {
+    files_[tensor.file].read(tensor.offset + begin, n_bytes, out);
+}
+
+void SafetensorsFiles::check_unchanged() const {
+    for (const File& file : files_) file.check_unchanged();
 }
 
 }  // namespace qwend

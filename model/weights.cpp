@@ -3,43 +3,68 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <string>
 
 #include "model/error.h"
+#include "model/quantization.h"
 
 namespace qwend {
 
 namespace {
 
-/// Looks tensors up by name and insists on their shape.
+/// Looks tensors up by name and insists on their shape and on a type that can be read.
 class TensorFinder {
   public:
-    TensorFinder(const SafetensorsFiles& files, std::string dir)
-        : files_(files), dir_(std::move(dir)) {}
+    TensorFinder(const SafetensorsFiles& files, const std::filesystem::path& dir)
+        : files_(files), dir_(dir) {
+        // A model saved without its head has names without "model.".
+        if (!files.find("model.embed_tokens.weight") && files.find("embed_tokens.weight"))
+            prefix_ = "";
+    }
 
-    TensorView get(const std::string& name, std::vector<int64_t> shape) const {
-        const TensorView* view = files_.find(name);
-        if (!view)
-            throw LoadError(fmt::format("{}: tensor {}: expected shape [{}], found no such tensor",
-                                        dir_, name, fmt::join(shape, ", ")));
-        if (view->shape != shape)
-            throw LoadError(
-                fmt::format("{}: tensor {}: expected shape [{}], found [{}]; do "
-                            "config.json and the weights belong together?",
-                            dir_, name, fmt::join(shape, ", "), fmt::join(view->shape, ", ")));
-        return *view;
+    /// Of the network below the head.
+    StoredTensor get(const std::string& name, std::vector<int64_t> shape) const {
+        return get_named(prefix_ + name, std::move(shape));
+    }
+
+    StoredTensor get_named(const std::string& name, std::vector<int64_t> shape) const {
+        const StoredTensor* tensor = files_.find(name);
+        if (!tensor)
+            fail(name,
+                 fmt::format("expected shape [{}], found no such tensor", fmt::join(shape, ", ")));
+        if (tensor->dtype == DType::other)
+            fail(name, fmt::format("expected BF16, F16 or F32, found {}; convert the checkpoint",
+                                   tensor->dtype_name));
+        if (tensor->shape != shape)
+            fail(name, fmt::format("expected shape [{}], found [{}]; do config.json and the "
+                                   "weights belong together?",
+                                   fmt::join(shape, ", "), fmt::join(tensor->shape, ", ")));
+        return *tensor;
+    }
+
+    bool has_named(const std::string& name) const { return files_.find(name) != nullptr; }
+    const std::string& prefix() const { return prefix_; }
+
+    /// Of weights that are quantised that is what is said, whatever was missed first.
+    [[noreturn]] void fail(const std::string& name, std::string_view what) const {
+        refuse_quantized_tensors(files_.tensors(), dir_);
+        throw LoadError(fmt::format("{}: tensor {}: {}", dir_.string(), name, what));
     }
 
   private:
     const SafetensorsFiles& files_;
-    std::string dir_;
+    std::filesystem::path dir_;
+    std::string prefix_ = "model.";
 };
 
 LayerWeights find_layer(const TensorFinder& find, const ModelConfig& config, int layer) {
     const int64_t hidden = config.hidden_size, inner = config.intermediate_size;
     const int64_t q_dim = int64_t(config.n_heads) * config.head_dim;
     const int64_t kv_dim = int64_t(config.n_kv_heads) * config.head_dim;
-    const std::string prefix = fmt::format("model.layers.{}.", layer);
+    const std::string prefix = fmt::format("layers.{}.", layer);
     auto get = [&](const char* name, std::vector<int64_t> shape) {
         return find.get(prefix + name, std::move(shape));
     };
@@ -59,21 +84,78 @@ LayerWeights find_layer(const TensorFinder& find, const ModelConfig& config, int
     return w;
 }
 
+/// Layers that the files hold: one more than the highest number in a name.
+int stored_layers(const StoredTensors& tensors, const std::string& prefix) {
+    const std::string begin = prefix + "layers.";
+    int n = 0;
+    for (auto& [name, tensor] : tensors) {
+        if (!name.starts_with(begin)) continue;
+        int layer = -1;
+        std::from_chars(name.data() + begin.size(), name.data() + name.size(), layer);
+        n = std::max(n, layer < (1 << 20) ? layer + 1 : 0);
+    }
+    return n;
+}
+
+bool same_bytes(const SafetensorsFiles& files, const StoredTensor& a, const StoredTensor& b) {
+    if (a.dtype != b.dtype || a.n_bytes != b.n_bytes) return false;
+    constexpr size_t kPiece = 1 << 20;
+    std::vector<char> x(kPiece), y(kPiece);
+    for (size_t at = 0; at < a.n_bytes; at += kPiece) {
+        const size_t n = std::min(kPiece, a.n_bytes - at);
+        files.read(a, at, n, x.data()), files.read(b, at, n, y.data());
+        if (std::memcmp(x.data(), y.data(), n) != 0) return false;
+    }
+    return true;
+}
+
+/// The embedding and the head, tied by transformers' rules: if both are stored and differ, the
+/// files count and not the configuration; if one is, it serves as both.
+void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
+    const std::vector<int64_t> shape = {checkpoint.config.vocab_size,
+                                        checkpoint.config.hidden_size};
+    const std::string head = "lm_head.weight";
+    Weights& w = checkpoint.weights;
+    w.tied = checkpoint.config.tie_word_embeddings;
+    if (w.tied && find.has_named(head) && !find.has_named(find.prefix() + "embed_tokens.weight")) {
+        w.embedding = w.lm_head = find.get_named(head, shape);
+        return;
+    }
+    w.embedding = find.get("embed_tokens.weight", shape);
+    if (!w.tied && !find.has_named(head))
+        find.fail(head, fmt::format("expected shape [{}], found no such tensor, and config.json "
+                                    "does not say \"tie_word_embeddings\": true",
+                                    fmt::join(shape, ", ")));
+    if (w.tied && find.has_named(head) &&
+        !same_bytes(checkpoint.files, w.embedding, find.get_named(head, shape))) {
+        w.tied = false;
+        checkpoint.warnings.push_back(
+            "config.json ties the head to the embedding, but the files have a head that differs: "
+            "it is used");
+    }
+    w.lm_head = w.tied ? w.embedding : find.get_named(head, shape);
+}
+
 }  // namespace
 
 Checkpoint open_checkpoint(const std::filesystem::path& dir) {
-    ModelConfig config = load_model_config(dir);
-    SafetensorsFiles files = SafetensorsFiles::open(dir);
-    TensorFinder find(files, dir.string());
-    const int64_t vocab = config.vocab_size, hidden = config.hidden_size;
-    Weights weights;
-    weights.embedding = find.get("model.embed_tokens.weight", {vocab, hidden});
+    Checkpoint checkpoint{load_model_config(dir), SafetensorsFiles::open(dir), {}, {}};
+    const ModelConfig& config = checkpoint.config;
+    const TensorFinder find(checkpoint.files, dir);
+    find_ends(find, checkpoint);
+    const int n_stored = stored_layers(checkpoint.files.tensors(), find.prefix());
+    const std::string both = fmt::format(
+        "config.json has num_hidden_layers {}, the weights have {}", config.n_layers, n_stored);
+    if (n_stored < config.n_layers)
+        find.fail(fmt::format("{}layers.{}.input_layernorm.weight", find.prefix(), n_stored),
+                  "found no such tensor: " + both);
     for (int layer = 0; layer < config.n_layers; layer++)
-        weights.layers.push_back(find_layer(find, config, layer));
-    weights.final_norm = find.get("model.norm.weight", {hidden});
-    weights.lm_head = config.tie_word_embeddings ? weights.embedding
-                                                 : find.get("lm_head.weight", {vocab, hidden});
-    return Checkpoint{std::move(config), std::move(files), std::move(weights)};
+        checkpoint.weights.layers.push_back(find_layer(find, config, layer));
+    checkpoint.weights.final_norm = find.get("norm.weight", {config.hidden_size});
+    if (n_stored > config.n_layers)
+        checkpoint.warnings.push_back(fmt::format("{}: {} layers: those from {} on are not used",
+                                                  dir.string(), both, config.n_layers));
+    return checkpoint;
 }
 
 }  // namespace qwend

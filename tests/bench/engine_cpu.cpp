@@ -11,6 +11,7 @@
 
 #include "model/cpu_backend.h"
 #include "model/cpu_linear.h"
+#include "model/cpu_weights.h"
 
 using namespace qwend;
 
@@ -34,11 +35,13 @@ double read_seconds(const std::vector<uint64_t>& memory) {
 /// The four products of one layer.
 class LayerProducts {
   public:
-    explicit LayerProducts(const LayerWeights& w) {
-        parts_.emplace_back(CpuLinear({w.q_weight, w.k_weight, w.v_weight}, {}));
-        parts_.emplace_back(CpuLinear({w.o_weight}, {}));
-        parts_.emplace_back(CpuLinear({w.gate_weight, w.up_weight}, {}));
-        parts_.emplace_back(CpuLinear({w.down_weight}, {}));
+    explicit LayerProducts(const Checkpoint& checkpoint) {
+        const LayerWeights& w = checkpoint.weights.layers[0];
+        TensorBuffer buffer(checkpoint.files);
+        parts_.emplace_back(CpuLinear(buffer.read({&w.q_weight, &w.k_weight, &w.v_weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.o_weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.gate_weight, &w.up_weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.down_weight}), {}));
     }
     /// Seconds oneDNN needs for them with `rows` rows.
     double run_seconds(int rows) {
@@ -111,7 +114,7 @@ int main(int argc, char** argv) {
     BackendOptions options;
     options.max_context = 2048;
     const double began = seconds();
-    auto backend = make_cpu_backend(checkpoint, options);
+    auto backend = make_cpu_backend(*checkpoint, options);
     const double weight_bytes = double(backend->info().weight_bytes);
     fmt::print("engine     {}, loaded in {:.2f} s, weights {:.0f} MiB\n", backend->info().device,
                seconds() - began, weight_bytes / (1 << 20));
@@ -129,7 +132,7 @@ int main(int argc, char** argv) {
                weight_bytes / median(decode.ceiling) * 1e-9);
     fmt::print("8 streams  {:.1f} times one\n", median(gain));
 
-    LayerProducts products(checkpoint->weights.layers[0]);
+    LayerProducts products(*checkpoint);
     step_seconds(*backend, 1, 0, kPrompt);
     Pairs prefill;
     for (int i = 0; i < kPrefillRounds; i++)

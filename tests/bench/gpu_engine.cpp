@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
     options.max_sequences = 256, options.max_step_tokens = 4096, options.max_context = 32768;
     options.deterministic = deterministic;
     const double began = seconds();
-    auto backend = make_cuda_backend(checkpoint, 0, options);
+    auto backend = make_cuda_backend(*checkpoint, 0, options);
     const BackendInfo& info = backend->info();
     fmt::print(
         "engine   {}, loaded in {:.2f} s, weights {} MiB, KV cache {} tokens; copy {:.0f} GB/s\n",

@@ -305,8 +305,8 @@ bool soak(const Options& options) {
     backend_options.max_context = 1024;
     backend_options.kv_cache_bytes = size_t(1) << 30;
     const auto backend = options.device == "cpu"
-                             ? make_cpu_backend(checkpoint, backend_options)
-                             : make_cuda_backend(checkpoint, 0, backend_options);
+                             ? make_cpu_backend(*checkpoint, backend_options)
+                             : make_cuda_backend(*checkpoint, 0, backend_options);
     fmt::print("{}, {}\n", backend->info().device,
                hashed ? golden_shapes()[0].name : options.model);
     return Soak(*backend, checkpoint->config.vocab_size, options).run();

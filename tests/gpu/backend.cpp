@@ -16,7 +16,7 @@ namespace {
 
 std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
                               const BackendOptions& options) {
-    return make_cuda_backend(std::move(checkpoint), 0, options);
+    return make_cuda_backend(*checkpoint, 0, options);
 }
 
 /// The step in which every stream gets its next token, but not for the streams themselves.

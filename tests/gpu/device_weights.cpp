@@ -28,12 +28,20 @@ float special_half(size_t i, float value) {
     return std::fabs(changed) < 65520 ? changed : value;
 }
 
-float stored(const TensorView& tensor, size_t i) {
-    uint32_t bits = 0;
-    std::memcpy(&bits, tensor.data + i * dtype_size(tensor.dtype), dtype_size(tensor.dtype));
-    if (tensor.dtype == DType::f32) return std::bit_cast<float>(bits);
-    return tensor.dtype == DType::bf16 ? bf16_to_float(bf16_t(bits))
-                                       : half_to_float(uint16_t(bits));
+/// The values of a tensor as its file has them.
+std::vector<float> stored(const SafetensorsFiles& files, const StoredTensor& tensor) {
+    const size_t width = dtype_size(tensor.dtype);
+    std::vector<std::byte> bytes(tensor.n_bytes);
+    files.read(tensor, 0, bytes.size(), bytes.data());
+    std::vector<float> values(tensor.n_bytes / width);
+    for (size_t i = 0; i < values.size(); i++) {
+        uint32_t bits = 0;
+        std::memcpy(&bits, bytes.data() + i * width, width);
+        values[i] = tensor.dtype == DType::f32    ? std::bit_cast<float>(bits)
+                    : tensor.dtype == DType::bf16 ? bf16_to_float(bf16_t(bits))
+                                                  : half_to_float(uint16_t(bits));
+    }
+    return values;
 }
 
 template <class T>
@@ -44,35 +52,33 @@ std::vector<T> read_back(const void* device, size_t n) {
 }
 
 /// The tensors, below each other, are at `device`. NaN may be another NaN.
-void check_matrix(const bf16* device, std::initializer_list<const TensorView*> tensors) {
+void check_matrix(const SafetensorsFiles& files, const bf16* device,
+                  std::initializer_list<const StoredTensor*> tensors) {
     const auto* at = reinterpret_cast<const bf16_t*>(device);
-    for (const TensorView* tensor : tensors) {
-        const size_t n = tensor->n_bytes / dtype_size(tensor->dtype);
-        const auto found = read_back<bf16_t>(at, n);
+    for (const StoredTensor* tensor : tensors) {
+        const auto expected = stored(files, *tensor);
+        const auto found = read_back<bf16_t>(at, expected.size());
         size_t n_wrong = 0;
-        for (size_t i = 0; i < n; i++) {
-            const float value = stored(*tensor, i);
-            n_wrong += std::isnan(value) ? !std::isnan(bf16_to_float(found[i]))
-                                         : found[i] != float_to_bf16(value);
-        }
+        for (size_t i = 0; i < expected.size(); i++)
+            n_wrong += std::isnan(expected[i]) ? !std::isnan(bf16_to_float(found[i]))
+                                               : found[i] != float_to_bf16(expected[i]);
         CHECK(n_wrong == 0);
-        at += n;
+        at += expected.size();
     }
 }
 
-void check_vector(const float* device, std::initializer_list<const TensorView*> tensors) {
-    for (const TensorView* tensor : tensors) {
-        const size_t n = tensor->n_bytes / dtype_size(tensor->dtype);
-        const auto found = read_back<float>(device, n);
+void check_vector(const SafetensorsFiles& files, const float* device,
+                  std::initializer_list<const StoredTensor*> tensors) {
+    for (const StoredTensor* tensor : tensors) {
+        const auto expected = stored(files, *tensor);
+        const auto found = read_back<float>(device, expected.size());
         size_t n_wrong = 0;
-        for (size_t i = 0; i < n; i++) {
-            const float value = stored(*tensor, i);
-            n_wrong += std::isnan(value)
-                           ? !std::isnan(found[i])
-                           : std::bit_cast<uint32_t>(found[i]) != std::bit_cast<uint32_t>(value);
-        }
+        for (size_t i = 0; i < expected.size(); i++)
+            n_wrong += std::isnan(expected[i]) ? !std::isnan(found[i])
+                                               : std::bit_cast<uint32_t>(found[i]) !=
+                                                     std::bit_cast<uint32_t>(expected[i]);
         CHECK(n_wrong == 0);
-        device += n;
+        device += expected.size();
     }
 }
 
@@ -81,25 +87,26 @@ void check_loaded(const HashedShape& shape, HashedTypes types) {
     CAPTURE(dtype_name(types.values));
     HashedCheckpoint hashed(shape, 2, std::move(types));
     const Weights& w = hashed.checkpoint->weights;
+    const SafetensorsFiles& files = hashed.checkpoint->files;
     float progress = 0;
     DeviceWeights device(*hashed.checkpoint,
                          [&](float done) { progress = std::max(progress, done); });
     CHECK(progress == 1);
-    check_matrix(device.embedding(), {&w.embedding});
-    check_matrix(device.lm_head().data, {&w.lm_head});
+    check_matrix(files, device.embedding(), {&w.embedding});
+    check_matrix(files, device.lm_head().data, {&w.lm_head});
     CHECK((device.lm_head().data == device.embedding()) == shape.tied);
-    check_vector(device.final_norm(), {&w.final_norm});
+    check_vector(files, device.final_norm(), {&w.final_norm});
     REQUIRE(device.layers().size() == w.layers.size());
     for (size_t i = 0; i < w.layers.size(); i++) {
         const DeviceLayer& d = device.layers()[i];
         const LayerWeights& l = w.layers[i];
-        check_vector(d.input_norm, {&l.input_norm});
-        check_vector(d.post_attention_norm, {&l.post_attention_norm});
-        check_matrix(d.qkv.data, {&l.q_weight, &l.k_weight, &l.v_weight});
-        check_vector(d.qkv_bias, {&l.q_bias, &l.k_bias, &l.v_bias});
-        check_matrix(d.o.data, {&l.o_weight});
-        check_matrix(d.gate_up.data, {&l.gate_weight, &l.up_weight});
-        check_matrix(d.down.data, {&l.down_weight});
+        check_vector(files, d.input_norm, {&l.input_norm});
+        check_vector(files, d.post_attention_norm, {&l.post_attention_norm});
+        check_matrix(files, d.qkv.data, {&l.q_weight, &l.k_weight, &l.v_weight});
+        check_vector(files, d.qkv_bias, {&l.q_bias, &l.k_bias, &l.v_bias});
+        check_matrix(files, d.o.data, {&l.o_weight});
+        check_matrix(files, d.gate_up.data, {&l.gate_weight, &l.up_weight});
+        check_matrix(files, d.down.data, {&l.down_weight});
     }
 }
 

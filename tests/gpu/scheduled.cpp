@@ -12,7 +12,7 @@ namespace {
 
 std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
                               const BackendOptions& options) {
-    return make_cuda_backend(std::move(checkpoint), 0, options);
+    return make_cuda_backend(*checkpoint, 0, options);
 }
 
 }  // namespace

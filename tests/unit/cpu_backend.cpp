@@ -23,7 +23,7 @@ constexpr int kThreads = 2;
 std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
                               BackendOptions options) {
     options.n_threads = kThreads;
-    return make_cpu_backend(std::move(checkpoint), options);
+    return make_cpu_backend(*checkpoint, options);
 }
 
 }  // namespace
@@ -77,7 +77,7 @@ TEST_CASE("cpu_backend: ids at and above n_valid_tokens are never sampled") {
     BackendOptions options;
     options.kv_cache_bytes = 1 << 20;
     options.n_valid_tokens = 10;
-    auto backend = make_cpu_backend(hashed.checkpoint, options);
+    auto backend = make_cpu_backend(*hashed.checkpoint, options);
     SamplingParams hot;
     hot.temperature = 50;
     for (int seed = 0; seed < 50; seed++) {
@@ -100,6 +100,6 @@ TEST_CASE("cpu_backend: a KV cache too small for two blocks is refused with both
     HashedCheckpoint hashed(golden_shapes()[0]);
     BackendOptions options;
     options.kv_cache_bytes = 100;
-    CHECK_THROWS_WITH_AS(make_cpu_backend(hashed.checkpoint, options),
+    CHECK_THROWS_WITH_AS(make_cpu_backend(*hashed.checkpoint, options),
                          doctest::Contains("100 bytes"), LoadError);
 }

@@ -1,0 +1,110 @@
+"""Checkpoint folders as they come, and what happens to them under a running daemon."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+from daemon_fixture import BINARY, MODEL, Daemon
+
+GREEDY = {"prompt": "The capital of France is", "max_tokens": 24, "temperature": 0, "ignore_eos": True}
+SNAPSHOT = "models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/7ae557604adf67be50417f59c2c2f167def9a775"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the demo checkpoint, to be spoilt."""
+    return pathlib.Path(shutil.copytree(MODEL, tmp_path / "copy", ignore=shutil.ignore_patterns("corpus", "*.py")))
+
+
+def answer(daemon):
+    status, body = daemon.post("/v1/completions", GREEDY)
+    assert status == 200
+    return body["choices"][0]["text"]
+
+
+def change(path, **fields):
+    value = json.loads(path.read_text())
+    value.update(fields)
+    path.write_text(json.dumps(value))
+
+
+def refusal(*options):
+    """The message of a serve that exits with 78."""
+    done = subprocess.run([BINARY, "serve", "--listen", "127.0.0.1:0", *options], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 78, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("spoil", ["truncate", "overwrite", "remove"])
+def test_answers_do_not_depend_on_the_file_any_more(folder, spoil):
+    weights = folder / "model.safetensors"
+    with Daemon("--no-prefix-cache", model=str(folder)) as daemon:
+        before = answer(daemon)
+        if spoil == "truncate":
+            os.truncate(weights, 0)
+        elif spoil == "overwrite":
+            with open(weights, "r+b") as file:
+                file.write(os.urandom(weights.stat().st_size))
+        else:
+            shutil.rmtree(folder)
+        assert answer(daemon) == before
+        maps = pathlib.Path("/proc", str(daemon.process.pid), "maps").read_text()
+        files = {os.readlink(fd) for fd in pathlib.Path("/proc", str(daemon.process.pid), "fd").iterdir()}
+        assert str(folder) not in maps and not any(str(folder) in file for file in files)
+        assert daemon.stop() == 0
+
+
+def test_a_truncated_file_is_refused_with_a_message(folder):
+    weights = folder / "model.safetensors"
+    os.truncate(weights, weights.stat().st_size - 1000)
+    assert "truncated" in refusal("--model", str(folder))
+
+
+def test_a_cache_larger_than_the_memory_is_refused():
+    message = refusal("--model", MODEL, "--device", "cpu", "--kv-cache-memory", "4000G")
+    assert "kv-cache-memory: expected at most" in message and "found 4096000 MiB" in message
+
+
+def test_layers_that_are_not_used_are_told(folder):
+    change(folder / "config.json", num_hidden_layers=5)
+    with Daemon(model=str(folder)) as daemon:
+        assert "num_hidden_layers 5, the weights have 7 layers" in daemon.log()
+        assert daemon.stop() == 0
+    change(folder / "config.json", num_hidden_layers=9)
+    assert "num_hidden_layers 9, the weights have 7" in refusal("--model", str(folder))
+
+
+def test_odd_generation_defaults_are_served(folder):
+    change(folder / "generation_config.json", top_k=-1, top_p=None, temperature=-3)
+    with Daemon(model=str(folder)) as daemon:
+        assert '"temperature" is not used' in daemon.log()
+        assert answer(daemon)
+        assert daemon.stop() == 0
+
+
+def test_quantised_folders_are_refused_by_their_scheme(folder):
+    change(folder / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
+    assert "quantised (awq, 4 bits)" in refusal("--model", str(folder))
+
+
+def test_a_snapshot_of_the_cache_has_the_repository_s_name_and_no_path(folder, tmp_path):
+    snapshot = tmp_path / SNAPSHOT
+    blobs = snapshot.parent.parent / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for i, file in enumerate(folder.iterdir()):
+        file.rename(blobs / str(i))
+        (snapshot / file.name).symlink_to(f"../../blobs/{i}")
+    with Daemon(model=str(snapshot)) as daemon:
+        _, _, body = daemon.ask("GET", "/v1/models")
+        models = json.loads(body)["data"]
+        assert [model["id"] for model in models] == ["Qwen/Qwen2.5-0.5B-Instruct", "Qwen2.5-0.5B-Instruct"]
+        assert {model["root"] for model in models} == {"Qwen/Qwen2.5-0.5B-Instruct"}
+        assert str(tmp_path) not in body.decode() and str(snapshot) in daemon.log()
+        for model in models:
+            assert daemon.post("/v1/completions", {**GREEDY, "model": model["id"]})[0] == 200
+        assert daemon.stop() == 0
