@@ -1,4 +1,4 @@
-"""Writes tokenizer.json, chat.json and logits.json: what Hugging Face's own code gives, for the unit
+"""Writes tokenizer.json, chat.json, rope.json and logits.json: what Hugging Face's own code gives, for the unit
 tests to hold qwend to. Needs tokenizers, jinja2, torch and transformers from PyPI; the tests do not.
 """
 
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "demo-model"
@@ -84,6 +86,53 @@ def chat_golden():
             cases.append({"template": template, "messages": messages, "tools": tools or [],
                           "add_generation_prompt": prompt, "text": text})
     return {"templates": texts, "cases": cases}
+
+
+# ---- rope ----------------------------------------------------------------------------------------
+
+YARN_FIELDS = [
+    {}, {"beta_fast": 16}, {"beta_slow": 4}, {"beta_fast": 64.5, "beta_slow": 0.5}, {"beta_fast": 0, "beta_slow": None},
+    {"attention_factor": 0.75}, {"attention_factor": 1}, {"mscale": 0.707}, {"mscale": 0.707, "mscale_all_dim": 1.0},
+    {"mscale": 1.0, "mscale_all_dim": 0.5}, {"mscale": 1.0, "mscale_all_dim": 0}, {"truncate": False},
+    {"truncate": False, "beta_fast": 20, "beta_slow": 2}, {"factor": 1.0}, {"factor": 0.5}, {"factor": None},
+    {"factor": 8.5, "attention_factor": None}, {"beta_fast": 1, "beta_slow": 1, "truncate": False},
+]
+
+
+def rope_cases():
+    """What config.json says of positions, beside the shape."""
+    for original in ({"original_max_position_embeddings": 4096}, {}):
+        for fields in YARN_FIELDS:
+            scaling = {"rope_type": "yarn", "factor": 4.0, **original, **fields}
+            yield {"rope_theta": 1000000.0, "max_position_embeddings": 32768, "rope_scaling": scaling}
+    yarn = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 2048}
+    yield {"rope_theta": 10000.0, "max_position_embeddings": 8192, "rope_scaling": yarn}
+    yield {"rope_theta": 10000, "max_position_embeddings": 8192, "rope_scaling": {**yarn, "rope_theta": 500000.0}}
+    yield {"max_position_embeddings": 8192, "rope_parameters": {**yarn, "rope_theta": 500000.0}}
+    yield {"max_position_embeddings": 8192, "rope_scaling": yarn}
+    yield {"max_position_embeddings": 8192, "original_max_position_embeddings": 1024, "rope_scaling": yarn}
+    yield {"rope_theta": 20000.0, "rope_scaling": yarn, "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}}
+    yield {"rope_theta": 20000.0, "rope_scaling": {}, "rope_parameters": {"rope_type": "default", "rope_theta": 7.0}}
+    yield {"rope_theta": 20000.0, "rope_scaling": {"rope_type": "linear", "factor": 2.5}}
+    yield {"rope_theta": 20000.0, "rope_scaling": {"type": "linear", "rope_type": "default", "factor": 2.5}}
+    yield {"rope_theta": 20000.0, "rope_scaling": {"factor": 2.5}}
+    yield {"rope_parameters": {"rope_type": "default", "rope_theta": 7000.0}}
+    yield {"rope_theta": 20000.0, "rope_scaling": None}
+    yield {}
+
+
+def rope_golden():
+    cases = []
+    for fields in rope_cases():
+        for heads in (4, 2):  # of 64 and of 128
+            config = Qwen2Config(hidden_size=256, num_attention_heads=heads, num_key_value_heads=2,
+                                 **json.loads(json.dumps(fields)))
+            compute = ROPE_INIT_FUNCTIONS.get(config.rope_parameters["rope_type"],
+                                              Qwen2RotaryEmbedding.compute_default_rope_parameters)
+            inv_freq, scale = compute(config)
+            cases.append({"config": fields, "head_dim": 256 // heads, "scale": float(scale),
+                          "inv_freq": [float(f"{x:.9g}") for x in inv_freq]})
+    return cases
 
 
 # ---- logits ------------------------------------------------------------------------------------
@@ -184,4 +233,5 @@ def logits_golden():
 if __name__ == "__main__":
     write("tokenizer.json", tokenizer_golden())
     write("chat.json", chat_golden())
+    write("rope.json", rope_golden())
     write("logits.json", logits_golden())
