@@ -38,9 +38,7 @@ class CpuBackend final : public Backend {
     void collect(StepResult& result) override { std::swap(result.samples, result_.samples); }
 
   private:
-    size_t plan_cache(const Checkpoint& checkpoint, const BackendOptions& options);
     void load_weights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
-    void make_cache(size_t n_bytes);
     KvLayer kv_layer(int layer) const;
     void embed(const Batch& batch);
     void layer_step(const Batch& batch, int layer);
@@ -48,8 +46,8 @@ class CpuBackend final : public Backend {
     void sample_rows(const Batch& batch);
 
     const ModelConfig config_;
-    int n_valid_tokens_;
     BackendInfo info_;
+    int n_valid_tokens_;
     int n_threads_;
     std::vector<CpuLayer> layers_;
     std::vector<float> final_norm_;
@@ -79,30 +77,23 @@ std::string describe_cpu(int n_threads) {
 
 CpuBackend::CpuBackend(const Checkpoint& checkpoint, const BackendOptions& options)
     : config_(checkpoint.config),
-      n_valid_tokens_(options.n_valid_tokens > 0
-                          ? std::min(options.n_valid_tokens, config_.vocab_size)
-                          : config_.vocab_size),
+      info_(plan_cpu_backend(checkpoint, options)),
+      n_valid_tokens_(info_.n_vocab),
       rope_frequencies_(rope_frequencies(config_)),
       attention_({config_.n_heads, config_.n_kv_heads, config_.head_dim, options.block_size}) {
-    if (config_.head_dim % KvLayer::kGroup != 0)
-        throw LoadError(fmt::format("expected a head size that is a multiple of 16, found {}",
-                                    config_.head_dim));
     if (options.n_threads > 0) omp_set_num_threads(options.n_threads);
     n_threads_ = omp_get_max_threads();
-    info_.device = describe_cpu(n_threads_);
-    info_.block_size = options.block_size;
-    info_.max_step_tokens = options.max_step_tokens;
-    info_.max_sequences = options.max_sequences;
-    info_.n_vocab = n_valid_tokens_;
-    const size_t kv_bytes = plan_cache(checkpoint, options);
     load_weights(checkpoint, options.on_progress);
-    make_cache(kv_bytes);
+    kv_memory_ =
+        LazyMemory(size_t(info_.n_blocks) * size_t(info_.block_size) * info_.kv_bytes_per_token,
+                   Pages::small, "the KV cache");
 }
 
 void CpuBackend::load_weights(const Checkpoint& checkpoint,
                               const std::function<void(float)>& on_progress) {
     const Weights& w = checkpoint.weights;
     TensorBuffer buffer(checkpoint.files);
+    info_.weight_bytes = 0;  // the plan's becomes what it is
     auto vector = [&](const StoredTensor& tensor) {
         return tensor_to_float(buffer.read({&tensor})[0]);
     };
@@ -132,33 +123,6 @@ void CpuBackend::load_weights(const Checkpoint& checkpoint,
     info_.weight_bytes += lm_head_->weight_bytes();
     checkpoint.files.check_unchanged();
     if (on_progress) on_progress(1.0f);
-}
-
-/// Bytes of the KV pool: what was asked for; else every sequence at a fair length, or one at full
-/// length, as far as there is memory.
-size_t CpuBackend::plan_cache(const Checkpoint& checkpoint, const BackendOptions& options) {
-    info_.kv_bytes_per_token =
-        size_t(config_.n_layers) * 2 * config_.n_kv_heads * config_.head_dim * sizeof(bf16_t);
-    const int context = options.max_context > 0 ? options.max_context : config_.max_position;
-    const size_t tokens = std::max<size_t>(
-        size_t(options.max_sequences) * std::min(context, kFairContext), size_t(context));
-    const size_t wanted = (tokens + info_.block_size) * info_.kv_bytes_per_token;
-    const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
-    return plan_cpu_memory(cpu_weight_bytes(checkpoint.weights, element_bytes),
-                           options.kv_cache_bytes, wanted, host_memory())
-        .kv_bytes;
-}
-
-void CpuBackend::make_cache(size_t n_bytes) {
-    const size_t block_bytes = info_.kv_bytes_per_token * size_t(info_.block_size);
-    const size_t n_blocks = std::min<size_t>(n_bytes / block_bytes, size_t(1) << 26);
-    if (n_blocks < 2)
-        throw LoadError(
-            fmt::format("the KV cache of {} bytes holds no two blocks of {} bytes; "
-                        "raise kv-cache-memory",
-                        n_bytes, block_bytes));
-    info_.n_blocks = int(n_blocks);
-    kv_memory_ = LazyMemory(n_blocks * block_bytes, Pages::small, "the KV cache");
 }
 
 KvLayer CpuBackend::kv_layer(int layer) const {
@@ -269,6 +233,39 @@ void CpuBackend::launch(const Batch& batch) {
 }
 
 }  // namespace
+
+BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions& options) {
+    const ModelConfig& config = checkpoint.config;
+    if (config.head_dim % KvLayer::kGroup != 0)
+        throw LoadError(fmt::format("expected a head size that is a multiple of 16, found {}",
+                                    config.head_dim));
+    BackendInfo info;
+    info.device = describe_cpu(options.n_threads > 0 ? options.n_threads : omp_get_max_threads());
+    info.block_size = options.block_size;
+    info.max_step_tokens = options.max_step_tokens;
+    info.max_sequences = options.max_sequences;
+    info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
+                                              : config.vocab_size;
+    info.kv_bytes_per_token =
+        size_t(config.n_layers) * 2 * config.n_kv_heads * config.head_dim * sizeof(bf16_t);
+    // Every sequence at a fair length, or one at full length, unless a size was asked for.
+    const int context = options.max_context > 0 ? options.max_context : config.max_position;
+    const size_t tokens = std::max<size_t>(
+        size_t(options.max_sequences) * std::min(context, kFairContext), size_t(context));
+    const size_t wanted = (tokens + info.block_size) * info.kv_bytes_per_token;
+    const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
+    const CpuMemory memory = plan_cpu_memory(cpu_weight_bytes(checkpoint.weights, element_bytes),
+                                             options.kv_cache_bytes, wanted, host_memory());
+    info.weight_bytes = memory.weight_bytes;
+    const size_t block_bytes = info.kv_bytes_per_token * size_t(info.block_size);
+    info.n_blocks = int(std::min<size_t>(memory.kv_bytes / block_bytes, size_t(1) << 26));
+    if (info.n_blocks < 2)
+        throw LoadError(
+            fmt::format("the KV cache of {} bytes holds no two blocks of {} bytes; "
+                        "raise kv-cache-memory",
+                        memory.kv_bytes, block_bytes));
+    return info;
+}
 
 std::unique_ptr<Backend> make_cpu_backend(const Checkpoint& checkpoint,
                                           const BackendOptions& options) {

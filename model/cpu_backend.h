@@ -14,4 +14,8 @@ namespace qwend {
 std::unique_ptr<Backend> make_cpu_backend(const Checkpoint& checkpoint,
                                           const BackendOptions& options);
 
+/// What that backend would say of itself, by the free memory of now and without loading anything;
+/// for `qwend check`. Throws as make_cpu_backend() does.
+BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions& options);
+
 }  // namespace qwend
