@@ -59,10 +59,11 @@ Answer::Answer(ExchangePtr exchange, const ServedModel& model, CompletionRequest
           request_, model,
           request_.request_id.empty() ? exchange_->request().request_id : request_.request_id)),
       last_sent_(monotonic_seconds()) {
+    const StopMatcher stops(request_.stops, request_.include_stop);
     for (size_t i = 0; i < prompts_.size() * size_t(request_.n); i++)
         choices_.push_back(
             Choice{.decoder = StreamDecoder(model.tokenizer, request_.skip_special_tokens),
-                   .stops = StopMatcher(request_.stops, request_.include_stop),
+                   .stops = stops,
                    .tool_parser = {},
                    .pending = {},
                    .pending_calls = {},

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <queue>
+#include <functional>
 
 #include "model/error.h"
 #include "model/utf8.h"
@@ -14,6 +14,7 @@ namespace qwend {
 namespace {
 
 constexpr size_t kShortWord = 32;  // bytes; below, scanning beats a heap
+constexpr size_t kWindow = 512;    // bytes; a heap of so many pairs stays in a core's own cache
 
 /// GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes for U+0100 onwards.
 std::array<int16_t, 512> make_alphabet() {
@@ -124,43 +125,83 @@ void Bpe::encode_short(std::string_view word, std::vector<int32_t>& ids) const {
     ids.insert(ids.end(), symbols, symbols + n);
 }
 
+/// Merges what a window shows, then moves on by the part of it that what lies behind the window
+/// cannot change. Exact, because a row of tokens is the encoding of its text if and only if every
+/// two neighbours are the encoding of theirs: the first merge across a border in the whole text
+/// would be made in the text of those two just as well, since until then nothing else touches them.
+/// So the one pair to look at is the one where two windows meet. A window keeps the heap in the
+/// cache of the CPU, and memory bounded for a word of megabytes.
 void Bpe::encode_long(std::string_view word, std::vector<int32_t>& ids) const {
-    struct Symbol {
-        int32_t id, previous, next;  // id -1: merged away
-    };
-    struct Candidate {
-        int32_t rank, at, left, right, result;
-        bool operator>(const Candidate& o) const {
-            return rank > o.rank || (rank == o.rank && at > o.at);
+    size_t window = kWindow, done = 0;  // bytes of the word; ids is the encoding of word[0, done)
+    size_t back_done = 0, back = ids.size();  // where to go back to: done, and size of ids
+    const size_t first = ids.size();
+    Scratch scratch;
+    while (done < word.size()) {
+        const std::string_view seen = word.substr(done, window);
+        const size_t keep = done + seen.size() == word.size() ? seen.size() : seen.size() / 4 * 3;
+        const size_t before = ids.size();
+        const size_t kept = merge_window(seen, keep, scratch, ids);
+        if (before == first || is_border(ids[before - 1], ids[before])) {
+            back_done = done, back = before;
+            done += kept;
+            continue;
         }
-    };
-    const int n = int(word.size());
-    std::vector<Symbol> symbols(n);
-    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
+        // What lies behind the last window did reach back that far: take both in one.
+        ids.resize(back);
+        done = back_done;
+        back_done = 0, back = first;
+        window *= 2;
+    }
+}
+
+bool Bpe::is_border(int32_t left, int32_t right) const {
+    const std::string both = token_bytes_[size_t(left)] + token_bytes_[size_t(right)];
+    Scratch scratch;
+    std::vector<int32_t> ids;
+    merge_window(both, both.size(), scratch, ids);
+    return ids.size() == 2 && ids[0] == left && ids[1] == right;
+}
+
+size_t Bpe::merge_window(std::string_view text, size_t keep, Scratch& scratch,
+                         std::vector<int32_t>& ids) const {
+    const int n = int(text.size());
+    auto& symbols = scratch.symbols;
+    auto& heap = scratch.heap;  // rank << 32 | place: the lowest rank first, then the leftmost
+    symbols.resize(text.size());
+    heap.clear();
     auto propose = [&](int32_t at) {
-        if (at < 0 || symbols[at].next < 0) return;
-        int32_t left = symbols[at].id, right = symbols[symbols[at].next].id;
-        if (const Merge* merge = find_merge(left, right))
-            queue.push({merge->rank, at, left, right, merge->result});
+        Symbol& left = symbols[size_t(at)];
+        const Merge* merge =
+            left.next < n ? find_merge(left.id, symbols[size_t(left.next)].id) : nullptr;
+        left.rank = merge ? merge->rank : -1;
+        if (!merge) return false;
+        left.result = merge->result;
+        heap.push_back(uint64_t(uint32_t(merge->rank)) << 32 | uint32_t(at));
+        return true;
     };
     for (int i = 0; i < n; i++)
-        symbols[i] = {byte_ids_[uint8_t(word[i])], i - 1, i + 1 < n ? i + 1 : -1};
-    for (int i = 0; i + 1 < n; i++) propose(i);
-    while (!queue.empty()) {
-        Candidate c = queue.top();
-        queue.pop();
-        Symbol& left = symbols[c.at];
-        // A candidate is stale once either side has changed since it was proposed.
-        if (left.id != c.left || left.next < 0 || symbols[left.next].id != c.right) continue;
-        Symbol& right = symbols[left.next];
-        right.id = -1;
-        left.id = c.result;
+        symbols[size_t(i)] = {byte_ids_[uint8_t(text[size_t(i)])], i - 1, i + 1, -1, 0};
+    for (int i = 0; i < n; i++) propose(i);
+    std::make_heap(heap.begin(), heap.end(), std::greater<>());
+    while (!heap.empty()) {
+        std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+        const uint64_t top = heap.back();
+        heap.pop_back();
+        const auto at = int32_t(uint32_t(top));
+        Symbol& left = symbols[size_t(at)];
+        if (left.rank != int32_t(top >> 32)) continue;  // either side has changed since
+        Symbol& right = symbols[size_t(left.next)];
+        left.id = left.result;
         left.next = right.next;
-        if (left.next >= 0) symbols[left.next].previous = c.at;
-        propose(left.previous);
-        propose(c.at);
+        right.rank = -1;
+        if (left.next < n) symbols[size_t(left.next)].previous = at;
+        if (left.previous >= 0 && propose(left.previous))
+            std::push_heap(heap.begin(), heap.end(), std::greater<>());
+        if (propose(at)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
     }
-    for (int32_t at = 0; at >= 0; at = symbols[at].next) ids.push_back(symbols[at].id);
+    size_t at = 0;
+    for (; at < keep; at = size_t(symbols[at].next)) ids.push_back(symbols[at].id);
+    return at;
 }
 
 }  // namespace qwend

@@ -21,7 +21,7 @@ class Bpe {
         const std::vector<std::pair<std::string_view, std::string_view>>& merges,
         const std::string& source);
 
-    /// Appends the ids of one pre-token. O(n log n) in its length.
+    /// Appends the ids of one pre-token, in time linear in its length.
     void encode(std::string_view word, std::vector<int32_t>& ids) const;
 
     /// The bytes of every id; ids that the vocabulary skips are empty.
@@ -34,10 +34,24 @@ class Bpe {
         int32_t rank = 0;
         int32_t result = 0;
     };
+    struct Symbol {
+        int32_t id, previous, next;  // previous: -1 at the beginning; next: the size at the end
+        int32_t rank, result;        // of the merge with `next`; rank -1: none
+    };
+    struct Scratch {
+        std::vector<Symbol> symbols;  // by the place of their first byte
+        std::vector<uint64_t> heap;
+    };
     const Merge* find_merge(int32_t left, int32_t right) const;
     void insert_merge(Merge merge);
     void encode_short(std::string_view word, std::vector<int32_t>& ids) const;
     void encode_long(std::string_view word, std::vector<int32_t>& ids) const;
+    /// Appends those tokens of the encoding of `text` that begin before `keep`; returns where the
+    /// last of them ends.
+    size_t merge_window(std::string_view text, size_t keep, Scratch& scratch,
+                        std::vector<int32_t>& ids) const;
+    /// Whether the text of two tokens is encoded as the two.
+    bool is_border(int32_t left, int32_t right) const;
 
     std::array<int32_t, 256> byte_ids_{};
     std::vector<Merge> merges_;  // open addressing, a power of two, at most half full

@@ -2,9 +2,7 @@
 
 #include <utf8proc.h>
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include "model/utf8.h"
 
@@ -16,10 +14,7 @@ namespace {
 enum class CharClass : uint8_t { letter, number, newline, space, other };
 
 CharClass classify_unicode(int32_t c) {
-    // \s is the White_Space property, not a general category.
-    if (c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 ||
-        c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000)
-        return CharClass::space;
+    if (is_white_space(c)) return CharClass::space;
     switch (utf8proc_category(c)) {
         case UTF8PROC_CATEGORY_LU:
         case UTF8PROC_CATEGORY_LL:
@@ -99,6 +94,12 @@ size_t symbols_end(std::string_view text, size_t at) {
 
 }  // namespace
 
+bool is_white_space(int32_t c) {
+    return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
+           c == 0x205F || c == 0x3000;
+}
+
 size_t pretoken_end(std::string_view text, size_t begin) {
     if (text[begin] == '\'')
         if (size_t end = contraction_end(text, begin); end != begin) return end;
@@ -113,19 +114,6 @@ size_t pretoken_end(std::string_view text, size_t begin) {
     if (text[begin] == ' ' && second.length && second.cls == CharClass::other)
         return symbols_end(text, second_at);
     return whitespace_end(text, begin);
-}
-
-std::string_view normalize_nfc(std::string_view text, std::string& storage) {
-    if (std::all_of(text.begin(), text.end(), [](char c) { return uint8_t(c) < 0x80; }))
-        return text;
-    utf8proc_uint8_t* mapped = nullptr;
-    auto n = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                          utf8proc_ssize_t(text.size()), &mapped,
-                          utf8proc_option_t(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (n < 0) return text;
-    storage.assign(reinterpret_cast<const char*>(mapped), size_t(n));
-    std::free(mapped);
-    return storage;
 }
 
 }  // namespace qwend

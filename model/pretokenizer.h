@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <cstdint>
 #include <string_view>
 
 namespace qwend {
@@ -15,8 +15,7 @@ inline constexpr std::string_view kQwenPretokenizerRegex =
 /// matches there. Always advances; an invalid byte counts as a symbol.
 size_t pretoken_end(std::string_view text, size_t begin);
 
-/// Unicode normalisation form C. Text that is already plain ASCII, or not valid UTF-8, is returned
-/// in `text` itself; else in `storage`.
-std::string_view normalize_nfc(std::string_view text, std::string& storage);
+/// The White_Space property, which the regex calls \s; it is not a general category.
+bool is_white_space(int32_t code_point);
 
 }  // namespace qwend

@@ -5,41 +5,51 @@
 
 namespace qwend {
 
-namespace {
-
-/// Length of the longest suffix of `text` that is a proper prefix of `stop`.
-size_t pending_length(std::string_view text, std::string_view stop) {
-    for (size_t n = std::min(text.size(), stop.size() - 1); n > 0; n--)
-        if (text.ends_with(stop.substr(0, n))) return n;
-    return 0;
+StopMatcher::StopMatcher(std::vector<std::string> stops, bool include_stop_in_output)
+    : matched_(stops.size()), include_stop_in_output_(include_stop_in_output) {
+    std::vector<Stop> prepared;
+    for (std::string& text : stops) {
+        Stop stop{std::move(text), {}};
+        stop.border.resize(stop.text.size() + 1);
+        for (size_t n = 1; n < stop.text.size(); n++)
+            stop.border[n + 1] = advance(stop, stop.border[n], stop.text[n]);
+        prepared.push_back(std::move(stop));
+    }
+    stops_ = std::make_shared<const std::vector<Stop>>(std::move(prepared));
 }
 
-}  // namespace
-
-StopMatcher::StopMatcher(std::vector<std::string> stops, bool include_stop_in_output)
-    : stops_(std::move(stops)), include_stop_in_output_(include_stop_in_output) {
-    std::erase(stops_, "");
+/// How much of `stop` the text ends with after `c`, if it ended with `matched` bytes of it before.
+uint32_t StopMatcher::advance(const Stop& stop, uint32_t matched, char c) const {
+    while (matched > 0 && stop.text[matched] != c) matched = stop.border[matched];
+    return matched + (stop.text[matched] == c ? 1 : 0);
 }
 
 StopMatcher::Result StopMatcher::push(std::string_view text, bool armed) {
-    if (stops_.empty()) return {std::string(text), -1};
-    const size_t n_before = held_.size();
+    if (matched_.empty()) return {std::string(text), -1};
+    uint32_t pending = 0;
+    for (size_t at = 0; at < text.size(); at++) {
+        int found = -1;
+        pending = 0;
+        for (size_t i = 0; i < matched_.size(); i++) {
+            const Stop& stop = (*stops_)[i];
+            if (stop.text.empty()) continue;
+            matched_[i] = advance(stop, matched_[i], text[at]);
+            if (!armed && matched_[i] == stop.text.size())
+                matched_[i] = stop.border[stop.text.size()];
+            pending = std::max(pending, matched_[i]);
+            if (matched_[i] == stop.text.size() &&
+                (found < 0 || stop.text.size() > (*stops_)[size_t(found)].text.size()))
+                found = int(i);
+        }
+        if (found < 0) continue;
+        held_.append(text.substr(0, at + 1));
+        if (!include_stop_in_output_)
+            held_.resize(held_.size() - (*stops_)[size_t(found)].text.size());
+        std::fill(matched_.begin(), matched_.end(), 0u);
+        return {std::exchange(held_, {}), found};
+    }
+    if (text.empty()) return {};
     held_.append(text);
-    size_t begin = std::string::npos;
-    int matched = -1;
-    for (size_t i = 0; armed && i < stops_.size(); i++) {
-        // What fires ends in the new text.
-        const size_t from = n_before - std::min(n_before, stops_[i].size() - 1);
-        if (size_t at = held_.find(stops_[i], from); at < begin) begin = at, matched = int(i);
-    }
-    if (matched >= 0) {
-        size_t keep = begin + (include_stop_in_output_ ? stops_[matched].size() : 0);
-        Result result{held_.substr(0, keep), matched};
-        held_.clear();
-        return result;
-    }
-    size_t pending = 0;
-    for (auto& stop : stops_) pending = std::max(pending, pending_length(held_, stop));
     Result result{held_.substr(0, held_.size() - pending), -1};
     held_.erase(0, held_.size() - pending);
     return result;

@@ -1,8 +1,10 @@
 #include "model/tokenizer.h"
 
 #include <algorithm>
+#include <bit>
 #include <unordered_map>
 
+#include "model/nfc.h"
 #include "model/pretokenizer.h"
 #include "model/tokenizer_files.h"
 #include "model/utf8.h"
@@ -12,8 +14,10 @@ namespace qwend {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-constexpr size_t kCacheFrom = 512;  // bytes of text; shorter texts repeat too few words to gain
-constexpr size_t kCachedWord = 32;  // bytes
+constexpr size_t kCacheFrom = 512;  // bytes of text; shorter ones repeat too few words to gain
+constexpr size_t kKnownWord = 32;   // bytes; longer words repeat too seldom
+constexpr size_t kTextPerKnownWord = 16;  // bytes of text
+constexpr size_t kMostKnownWords = 8192;
 
 /// Valid UTF-8 as it is, every maximal invalid part as U+FFFD.
 std::string sanitize_utf8(std::string_view bytes) {
@@ -40,58 +44,94 @@ std::string sanitize_utf8(std::string_view bytes) {
 
 struct Tokenizer::Impl {
     explicit Impl(TokenizerParts p) : parts(std::move(p)) {
-        for (const AddedToken& token : parts.added_tokens) {
+        std::vector<AddedToken>
+            sets[3];  // in text as it stands, in normalised text, of these words
+        for (AddedToken& token : parts.added_tokens) {
             auto& bytes = parts.bpe.token_bytes();
             if (size_t(token.id) >= bytes.size()) bytes.resize(size_t(token.id) + 1);
-            bytes[token.id] = token.content;
+            bytes[size_t(token.id)] = token.content;
             by_content.emplace(token.content, &token);
-            starts_added[uint8_t(token.content[0])] = true;
-            longest_added = std::max(longest_added, token.content.size());
             if (token.special) special.push_back(token.id);
+            AddedToken matched = token;
+            std::string storage;
+            if (token.normalized) matched.content = normalize_nfc(token.content, storage);
+            if (is_word(token)) sets[2].push_back(matched);
+            sets[token.normalized ? 1 : 0].push_back(std::move(matched));
         }
+        as_it_stands = AddedTokens(std::move(sets[0]));
+        normalized = AddedTokens(std::move(sets[1]));
+        words = AddedTokens(std::move(sets[2]));
         std::sort(special.begin(), special.end());
     }
 
-    /// The longest added token that begins at `at`, or nullptr.
-    const AddedToken* added_at(std::string_view text, size_t at) const {
-        if (!starts_added[uint8_t(text[at])]) return nullptr;
-        for (size_t n = std::min(longest_added, text.size() - at); n > 0; n--)
-            if (auto found = by_content.find(text.substr(at, n)); found != by_content.end())
-                return found->second;
-        return nullptr;
+    /// Whether a token is a word that was added to the vocabulary, not a control token: then a
+    /// message may use it. Adding words makes them so; a name in brackets is a mark all the same.
+    static bool is_word(const AddedToken& token) {
+        return token.normalized && !token.special &&
+               !(token.content.starts_with('<') && token.content.ends_with('>'));
+    }
+
+    /// text[begin, end), in which no token is matched any more before it is normalised.
+    void encode_piece(std::string_view piece, const AddedTokens& added,
+                      std::vector<int32_t>& ids) const {
+        std::string storage;
+        const std::string_view text = normalize_nfc(piece, storage);
+        size_t at = 0;
+        for (const AddedTokenMatch& match : added.find(text)) {
+            if (at < match.begin) encode_plain(text.substr(at, match.begin - at), ids);
+            ids.push_back(match.id);
+            at = match.end;
+        }
+        if (at < text.size()) encode_plain(text.substr(at), ids);
+    }
+
+    /// The whole, with the tokens that are known already.
+    std::vector<int32_t> encode(std::string_view text, std::span<const AddedTokenMatch> known,
+                                const AddedTokens& added) const {
+        std::vector<int32_t> ids;
+        size_t at = 0;
+        for (const AddedTokenMatch& match : known) {
+            if (at < match.begin) encode_piece(text.substr(at, match.begin - at), added, ids);
+            ids.push_back(match.id);
+            at = match.end;
+        }
+        if (at < text.size()) encode_piece(text.substr(at), added, ids);
+        return ids;
     }
 
     void encode_plain(std::string_view text, std::vector<int32_t>& ids) const;
 
     TokenizerParts parts;
     std::unordered_map<std::string_view, const AddedToken*> by_content;
-    std::array<bool, 256> starts_added{};
-    size_t longest_added = 0;
+    AddedTokens as_it_stands, normalized, words;
     std::vector<int32_t> special;  // ascending
 };
 
-void Tokenizer::Impl::encode_plain(std::string_view raw, std::vector<int32_t>& ids) const {
-    std::string storage;
-    std::string_view text = normalize_nfc(raw, storage);
-    struct Range {
-        size_t begin, end;
+/// Words repeat, so the ids of the last ones are remembered: by hash alone, one word a place, for a
+/// text made of words that collide must not cost more than one without repetitions.
+void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& ids) const {
+    struct Known {
+        std::string_view word;
+        size_t begin = 0, end = 0;  // where its ids stand already
     };
-    std::unordered_map<std::string_view, Range> cache;  // word → where its ids already stand
-    const bool use_cache = text.size() >= kCacheFrom;
+    std::vector<Known> known;
+    if (text.size() >= kCacheFrom)
+        known.resize(std::min(std::bit_ceil(text.size() / kTextPerKnownWord), kMostKnownWords));
     for (size_t at = 0; at < text.size();) {
         const size_t end = pretoken_end(text, at);
         const std::string_view word = text.substr(at, end - at);
         at = end;
-        if (!use_cache || word.size() > kCachedWord) {
+        if (known.empty() || word.size() > kKnownWord) {
             parts.bpe.encode(word, ids);
             continue;
         }
-        auto [entry, is_new] = cache.try_emplace(word, Range{ids.size(), 0});
-        if (is_new) {
-            parts.bpe.encode(word, ids);
-            entry->second.end = ids.size();
+        Known& place = known[std::hash<std::string_view>()(word) & (known.size() - 1)];
+        if (place.word == word) {
+            for (size_t i = place.begin; i < place.end; i++) ids.push_back(ids[i]);
         } else {
-            for (size_t i = entry->second.begin; i < entry->second.end; i++) ids.push_back(ids[i]);
+            const size_t begin = ids.size();
+            parts.bpe.encode(word, ids);
+            place = {word, begin, ids.size()};
         }
     }
 }
@@ -116,27 +156,18 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text,
                                        std::span<const ControlSpan> spans) const {
-    std::vector<int32_t> ids;
-    size_t at = 0;
+    std::vector<AddedTokenMatch> known;
     for (ControlSpan span : spans) {
-        auto id = added_token_id(text.substr(span.begin, span.end - span.begin));
-        if (!id) continue;  // this tokenizer has no such token: it is text like any other
-        impl_->encode_plain(text.substr(at, span.begin - at), ids);
-        ids.push_back(*id);
-        at = span.end;
+        auto found = impl_->by_content.find(text.substr(span.begin, span.end - span.begin));
+        // If this tokenizer has no such token, it is text like any other.
+        if (found != impl_->by_content.end())
+            add_match(text, span.begin, span.end, *found->second, known);
     }
-    impl_->encode_plain(text.substr(at), ids);
-    return ids;
+    return impl_->encode(text, known, impl_->words);
 }
 
 std::vector<int32_t> Tokenizer::encode_with_added_tokens(std::string_view text) const {
-    std::vector<ControlSpan> spans;
-    for (size_t at = 0; at < text.size();) {
-        const AddedToken* token = impl_->added_at(text, at);
-        if (token) spans.push_back({at, at + token->content.size()});
-        at += token ? token->content.size() : 1;
-    }
-    return encode(text, spans);
+    return impl_->encode(text, impl_->as_it_stands.find(text), impl_->normalized);
 }
 
 std::string_view Tokenizer::token_bytes(int32_t id) const {

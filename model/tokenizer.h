@@ -18,7 +18,8 @@ struct ControlSpan {
 };
 
 /// Qwen2's byte-level BPE, exact to Hugging Face's: NFC, the published pre-tokenizer regex, merges
-/// by rank, added tokens. Immutable after load; safe to use from any thread.
+/// by rank, added tokens. Encoding and decoding are linear in the text, whatever it is. Immutable
+/// after load; safe to use from any thread.
 class Tokenizer {
   public:
     /// Reads tokenizer.json, else vocab.json + merges.txt with tokenizer_config.json's added
@@ -31,7 +32,8 @@ class Tokenizer {
     Tokenizer& operator=(Tokenizer&&) noexcept;
     ~Tokenizer();
 
-    /// Text to ids; text that spells a control token stays text. `text` is valid UTF-8.
+    /// Text to ids; text that spells a control token stays text, while a word that was added to the
+    /// vocabulary ("normalized" and not "special") is that word. `text` is valid UTF-8.
     std::vector<int32_t> encode(std::string_view text) const;
     /// The same, with the control tokens at `spans` (ascending, disjoint, each spelling an added
     /// token) as their ids. Text between two spans is one run, exactly as Hugging Face sees it.

@@ -89,18 +89,21 @@ Merges read_merges(const JsonFile& json, dom::array array) {
     return merges;
 }
 
-AddedToken read_added_token(const JsonFile& json, dom::object object, int64_t id) {
+/// One entry of tokenizer.json, or of tokenizer_config.json (`config`).
+AddedToken read_added_token(const JsonFile& json, dom::object object, int64_t id, bool config) {
     AddedToken token;
     token.content = text_at(object, "content");
     if (id < 0 || id > kMaxTokenId || token.content.empty())
         json.fail("added_tokens: expected an id and a content");
-    (void)!object.at_key("special").get(token.special);
     token.id = int32_t(id);
-    for (auto field : {"lstrip", "rstrip", "single_word"}) {
-        bool on = false;
-        if (!object.at_key(field).get(on) && on)
-            json.fail(fmt::format("added token {}: \"{}\" is not supported", token.content, field));
-    }
+    auto flag = [&](std::string_view field, bool& value) {
+        (void)!object.at_key(field).get(value);
+    };
+    flag("special", token.special);
+    // transformers takes what its configuration says nothing of as normalised unless it is special.
+    token.normalized = config && !token.special;
+    flag("normalized", token.normalized), flag("single_word", token.single_word);
+    flag("lstrip", token.lstrip), flag("rstrip", token.rstrip);
     return token;
 }
 
@@ -118,7 +121,7 @@ TokenizerParts read_tokenizer_json(const JsonFile& json) {
         int64_t id = -1;
         if (element.get(token) || token.at_key("id").get(id))
             json.fail("added_tokens: expected objects with an id");
-        parts.added_tokens.push_back(read_added_token(json, token, id));
+        parts.added_tokens.push_back(read_added_token(json, token, id, false));
     }
     return parts;
 }
@@ -147,7 +150,7 @@ std::vector<AddedToken> read_added_tokens_decoder(const JsonFile& json) {
     for (auto [key, element] : decoder) {
         dom::object token;
         if (element.get(token)) json.fail("added_tokens_decoder: expected objects");
-        tokens.push_back(read_added_token(json, token, std::atoll(std::string(key).c_str())));
+        tokens.push_back(read_added_token(json, token, std::atoll(std::string(key).c_str()), true));
     }
     return tokens;
 }

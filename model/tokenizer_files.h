@@ -1,21 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/added_tokens.h"
 #include "model/bpe.h"
 
 namespace qwend {
-
-/// A token outside the BPE vocabulary, matched in text as it stands.
-struct AddedToken {
-    int32_t id = 0;
-    std::string content;
-    bool special = false;  // control, hidden from decoded text on request
-};
 
 /// What a tokenizer is made of, however its files spell it.
 struct TokenizerParts {

@@ -8,48 +8,67 @@ using namespace qwend;
 
 namespace {
 
+struct Cut {
+    std::string text;
+    int matched;
+};
+
 /// The same by looking at the whole text.
-std::string slow_cut(const std::string& text, const std::vector<std::string>& stops, bool include) {
-    // The first position at which a prefix of the text contains a stop; the leftmost in it wins.
+Cut slow_cut(const std::string& text, const std::vector<std::string>& stops, bool include) {
+    // The shortest prefix of the text that ends with a stop; the longest of those in it wins.
     for (size_t end = 1; end <= text.size(); end++) {
-        size_t begin = std::string::npos, length = 0;
-        for (auto& stop : stops)
-            if (size_t at = text.substr(0, end).find(stop); at < begin)
-                begin = at, length = stop.size();
-        if (begin != std::string::npos) return text.substr(0, begin + (include ? length : 0));
+        const std::string_view seen = std::string_view(text).substr(0, end);
+        int found = -1;
+        for (size_t i = 0; i < stops.size(); i++)
+            if (seen.ends_with(stops[i]) &&
+                (found < 0 || stops[i].size() > stops[size_t(found)].size()))
+                found = int(i);
+        if (found >= 0)
+            return {text.substr(0, end - (include ? 0 : stops[size_t(found)].size())), found};
     }
-    return text;
+    return {text, -1};
+}
+
+/// Whether `stop` may still come after `text`: a proper prefix of it ends the text.
+size_t slow_pending(const std::string& text, const std::vector<std::string>& stops) {
+    size_t pending = 0;
+    for (const std::string& stop : stops)
+        for (size_t n = 1; n < stop.size() && n <= text.size(); n++)
+            if (text.ends_with(stop.substr(0, n))) pending = std::max(pending, n);
+    return pending;
 }
 
 }  // namespace
 
-TEST_CASE("stop: text fed letter by letter is cut where the whole would be") {
+TEST_CASE("stop: text fed in any pieces is cut where the whole would be") {
     std::mt19937 random(std::random_device{}());
-    auto word = [&](int most) {
+    auto word = [&](unsigned most, unsigned letters) {
         std::string out;
-        for (int n = 1 + int(random() % unsigned(most)); n > 0; n--)
-            out += char('a' + random() % 3);
+        for (unsigned n = 1 + random() % most; n > 0; n--) out += char('a' + random() % letters);
         return out;
     };
-    for (int round = 0; round < 3000; round++) {
+    for (int round = 0; round < 5000; round++) {
+        const unsigned letters = 2 + random() % 2;
         std::vector<std::string> stops;
-        for (int n = int(random() % 3); n >= 0; n--) stops.push_back(word(5));
-        const std::string text = word(40);
+        for (int n = int(random() % 3); n >= 0; n--) stops.push_back(word(7, letters));
+        const std::string text = word(60, letters);
         const bool include = random() % 2;
         StopMatcher matcher(stops, include);
         std::string out;
-        bool matched = false;
-        for (char c : text) {
-            auto result = matcher.push(std::string(1, c));
+        int matched = -1;
+        for (size_t at = 0; at < text.size() && matched < 0;) {
+            const size_t n = std::min<size_t>(random() % 5, text.size() - at);
+            auto result = matcher.push(text.substr(at, n));
+            at += n;
             out += result.text;
-            if (result.matched >= 0) {
-                matched = true;
-                break;
-            }
+            matched = result.matched;
+            if (matched < 0) CHECK(out.size() == at - slow_pending(text.substr(0, at), stops));
         }
-        if (!matched) out += matcher.finish();
+        if (matched < 0) out += matcher.finish();
         CAPTURE(text);
-        CHECK(out == slow_cut(text, stops, include));
+        const Cut cut = slow_cut(text, stops, include);
+        CHECK(out == cut.text);
+        CHECK(matched == cut.matched);
     }
 }
 

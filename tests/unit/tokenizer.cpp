@@ -107,6 +107,41 @@ TEST_CASE("tokenizer: long words stay near-linear and equal the short path") {
     }
 }
 
+TEST_CASE("tokenizer: added tokens are matched before or after normalisation, as they say") {
+    // What Hugging Face's tokenizers gives for these texts with these tokens.
+    std::string json = read_file("tests/demo-model/tokenizer.json");
+    const size_t list = json.find("\"added_tokens\"");
+    const size_t open = json.find('[', list);
+    REQUIRE(open != std::string::npos);
+    json.insert(
+        open + 1,
+        R"({"id":900,"content":"caf\u0065\u0301","normalized":true,"special":false},)"
+        R"({"id":901,"content":"A\u030a","normalized":false,"special":false},)"
+        R"({"id":902,"content":"<pad>","normalized":true,"special":true,"lstrip":true,"rstrip":true},)"
+        R"({"id":903,"content":"qwend","normalized":true,"special":false,"single_word":true},)");
+    const Tokenizer tokenizer = Tokenizer::parse(json);
+    auto count = [](const std::vector<int32_t>& ids, int32_t id) {
+        return std::count(ids.begin(), ids.end(), id);
+    };
+    // Composed or not, a word that was added is found, in a message as well.
+    for (auto text : {"un caf\u00e9!", "un cafe\u0301!"}) {
+        CHECK(count(tokenizer.encode_with_added_tokens(text), 900) == 1);
+        CHECK(count(tokenizer.encode(text), 900) == 1);
+    }
+    // One that is matched as it stands is not found composed, nor in a message.
+    CHECK(count(tokenizer.encode_with_added_tokens("A\u030a"), 901) == 1);
+    CHECK(count(tokenizer.encode_with_added_tokens("\u00c5"), 901) == 0);
+    CHECK(count(tokenizer.encode("A\u030a"), 901) == 0);
+    // A control token stays text in a message, and takes the white space around it along.
+    CHECK(tokenizer.encode_with_added_tokens("a \n<pad>  b") ==
+          std::vector<int32_t>{tokenizer.encode("a")[0], 902, tokenizer.encode("b")[0]});
+    CHECK(count(tokenizer.encode("a<pad>b"), 902) == 0);
+    const std::vector<ControlSpan> spans{{2, 7}};
+    CHECK(tokenizer.encode("a <pad> b", spans) ==
+          std::vector<int32_t>{tokenizer.encode("a")[0], 902, tokenizer.encode("b")[0]});
+    CHECK(count(tokenizer.encode("qwend qwends"), 903) == 1);
+}
+
 TEST_CASE("tokenizer: bytes that are not UTF-8 do no harm") {
     std::mt19937 random(std::random_device{}());
     for (int round = 0; round < 200; round++) {
