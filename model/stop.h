@@ -23,7 +23,7 @@ class StopMatcher {
     /// After a match, do not push again. Unless `armed`, nothing that ends in this text fires; what
     /// begins in it and ends in a later one may.
     Result push(std::string_view text, bool armed = true);
-    std::string finish();                // the end came without a match: the text held back
+    std::string finish();  // the end came without a match: the text held back
 
   private:
     struct Stop {

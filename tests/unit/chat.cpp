@@ -6,7 +6,6 @@
 
 #include "model/error.h"
 #include "model/json.h"
-#include "model/python_json.h"
 #include "temp_dir.h"
 
 using namespace qwend;
@@ -122,16 +121,4 @@ TEST_CASE("chat: a folder's template is found in either place, another one is re
     dir.write("chat_template.jinja", golden.text("qwen2_5"));
     CHECK(load_chat_template(dir.path()).kind == ChatTemplate::qwen2_5);
     CHECK(load_chat_template("tests/demo-model").kind == ChatTemplate::qwen2_5);
-}
-
-TEST_CASE("python_json: numbers and strings as json.dumps writes them") {
-    auto dump = [](std::string_view json) {
-        std::string out;
-        return append_python_json(out, json) ? out : "invalid";
-    };
-    CHECK(dump(R"({"a":[1,2.0,-3e-7,1e16,1e5],"b":{},"c":[]})") ==
-          R"({"a": [1, 2.0, -3e-07, 1e+16, 100000.0], "b": {}, "c": []})");
-    CHECK(dump(R"("é\u0001\n\"\\\/")") == R"("é\u0001\n\"\\/")");
-    CHECK(dump("18446744073709551615") == "18446744073709551615");
-    CHECK(dump("{") == "invalid");
 }
