@@ -1,10 +1,16 @@
 #include "daemon/scheduler.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace qwend {
 namespace {
+
+/// What a step does of n_work(), some milliseconds at most, but for the sequence that exceeds it.
+constexpr uint64_t kMostWork = 1 << 20;
+/// In units of n_work(): both miss the processor's caches.
+constexpr uint64_t kLookupWork = 512, kAdoptionWork = 8;
 
 void insert_in_order(std::vector<Sequence*>& list, Sequence& sequence) {
     auto before = [](const Sequence* a, const Sequence* b) { return precedes(*a, *b); };
@@ -42,7 +48,7 @@ bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<Choic
 
     auto sequence =
         std::make_unique<Sequence>(std::move(request), n_arrivals_++, now, std::move(group));
-    waiting_.insert(sequence.get());
+    enter_line(*sequence);
     sequences_.emplace(sequence->id, std::move(sequence));
     return true;
 }
@@ -66,10 +72,11 @@ void Scheduler::hold(SequenceId id) {
     Sequence& sequence = *found->second;
     sequence.held = true;
     if (is_running(sequence)) {
+        release_followers(sequence, std::numeric_limits<int>::max());
         remove_from(running_, sequence);
         held_.insert(&sequence);
     } else {
-        waiting_.erase(&sequence);
+        leave_line(sequence);
     }
 }
 
@@ -82,7 +89,7 @@ void Scheduler::resume(SequenceId id) {
         held_.erase(&sequence);
         insert_in_order(running_, sequence);
     } else {
-        waiting_.insert(&sequence);
+        enter_line(sequence);
     }
 }
 
@@ -108,15 +115,15 @@ void Scheduler::plan_decodes() {
 }
 
 void Scheduler::admit_waiting() {
-    for (auto it = waiting_.begin(); it != waiting_.end();) {
-        if (free_lanes_.empty() && held_.empty()) return;
-        Sequence& candidate = **it++;  // which may leave the list
-        if (prefill_ahead_fills_step(candidate)) return;
+    const uint64_t before = n_work();
+    while (!line_.empty() && !(free_lanes_.empty() && held_.empty())) {
+        if (n_work() - before > kMostWork) return;
+        Sequence& candidate = **line_.begin();
         if (candidate.n_pending > 0) return;  // preempted in flight, and maybe finished by it
-        PrefixMatch match = blocks_.find_prefix(candidate.tokens, candidate.cache_salt);
-        if (prefix_is_coming(candidate, match)) continue;
-        if (!make_room(candidate, match)) return;
-        start(candidate, match);
+        match_prefix(candidate);
+        if (follow_one(candidate)) continue;
+        if (prefill_ahead_fills_step(candidate) || !make_room(candidate)) return;
+        start(candidate);
     }
 }
 
@@ -144,50 +151,144 @@ bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
     return n_ahead >= max_step_tokens_;
 }
 
-/// True if a running sequence is about to compute the next block the candidate could share, or
-/// computes it in flight. Waiting for it costs no more than computing it again; choices of one
-/// request prefill once that way. Only sequences served before the candidate count, so it never
-/// waits for one it may overtake.
-bool Scheduler::prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const {
-    if (!prefix_cache_) return false;
-    const int end = (static_cast<int>(match.blocks.size()) + 1) * blocks_.block_size();
-    for (const Sequence* other : running_) {
-        const bool comes = other->state == SequenceState::prefill || end <= other->n_computed;
-        if (!comes || end <= other->n_landed || !precedes(*other, candidate)) continue;
-        if (other->cache_salt != candidate.cache_salt) continue;
-        const auto last = std::prev(candidate.tokens.end());  // has to be computed anyway
-        const auto [split, _] = std::mismatch(candidate.tokens.begin(), last, other->tokens.begin(),
-                                              other->tokens.end());
-        if (split - candidate.tokens.begin() >= end) return true;
-    }
-    return false;
+uint64_t Scheduler::n_work() const {
+    return counters_.tokens_compared + kLookupWork * blocks_.n_lookups() +
+           kAdoptionWork * counters_.blocks_adopted;
 }
 
-bool Scheduler::has_room(const Sequence& candidate, const PrefixMatch& match) const {
+/// Where two sequences begin to differ between `begin` and `end`, or `end`.
+int Scheduler::compare(const Sequence& a, const Sequence& b, int begin, int end) {
+    constexpr int kPiece = 256;  // compared at once, which is much faster
+    const int32_t *of_a = a.tokens.data(), *of_b = b.tokens.data();
+    int n_same = begin;
+    while (n_same + kPiece <= end &&
+           std::equal(of_a + n_same, of_a + n_same + kPiece, of_b + n_same))
+        n_same += kPiece;
+    while (n_same < end && of_a[n_same] == of_b[n_same]) ++n_same;
+    counters_.tokens_compared += static_cast<uint64_t>(n_same - begin) + 1;
+    return n_same;
+}
+
+/// Brings the match up to date.
+void Scheduler::match_prefix(Sequence& candidate) {
+    blocks_.shrink(candidate.match);
+    if (candidate.match.seen_id == 0) match_running(candidate);
+    blocks_.update(candidate.match, candidate.tokens, candidate.cache_salt);
+}
+
+/// Takes for the match what running sequences have of the candidate's prefix: comparing with one
+/// costs a fraction of looking up block after block.
+void Scheduler::match_running(Sequence& candidate) {
+    const int block_size = blocks_.block_size();
+    const int n_usable = (static_cast<int>(candidate.tokens.size()) - 1) / block_size;
+    PrefixMatch& match = candidate.match;
+    for (const Sequence* other : running_) {
+        const auto n_matched = static_cast<int>(match.blocks.size());
+        const int n_end = std::min(other->table.n_published, n_usable);
+        if (n_end <= n_matched || other->cache_salt != candidate.cache_salt) continue;
+        // A content is in the cache once, so equal blocks are an equal prefix and others are not.
+        if (n_matched > 0 && other->table.blocks[n_matched - 1] != match.blocks[n_matched - 1])
+            continue;
+        const int n_same =
+            compare(candidate, *other, n_matched * block_size, n_end * block_size) / block_size;
+        blocks_.extend(match, other->table, n_same);
+    }
+}
+
+/// Puts the candidate behind a running sequence that is about to compute the next block it could
+/// share, or computes it in flight: the one that is furthest; false if there is none. Waiting for
+/// it costs no more than computing it again; choices of one request prefill once that way. Only
+/// sequences served before the candidate count, so it never waits for one it may overtake.
+bool Scheduler::follow_one(Sequence& candidate) {
+    if (!prefix_cache_) return false;
+    const int n_known = static_cast<int>(candidate.match.blocks.size()) * blocks_.block_size();
+    for (Sequence* other : running_) {
+        if (!precedes(*other, candidate)) break;
+        if (other->cache_salt != candidate.cache_salt) continue;
+        if (candidate.leader && other->n_computed <= candidate.leader->n_computed) continue;
+        const int n_coming = coming_prefix(candidate, *other);
+        if (n_coming <= n_known || n_coming <= other->n_landed) continue;
+        candidate.leader = other;
+        candidate.n_shared = n_coming;
+    }
+    if (!candidate.leader) return false;
+    line_.erase(&candidate);
+    candidate.leader->followers.emplace(candidate.n_shared, &candidate);
+    return true;
+}
+
+/// How many tokens, in whole blocks, the candidate has in common with what is computed of `other`
+/// once its prefill, or what is in flight, is over; 0 if `other` has no block to come after those
+/// the candidate was found to have cached.
+int Scheduler::coming_prefix(const Sequence& candidate, const Sequence& other) {
+    const int block_size = blocks_.block_size();
+    const auto n_matched = static_cast<int>(candidate.match.blocks.size());
+    const int n_other = other.state == SequenceState::prefill
+                            ? static_cast<int>(other.tokens.size())
+                            : other.n_computed;
+    const int n_end = std::min(n_other, static_cast<int>(candidate.tokens.size()) - 1);
+    const int next_end = (n_matched + 1) * block_size;
+    if (next_end > n_end || next_end <= other.n_landed) return 0;
+    const int n_both = std::min(n_matched, other.table.n_published);
+    if (n_both > 0 && candidate.match.blocks[n_both - 1] != other.table.blocks[n_both - 1])
+        return 0;
+    return compare(candidate, other, n_both * block_size, n_end) / block_size * block_size;
+}
+
+/// Puts those that follow for at most `n_most` tokens back in line: these are computed, or the
+/// leader stops.
+void Scheduler::release_followers(Sequence& leader, int n_most) {
+    while (!leader.followers.empty() && leader.followers.begin()->first <= n_most) {
+        Sequence& follower = *leader.followers.begin()->second;
+        unfollow(follower);
+        follower.match.seen_id = 0;
+        line_.insert(&follower);
+    }
+}
+
+void Scheduler::unfollow(Sequence& sequence) {
+    if (!sequence.leader) return;
+    sequence.leader->followers.erase({sequence.n_shared, &sequence});
+    sequence.leader = nullptr;
+}
+
+void Scheduler::enter_line(Sequence& sequence) {
+    waiting_.insert(&sequence);
+    line_.insert(&sequence);
+}
+
+void Scheduler::leave_line(Sequence& sequence) {
+    unfollow(sequence);
+    waiting_.erase(&sequence);
+    line_.erase(&sequence);
+}
+
+bool Scheduler::has_room(const Sequence& candidate) const {
     const auto n_new = blocks_.blocks_for(static_cast<int64_t>(candidate.tokens.size())) -
-                       static_cast<int64_t>(match.blocks.size());
+                       static_cast<int64_t>(candidate.match.blocks.size());
     // Without the spare blocks a start would soon force a preemption, most likely its own.
     const auto n_spare = static_cast<int64_t>(running_.size());
-    return n_new + match.n_idle + n_spare <= blocks_.n_free();
+    return n_new + blocks_.n_idle(candidate.match) + n_spare <= blocks_.n_free();
 }
 
 /// A lane and blocks, if need be those of held sequences.
-bool Scheduler::make_room(const Sequence& candidate, PrefixMatch& match) {
-    while (free_lanes_.empty() || !has_room(candidate, match)) {
+bool Scheduler::make_room(const Sequence& candidate) {
+    while (free_lanes_.empty() || !has_room(candidate)) {
         if (held_.empty()) return false;
         preempt(**held_.rbegin());
-        blocks_.recount_idle(match);
     }
     return true;
 }
 
-void Scheduler::start(Sequence& sequence, const PrefixMatch& match) {
-    waiting_.erase(&sequence);
+void Scheduler::start(Sequence& sequence) {
+    leave_line(sequence);
     insert_in_order(running_, sequence);
-    blocks_.adopt(sequence.table, match);
+    blocks_.adopt(sequence.table, sequence.match);
     blocks_.grow(sequence.table, blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size())));
-    sequence.n_computed = static_cast<int>(match.blocks.size()) * blocks_.block_size();
+    sequence.n_computed = static_cast<int>(sequence.match.blocks.size()) * blocks_.block_size();
     sequence.n_landed = sequence.n_computed;
+    counters_.blocks_adopted += sequence.match.blocks.size();
+    sequence.match = {};
     sequence.lane = free_lanes_.back();
     free_lanes_.pop_back();
     sequence.run = ++n_runs_;
@@ -212,15 +313,17 @@ bool Scheduler::secure_block(Sequence& sequence) {
 }
 
 void Scheduler::preempt(Sequence& sequence) {
+    blocks_.extend(sequence.match, sequence.table, sequence.table.n_published);
     stop_running(sequence);
     sequence.state = SequenceState::preempted;
     sequence.n_computed = sequence.n_landed = 0;
-    if (!sequence.held) waiting_.insert(&sequence);
+    if (!sequence.held) enter_line(sequence);
     ++sequence.n_preemptions;
     ++counters_.preemptions;
 }
 
 void Scheduler::stop_running(Sequence& sequence) {
+    release_followers(sequence, std::numeric_limits<int>::max());
     if (sequence.held)
         held_.erase(&sequence);
     else
@@ -233,7 +336,7 @@ void Scheduler::leave(Sequence& sequence) {
     if (is_running(sequence))
         stop_running(sequence);
     else
-        waiting_.erase(&sequence);  // where it is, unless it is held
+        leave_line(sequence);
 }
 
 void Scheduler::build_batch() {
@@ -299,6 +402,7 @@ void Scheduler::land(Sequence& sequence, int n_context) {
     sequence.n_landed = n_context;
     blocks_.publish(sequence.table, std::span(sequence.tokens).first(n_context),
                     sequence.cache_salt);
+    release_followers(sequence, n_context);
 }
 
 TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {

@@ -22,8 +22,10 @@ struct StepOutput {
 /// Totals since the start.
 struct SchedulerCounters {
     uint64_t preemptions = 0;
-    uint64_t prefix_queried = 0;  // prompt tokens looked up in the prefix cache, once a sequence
-    uint64_t prefix_hit = 0;      // of them found
+    uint64_t prefix_queried = 0;   // prompt tokens looked up in the prefix cache, once a sequence
+    uint64_t prefix_hit = 0;       // of them found
+    uint64_t tokens_compared = 0;  // of those that wait with those that run
+    uint64_t blocks_adopted = 0;   // from the prefix cache
 };
 
 /// Which sequences run in the next step, and how far: continuous batching with chunked prefill.
@@ -34,13 +36,19 @@ struct SchedulerCounters {
 ///  2. chunks of prefill, in order of service. A waiting sequence starts when a lane is free and
 ///     the pool has room for all its tokens and one block more for each running sequence; while
 ///     the first in line finds no room, nobody overtakes it. One whose prefix a running sequence
-///     is about to compute lets others pass until it can share those blocks.
+///     is about to compute follows that one: it lets others pass until it can share those blocks.
 /// A decoding sequence that finds no block takes those of the last in order of service, which
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
 ///
 /// A held sequence is left out of all this. It keeps its blocks and its lane until another needs
 /// them, and is then the first to be preempted, so it stands in nobody's way.
+///
+/// A step costs what changed and what runs, however many wait and whatever they share: one that
+/// follows is not looked at until its leader has computed what they share, or stops; what the
+/// prefix cache has of one that waits is remembered, and brought up to date at the cost of what
+/// changed; and a step does a bounded amount of this work, so that the rest of the line waits for
+/// the next.
 ///
 /// Several steps may be scheduled before the first is postprocessed, as many as the backend takes
 /// in flight. A sequence goes on as if its sampled tokens were known: a placeholder stands for
@@ -80,11 +88,14 @@ class Scheduler {
     bool idle() const { return running_.empty() && waiting_.empty() && in_flight_.empty(); }
     int n_sequences() const { return static_cast<int>(sequences_.size()); }  // not finished
     const std::vector<Sequence*>& running() const { return running_; }       // in order of service
-    const SequenceSet& waiting() const { return waiting_; }
+    const SequenceSet& waiting() const { return waiting_; }  // those that follow are among them
     /// Those held that have blocks and a lane; those without are in none of the three.
     const SequenceSet& held() const { return held_; }
     const KvBlocks& blocks() const { return blocks_; }
     const SchedulerCounters& counters() const { return counters_; }
+    /// What finding cached and coming prefixes has cost, in units of one token compared, about half
+    /// a nanosecond.
+    uint64_t n_work() const;
 
   private:
     struct Planned {
@@ -108,10 +119,18 @@ class Scheduler {
     void add_tokens(const Sequence& sequence, int begin, int end);
 
     bool prefill_ahead_fills_step(const Sequence& candidate) const;
-    bool prefix_is_coming(const Sequence& candidate, const PrefixMatch& match) const;
-    bool has_room(const Sequence& candidate, const PrefixMatch& match) const;
-    bool make_room(const Sequence& candidate, PrefixMatch& match);
-    void start(Sequence& sequence, const PrefixMatch& match);
+    bool follow_one(Sequence& candidate);
+    void match_prefix(Sequence& candidate);
+    void match_running(Sequence& candidate);
+    int compare(const Sequence& a, const Sequence& b, int begin, int end);
+    int coming_prefix(const Sequence& candidate, const Sequence& other);
+    void release_followers(Sequence& leader, int n_most);
+    void unfollow(Sequence& sequence);
+    void enter_line(Sequence& sequence);
+    void leave_line(Sequence& sequence);
+    bool has_room(const Sequence& candidate) const;
+    bool make_room(const Sequence& candidate);
+    void start(Sequence& sequence);
     bool secure_block(Sequence& sequence);
     void preempt(Sequence& sequence);
     void stop_running(Sequence& sequence);
@@ -127,6 +146,7 @@ class Scheduler {
     std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;
     std::vector<Sequence*> running_;
     SequenceSet waiting_, held_;
+    SequenceSet line_;  // of those that wait, the ones that follow nobody
     std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
     int n_planned_tokens_ = 0;

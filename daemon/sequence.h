@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -101,6 +102,13 @@ struct Sequence {
     int n_preemptions = 0;
     BlockTable table;
     SequenceTimes times;
+
+    // While it waits.
+    PrefixMatch match;           // what the prefix cache had of it when it was last asked
+    Sequence* leader = nullptr;  // runs, and computes a prefix that this one waits for
+    int n_shared = 0;            // tokens of that prefix, whole blocks
+    // While it runs: those it leads, by n_shared.
+    std::set<std::pair<int, Sequence*>> followers;
 
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }

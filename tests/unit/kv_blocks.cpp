@@ -59,10 +59,10 @@ TEST_CASE("kv_blocks: a prefix is found in full blocks and leaves a token over")
         PrefixMatch match = blocks.find_prefix(ids(found.first), "");
         CHECK(match.blocks.size() == found.second);
         CHECK(std::equal(match.blocks.begin(), match.blocks.end(), table.blocks.begin()));
-        CHECK(match.n_idle == 0);
+        CHECK(blocks.n_idle(match) == 0);
     }
     blocks.release(table);
-    CHECK(blocks.find_prefix(ids(13), "").n_idle == 3);
+    CHECK(blocks.n_idle(blocks.find_prefix(ids(13), "")) == 3);
     CHECK(blocks.find_prefix({}, "").blocks.empty());
 }
 

@@ -108,6 +108,7 @@ struct SchedulerHarness {
             check_tokens(*sequence);
             if (sequence->lane >= 0) check_published(*sequence);
         }
+        for (const Sequence* sequence : scheduler.waiting()) check_match(*sequence);
     }
 
     /// All but the held ones that have no blocks.
@@ -145,6 +146,26 @@ struct SchedulerHarness {
         require(static_cast<int>(match.blocks.size()) * block_size <=
                     static_cast<int>(sequence.tokens.size()) - sequence.n_pending,
                 "no placeholder is ever found");
+    }
+
+    /// What is remembered of the prefix cache is what the cache says, and no end outlives what it
+    /// follows.
+    void check_match(const Sequence& sequence) const {
+        const KvBlocks& blocks = scheduler.blocks();
+        const auto fresh = blocks.find_prefix(sequence.tokens, sequence.cache_salt);
+        PrefixMatch match = sequence.match;
+        blocks.update(match, sequence.tokens, sequence.cache_salt);
+        require(match.blocks == fresh.blocks && match.ids == fresh.ids, "a match is up to date");
+        const auto n_idle = std::count_if(match.blocks.begin(), match.blocks.end(),
+                                          [&](int32_t b) { return blocks.ref_count(b) == 0; });
+        require(blocks.n_idle(match) == n_idle, "the end of a prefix is let go first");
+        const Sequence* leader = sequence.leader;
+        if (!leader) return;
+        require(leader->lane >= 0 && !leader->held && precedes(*leader, sequence), "leaders run");
+        require(leader->n_landed < sequence.n_shared, "a leader has something to come");
+        require(std::equal(sequence.tokens.begin(), sequence.tokens.begin() + sequence.n_shared,
+                           leader->tokens.begin()),
+                "followers share what they wait for");
     }
 
     /// Reference counts are exactly the tables; what no table holds is free.
