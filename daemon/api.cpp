@@ -333,8 +333,12 @@ Api::~Api() = default;
 HttpHandler Api::handler() {
     HttpHandler handler;
     handler.on_headers = [impl = impl_.get()](const HttpRequest& request) {
-        return impl->on_headers(request);
+        const std::string& path = request.path;
+        return HttpVerdict{.answer = impl->on_headers(request),
+                           .max_body = request.method == "POST" ? impl->options.max_body : 0,
+                           .light = path == "/livez" || path == "/health" || path == "/metrics"};
     };
+    handler.report = [](std::string_view what) { log_error("{}", what); };
     handler.on_request = [impl = impl_.get()](ExchangePtr exchange) { impl->on_request(exchange); };
     handler.render_error = [](int status, std::string_view message) {
         HttpResponse response =

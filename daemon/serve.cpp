@@ -47,6 +47,7 @@ double process_age() {
 HttpLimits http_limits(const Options& options) {
     HttpLimits limits;
     limits.max_body = options.max_body;
+    limits.max_body_memory = std::max<size_t>(limits.max_body_memory, 4 * limits.max_body);
     limits.max_connections = options.max_connections;
     limits.header_timeout = options.header_timeout;
     limits.body_timeout = options.body_timeout;
@@ -124,6 +125,7 @@ void Daemon::log_addresses() const {
 
 int Daemon::run(const BackendMaker& make_backend) {
     metrics_.loop_cpu.attach();
+    loop_.on_exception([](std::string_view what) { log_error("{}", what); });
     notify_status("Loading");
     engine_.start([&make_backend] { return make_backend(notify_loading); });
     loop_.on_signal(SIGTERM, [this] { on_terminate(); });
@@ -207,8 +209,10 @@ void Daemon::on_terminate() {
 
 void Daemon::on_drain_tick() {
     if (api_.n_in_flight() > 0 || fault_tick_) return;
-    // Answers are given; what is left is what clients have not taken in yet.
+    // Answers are given; what is left is what clients have not taken in yet. The slowest of them
+    // have their write timeout, and the drain has its own.
     server_.close_idle();
+    if (server_.n_sending() > 0 && !drain_timed_out_) return;
     if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kDrainLinger) return;
     log_notice("drained");
     // Requests that took so long may have waited for a step that does not end.

@@ -4,41 +4,35 @@
 
 #include <algorithm>
 #include <array>
-#include <ctime>
-#include <random>
+#include <utility>
+
+#include "net/response_head.h"
+#include "net/timer.h"
 
 namespace qwend {
 
 namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
-constexpr size_t kMaxPending = 256 << 10;  // bytes of pipelined requests read ahead
-constexpr double kLingerSeconds = 2;       // for the client to take the last answer in
-
-/// "Sun, 06 Nov 1994 08:49:37 GMT", made once a second.
-const std::string& http_date() {
-    static std::string text;
-    static std::time_t made = 0;
-    if (const std::time_t now = std::time(nullptr); now != made) {
-        made = now;
-        std::tm utc;
-        gmtime_r(&now, &utc);
-        char buffer[64];
-        text.assign(buffer,
-                    std::strftime(buffer, sizeof buffer, "%a, %d %b %Y %H:%M:%S GMT", &utc));
-    }
-    return text;
-}
-
-bool is_sane_request_id(std::string_view id) {
-    return !id.empty() && id.size() <= 128 &&
-           std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7F; });
-}
+constexpr size_t kMaxPending = 64 << 10;     // bytes of pipelined requests read ahead
+constexpr size_t kKeptBytes = 4 << 10;       // of their buffer, between requests
+constexpr int kRequestsPerTurn = 32;         // of one client, before others have theirs
+constexpr size_t kDiscardedBody = 64 << 10;  // bytes, where none is wanted
+constexpr double kReservedSeconds = 1;       // for the request on a reserved connection
+constexpr double kLateSeconds = 0.001;       // for what has come while the loop was busy
+// For the client to take the last answer in: while it still sends, and in all.
+constexpr double kLingerSeconds = 2, kMaxLingerSeconds = 10;
+constexpr double kFreshSeconds = 1;  // for a new client to send, before its place is needed
 
 }  // namespace
 
-Connection::Connection(ConnectionContext& context, bool is_pipe)
-    : context_(context), parser_(context.limits) {
+Connection::Connection(ConnectionContext& context, bool is_pipe, bool reserved)
+    : context_(context),
+      parser_(context.limits),
+      body_pace_(context.limits.body_timeout, context.limits.min_body_rate),
+      write_pace_(context.limits.write_timeout, context.limits.min_write_rate),
+      reserved_(reserved),
+      idle_since_(loop_seconds()) {
     if (is_pipe) {
         uv_pipe_init(context.loop, &handle_.pipe, 0);
     } else {
@@ -49,6 +43,8 @@ Connection::Connection(ConnectionContext& context, bool is_pipe)
     uv_timer_init(context.loop, &write_timer_);
     handle_.handle.data = timer_.data = write_timer_.data = this;
     n_open_handles_ = 3;
+    context.n_open++;
+    context.n_reserved += reserved;
 }
 
 void Connection::start() {
@@ -56,6 +52,28 @@ void Connection::start() {
     // The first request must come soon; only between requests may a client take its time.
     set_timer(context_.limits.header_timeout);
     resume_reading();
+}
+
+/// Everything libuv calls goes through here: what is thrown costs this connection at most.
+template <class Body>
+void Connection::guard(const char* where, Body&& body) {
+    const auto self = shared_from_this();
+    const Report& report = context_.handler.report;
+    if (guarded(report, where, body)) return;
+    if (!guarded(report, "answering an exception", [this] { on_exception(); })) close();
+}
+
+void Connection::on_exception() {
+    if (state_ == State::closed) return;
+    keep_alive_ = false;
+    if (exchange_ && !exchange_->started_) {
+        const ExchangePtr exchange = exchange_;
+        return exchange->respond(context_.handler.render_error(500, "internal error"));
+    }
+    if (state_ == State::headers || state_ == State::body) return refuse(500, "internal error");
+    if (exchange_ || n_unsent() == 0) return client_gone();
+    close_after_flush_ = true;
+    mark_dirty();
 }
 
 void Connection::resume_reading() {
@@ -70,19 +88,33 @@ void Connection::resume_reading() {
         },
         [](uv_stream_t* stream, ssize_t n, const uv_buf_t* buf) {
             auto* self = static_cast<Connection*>(stream->data);
-            if (n > 0 && self->state_ != State::lingering)
-                self->pending_.append(buf->base, size_t(n));
-            self->on_read(n);
+            self->guard("a read", [=] {
+                if (n > 0 && self->state_ != State::lingering)
+                    self->pending_.append(buf->base, size_t(n));
+                self->on_read(n);
+            });
         });
 }
 
 void Connection::set_timer(double seconds) {
-    uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<Connection*>(timer->data)->on_timer(); },
-        uint64_t(seconds * 1000), 0);
+    late_ = false;
+    if (reserved_ && state_ < State::answering) seconds = std::min(seconds, kReservedSeconds);
+    start_timer(&timer_, seconds, false, [](uv_timer_t* timer) {
+        auto* self = static_cast<Connection*>(timer->data);
+        self->guard("a timer", [self] { self->on_timer(); });
+    });
 }
 
 void Connection::on_timer() {
+    const double now = loop_seconds();
+    if (state_ == State::body && !reserved_ && now < body_pace_.deadline())
+        return set_timer(body_pace_.deadline() - now);
+    // If the loop was kept from running, what the client sent in time is still to be read.
+    if (!late_) {
+        set_timer(kLateSeconds);
+        late_ = true;
+        return;
+    }
     if (state_ == State::headers) return refuse(408, "the headers took too long");
     if (state_ == State::body) return refuse(408, "the body took too long");
     close();
@@ -90,117 +122,162 @@ void Connection::on_timer() {
 
 void Connection::on_read(ssize_t n_bytes) {
     if (n_bytes == 0) return;
-    if (n_bytes < 0) {
-        end_of_input_ = true;
-        // A client that sends its last request and then its end still gets what is answered.
-        if (n_bytes != UV_EOF || exchange_ || n_unsent() == 0) return client_gone();
-        keep_alive_ = false;
-        close_after_flush_ = true;
-        return mark_dirty();
-    }
-    if (state_ == State::lingering) return;
-    if (state_ == State::body) set_timer(context_.limits.body_timeout);
-    if (state_ == State::answering) {
-        // Reading goes on, to notice when the client goes; but not without bound.
-        if (pending_.size() > kMaxPending && reading_) {
-            reading_ = false;
-            uv_read_stop(stream());
-        }
-        return;
-    }
+    if (n_bytes < 0) return on_end_of_input(n_bytes);
+    if (state_ == State::lingering)
+        return set_timer(std::min(kLingerSeconds, linger_until_ - loop_seconds()));
+    if (state_ == State::body) body_pace_.advance(loop_seconds(), body_pace_.count() + n_bytes);
     advance();
+    // Reading goes on, to notice when the client goes; but not without bound.
+    if (pending_.size() - n_parsed_ <= kMaxPending || !reading_) return;
+    if (state_ == State::closed || state_ == State::lingering) return;
+    reading_ = false;
+    uv_read_stop(stream());
+}
+
+/// A client that sends its last request and then its end still gets all that is answered by then,
+/// or that only waits for it to read; but one whose answer is being made looks like one that left.
+void Connection::on_end_of_input(ssize_t error) {
+    end_of_input_ = true;
+    reading_ = false;
+    if (error != UV_EOF || exchange_ || state_ == State::lingering) return client_gone();
+    advance();
+}
+
+void Connection::consume(size_t n_bytes) {
+    n_parsed_ += n_bytes;
+    if (n_parsed_ == pending_.size()) {
+        pending_.clear();
+        if (pending_.capacity() > kKeptBytes) pending_.shrink_to_fit();
+        n_parsed_ = 0;
+    } else if (n_parsed_ > pending_.size() / 2) {
+        pending_.erase(0, n_parsed_);
+        n_parsed_ = 0;
+    }
+}
+
+void Connection::resume() {
+    guard("a pipelined request", [this] {
+        resuming_ = false;
+        n_requests_now_ = 0;
+        advance();
+    });
 }
 
 /// Parses what was read until it runs out or a request has to be answered first.
 void Connection::advance() {
-    if (advancing_) return;  // an answer given at once; the loop below goes on
+    if (advancing_ || resuming_) return;  // an answer given at once; the loop below goes on
     advancing_ = true;
-    while (state_ == State::idle || state_ == State::headers || state_ == State::body) {
-        if (pending_.empty() || congested_) break;
-        const auto [consumed, event] = parser_.feed(pending_);
-        pending_.erase(0, consumed);
-        if (state_ == State::idle && parser_.began()) {
-            state_ = State::headers;
-            set_timer(context_.limits.header_timeout);
-        }
-        if (event == RequestParser::Event::error) refuse(parser_.status(), parser_.message());
-        if (event == RequestParser::Event::headers) on_headers();
-        if (event == RequestParser::Event::complete) on_complete();
+    for (bool more = true; more;) {
+        // What one request throws is not for whoever answered the one before it.
+        more = false;
+        guard("a request", [this, &more] { more = parse_some(); });
     }
     advancing_ = false;
-    if (state_ != State::answering) resume_reading();
+    if (state_ == State::closed || state_ == State::answering) return;
+    if (resuming_ || congested_) return;
+    if (!end_of_input_) return resume_reading();
+    // Nothing more can come.
+    keep_alive_ = false;
+    close_after_flush_ = true;
+    mark_dirty();
+}
+
+bool Connection::parse_some() {
+    if (state_ != State::idle && state_ != State::headers && state_ != State::body) return false;
+    if (pending_.empty() || congested_ || close_after_flush_) return false;
+    if (state_ == State::idle && n_requests_now_ >= kRequestsPerTurn) {
+        resuming_ = true;
+        context_.resume_later(shared_from_this());
+        return false;
+    }
+    const auto [consumed, event] = parser_.feed(std::string_view(pending_).substr(n_parsed_));
+    consume(consumed);
+    if (state_ == State::idle && parser_.began()) {
+        state_ = State::headers;
+        n_requests_now_++;
+        set_timer(context_.limits.header_timeout);
+    }
+    if (body_share_ &&
+        !body_share_->resize(parser_.request().body.size(), context_.limits.max_body_memory))
+        refuse(503, "too many bodies are being read; try again");
+    else if (event == RequestParser::Event::error)
+        refuse(parser_.status(), parser_.message());
+    else if (event == RequestParser::Event::headers)
+        on_headers();
+    else if (event == RequestParser::Event::complete)
+        on_complete();
+    return true;
 }
 
 void Connection::on_headers() {
     state_ = State::body;
     HttpRequest& request = parser_.request();
-    request.request_id = request_id();
-    keep_alive_ = parser_.keep_alive() && !context_.draining;
-    if (auto early = context_.handler.on_headers(request)) return answer_early(std::move(*early));
+    request.request_id = choose_request_id(request.header("x-request-id"));
+    keep_alive_ = parser_.keep_alive() && !context_.draining && !reserved_;
+    HttpVerdict verdict = context_.handler.on_headers(request);
+    if (reserved_ && !verdict.light)
+        return answer_early(context_.handler.render_error(503, "too many connections; try again"));
+    if (verdict.answer) return answer_early(std::move(*verdict.answer));
     if (!parser_.has_body()) return on_complete();
-    if (parser_.limit_body(context_.limits.max_body, true) == RequestParser::Event::error)
+    const bool wanted = verdict.max_body > 0;
+    const size_t most = wanted ? verdict.max_body : kDiscardedBody;
+    if (parser_.limit_body(std::min(most, context_.limits.max_body), wanted) ==
+        RequestParser::Event::error)
         return refuse(parser_.status(), parser_.message());
+    body_share_ = std::make_unique<BodyShare>(context_.body_bytes);
     if (parser_.expects_continue() && pending_.empty()) {
         out_.append("HTTP/1.1 100 Continue\r\n\r\n");
         mark_dirty();
     }
+    body_pace_.start(loop_seconds(), 0);
     set_timer(context_.limits.body_timeout);
 }
 
-std::string Connection::request_id() {
-    const std::string_view given = parser_.request().header("x-request-id");
-    if (is_sane_request_id(given)) return std::string(given);
-    static std::mt19937_64 random(std::random_device{}());
-    return fmt::format("{:016x}", random());
-}
-
-void Connection::on_complete() {
+void Connection::make_exchange() {
     state_ = State::answering;
     uv_timer_stop(&timer_);
     exchange_ = std::make_shared<Exchange>(weak_from_this(), std::move(parser_.request()));
+    exchange_->body_share_ = std::move(body_share_);
+}
+
+void Connection::on_complete() {
+    make_exchange();
     context_.handler.on_request(exchange_);
 }
 
 void Connection::answer_early(HttpResponse response) {
     // The rest of a refused body would have to be read to keep the connection: close it instead.
     if (parser_.has_body()) keep_alive_ = false;
-    state_ = State::answering;
-    uv_timer_stop(&timer_);
-    exchange_ = std::make_shared<Exchange>(weak_from_this(), std::move(parser_.request()));
+    make_exchange();
     const ExchangePtr exchange = exchange_;
     exchange->respond(std::move(response));
 }
 
 void Connection::refuse(int status, const std::string& message) {
     HttpRequest& request = parser_.request();
-    if (request.request_id.empty()) request.request_id = request_id();
+    if (request.request_id.empty()) request.request_id = choose_request_id({});
+    request.body = {};
+    body_share_.reset();
     keep_alive_ = false;
-    state_ = State::answering;
     pending_.clear();
-    exchange_ = std::make_shared<Exchange>(weak_from_this(), std::move(request));
+    n_parsed_ = 0;
+    make_exchange();
     const ExchangePtr exchange = exchange_;
     exchange->respond(context_.handler.render_error(status, message));
 }
 
 void Connection::send_head(Exchange& exchange, int status, const Headers& headers, bool chunked,
                            ptrdiff_t content_length) {
+    const HttpRequest& request = exchange.request();
+    Headers added;
+    if (context_.handler.add_headers) context_.handler.add_headers(request, added);
+    const char* kept = parser_.http_1_0() ? "keep-alive" : "";
     exchange.started_ = true;
     answered_status_ = status;
-    std::string& head = out_.tail();
-    auto out = std::back_inserter(head);
-    fmt::format_to(out, "HTTP/1.1 {} {}\r\nDate: {}\r\nX-Request-Id: {}\r\n", status,
-                   http_status_reason(status), http_date(), exchange.request().request_id);
-    Headers added;
-    if (context_.handler.add_headers) context_.handler.add_headers(exchange.request(), added);
-    for (auto* list : {&headers, static_cast<const Headers*>(&added)})
-        for (auto& [name, value] : *list) fmt::format_to(out, "{}: {}\r\n", name, value);
-    if (chunked) head += "Transfer-Encoding: chunked\r\n";
-    if (content_length >= 0) fmt::format_to(out, "Content-Length: {}\r\n", content_length);
-    if (!keep_alive_)
-        head += "Connection: close\r\n";
-    else if (parser_.http_1_0())
-        head += "Connection: keep-alive\r\n";
-    head += "\r\n";
+    write_response_head(
+        out_.tail(),
+        {status, request.request_id, chunked, content_length, keep_alive_ ? kept : "close"},
+        {&headers, &added});
     mark_dirty();
 }
 
@@ -221,12 +298,12 @@ void Connection::start_stream(Exchange& exchange, int status, const Headers& hea
 
 void Connection::write_chunk(std::string_view data) {
     if (data.empty()) return;
+    std::string& out = out_.tail();
     if (chunked_) {
-        std::string& out = out_.tail();
         fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
         out.append(data).append("\r\n");
     } else {
-        out_.append(data);
+        out.append(data);
     }
     mark_dirty();
     update_congestion();
@@ -240,36 +317,58 @@ void Connection::finish_stream(Exchange& exchange) {
 
 void Connection::complete(Exchange& exchange) {
     exchange.complete_ = true;
-    context_.handler.on_answered(exchange.request(), answered_status_);
+    tell_answered(exchange.request(), answered_status_);
     answered_status_ = 0;
     exchange_.reset();
+    has_answered_ = true;
+    idle_since_ = loop_seconds();
     if (!keep_alive_) {
         close_after_flush_ = true;
         return;
     }
     state_ = State::idle;
     parser_.reset();
-    set_timer(context_.limits.keepalive_timeout);
-    if (!pending_.empty()) advance();
+    if (!pending_.empty() || end_of_input_) advance();
+}
+
+void Connection::tell_answered(const HttpRequest& request, int status) {
+    guarded(context_.handler.report, "on_answered",
+            [&] { context_.handler.on_answered(request, status); });
 }
 
 void Connection::mark_dirty() {
     if (dirty_ || state_ == State::closed) return;
-    dirty_ = true;
     context_.dirty.push_back(shared_from_this());
+    dirty_ = true;
 }
 
 void Connection::flush() {
     dirty_ = false;
     if (state_ == State::closed) return;
-    const int rc = out_.flush(stream(), [](uv_stream_t* stream, int status) {
-        static_cast<Connection*>(stream->data)->on_written(status);
+    guard("a write", [this] {
+        const int rc = out_.flush(stream(), [](uv_stream_t* stream, int status) {
+            auto* self = static_cast<Connection*>(stream->data);
+            self->guard("a write", [=] { self->on_written(status); });
+        });
+        if (rc != 0) return client_gone();
+        on_sent();
     });
-    if (rc != 0) return client_gone();
+}
+
+void Connection::on_written(int status) {
+    if (state_ == State::closed) return;
+    if (status < 0) return client_gone();
+    on_sent();
+}
+
+/// Some bytes have gone: what waited for that goes on.
+void Connection::on_sent() {
     update_congestion();
     if (state_ == State::closed) return;
-    if (n_unsent() > 0) return watch_write_queue();
-    if (close_after_flush_) linger();
+    watch_reader();
+    if (n_unsent() > 0) return;
+    if (close_after_flush_) return linger();
+    if (state_ == State::idle && pending_.empty()) set_timer(context_.limits.keepalive_timeout);
 }
 
 /// Says when the client has caught up: to whoever waits to write more, and to its next request.
@@ -284,32 +383,27 @@ void Connection::update_congestion() {
     if (state_ != State::answering && state_ != State::closed) advance();
 }
 
-void Connection::on_written(int status) {
-    if (state_ == State::closed) return;
-    if (status < 0) return client_gone();
-    update_congestion();
-    if (state_ == State::closed || n_unsent() > 0) return;
-    watched_queue_ = 0;
-    uv_timer_stop(&write_timer_);
-    if (close_after_flush_) linger();
+/// A reader that is waited for must keep a pace: one that leaves more than the cap unread, and one
+/// whose answer is complete. Others have nothing to take but what their stream brings.
+void Connection::watch_reader() {
+    const bool waits = n_unsent() > 0 && (congested_ || !exchange_ || close_after_flush_);
+    if (std::exchange(watching_, waits) == waits) return;
+    if (!waits) {
+        uv_timer_stop(&write_timer_);
+        return;
+    }
+    write_pace_.start(loop_seconds(), out_.n_taken(stream()));
+    on_write_timer();
 }
 
-/// A reader that leaves more than the cap unread gets write_timeout to make progress.
-void Connection::watch_write_queue() {
-    const size_t n_queued = uv_stream_get_write_queue_size(stream());
-    if (watched_queue_ > 0) return;
-    if (n_queued <= context_.limits.max_write_queue && !close_after_flush_) return;
-    watched_queue_ = n_queued;
-    uv_timer_start(
-        &write_timer_,
-        [](uv_timer_t* timer) {
-            auto* self = static_cast<Connection*>(timer->data);
-            const size_t now = uv_stream_get_write_queue_size(self->stream());
-            const size_t before = std::exchange(self->watched_queue_, 0);
-            if (now >= before) return self->client_gone();
-            self->watch_write_queue();
-        },
-        uint64_t(context_.limits.write_timeout * 1000), 0);
+void Connection::on_write_timer() {
+    const double now = loop_seconds();
+    write_pace_.advance(now, out_.n_taken(stream()));
+    if (now >= write_pace_.deadline()) return client_gone();
+    start_timer(&write_timer_, write_pace_.deadline() - now, false, [](uv_timer_t* timer) {
+        auto* self = static_cast<Connection*>(timer->data);
+        self->guard("a timer", [self] { self->on_write_timer(); });
+    });
 }
 
 /// The client is not there any more, or as good as: whoever works for it is told.
@@ -318,7 +412,8 @@ void Connection::client_gone() {
     close();
     if (!exchange || exchange->complete_) return;
     exchange->complete_ = true;
-    if (auto gone = std::exchange(exchange->gone_, {})) gone();
+    if (auto gone = std::exchange(exchange->gone_, {}))
+        guarded(context_.handler.report, "on_client_gone", gone);
 }
 
 /// Everything is sent: say so, and let the client read it before the connection goes away. Closing
@@ -327,13 +422,14 @@ void Connection::linger() {
     if (state_ == State::closed || state_ == State::lingering) return;
     const bool aborted = exchange_ != nullptr;
     if (aborted || end_of_input_) return close();
-    state_ = State::lingering;
-    pending_.clear();
-    auto* request = new uv_shutdown_t;
-    if (uv_shutdown(request, stream(), [](uv_shutdown_t* done, int) { delete done; }) != 0) {
-        delete request;
+    auto request = std::make_unique<uv_shutdown_t>();
+    if (uv_shutdown(request.get(), stream(), [](uv_shutdown_t* done, int) { delete done; }) != 0)
         return close();
-    }
+    request.release();
+    state_ = State::lingering;
+    pending_ = {};
+    n_parsed_ = 0;
+    linger_until_ = loop_seconds() + kMaxLingerSeconds;
     set_timer(kLingerSeconds);
     resume_reading();
 }
@@ -341,9 +437,12 @@ void Connection::linger() {
 void Connection::close() {
     if (state_ == State::closed) return;
     state_ = State::closed;
+    context_.n_open--;
+    context_.n_reserved -= reserved_;
+    body_share_.reset();
     if (exchange_) {
         const int status = answered_status_ ? answered_status_ : kClientClosedRequest;
-        context_.handler.on_answered(exchange_->request(), status);
+        tell_answered(exchange_->request(), status);
         exchange_.reset();
     }
     auto closed = [](uv_handle_t* handle) {
@@ -359,7 +458,21 @@ void Connection::close() {
 
 void Connection::close_idle() {
     keep_alive_ = false;
-    if (state_ == State::idle && n_unsent() == 0) close();
+    if (state_ != State::idle) return;
+    if (n_unsent() == 0) return close();
+    close_after_flush_ = true;  // what is answered is sent, at the reader's pace
+    watch_reader();
+}
+
+bool Connection::is_sending() const {
+    return state_ != State::closed && (exchange_ || n_unsent() > 0);
+}
+
+double Connection::idle_since() const {
+    if (state_ == State::lingering) return 0;  // its answer is sent
+    if (state_ != State::idle || n_unsent() > 0 || !pending_.empty()) return -1;
+    const bool is_fresh = !has_answered_ && loop_seconds() - idle_since_ < kFreshSeconds;
+    return is_fresh ? -1 : idle_since_;
 }
 
 }  // namespace qwend

@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "net/body_share.h"
+#include "net/guard.h"
 #include "net/http.h"
 #include "net/output.h"
+#include "net/pace.h"
 #include "net/parser.h"
 
 namespace qwend {
@@ -22,23 +25,34 @@ struct ConnectionContext {
     const HttpHandler& handler;
     /// Connections with something to send; flushed once per turn of the loop.
     std::vector<std::shared_ptr<Connection>> dirty;
+    /// Asks for Connection::resume() in the next turn.
+    std::function<void(std::shared_ptr<Connection>)> resume_later;
     std::function<void(Connection*)> on_closed;
-    bool draining = false;  // answers say "Connection: close"
+    std::shared_ptr<size_t> body_bytes = std::make_shared<size_t>(0);  // of all requests
+    int n_open = 0, n_reserved = 0;  // connections that are not closed; those beyond the table
+    bool draining = false;           // answers say "Connection: close"
 };
 
 /// One client: reads requests, hands each to the handler, sends its answer, and only then looks at
 /// the next (pipelined ones wait, bounded). Owned by the server until libuv has closed it.
 class Connection : public std::enable_shared_from_this<Connection> {
   public:
-    Connection(ConnectionContext& context, bool is_pipe);
+    /// `reserved`: beyond the table, for a light request only.
+    Connection(ConnectionContext& context, bool is_pipe, bool reserved);
 
     uv_stream_t* stream() { return &handle_.stream; }
     void start();       // once made: it keeps itself until closed
     void flush();       // sends what was written this turn
+    void resume();      // goes on with the requests that were read
     void close();       // at once; the client of an unfinished answer is told by the broken stream
-    void close_idle();  // now if between requests, else when the answer is done
+    void close_idle();  // now if between requests, else when the answer is done and sent
     bool closing() const { return state_ == State::closed; }
+    bool reserved() const { return reserved_; }
     bool congested() const { return congested_; }  // the client reads too slowly
+    /// An answer is being made, or not all of it has been sent.
+    bool is_sending() const;
+    /// Since when nothing is to be done for the client, in seconds of loop_seconds(); -1: there is.
+    double idle_since() const;
 
   private:
     friend class Exchange;
@@ -51,16 +65,23 @@ class Connection : public std::enable_shared_from_this<Connection> {
         closed,
     };
 
+    template <class Body>
+    void guard(const char* where, Body&& body);
+    void on_exception();
+
     void resume_reading();
     void set_timer(double seconds);
     void on_timer();
     void on_read(ssize_t n_bytes);
+    void on_end_of_input(ssize_t error);
+    void consume(size_t n_bytes);
     void advance();
+    bool parse_some();
     void on_headers();
     void on_complete();
     void refuse(int status, const std::string& message);
     void answer_early(HttpResponse response);
-    std::string request_id();
+    void make_exchange();
 
     void send_head(Exchange& exchange, int status, const Headers& headers, bool chunked,
                    ptrdiff_t content_length);
@@ -69,12 +90,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void write_chunk(std::string_view data);
     void finish_stream(Exchange& exchange);
     void complete(Exchange& exchange);
+    void tell_answered(const HttpRequest& request, int status);
 
     void mark_dirty();
     size_t n_unsent() const { return out_.n_unsent(&handle_.stream); }
     void update_congestion();
     void on_written(int status);
-    void watch_write_queue();
+    void on_sent();
+    void watch_reader();
+    void on_write_timer();
     void client_gone();
     void linger();
 
@@ -90,14 +114,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Connection> self_;  // held until every handle is closed
     State state_ = State::idle;
     RequestParser parser_;
-    std::string pending_;  // read but not yet parsed
+    std::string pending_;  // read; parsed up to n_parsed_
+    size_t n_parsed_ = 0;
+    int n_requests_now_ = 0;  // since the loop's last turn
+    std::unique_ptr<BodyShare> body_share_;
+    Pace body_pace_, write_pace_;
     Output out_;
     ExchangePtr exchange_;
     int answered_status_ = 0;
+    const bool reserved_;
     bool keep_alive_ = true, chunked_ = false, dirty_ = false, reading_ = false;
-    bool advancing_ = false, end_of_input_ = false, close_after_flush_ = false;
-    bool congested_ = false;
-    size_t watched_queue_ = 0;  // bytes unsent when the write timer was started; 0: not running
+    bool advancing_ = false, resuming_ = false, end_of_input_ = false, close_after_flush_ = false;
+    bool congested_ = false, watching_ = false;  // the reader's pace
+    bool late_ = false;                          // the timer has run out once
+    bool has_answered_ = false;
+    double idle_since_ = 0, linger_until_ = 0;
 };
 
 }  // namespace qwend

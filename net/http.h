@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "net/body_share.h"
+#include "net/guard.h"
+
 namespace qwend {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;  // names in lower case on input
@@ -16,7 +19,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;  // names in l
 /// One parsed request. Header names are lower-cased; `body` is complete, de-chunked.
 struct HttpRequest {
     std::string method;  // "GET"
-    std::string target;  // as sent: "/v1/models?x=1"
+    std::string target;  // in origin form: "/v1/models?x=1"; an absolute one's host is in headers
     std::string path;    // up to '?', not percent-decoded
     std::string query;   // after '?'
     Headers headers;
@@ -48,8 +51,12 @@ class Exchange {
         : connection_(std::move(connection)), request_(std::move(request)) {}
 
     const HttpRequest& request() const { return request_; }
-    /// The body, for whoever is done with the rest: it need not live until the answer is sent.
-    std::string take_body() { return std::exchange(request_.body, {}); }
+    /// The body, for whoever is done with the rest: it need not live until the answer is sent, and
+    /// counts no longer against HttpLimits::max_body_memory.
+    std::string take_body() {
+        body_share_.reset();
+        return std::exchange(request_.body, {});
+    }
 
     void respond(HttpResponse response);
 
@@ -80,34 +87,63 @@ class Exchange {
 
     std::weak_ptr<Connection> connection_;
     HttpRequest request_;
+    std::unique_ptr<BodyShare> body_share_;
     std::function<void()> gone_, drained_;
     bool started_ = false, complete_ = false;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
 
-/// What net/ asks of the layer above. All are called on the loop thread and must not throw.
+/// What becomes of a request, as far as its headers say.
+struct HttpVerdict {
+    /// Sent at once (401, 404, 405, 413, 415, 503 …): no "100 Continue" is, and the body is not
+    /// read but discarded with the connection.
+    std::optional<HttpResponse> answer;
+    /// Bytes of body the request may bring; more is 413. 0: it needs none, and a small one is read
+    /// but not kept.
+    size_t max_body = 0;
+    /// Quick to answer and wanted most when everything is full (health, metrics): answered on the
+    /// reserved connections too.
+    bool light = false;
+};
+
+/// What net/ asks of the layer above. All are called on the loop thread. What they throw is
+/// reported, and answered with 500 if that can still be done.
 struct HttpHandler {
-    /// Headers are complete, the body is not read. An answer here (401, 404, 405, 413, 415, 503 …)
-    /// is sent at once, no "100 Continue" is, and an unread body is discarded with the connection.
-    std::function<std::optional<HttpResponse>(const HttpRequest&)> on_headers;
+    /// Headers are complete, and no byte of the body is kept yet.
+    std::function<HttpVerdict(const HttpRequest&)> on_headers;
     std::function<void(ExchangePtr)> on_request;
-    /// Renders net/'s own errors (400, 408, 413, 414, 431, 501, 505), so that they are JSON too.
+    /// Renders net/'s own errors (400, 408, 413, 414, 431, 500, 501, 503, 505), so that they are
+    /// JSON too.
     std::function<HttpResponse(int status, std::string_view message)> render_error;
     /// May add headers to any answer, its errors included. May be empty.
     std::function<void(const HttpRequest&, Headers&)> add_headers;
     /// Every answered request, for logs and metrics: `request` is partly filled if it never parsed.
     /// A client that went before any answer counts as 499, as in nginx.
     std::function<void(const HttpRequest& request, int status)> on_answered;
+    /// What else went wrong: exceptions, connections that could not be accepted. May be empty.
+    Report report;
 };
 
+/// Bounds in bytes and seconds. A client that exceeds one gets the status named, where it can.
 struct HttpLimits {
-    size_t max_target = 8 << 10;         // bytes; 414
-    size_t max_header_bytes = 32 << 10;  // 431
-    int max_header_fields = 100;         // 431
-    size_t max_body = 8u << 20;          // 413
+    size_t max_target = 8 << 10;          // 414
+    size_t max_header_bytes = 32 << 10;   // 431; of the headers, the trailers, chunk extensions
+    int max_header_fields = 100;          // 431; of the headers, the trailers
+    size_t max_body = 8u << 20;           // 413
+    size_t max_body_memory = 256u << 20;  // 503; all bodies that are read or not yet taken
     int max_connections = 1024;
-    size_t max_write_queue = 256 << 10;  // bytes a slow reader may leave unread
-    double header_timeout = 10, body_timeout = 30, keepalive_timeout = 75, write_timeout = 10;  // s
+    /// Beside those, for requests whose verdict is `light`. Others are answered there with 503, and
+    /// silent clients have a second: clients beyond all of them wait in the kernel's queue.
+    int reserved_connections = 32;
+    /// A slow reader may leave this much unread before its Exchange is congested.
+    size_t max_write_queue = 256 << 10;
+    double header_timeout = 10;     // 408; for all of the headers
+    double body_timeout = 30;       // 408; without any byte, or beyond what min_body_rate allows
+    double keepalive_timeout = 75;  // between requests
+    /// For a reader that is congested, or whose answer is complete, without taking any byte, or
+    /// beyond what min_write_rate allows: the connection is cut.
+    double write_timeout = 10;
+    double min_body_rate = 1024, min_write_rate = 1024;  // bytes a second, after the timeout
 };
 
 }  // namespace qwend

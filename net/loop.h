@@ -3,6 +3,8 @@
 #include <functional>
 #include <memory>
 
+#include "net/guard.h"
+
 struct uv_loop_s;
 
 namespace qwend {
@@ -14,6 +16,10 @@ class EventLoop {
     EventLoop();
     ~EventLoop();
     EventLoop(const EventLoop&) = delete;
+
+    /// Is told of every exception that a callback lets out. It costs what the callback had still to
+    /// do, and never the process.
+    void on_exception(Report report);
 
     void run();   // until stop(); closes every handle it owns before returning
     void stop();  // loop thread only
@@ -29,7 +35,7 @@ class EventLoop {
 
     void on_signal(int signum, std::function<void()> callback);
 
-    /// `work` runs on libuv's thread pool, then `done` on the loop thread.
+    /// `work` runs on libuv's thread pool, then `done` on the loop thread, also if `work` threw.
     void offload(std::function<void()> work, std::function<void()> done);
 
     uv_loop_s* uv() { return loop_; }

@@ -1,5 +1,7 @@
 #include "net/output.h"
 
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -42,9 +44,18 @@ size_t Output::n_written() const {
     return n;
 }
 
+int64_t Output::n_taken(const uv_stream_t* stream) const {
+    int fd = -1, n_in_kernel = 0;
+    if (uv_fileno(reinterpret_cast<const uv_handle_t*>(stream), &fd) != 0 ||
+        ioctl(fd, TIOCOUTQ, &n_in_kernel) != 0)
+        n_in_kernel = 0;
+    return n_flushed_ - int64_t(uv_stream_get_write_queue_size(stream)) - n_in_kernel;
+}
+
 int Output::flush(uv_stream_t* stream, OnWritten on_written) {
     const size_t n_bytes = n_written();
     if (n_bytes == 0) return 0;
+    n_flushed_ += int64_t(n_bytes);
     int n_sent = 0;
     if (uv_stream_get_write_queue_size(stream) == 0) {
         const std::vector<uv_buf_t> buffers = buffers_of(pieces_, 0);

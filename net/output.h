@@ -2,6 +2,7 @@
 
 #include <uv.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,10 @@ class Output {
         return n_written() + uv_stream_get_write_queue_size(stream);
     }
 
+    /// Bytes the client has taken in, but for what nobody sees: the kernel's buffers would
+    /// otherwise hide a slow reader's progress, megabytes at a time. A count that began anywhere.
+    int64_t n_taken(const uv_stream_t* stream) const;
+
     using OnWritten = void (*)(uv_stream_t* stream, int status);
     /// Sends what was written, in one system call if the socket takes it. What it does not take
     /// libuv keeps, and `on_written` is called when that has gone. Returns 0 or libuv's error.
@@ -31,6 +36,7 @@ class Output {
     int send_rest(uv_stream_t* stream, size_t n_sent, OnWritten on_written);
 
     std::vector<std::string> pieces_;
+    int64_t n_flushed_ = 0;
 };
 
 }  // namespace qwend

@@ -14,19 +14,23 @@
 #include <unordered_set>
 
 #include "net/connection.h"
+#include "net/timer.h"
 
 namespace qwend {
 
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr int kReservedFiles = 64;  // for everything that is not a client
+constexpr int kReservedFiles = 64;     // for everything that is not a client
+constexpr double kRetrySeconds = 0.1;  // until a client that could not be accepted is tried again
+constexpr double kReportSeconds = 1;   // at least, between reports of failed accepts
 
 /// Connections that leave files to spare: at EMFILE libuv drops clients without a word.
-int connection_cap(int wanted) {
+int connection_cap(int wanted, int reserved) {
     rlimit files{};
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
-    const auto spare = rlim_t(std::max<int64_t>(int64_t(files.rlim_cur) - kReservedFiles, 1));
+    const auto spare =
+        rlim_t(std::max<int64_t>(int64_t(files.rlim_cur) - kReservedFiles - reserved, 1));
     return int(std::min<rlim_t>(rlim_t(wanted), spare));
 }
 
@@ -35,7 +39,9 @@ std::string describe_address(const sockaddr_storage& address) {
     const auto* generic = reinterpret_cast<const sockaddr*>(&address);
     if (address.ss_family == AF_UNIX) {
         const auto* unix_address = reinterpret_cast<const sockaddr_un*>(&address);
-        return fmt::format("unix:{}", unix_address->sun_path);
+        const char* path = unix_address->sun_path;
+        return fmt::format("unix:{}",
+                           std::string(path, strnlen(path, sizeof unix_address->sun_path)));
     }
     if (getnameinfo(generic, sizeof address, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
@@ -44,31 +50,36 @@ std::string describe_address(const sockaddr_storage& address) {
                                          : fmt::format("{}:{}", host, port);
 }
 
-/// "host:port" or "[v6]:port" to host and port; false if there is no port.
+/// "host:port" or "[v6]:port" to host and port; false if there is no port, or none of TCP's.
 bool split_address(std::string_view address, std::string& host, std::string& port) {
     const size_t colon = address.rfind(':');
     if (colon == std::string_view::npos) return false;
     port = address.substr(colon + 1);
     host = address.substr(0, colon);
     if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    return !host.empty() && !port.empty() &&
-           std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    const bool is_number =
+        std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return !host.empty() && !port.empty() && port.size() <= 5 && is_number &&
+           std::stoi(port) <= 0xFFFF;
 }
 
 /// Removes a socket file nobody listens on any more; a message if somebody does, or it is no
 /// socket.
-std::string clear_stale_socket(const std::string& path) {
+std::string clear_stale_socket(const std::string& path, bool& in_use) {
     struct stat status {};
     if (lstat(path.c_str(), &status) != 0) return {};
     if (!S_ISSOCK(status.st_mode)) return fmt::format("{} exists and is not a socket", path);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool alive =
-        fd >= 0 && ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    if (fd >= 0) ::close(fd);
-    if (alive) return fmt::format("{}: another process is listening", path);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return fmt::format("{}: {}", path, std::strerror(errno));
+    const int rc = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    const int error = rc == 0 ? 0 : errno;
+    ::close(fd);
+    in_use = error == 0 || error == EAGAIN;  // EAGAIN: so many wait that no more can
+    if (in_use) return fmt::format("{}: another process is listening", path);
+    if (error != ECONNREFUSED) return fmt::format("{}: {}", path, std::strerror(error));
     ::unlink(path.c_str());
     return {};
 }
@@ -85,20 +96,28 @@ struct HttpServer::Impl {
         } u;
         Impl* server;
         bool is_pipe;
+        bool has_waiting;  // a client that could not be accepted yet
     };
 
     Impl(EventLoop& event_loop, HttpLimits l, HttpHandler h)
         : loop(event_loop.uv()), limits(l), handler(std::move(h)), context(loop, limits, handler) {
-        limits.max_connections = connection_cap(limits.max_connections);
+        limits.max_connections =
+            connection_cap(limits.max_connections, limits.reserved_connections);
         context.on_closed = [this](Connection* connection) {
             connections.erase(connection);
             resume_accepting();
+        };
+        context.resume_later = [this](std::shared_ptr<Connection> connection) {
+            later.push_back(std::move(connection));
+            uv_idle_start(&idle, [](uv_idle_t* h) { static_cast<Impl*>(h->data)->resume(); });
         };
         // What was written in this turn goes out once, after the turn's events (check) and before
         // the loop sleeps (prepare, for what timers wrote).
         uv_check_init(loop, &check);
         uv_prepare_init(loop, &prepare);
-        check.data = prepare.data = this;
+        uv_idle_init(loop, &idle);
+        uv_timer_init(loop, &retry);
+        check.data = prepare.data = idle.data = retry.data = this;
         uv_check_start(&check, [](uv_check_t* h) { static_cast<Impl*>(h->data)->flush(); });
         uv_prepare_start(&prepare, [](uv_prepare_t* h) { static_cast<Impl*>(h->data)->flush(); });
         uv_unref(reinterpret_cast<uv_handle_t*>(&check));
@@ -112,13 +131,24 @@ struct HttpServer::Impl {
         }
     }
 
-    std::string listen_tcp(const std::string& address);
-    std::string listen_unix(const std::string& path);
-    std::string begin(Listener* listener, const std::string& what);
+    /// The clients that have had their share of a turn.
+    void resume() {
+        uv_idle_stop(&idle);
+        for (auto& connection : std::exchange(later, {})) connection->resume();
+    }
+
+    std::string listen_tcp(const std::string& address, bool& in_use);
+    std::string listen_at(const std::string& name, sockaddr* address, int& error);
+    std::string listen_unix(const std::string& path, bool& in_use);
+    std::string begin(Listener* listener, const std::string& what, int& error);
     Listener* new_listener(bool is_pipe);
     void drop(Listener* listener);
-    void on_connection(Listener* listener);
+    enum class Place { table, reserve, none };
+    void on_connection(Listener* listener, int status);
+    Place find_place();
+    bool close_longest_idle(bool reserved);
     void accept(Listener* listener);
+    void make_connection(Listener* listener, bool reserved);
     void resume_accepting();
 
     uv_loop_t* loop;
@@ -127,8 +157,11 @@ struct HttpServer::Impl {
     ConnectionContext context;
     uv_check_t check;
     uv_prepare_t prepare;
+    uv_idle_t idle;
+    uv_timer_t retry;
+    double reported = 0;  // when an accept failed last, and it was said
+    std::vector<std::shared_ptr<Connection>> later;
     std::vector<Listener*> listeners;
-    std::vector<Listener*> held_back;  // with a client waiting while all places are taken
     std::unordered_set<Connection*> connections;
     std::vector<std::string> bound;
 };
@@ -141,19 +174,26 @@ HttpServer::~HttpServer() {
     close_all();
     uv_close(reinterpret_cast<uv_handle_t*>(&impl_->check), nullptr);
     uv_close(reinterpret_cast<uv_handle_t*>(&impl_->prepare), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&impl_->idle), nullptr);
+    uv_close(reinterpret_cast<uv_handle_t*>(&impl_->retry), nullptr);
+    impl_->later.clear();
     // libuv gives handles back in the turn after they were closed.
     while (!impl_->connections.empty()) uv_run(impl_->loop, UV_RUN_NOWAIT);
     uv_run(impl_->loop, UV_RUN_NOWAIT);
 }
 
-std::string HttpServer::listen(const std::string& address) {
+std::string HttpServer::listen(const std::string& address, bool* in_use) {
     constexpr std::string_view kUnix = "unix:";
-    return address.starts_with(kUnix) ? impl_->listen_unix(address.substr(kUnix.size()))
-                                      : impl_->listen_tcp(address);
+    bool taken = false;
+    std::string error = address.starts_with(kUnix)
+                            ? impl_->listen_unix(address.substr(kUnix.size()), taken)
+                            : impl_->listen_tcp(address, taken);
+    if (in_use) *in_use = taken;
+    return error;
 }
 
 HttpServer::Impl::Listener* HttpServer::Impl::new_listener(bool is_pipe) {
-    auto* listener = new Listener{{}, this, is_pipe};
+    auto* listener = new Listener{{}, this, is_pipe, false};
     if (is_pipe)
         uv_pipe_init(loop, &listener->u.pipe, 0);
     else
@@ -162,36 +202,53 @@ HttpServer::Impl::Listener* HttpServer::Impl::new_listener(bool is_pipe) {
     return listener;
 }
 
-std::string HttpServer::Impl::listen_tcp(const std::string& address) {
+std::string HttpServer::Impl::listen_tcp(const std::string& address, bool& in_use) {
     std::string host, port;
     if (!split_address(address, host, port))
-        return fmt::format("\"{}\": expected HOST:PORT, [IPV6]:PORT or unix:/PATH", address);
+        return fmt::format(
+            "\"{}\": expected HOST:PORT, [IPV6]:PORT or unix:/PATH, with a PORT up to 65535",
+            address);
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
     if (const int rc = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); rc != 0)
         return fmt::format("{}: {}", address, gai_strerror(rc));
-    Listener* listener = new_listener(false);
-    const int rc = uv_tcp_bind(&listener->u.tcp, found->ai_addr, 0);
-    freeaddrinfo(found);
-    if (rc != 0) {
-        drop(listener);
-        return fmt::format("{}: {}", address, uv_strerror(rc));
+    const size_t n_before = listeners.size();
+    std::string failed;
+    for (const addrinfo* each = found; each && !in_use; each = each->ai_next) {
+        int error = 0;
+        const std::string what = listen_at(address, each->ai_addr, error);
+        in_use = error == UV_EADDRINUSE;
+        if (!what.empty()) failed = what;
     }
-    return begin(listener, address);
+    freeaddrinfo(found);
+    // A name may have addresses that this machine has not, IPv6 above all; one is enough.
+    if (!in_use && listeners.size() > n_before) return {};
+    for (; listeners.size() > n_before; listeners.pop_back(), bound.pop_back())
+        drop(listeners.back());
+    return failed;
 }
 
-std::string HttpServer::Impl::listen_unix(const std::string& path) {
+std::string HttpServer::Impl::listen_at(const std::string& name, sockaddr* address, int& error) {
+    Listener* listener = new_listener(false);
+    error = uv_tcp_bind(&listener->u.tcp, address, 0);
+    if (error == 0) return begin(listener, name, error);
+    drop(listener);
+    return fmt::format("{}: {}", name, uv_strerror(error));
+}
+
+std::string HttpServer::Impl::listen_unix(const std::string& path, bool& in_use) {
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
         return fmt::format("unix:{}: expected a path of 1 to {} bytes", path,
                            sizeof(sockaddr_un::sun_path) - 1);
-    if (std::string error = clear_stale_socket(path); !error.empty()) return error;
+    if (std::string error = clear_stale_socket(path, in_use); !error.empty()) return error;
     Listener* listener = new_listener(true);
-    if (const int rc = uv_pipe_bind(&listener->u.pipe, path.c_str()); rc != 0) {
-        drop(listener);
-        return fmt::format("unix:{}: {}", path, uv_strerror(rc));
-    }
-    return begin(listener, "unix:" + path);
+    int error = uv_pipe_bind(&listener->u.pipe, path.c_str());
+    // For the owner and the group, whatever the umask: a proxy in front runs as somebody else.
+    if (error == 0 && chmod(path.c_str(), 0660) != 0) error = uv_translate_sys_error(errno);
+    if (error == 0) return begin(listener, "unix:" + path, error);
+    drop(listener);
+    return fmt::format("unix:{}: {}", path, uv_strerror(error));
 }
 
 std::string HttpServer::listen_fd(int fd) {
@@ -207,17 +264,18 @@ std::string HttpServer::listen_fd(int fd) {
         impl_->drop(listener);
         return fmt::format("inherited descriptor {}: {}", fd, uv_strerror(rc));
     }
-    return impl_->begin(listener, fmt::format("inherited descriptor {}", fd));
+    int error = 0;
+    return impl_->begin(listener, fmt::format("inherited descriptor {}", fd), error);
 }
 
-std::string HttpServer::Impl::begin(Listener* listener, const std::string& what) {
-    const int rc = uv_listen(&listener->u.stream, kBacklog, [](uv_stream_t* stream, int status) {
+std::string HttpServer::Impl::begin(Listener* listener, const std::string& what, int& error) {
+    error = uv_listen(&listener->u.stream, kBacklog, [](uv_stream_t* stream, int status) {
         auto* self = static_cast<Listener*>(stream->data);
-        if (status == 0) self->server->on_connection(self);
+        self->server->on_connection(self, status);
     });
-    if (rc != 0) {
+    if (error != 0) {
         drop(listener);
-        return fmt::format("{}: {}", what, uv_strerror(rc));
+        return fmt::format("{}: {}", what, uv_strerror(error));
     }
     listeners.push_back(listener);
     sockaddr_storage address{};
@@ -234,33 +292,66 @@ void HttpServer::Impl::drop(Listener* listener) {
              [](uv_handle_t* handle) { delete static_cast<Listener*>(handle->data); });
 }
 
-void HttpServer::Impl::on_connection(Listener* listener) {
-    // Not accepting is libuv's way to hold clients back in the kernel's queue.
-    if (int(connections.size()) >= limits.max_connections) {
-        held_back.push_back(listener);
-        return;
+void HttpServer::Impl::on_connection(Listener* listener, int status) {
+    if (status == 0) return accept(listener);
+    if (const double now = loop_seconds(); now - reported > kReportSeconds) {
+        reported = now;
+        guarded(handler.report, "a report", [&] {
+            if (handler.report)
+                handler.report(fmt::format("cannot accept a client: {}", uv_strerror(status)));
+        });
     }
-    accept(listener);
 }
 
+/// A full table first gives up the client that has been idle the longest.
+HttpServer::Impl::Place HttpServer::Impl::find_place() {
+    if (context.n_open - context.n_reserved < limits.max_connections || close_longest_idle(false))
+        return Place::table;
+    if (context.n_reserved < limits.reserved_connections || close_longest_idle(true))
+        return Place::reserve;
+    return Place::none;
+}
+
+bool HttpServer::Impl::close_longest_idle(bool reserved) {
+    Connection* longest = nullptr;
+    for (Connection* connection : connections) {
+        if (connection->reserved() != reserved || connection->idle_since() < 0) continue;
+        if (!longest || connection->idle_since() < longest->idle_since()) longest = connection;
+    }
+    if (longest) longest->close();
+    return longest != nullptr;
+}
+
+/// Not accepting is libuv's way to hold clients back in the kernel's queue.
 void HttpServer::Impl::accept(Listener* listener) {
-    auto connection = std::make_shared<Connection>(context, listener->is_pipe);
-    connections.insert(connection.get());
+    const Place place = find_place();
+    listener->has_waiting = place == Place::none;
+    if (listener->has_waiting) return;
+    const bool made = guarded(handler.report, "accepting a client",
+                              [&] { make_connection(listener, place == Place::reserve); });
+    if (made) return;
+    listener->has_waiting = true;
+    start_timer(&retry, kRetrySeconds, false,
+                [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->resume_accepting(); });
+}
+
+void HttpServer::Impl::make_connection(Listener* listener, bool reserved) {
+    connections.reserve(connections.size() + 1);
+    auto connection = std::make_shared<Connection>(context, listener->is_pipe, reserved);
     const int rc = uv_accept(&listener->u.stream, connection->stream());
-    connection->start();
+    connection->start();  // it belongs to the loop now
     if (rc != 0) connection->close();
+    if (!guarded(handler.report, "accepting a client",
+                 [&] { connections.insert(connection.get()); }))
+        connection->close();
 }
 
 void HttpServer::Impl::resume_accepting() {
-    while (!held_back.empty() && int(connections.size()) < limits.max_connections) {
-        Listener* listener = held_back.back();
-        held_back.pop_back();
-        accept(listener);
-    }
+    for (Listener* listener : listeners)
+        if (listener->has_waiting) accept(listener);
 }
 
 void HttpServer::stop_accepting() {
-    impl_->held_back.clear();
     for (auto* listener : std::exchange(impl_->listeners, {})) impl_->drop(listener);
 }
 
@@ -277,6 +368,11 @@ void HttpServer::close_all() {
 
 int HttpServer::n_connections() const {
     return int(impl_->connections.size());
+}
+
+int HttpServer::n_sending() const {
+    return int(std::count_if(impl_->connections.begin(), impl_->connections.end(),
+                             [](const Connection* each) { return each->is_sending(); }));
 }
 
 std::vector<std::string> HttpServer::bound_addresses() const {
