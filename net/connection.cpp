@@ -60,7 +60,8 @@ void Connection::guard(const char* where, Body&& body) {
     const auto self = shared_from_this();
     const Report& report = context_.handler.report;
     if (guarded(report, where, body)) return;
-    if (!guarded(report, "answering an exception", [this] { on_exception(); })) close();
+    if (guarded(report, "answering an exception", [this] { on_exception(); })) return;
+    if (!guarded(report, "leaving an answer", [this] { abandon(); })) close();
 }
 
 void Connection::on_exception() {
@@ -71,9 +72,17 @@ void Connection::on_exception() {
         return exchange->respond(context_.handler.render_error(500, "internal error"));
     }
     if (state_ == State::headers || state_ == State::body) return refuse(500, "internal error");
-    if (exchange_ || n_unsent() == 0) return client_gone();
+    abandon();
+}
+
+/// What is answered already is sent, what is half answered ends there.
+void Connection::abandon() {
+    if (state_ == State::closed) return;
     close_after_flush_ = true;
     mark_dirty();
+    const ExchangePtr exchange = exchange_;
+    if (!exchange || std::exchange(exchange->complete_, true)) return;
+    tell_gone(*exchange);
 }
 
 void Connection::resume_reading() {
@@ -412,7 +421,11 @@ void Connection::client_gone() {
     close();
     if (!exchange || exchange->complete_) return;
     exchange->complete_ = true;
-    if (auto gone = std::exchange(exchange->gone_, {}))
+    tell_gone(*exchange);
+}
+
+void Connection::tell_gone(Exchange& exchange) {
+    if (auto gone = std::exchange(exchange.gone_, {}))
         guarded(context_.handler.report, "on_client_gone", gone);
 }
 

@@ -68,6 +68,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     template <class Body>
     void guard(const char* where, Body&& body);
     void on_exception();
+    void abandon();
 
     void resume_reading();
     void set_timer(double seconds);
@@ -100,6 +101,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void watch_reader();
     void on_write_timer();
     void client_gone();
+    void tell_gone(Exchange& exchange);
     void linger();
 
     ConnectionContext& context_;
