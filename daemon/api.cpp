@@ -224,7 +224,7 @@ void Api::Impl::get_page(const ExchangePtr& exchange) {
     const auto info = engine.backend_info();
     const auto error = unavailable();
     const std::string state = error ? error->code : "ready";
-    const std::string host(exchange->request().header("host"));
+    const std::string host = excerpt(exchange->request().header("host"));
     exchange->respond(
         {200,
          {{"Content-Type", "text/html; charset=utf-8"},

@@ -59,6 +59,7 @@ const OtherRows kSampling = {
     {"length_penalty", {kBoth, "[1]"}},
     {"early_stopping", {kBoth}},
     {"best_of", {kChat, "[1]"}},
+    {"n_cmpl", {kBoth, "[1]", "use n"}},
     {"repeat_penalty", {kBoth, "[1]", "use repetition_penalty"}},
     {"typical_p", {kBoth, "[1]"}},
     {"tfs_z", {kBoth, "[1]"}},
@@ -212,6 +213,13 @@ const std::set<std::string_view> kHints = {
     "backend_sampling",
     "sse_ping_interval",
     "keep_alive",
+    "num_ctx",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+    "use_mmap",
+    "low_vram",
 };
 
 /// false, null, "", [] and objects whose members are all null or false.

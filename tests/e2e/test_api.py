@@ -229,6 +229,16 @@ def test_other_errors(daemon):
     assert status == 200  # what curl -d says when nothing else is said
 
 
+def test_pages_and_proxies_of_elsewhere_are_refused(daemon):
+    body = b'{"prompt":"x","max_tokens":1}'
+    for headers in ({"Origin": "http://6.6.6.6"}, {"Origin": "null"}, {"Origin": "http://[::1].evil.example"},
+                    {"Sec-Fetch-Site": "cross-site"}, {"X-Forwarded-For": "10.0.0.9"}):
+        status, _, answer = daemon.ask("POST", "/v1/completions", body, headers)
+        assert status == 403 and json.loads(answer)["error"]["type"] == "permission_error", headers
+    for headers in {"Origin": "http://LOCALHOST:3000"}, {"X-Forwarded-For": "127.0.0.1"}:
+        assert daemon.ask("POST", "/v1/completions", body, headers)[0] == 200, headers
+
+
 def test_cors_is_off_until_named():
     with Daemon("--cors-origins", "https://app.example") as daemon:
         _, headers, _ = daemon.ask("GET", "/v1/models", headers={"Origin": "https://app.example"})
