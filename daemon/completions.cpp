@@ -67,9 +67,15 @@ std::optional<ApiError> Completions::fit(CompletionRequest& request,
                                          std::vector<std::vector<int32_t>>& prompts,
                                          int context_limit) const {
     size_t longest = 0;
-    for (auto& prompt : prompts) {
-        if (request.truncate_prompt_tokens && int(prompt.size()) > *request.truncate_prompt_tokens)
-            prompt.erase(prompt.begin(), prompt.end() - *request.truncate_prompt_tokens);
+    for (size_t i = 0; i < prompts.size(); i++) {
+        std::vector<int32_t>& prompt = prompts[i];
+        const int most = request.truncate_prompt_tokens.value_or(int(prompt.size()));
+        const bool truncated = int(prompt.size()) > most;
+        if (truncated) prompt.erase(prompt.begin(), prompt.end() - most);
+        // The client's own text is echoed, as far as there is one: encoding normalises it.
+        if (request.echo &&
+            (truncated || std::holds_alternative<std::vector<int32_t>>(request.prompts[i])))
+            request.prompts[i] = model_.tokenizer.decode(prompt, false);
         if (prompt.empty())
             return bad_request("the prompt is empty", request.chat ? "messages" : "prompt");
         longest = std::max(longest, prompt.size());
@@ -126,7 +132,8 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         sequence.id = answer->sequence_of(i) = next_sequence_++;
         sequence.prompt = answer->prompt_of(i);
         sequence.sampling = answer->request().sampling;
-        sequence.sampling.seed += uint64_t(i);  // choices differ, and each can be had again
+        // Choices differ, and each can be had again; a prompt has the same, alone or among others.
+        sequence.sampling.seed += uint64_t(i % answer->request().n);
         sequence.n_choices = answer->request().n;
         sequence.max_tokens = *answer->request().max_tokens;
         sequence.priority = answer->request().priority;
@@ -195,13 +202,8 @@ void Completions::on_engine_events() {
             continue;
         }
         if (answer->failed())
-            answer->fail(unavailable_().value_or(
-                ApiError{503, "unavailable_error", "", "", "the engine failed while answering"}));
-        const Usage usage = answer->usage();
-        log_info("{} {} {} prompt_tokens={} cached_tokens={} completion_tokens={}",
-                 answer->exchange()->request().request_id, answer->exchange()->request().path,
-                 answer->failed() ? "failed" : "done", usage.prompt_tokens, usage.cached_tokens,
-                 usage.completion_tokens);
+            answer->fail(answer->error().value_or(unavailable_().value_or(
+                ApiError{503, "unavailable_error", "", "", "the engine failed while answering"})));
         cancel(answer);
     }
 }

@@ -9,7 +9,6 @@
 #include <ctime>
 
 #include "daemon/json_writer.h"
-#include "daemon/tool_calls.h"
 
 using namespace qwend;
 
@@ -321,39 +320,4 @@ TEST_CASE("json_writer: escapes, commas, numbers") {
           "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\",\"c\":{},\"d\":null}");
     simdjson::dom::parser parser;
     CHECK(parser.parse(w.text()).error() == simdjson::SUCCESS);
-}
-
-TEST_CASE("tool_calls: found in any split, malformed ones stay text") {
-    const std::string text =
-        "Let me look.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": \"<b>\"}}\n"
-        "</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>";
-    for (size_t step = 1; step < 40; step++) {
-        ToolCallParser parser;
-        std::string plain;
-        std::vector<ToolCall> calls;
-        auto take = [&](std::vector<ToolCallParser::Piece> pieces) {
-            for (auto& piece : pieces) {
-                plain += piece.text;
-                if (!piece.call.name.empty()) calls.push_back(piece.call);
-            }
-        };
-        for (size_t at = 0; at < text.size(); at += step) take(parser.push(text.substr(at, step)));
-        take(parser.finish());
-        CHECK(plain == "Let me look.");
-        REQUIRE(calls.size() == 2);
-        CHECK(calls[0].name == "f");
-        CHECK(calls[0].arguments == "{\"x\":\"<b>\"}");
-        CHECK(calls[1].name == "g");
-        CHECK(calls[0].id != calls[1].id);
-    }
-    for (const std::string bad : {"<tool_call>\nnot json\n</tool_call>", "a <tool_cal", "x <b> y ",
-                                  "<tool_call>{\"name\":\"f\"}</tool_call> z"}) {
-        ToolCallParser parser;
-        std::string out;
-        for (char c : bad)
-            for (auto& piece : parser.push(std::string(1, c))) out += piece.text;
-        for (auto& piece : parser.finish()) out += piece.text;
-        CHECK(out == bad);
-        CHECK(parser.n_calls() == 0);
-    }
 }
