@@ -38,6 +38,7 @@ bool Answer::on_event(int index, const TokenEvent& event) {
         body_.abandon(index);
         return false;
     }
+    if (queue_seconds_ < 0) queue_seconds_ = event.queue_seconds;
     if (first_token_ < 0 && event.sampled.token >= 0) first_token_ = monotonic_seconds();
     return body_.on_event(index, event);
 }
@@ -109,13 +110,14 @@ std::string Answer::summary() const {
         " prompt_tokens={} cached_tokens={} completion_tokens={} finish=", usage.prompt_tokens,
         usage.cached_tokens, usage.completion_tokens);
     for (int i = 0; i < n_choices(); i++) {
-        if (i > 0) out += ',';
-        out += failed_ && body_.choice(i).finish_name() == "cancelled"
-                   ? "error"
-                   : body_.choice(i).finish_name();
+        const bool failed = failed_ && body_.choice(i).finish() == FinishReason::none;
+        out.append(i > 0 ? "," : "").append(failed ? "error" : body_.choice(i).finish_name());
     }
-    if (first_token_ >= 0)
-        fmt::format_to(std::back_inserter(out), " ttft_ms={:.1f}", (first_token_ - created_) * 1e3);
+    auto add_time = [&](const char* name, double seconds) {
+        fmt::format_to(std::back_inserter(out), " {}={:.1f}", name, seconds * 1e3);
+    };
+    if (queue_seconds_ >= 0) add_time("queue_ms", queue_seconds_);
+    if (first_token_ >= 0) add_time("ttft_ms", first_token_ - exchange_->request().arrived);
     return out;
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/json_writer.h"
 #include "daemon/log.h"
 #include "daemon/openai.h"
+#include "daemon/request_log.h"
 #include "daemon/responses.h"
 #include "daemon/route_path.h"
 #include "daemon/status_page.h"
@@ -360,7 +361,7 @@ HttpHandler Api::handler() {
         // Unknown paths and methods would let a client make up label values.
         impl->metrics.count_http(route ? route->path : "other", route ? route->method : "other",
                                  status);
-        log_debug("{} {} {} {}", request.request_id, request.method, request.path, status);
+        log_request(request, status, impl->completions.take_summary(request), monotonic_seconds());
     };
     return handler;
 }

@@ -52,7 +52,8 @@ class Choice {
     bool done() const { return done_; }
     int n_tokens() const { return n_tokens_; }
     int n_cached() const { return n_cached_; }
-    std::string_view finish_name() const;  // "cancelled" before it is done
+    FinishReason finish() const { return finish_; }  // none before it is done, or if abandoned
+    std::string_view finish_name() const;            // "cancelled" before it is done
     /// JSON: the stop string or the client's stop token that ended it, else null.
     const std::string& stop_reason() const { return stop_reason_; }
 

@@ -146,7 +146,7 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
             ApiError{429, "rate_limit_error", "queue_full", "", "the queue is full; try again"})));
     }
     for (int i = 0; i < answer->n_choices(); i++) targets_[answer->sequence_of(i)] = {answer, i};
-    answers_[answer.get()] = answer;
+    answers_[answer.get()] = unlogged_[&exchange->request()] = answer;
     exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {
         if (auto gone = weak.lock()) cancel(gone);
     });
@@ -206,6 +206,14 @@ void Completions::on_engine_events() {
                 ApiError{503, "unavailable_error", "", "", "the engine failed while answering"})));
         cancel(answer);
     }
+}
+
+std::string Completions::take_summary(const HttpRequest& request) {
+    const auto found = unlogged_.find(&request);
+    if (found == unlogged_.end()) return {};
+    const std::string summary = found->second->summary();
+    unlogged_.erase(found);
+    return summary;
 }
 
 void Completions::fail_all(const ApiError& error) {

@@ -48,6 +48,10 @@ class Completions {
     /// Delivers what the engine did.
     void on_engine_events();
 
+    /// What became of the generation that answered `request`, for the log; empty if there was none.
+    /// To be asked once, when net/ is done with the request.
+    std::string take_summary(const HttpRequest& request);
+
     int n_in_flight() const { return int(answers_.size()); }
     /// Ends each with an error event or, if nothing was sent, with the error's status.
     void fail_all(const ApiError& error);
@@ -86,7 +90,9 @@ class Completions {
     SequenceId next_sequence_ = 1;
     std::unordered_map<SequenceId, Target> targets_;
     std::unordered_map<const Answer*, std::shared_ptr<Answer>> answers_;
-    std::unordered_set<const Answer*> held_;        // of them, those whose sequences are held
+    std::unordered_set<const Answer*> held_;  // of them, those whose sequences are held
+    // Of every request that net/ has not ended yet, its client's going included.
+    std::unordered_map<const HttpRequest*, std::shared_ptr<Answer>> unlogged_;
     std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping
 };
 

@@ -406,7 +406,8 @@ void Scheduler::land(Sequence& sequence, int n_context) {
 }
 
 TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
-    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, sequence.n_cached};
+    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, sequence.n_cached,
+                     sequence.times.scheduled - sequence.times.submitted};
     event.finish = sequence.settle_token(event.sampled.token);
     if (event.finish != FinishReason::none) {
         leave(sequence);

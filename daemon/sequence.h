@@ -51,8 +51,9 @@ struct TokenEvent {
     SequenceId id = 0;
     SampledToken sampled;  // token == -1: none, only a finish
     FinishReason finish = FinishReason::none;
-    int n_cached_tokens = 0;  // prompt tokens the prefix cache gave; the same on every event but
-                              // one that the engine gives for a sequence that never ran or failed
+    int n_cached_tokens = 0;    // prompt tokens the prefix cache gave; the same on every event but
+                                // one that the engine gives for a sequence that never ran or failed
+    double queue_seconds = -1;  // from its submission until it first ran; negative: it never did
 };
 
 /// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which

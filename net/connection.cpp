@@ -222,6 +222,7 @@ void Connection::on_headers() {
     state_ = State::body;
     HttpRequest& request = parser_.request();
     request.request_id = choose_request_id(request.header("x-request-id"));
+    request.arrived = double(uv_hrtime()) * 1e-9;
     keep_alive_ = parser_.keep_alive() && !context_.draining && !reserved_;
     HttpVerdict verdict = context_.handler.on_headers(request);
     if (reserved_ && !verdict.light)

@@ -26,6 +26,7 @@ struct HttpRequest {
     std::string body;
     std::string request_id;  // client's X-Request-Id if sane, else made here
     bool head = false;       // method is HEAD: the answer's body is not sent
+    double arrived = 0;      // s of the monotonic clock, when its headers were complete; 0: never
 
     std::string_view header(std::string_view lower_case_name) const;  // empty if absent
 };

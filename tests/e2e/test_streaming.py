@@ -1,12 +1,13 @@
 """Server-sent events: order, text, usage, pings, and real curl."""
 
 import json
+import re
 import socket
 import subprocess
 import threading
 import time
 
-from daemon_fixture import Client, Daemon, request
+from daemon_fixture import PATIENCE, Client, Daemon, request
 
 
 def stream(daemon, path, fields):
@@ -150,3 +151,93 @@ def test_a_client_that_does_not_read_is_waited_for(tmp_path):
         for index in range(4):
             assert whole[index]["text"] == "".join(c["text"] for e in events[:-1] for c in e["choices"]
                                                    if c["index"] == index)
+
+
+def test_shapes_of_chunks(daemon):
+    """What OpenAI's types name is in every chunk, usage only where it was asked for."""
+    fields = {"prompt": "Hello", "max_tokens": 4, "temperature": 0, "ignore_eos": True}
+    for path, extra in (("/v1/completions", fields), ("/v1/chat/completions", chat("Hello", max_tokens=4))):
+        plain = stream(daemon, path, {**extra, "stream_options": {"continuous_usage_stats": True}})
+        assert not any("usage" in e for e in plain[:-1])
+        asked = stream(daemon, path, {**extra, "stream_options": {"include_usage": True}})
+        assert [e["usage"] for e in asked[:-2]] == [None] * len(asked[:-2])
+        assert asked[-2]["usage"]["total_tokens"] > 4
+        counted = stream(daemon, path, {**extra, "stream_options": {"include_usage": True,
+                                                                    "continuous_usage_stats": True}})
+        assert all(e["usage"]["prompt_tokens"] > 0 for e in counted[:-1])
+        for event in plain[:-1]:
+            assert event["choices"][0]["logprobs"] is None and "finish_reason" in event["choices"][0]
+        ids = stream(daemon, path, {**extra, "return_token_ids": True})
+        where = ids[0] if "chat" in path else ids[0]["choices"][0]
+        assert where["prompt_token_ids"] and "prompt_token_ids" not in str(ids[1:])
+        whole = daemon.post(path, {**extra, "return_token_ids": True})[1]
+        assert (whole if "chat" in path else whole["choices"][0])["prompt_token_ids"] == where["prompt_token_ids"]
+
+
+def test_seeds_and_cached_tokens_of_several_prompts(daemon):
+    fields = {"max_tokens": 12, "temperature": 1.5, "seed": 7, "n": 2, "ignore_eos": True}
+    both = daemon.post("/v1/completions", {**fields, "prompt": ["Once upon", "The cache"]})[1]["choices"]
+    alone = daemon.post("/v1/completions", {**fields, "prompt": "The cache"})[1]["choices"]
+    assert [c["text"] for c in both[2:]] == [c["text"] for c in alone]
+    prompt = "A prompt that is long enough to fill several blocks of the cache. " * 8
+    for _ in range(2):
+        usage = daemon.post("/v1/completions", {"prompt": prompt, "max_tokens": 5, "ignore_eos": True})[1]["usage"]
+    assert usage["completion_tokens"] == 5
+    assert usage["prompt_tokens_details"]["cached_tokens"] > 50
+
+
+def test_echo_is_the_text_of_the_client(daemon):
+    prompt = "e\u0301 \u212b ﬁ"  # not in normal form C
+    fields = {"prompt": prompt, "max_tokens": 2, "echo": True, "temperature": 0}
+    whole = daemon.post("/v1/completions", fields)[1]["choices"][0]["text"]
+    assert whole.startswith(prompt)
+    events = stream(daemon, "/v1/completions", fields)
+    assert "".join(e["choices"][0]["text"] for e in events[:-1]) == whole
+    ids = daemon.post("/tokenize", {"prompt": "Hello you"})[1]["tokens"]
+    assert daemon.post("/v1/completions", {**fields, "prompt": ids})[1]["choices"][0]["text"].startswith("Hello you")
+    assert daemon.post("/v1/completions", {**fields, "prompt": ids, "truncate_prompt_tokens": 1})[1][
+        "choices"][0]["text"].startswith(" you")
+
+
+def test_one_line_a_request():
+    """Whatever ends it: id, method, path, status, times; tokens and the end of a generation."""
+    with Daemon("--log-level", "info", "--max-sequences", "2") as daemon:
+        def lines():
+            return [line.split("info: ", 1)[-1].split(" ") for line in daemon.log().splitlines()]
+
+        def line_of(request_id):
+            deadline = time.time() + PATIENCE
+            while time.time() < deadline:
+                found = [" ".join(line) for line in lines() if request_id in line]
+                if found:
+                    assert len(found) == 1
+                    return found[0][found[0].index(request_id) + len(request_id) + 1:]
+                time.sleep(0.02)
+            raise AssertionError(daemon.log())
+
+        def ask(request_id, method, path, body=None):
+            daemon.ask(method, path, body, {"X-Request-Id": request_id})
+            return line_of(request_id)
+
+        chat_body = json.dumps(chat("Hello", max_tokens=3, n=2)).encode()
+        done = ask("r-done", "POST", "/v1/chat/completions", chat_body)
+        assert re.fullmatch(r"POST /v1/chat/completions 200 prompt_tokens=\d+ cached_tokens=0 completion_tokens=\d+ "
+                            r"finish=\w+,\w+ queue_ms=\S+ ttft_ms=\S+ total_ms=\S+", done), done
+        assert re.match(r"POST /v1/chat/completions 400 total_ms=", ask("r-bad", "POST", "/v1/chat/completions", b"{"))
+        assert re.match(r"GET /nowhere 404 ", ask("r-404", "GET", "/nowhere?key=secret"))
+        assert re.match(r"GET /v1/models 200 ", ask("r-models", "GET", "/v1/models"))
+        assert re.match(r"DELETE /v1/models 405 ", ask("r-405", "DELETE", "/v1/models"))
+        daemon.ask("GET", "/health", None, {"X-Request-Id": "r-health"})
+
+        long = json.dumps({"prompt": "x", "max_tokens": 3000, "ignore_eos": True, "stream": True}).encode()
+        with daemon.connect() as client:
+            client.send(request("POST", "/v1/completions", long, {"X-Request-Id": "r-gone"}))
+            assert client.head()[0] == 200
+        assert re.match(r"POST /v1/completions 200 .* finish=cancelled ", line_of("r-gone"))
+        with daemon.connect() as client:
+            client.send(request("POST", "/v1/completions", long.replace(b"true}", b"false}"),
+                                {"X-Request-Id": "r-499"}))
+            daemon.wait_metric("qwend:num_requests_running", 1)
+        assert re.match(r"POST /v1/completions 499 .* finish=cancelled ", line_of("r-499"))
+        assert daemon.stop() == 0
+        assert "secret" not in daemon.log() and "r-health" not in daemon.log()
