@@ -1,0 +1,72 @@
+// Tool calls in any text: the same in any pieces, nothing lost, and within a time per byte. What
+// the fuzzer finds is tried as it is and, since a costly text may need length to show, repeated.
+
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "daemon/tool_calls.h"
+
+using namespace qwend;
+
+namespace {
+
+struct Found {
+    std::string text, calls;
+    bool operator==(const Found&) const = default;
+};
+
+/// Pieces of 1 to `most` bytes, or the whole at once if it is 0.
+Found parse(const std::string& text, size_t most, bool keep_tags) {
+    ToolCallParser parser(keep_tags);
+    std::vector<ToolPiece> pieces;
+    for (size_t at = 0, n = 0; at < text.size(); at += n) {
+        n = most ? 1 + (at * 7 + 3) % most : text.size();
+        parser.push(std::string_view(text).substr(at, n), pieces);
+    }
+    parser.finish(pieces);
+    Found found;
+    bool in_arguments = false;
+    for (const ToolPiece& piece : pieces) {
+        if (piece.kind == ToolPiece::Kind::call && piece.text.empty()) std::abort();
+        if (piece.kind == ToolPiece::Kind::text) {
+            found.text += piece.text;
+            continue;
+        }
+        // Arguments come in as many pieces as the text does.
+        const bool is_arguments = piece.kind == ToolPiece::Kind::arguments;
+        if (!is_arguments || !in_arguments) found.calls += char('0' + int(piece.kind));
+        found.calls += piece.text;
+        in_arguments = is_arguments;
+    }
+    return found;
+}
+
+void check(const std::string& text) {
+    for (bool keep_tags : {true, false}) {
+        const Found whole = parse(text, 0, keep_tags);
+        if (parse(text, 1, keep_tags) != whole || parse(text, 9, keep_tags) != whole) std::abort();
+        if (keep_tags && whole.calls.empty() && whole.text != text) std::abort();
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    check(text);
+    if (text.empty()) return 0;
+    // All of it again and again; or its first half once, and then the second.
+    constexpr size_t kAmplified = 16 << 10;
+    constexpr double kSecondsPerByte = 20e-6;  // a hundred times what it takes under sanitizers
+    const size_t cut = data[0] % 2 ? size / 2 : 0;
+    std::string amplified = text.substr(0, cut);
+    while (amplified.size() < kAmplified) amplified += text.substr(cut);
+    const auto begin = std::chrono::steady_clock::now();
+    (void)parse(amplified, 3, true);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    if (taken.count() > kSecondsPerByte * double(amplified.size())) std::abort();
+    return 0;
+}
