@@ -143,9 +143,10 @@ void AnswerBody::stream_part(std::string& out, int index, const ChoicePart& part
         logprobs = writer.take();
     }
     if (!part.text.empty() || !part.tokens.empty() || !extra.empty()) {
-        std::string delta = request_.chat ? R"("delta":{"content":")" : R"("text":")";
-        append_json_escaped(delta, part.text);
-        delta += request_.chat ? "\"}" : "\"";
+        std::string delta = request_.chat ? R"("delta":{)" : R"("text":)";
+        if (request_.chat && !part.text.empty()) delta += "\"content\":";
+        if (!request_.chat || !part.text.empty()) append_json_string(delta, part.text);
+        if (request_.chat) delta += '}';
         append_chunk(out, {index, delta, logprobs, extra});
     }
     for (const CallPart& call : part.calls) stream_call(out, index, call);
