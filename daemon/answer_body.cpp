@@ -116,6 +116,7 @@ void AnswerBody::stream_choice(std::string& out, int index) {
     stream_part(out, index, part, std::move(extra));
     if (!choice.done()) return;
     closed_[size_t(index)] = true;
+    if (choice.finish() == FinishReason::none) return;  // abandoned: an error tells the client
     append_chunk(out, {.index = index,
                        .delta = request_.chat ? "\"delta\":{}" : "\"text\":\"\"",
                        .finished = true});

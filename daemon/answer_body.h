@@ -33,7 +33,10 @@ class AnswerBody {
 
     /// As Choice's.
     bool on_event(int choice, const TokenEvent& event);
-    void abandon(int choice) { choices_[size_t(choice)].abandon(); }
+    void abandon(int choice) {
+        choices_[size_t(choice)].abandon();
+        ended_ = true;  // by an error, which is not this body's
+    }
     bool done() const;  // every choice is
     Usage usage() const;
 
