@@ -35,12 +35,15 @@ gpu-all: gpu-deps ## build everything for a GPU, needing none
 	@$(MAKE) $(BUILD)/qwend $(BUILD)/gpu-tests $(GPU_BENCH) $(GPU_MORE)
 
 test-gpu: gpu-deps ## kernels and engine against their slow twins; needs a GPU
-	@$(MAKE) $(BUILD)/gpu-tests && $(BUILD)/gpu-tests
+	@$(MAKE) $(BUILD)/gpu-tests
+	@$(BUILD)/gpu-tests
 
 bench-gpu: gpu-deps ## measure the GPU, every figure beside its ceiling
-	@$(MAKE) $(BUILD)/qwend $(BENCH) $(GPU_BENCH) && tests/gpu/bench $(BUILD)
+	@$(MAKE) $(BUILD)/qwend $(BENCH) $(GPU_BENCH)
+	@tests/gpu/bench $(BUILD)
 
 gpu-bundle: ## pack what the two above need
-	@$(MAKE) gpu-all GPU_MORE='$(BENCH)' && tests/gpu/bundle $(BUILD)
+	@$(MAKE) gpu-all GPU_MORE='$(BENCH)'
+	@tests/gpu/bundle $(BUILD)
 
 -include $(GPU_TESTS:.o=.d) $(BENCH_CU:.o=.d)

@@ -174,6 +174,15 @@ def test_what_is_missing_is_named_before_anything_is_compiled(tmp_path, tools):
     assert result.stderr.count("qwend: to install them, run: make deps\n") == 1
 
 
+@pytest.mark.parametrize("goal", ["gpu-bundle", "gpu-all", "test-gpu", "bench-gpu"])
+def test_what_is_for_a_gpu_installs_what_it_needs_first(tmp_path, goal):
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    result = run(["make", "-n", f"BUILD={tmp_path}/build", "NVCC=true", "CXX=true", goal], env)
+    assert result.returncode == 0, result.stderr
+    before = result.stdout[:result.stdout.index("[1/")]
+    assert re.search(r"^tests/install-deps .*libdnnl-dev.*doctest-dev", before, re.M)
+
+
 # --- the demo -----------------------------------------------------------------------------------
 
 def chunk(event):
