@@ -6,13 +6,13 @@ import json
 import random
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+from transformers.utils.chat_template_utils import render_jinja_template
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "demo-model"
@@ -68,23 +68,28 @@ def chat_cases():
     result = {"role": "tool", "content": "{\"t\": 3}"}
     for template in ("qwen2", "qwen2_5"):
         for messages in ([user], [system, user], [user, answer, user], [user, system, user]):
-            yield template, messages, None
+            for prompt in (True, False):
+                yield template, messages, None, prompt, False
+        for messages in ([system], [user], [system, user, answer]):
+            yield template, messages, None, False, True
     for messages in ([user], [system, user], [user, call, result], [user, talk, result, result, answer, user]):
-        yield "qwen2_5", messages, [TOOL]
-    yield "qwen2_5", [user, call, result, user], None
+        for prompt in (True, False):
+            yield "qwen2_5", messages, [TOOL], prompt, False
+    for prompt in (True, False):
+        yield "qwen2_5", [user, call, result, user], None, prompt, False
+    yield "qwen2_5", [system], [TOOL], False, True
+    for messages in ([user, call], [user, talk], [user, call, result], [user, call, result, result]):
+        yield "qwen2_5", messages, None, False, True
 
 
 def chat_golden():
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    environment.filters["tojson"] = lambda v: json.dumps(v, ensure_ascii=False)
     texts = {"qwen2": QWEN2, "qwen2_5": json.loads((DEMO / "tokenizer_config.json").read_text())["chat_template"]}
     cases = []
-    for template, messages, tools in chat_cases():
-        for prompt in (True, False):
-            text = environment.from_string(texts[template]).render(messages=messages, tools=tools,
-                                                                   add_generation_prompt=prompt)
-            cases.append({"template": template, "messages": messages, "tools": tools or [],
-                          "add_generation_prompt": prompt, "text": text})
+    for template, messages, tools, prompt, final in chat_cases():
+        text = render_jinja_template([messages], tools=tools, chat_template=texts[template],
+                                     add_generation_prompt=prompt, continue_final_message=final)[0][0]
+        cases.append({"template": template, "messages": messages, "tools": tools or [],
+                      "add_generation_prompt": prompt, "continue_final_message": final, "text": text})
     return {"templates": texts, "cases": cases}
 
 

@@ -4,9 +4,9 @@
 
 #include <doctest/doctest.h>
 
-#include "model/error.h"
+#include <memory>
+
 #include "model/json.h"
-#include "temp_dir.h"
 
 using namespace qwend;
 
@@ -51,6 +51,7 @@ TEST_CASE("chat: renders byte for byte what the published templates give") {
     for (auto item : cases) {
         ChatOptions options;
         options.add_generation_prompt = item["add_generation_prompt"].get_bool().value();
+        options.continue_final_message = item["continue_final_message"].get_bool().value();
         const simdjson::dom::array tools = item["tools"].get_array().value();
         for (auto tool : tools) options.tools.push_back(simdjson::minify(tool));
         const bool is_qwen2 = item["template"].get_string().value() == "qwen2";
@@ -72,21 +73,6 @@ TEST_CASE("chat: control tokens in messages are not marked as the template's") {
     CHECK(result.prompt.control_spans.size() == 5);
 }
 
-TEST_CASE("chat: the default system prompt may differ, the rest may not") {
-    Golden golden;
-    std::string math = golden.text("qwen2_5");
-    const std::string system =
-        "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
-    for (size_t at; (at = math.find(system)) != std::string::npos;)
-        math.replace(at, system.size(), "Reason step by step.");
-    const ChatTemplate found = recognize_chat_template(math);
-    CHECK(found.kind == ChatTemplate::qwen2_5);
-    CHECK(found.default_system == "Reason step by step.");
-    CHECK(render_chat(found, {{"user", "x", {}}}, {})
-              .prompt.text.starts_with("<|im_start|>system\nReason step by step.<|im_end|>\n"));
-    CHECK(recognize_chat_template(math + "{{ 1 }}").kind == ChatTemplate::none);
-}
-
 TEST_CASE("chat: what a client does wrong is said with its place") {
     Golden golden;
     const ChatTemplate qwen2_5 = recognize_chat_template(golden.text("qwen2_5"));
@@ -102,23 +88,33 @@ TEST_CASE("chat: what a client does wrong is said with its place") {
           "messages[0].tool_calls[0].function.arguments");
 }
 
-TEST_CASE("chat: continue_final_message leaves the last turn open") {
+TEST_CASE("chat: a prompt that is continued ends with the last message's content") {
     Golden golden;
     ChatOptions options;
     options.continue_final_message = true;
-    const auto result = render_chat(recognize_chat_template(golden.text("qwen2_5")),
-                                    {{"user", "x", {}}, {"assistant", "Once upon", {}}}, options);
-    CHECK(result.prompt.text.ends_with("<|im_start|>assistant\nOnce upon"));
+    const ChatTemplate qwen2_5 = recognize_chat_template(golden.text("qwen2_5"));
+    auto render = [&](std::vector<ChatMessage> messages) {
+        return render_chat(qwen2_5, messages, options).prompt.text;
+    };
+    CHECK(render({{"user", "x", {}}, {"assistant", "Once upon", {}}})
+              .ends_with("<|im_start|>assistant\nOnce upon"));
+    CHECK(render({{"user", "x", {}}, {"assistant", "", {{"f", "{}"}}}})
+              .ends_with("<|im_start|>assistant\n"));
+    CHECK(render({{"tool", "partly ", {}}}).ends_with("<tool_response>\npartly "));
+    CHECK(render({{"system", "Be", {}}}) == "<|im_start|>system\nBe");
+    options.tools = {"{}"};
+    CHECK(render({{"system", "Be", {}}}) == "<|im_start|>system\nBe");
 }
 
-TEST_CASE("chat: a folder's template is found in either place, another one is refused") {
+TEST_CASE("chat: requests with tools are rendered by the template named for them") {
     Golden golden;
-    TempDir dir;
-    CHECK(load_chat_template(dir.path()).kind == ChatTemplate::none);
-    dir.write("tokenizer_config.json", R"({"chat_template":"{{ messages }}"})");
-    CHECK_THROWS_WITH_AS(load_chat_template(dir.path()), doctest::Contains("found another"),
-                         LoadError);
-    dir.write("chat_template.jinja", golden.text("qwen2_5"));
-    CHECK(load_chat_template(dir.path()).kind == ChatTemplate::qwen2_5);
-    CHECK(load_chat_template("tests/demo-model").kind == ChatTemplate::qwen2_5);
+    ChatTemplate both = recognize_chat_template(golden.text("qwen2"));
+    both.tool_use =
+        std::make_shared<const ChatTemplate>(recognize_chat_template(golden.text("qwen2_5")));
+    ChatOptions options;
+    CHECK(render_chat(both, {{"user", "x", {}}}, options)
+              .prompt.text.starts_with("<|im_start|>system\nYou are a helpful assistant."));
+    options.tools = {"{}"};
+    CHECK(render_chat(both, {{"user", "x", {}}}, options)
+              .prompt.text.starts_with("<|im_start|>system\nYou are Qwen"));
 }
