@@ -22,7 +22,8 @@ constexpr double kReservedSeconds = 1;       // for the request on a reserved co
 constexpr double kLateSeconds = 0.001;       // for what has come while the loop was busy
 // For the client to take the last answer in: while it still sends, and in all.
 constexpr double kLingerSeconds = 2, kMaxLingerSeconds = 10;
-constexpr double kFreshSeconds = 1;  // for a new client to send, before its place is needed
+// For a new client to send, if its place is needed: in the table, and on a reserved connection.
+constexpr double kFreshSeconds = 1, kReservedFreshSeconds = 0.05;
 
 }  // namespace
 
@@ -134,6 +135,7 @@ void Connection::on_read(ssize_t n_bytes) {
     if (n_bytes < 0) return on_end_of_input(n_bytes);
     if (state_ == State::lingering)
         return set_timer(std::min(kLingerSeconds, linger_until_ - loop_seconds()));
+    n_requests_now_ = 0;
     if (state_ == State::body) body_pace_.advance(loop_seconds(), body_pace_.count() + n_bytes);
     advance();
     // Reading goes on, to notice when the client goes; but not without bound.
@@ -484,9 +486,11 @@ bool Connection::is_sending() const {
 
 double Connection::idle_since() const {
     if (state_ == State::lingering) return 0;  // its answer is sent
+    const double age = loop_seconds() - idle_since_;
+    if (reserved_)
+        return state_ < State::answering && age > kReservedFreshSeconds ? idle_since_ : -1;
     if (state_ != State::idle || n_unsent() > 0 || !pending_.empty()) return -1;
-    const bool is_fresh = !has_answered_ && loop_seconds() - idle_since_ < kFreshSeconds;
-    return is_fresh ? -1 : idle_since_;
+    return has_answered_ || age > kFreshSeconds ? idle_since_ : -1;
 }
 
 }  // namespace qwend

@@ -21,9 +21,9 @@ namespace qwend {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr int kReservedFiles = 64;     // for everything that is not a client
-constexpr double kRetrySeconds = 0.1;  // until a client that could not be accepted is tried again
-constexpr double kReportSeconds = 1;   // at least, between reports of failed accepts
+constexpr int kReservedFiles = 64;      // for everything that is not a client
+constexpr double kRetrySeconds = 0.05;  // until a client that could not be accepted is tried again
+constexpr double kReportSeconds = 1;    // at least, between reports of failed accepts
 
 /// Connections that leave files to spare: at EMFILE libuv drops clients without a word.
 int connection_cap(int wanted, int reserved) {
@@ -325,12 +325,10 @@ bool HttpServer::Impl::close_longest_idle(bool reserved) {
 /// Not accepting is libuv's way to hold clients back in the kernel's queue.
 void HttpServer::Impl::accept(Listener* listener) {
     const Place place = find_place();
-    listener->has_waiting = place == Place::none;
-    if (listener->has_waiting) return;
-    const bool made = guarded(handler.report, "accepting a client",
-                              [&] { make_connection(listener, place == Place::reserve); });
-    if (made) return;
-    listener->has_waiting = true;
+    listener->has_waiting = place == Place::none ||
+                            !guarded(handler.report, "accepting a client",
+                                     [&] { make_connection(listener, place == Place::reserve); });
+    if (!listener->has_waiting) return;
     start_timer(&retry, kRetrySeconds, false,
                 [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->resume_accepting(); });
 }

@@ -242,18 +242,6 @@ def test_slow_clients():
             assert client.is_closed()
 
 
-def test_more_clients_than_places_wait():
-    with Daemon("--max-connections", "2") as daemon:
-        first, second, third = daemon.connect(), daemon.connect(), daemon.connect()
-        with first, second, third:
-            for client in (first, second):
-                client.send(request("GET", "/livez"))
-                assert client.response()[0] == 200
-            third.send(request("GET", "/livez"))
-            first.socket.close()
-            assert third.response()[0] == 200
-
-
 def test_reader_that_does_not_read_is_cut_off(tmp_path):
     """On a unix socket, whose buffer is 208 KiB: TCP's grows to megabytes, which take a slow machine minutes."""
     path = str(tmp_path / "socket")
