@@ -189,3 +189,12 @@ def test_drain_does_not_wait_for_a_reader_that_has_stopped(large_answer):
         client.send(large_answer[0])
         assert client.head()[0] == 200
         assert daemon.stop() == 0
+
+
+def test_few_open_files_are_enough():
+    with Daemon(starter=("prlimit", "--nofile=120")) as daemon:
+        clients = [daemon.connect() for _ in range(150)]
+        assert_health_answers(daemon)
+        for client in clients:
+            client.socket.close()
+        assert daemon.ask("GET", "/livez")[0] == 200
