@@ -51,6 +51,7 @@ AnswerBody::AnswerBody(const ServedModel& model, CompletionRequest request,
     const size_t n = prompts_.size() * size_t(request_.n);
     choices_.reserve(n);
     while (choices_.size() < n) choices_.emplace_back(model.tokenizer, request_);
+    request_.chat_options = {};
     opened_.resize(n);
     closed_.resize(n);
     if (!request_.stream) drafts_.resize(n);

@@ -8,42 +8,57 @@
 
 namespace qwend {
 
-void append_json_escaped(std::string& out, std::string_view text) {
-    for (size_t at = 0; at < text.size();) {
-        const char c = text[at];
-        if (uint8_t(c) >= 0x80) {
-            const DecodedChar decoded = utf8_at(text, at);
-            if (decoded.valid)
-                out.append(text.substr(at, size_t(decoded.length)));
-            else
+namespace {
+
+/// One byte that cannot stand for itself.
+void append_escape(std::string& out, uint8_t c) {
+    switch (c) {
+        case '"':
+            out += "\\\"";
+            break;
+        case '\\':
+            out += "\\\\";
+            break;
+        case '\n':
+            out += "\\n";
+            break;
+        case '\r':
+            out += "\\r";
+            break;
+        case '\t':
+            out += "\\t";
+            break;
+        default:
+            if (c >= 0x80)
                 out += "\xEF\xBF\xBD";
-            at += size_t(decoded.length);
+            else
+                fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
+    }
+}
+
+}  // namespace
+
+void append_json_escaped(std::string& out, std::string_view text) {
+    size_t plain = 0;  // where the run of bytes begins that are copied as they are
+    for (size_t at = 0; at < text.size();) {
+        const uint8_t c = uint8_t(text[at]);
+        size_t length = 1;
+        if (c >= 0x80) {
+            const DecodedChar decoded = utf8_at(text, at);
+            length = size_t(decoded.length);
+            if (decoded.valid) {
+                at += length;
+                continue;
+            }
+        } else if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7F) {
+            at++;
             continue;
         }
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            default:
-                if (uint8_t(c) < 0x20 || c == 0x7F)
-                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
-                else
-                    out += c;
-        }
-        at++;
+        out.append(text, plain, at - plain);
+        append_escape(out, c);
+        plain = at += length;
     }
+    out.append(text, plain);
 }
 
 void append_json_string(std::string& out, std::string_view text) {

@@ -241,3 +241,17 @@ def test_one_line_a_request():
         assert re.match(r"POST /v1/completions 499 .* finish=cancelled ", line_of("r-499"))
         assert daemon.stop() == 0
         assert "secret" not in daemon.log() and "r-health" not in daemon.log()
+
+
+def test_a_long_document_is_sent_while_it_grows(daemon):
+    """Megabytes of logprobs are neither kept nor made at once; the document says what a stream does."""
+    fields = chat("Tell me everything", max_tokens=900, ignore_eos=True, logprobs=True, top_logprobs=20)
+    status, headers, body = daemon.ask("POST", "/v1/chat/completions", json.dumps(fields).encode())
+    assert status == 200 and headers["content-type"] == "application/json"
+    assert len(body) > 1 << 20 and headers.get("transfer-encoding") == "chunked"
+    choice = json.loads(body)["choices"][0]
+    assert len(choice["logprobs"]["content"]) == 900
+    events = stream(daemon, "/v1/chat/completions", {**fields, "top_logprobs": 0})
+    assert text_of(events) == choice["message"]["content"]
+    tokens = [t["token"] for e in events[:-1] for t in (e["choices"][0]["logprobs"] or {"content": []})["content"]]
+    assert tokens == [t["token"] for t in choice["logprobs"]["content"]]
