@@ -110,8 +110,7 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
             if (finish == FinishReason::error) break;
             last = monotonic_seconds();
             if (n_tokens++ == 0) first = last;
-            std::string text = decoder.push(event.sampled.token);
-            if (finish != FinishReason::none) text += decoder.finish();
+            const std::string text = decoder.push(event.sampled.token);
             std::fwrite(text.data(), 1, text.size(), stdout);
             std::fflush(stdout);
         }
