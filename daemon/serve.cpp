@@ -255,8 +255,7 @@ int serve(const Options& options, const ServedModel& model, const BackendMaker& 
     std::vector<std::string> keys = find_api_keys(options);
     if (std::string error = check_options(options, !keys.empty()); !error.empty())
         throw LoadError(error);
-    log_notice("qwend {} serving {} from {}", qwend_version(), model.names[0],
-               options.model.string());
+    log_notice("qwend {} serving {} from {}", qwend_version(), model.names[0], model.root);
     Daemon daemon(options, model, std::move(keys));
     if (std::string error = daemon.listen(); !error.empty()) throw LoadError(error);
     return daemon.run(make_backend);

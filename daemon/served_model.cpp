@@ -51,7 +51,7 @@ ServedModel load_served_model(const Options& options) {
                         "config.json; do they belong together?",
                         dir.string(), tokenizer.size(), config.vocab_size));
     ServedModel model{.names = options.served_model_name,
-                      .root = folder_names(dir)[0],
+                      .root = dir.string(),
                       .config = config,
                       .defaults = defaults,
                       .tokenizer = std::move(tokenizer),

@@ -16,7 +16,7 @@ namespace qwend {
 /// request into ids and ids into an answer.
 struct ServedModel {
     std::vector<std::string> names;  // aliases; the first is what answers say
-    std::string root;                // the name the folder gives it; clients learn no path
+    std::string root;                // the folder; for the log, clients learn no path
     ModelConfig config;
     GenerationDefaults defaults;
     Tokenizer tokenizer;

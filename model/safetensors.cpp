@@ -164,6 +164,8 @@ int64_t modification_time(const struct stat& status) {
             hint =
                 "; this is an adapter (LoRA): merge it into its base model and save that, as "
                 "peft's merge_and_unload does";
+        else if (hint.empty() && extension == ".safetensors")
+            hint = fmt::format("; found {} without an index: is the download complete?", name);
         else if (hint.empty() && (extension == ".bin" || extension == ".gguf" ||
                                   extension == ".pt" || extension == ".pth"))
             hint = fmt::format("; found {}, which qwend does not read", name);
