@@ -185,19 +185,19 @@ SYSTEMCTL = $(if $(DESTDIR),:,test ! -d /run/systemd/system || systemctl)
 # build/qwend keeps the debugging data that the installed one leaves out; gdb takes it from there.
 install: all ## into DESTDIR/PREFIX, units into UNITDIR; what was edited is kept
 	install -D -m755 $(if $(STRIP),-s --strip-program=$(STRIP)) $(BUILD)/qwend $(DESTDIR)$(PREFIX)/bin/qwend
-	install -D -m644 -t $(DESTDIR)$(DOCDIR) etc/nginx/qwend.conf
-	install -D -m644 etc/qwend.conf $(DESTDIR)$(DOCDIR)/qwend.conf.dist
+	install -D -m644 etc/nginx/qwend.conf $(DESTDIR)$(DOCDIR)/nginx/qwend.conf
+	install -D -m644 etc/qwend.conf $(DESTDIR)$(DOCDIR)/qwend.conf
 	test -e $(DESTDIR)/etc/qwend/qwend.conf || \
 	  install -D -m644 etc/qwend.conf $(DESTDIR)/etc/qwend/qwend.conf
 	@cmp -s etc/qwend.conf $(DESTDIR)/etc/qwend/qwend.conf || \
-	  echo "qwend: kept /etc/qwend/qwend.conf; this version's is $(DOCDIR)/qwend.conf.dist"
-	@DESTDIR=$(DESTDIR) systemd/units install $(UNITDIR) $(PREFIX)
+	  echo "qwend: kept /etc/qwend/qwend.conf; this version's is $(DOCDIR)/qwend.conf"
+	@DESTDIR=$(DESTDIR) systemd/units install $(UNITDIR) $(DOCDIR) $(PREFIX)
 	@$(SYSTEMCTL) daemon-reload
 
 uninstall: ## stops it and removes what install put there, but for /etc
 	-@$(SYSTEMCTL) disable --now qwend.socket qwend.service
-	rm -rf $(DESTDIR)$(PREFIX)/bin/qwend $(DESTDIR)$(DOCDIR)
-	@DESTDIR=$(DESTDIR) systemd/units remove $(UNITDIR) $(PREFIX)
+	rm -f $(DESTDIR)$(PREFIX)/bin/qwend
+	@DESTDIR=$(DESTDIR) systemd/units remove $(UNITDIR) $(DOCDIR) $(PREFIX)
 	@$(SYSTEMCTL) daemon-reload
 
 clean: ## remove what was built

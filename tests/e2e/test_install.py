@@ -10,6 +10,7 @@ from daemon_fixture import BINARY
 BUILD = os.path.dirname(BINARY)
 UNITS = ["qwend-devices.service", "qwend.service", "qwend.socket"]
 LOCAL, ETC = "usr/local/lib/systemd/system", "etc/systemd/system"
+DOC = "usr/local/share/doc/qwend"
 
 
 def make(goal, root, *variables):
@@ -37,8 +38,9 @@ def test_everything_has_its_place_and_goes_again(tmp_path):
     make("install", tmp_path)
     installed = files(tmp_path)
     assert installed == sorted(
-        ["usr/local/bin/qwend", "etc/qwend/qwend.conf", "usr/local/share/doc/qwend/qwend.conf",
-         "usr/local/share/doc/qwend/qwend.conf.dist"] + [f"{LOCAL}/{unit}" for unit in UNITS])
+        ["usr/local/bin/qwend", "etc/qwend/qwend.conf"]
+        + [f"{LOCAL}/{unit}" for unit in UNITS]
+        + [f"{DOC}/{name}" for name in ["qwend.conf", "nginx/qwend.conf", *UNITS]])
     make("uninstall", tmp_path)
     assert files(tmp_path) == ["etc/qwend/qwend.conf"]
 
@@ -72,6 +74,7 @@ def test_a_prefix_moves_the_units_where_systemd_looks(tmp_path, prefix, folder):
 def test_what_an_administrator_edited_is_kept_and_named(tmp_path):
     make("install", tmp_path)
     mine = {"etc/qwend/qwend.conf": "model = /srv/model\n",
+            f"{LOCAL}/qwend-devices.service": "[Service]\nExecStart=/bin/true\n",
             f"{ETC}/qwend.service": "[Service]\nExecStart=/usr/local/bin/qwend serve --port 1\n",
             f"{ETC}/qwend.service.d/override.conf": "[Service]\nMemoryMax=8G\n"}
     for name, text in mine.items():
@@ -81,10 +84,11 @@ def test_what_an_administrator_edited_is_kept_and_named(tmp_path):
     printed = make("install", tmp_path)
     for name, text in mine.items():
         assert (tmp_path / name).read_text() == text
-    assert "kept /etc/qwend/qwend.conf" in printed and "qwend.conf.dist" in printed
+    assert f"kept /etc/qwend/qwend.conf; this version's is /{DOC}/qwend.conf" in printed
+    assert f"kept /{LOCAL}/qwend-devices.service" in printed
     assert "kept /etc/systemd/system/qwend.service" in printed
     assert "qwend.socket" not in printed.split("kept", 1)[1]
-    make("uninstall", tmp_path)
+    assert make("uninstall", tmp_path).count("kept") == 2
     assert files(tmp_path) == sorted([*mine, f"{ETC}/qwend.socket"])
 
 
@@ -125,3 +129,12 @@ def test_units_of_every_version_so_far_count_as_unedited(tmp_path):
                               capture_output=True, check=True).stdout
         (tmp_path / ETC / "qwend.service").write_bytes(text)
         assert "kept" not in make("install", tmp_path)
+
+
+def test_what_a_version_unknown_here_installed_counts_as_unedited(tmp_path):
+    """Without the history, that is: the copy beside the documentation says what was installed."""
+    make("install", tmp_path)
+    for folder in (LOCAL, DOC):
+        (tmp_path / folder / "qwend.service").write_text("[Service]\nExecStart=/of/another/version\n")
+    assert "kept" not in make("install", tmp_path)
+    assert "another" not in (tmp_path / LOCAL / "qwend.service").read_text()
