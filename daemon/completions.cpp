@@ -92,10 +92,10 @@ std::optional<ApiError> Completions::fit(CompletionRequest& request,
         request.max_tokens = request.chat ? context_limit - int(longest) : kDefaultTextTokens;
     request.sampling.seed = request.seed.value_or(random_seed());
     request.sampling.stop_token_ids = request.stop_token_ids;
+    const auto& ends = request.chat ? model_.chat_eos_token_ids : model_.eos_token_ids;
     if (!request.ignore_eos)
-        request.sampling.stop_token_ids.insert(request.sampling.stop_token_ids.end(),
-                                               model_.eos_token_ids.begin(),
-                                               model_.eos_token_ids.end());
+        request.sampling.stop_token_ids.insert(request.sampling.stop_token_ids.end(), ends.begin(),
+                                               ends.end());
     return std::nullopt;
 }
 

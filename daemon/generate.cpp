@@ -60,7 +60,8 @@ SamplingParams sampling_params(const GenerateOptions& options, const ServedModel
     params.repetition_penalty = d.repetition_penalty.value_or(params.repetition_penalty);
     params.seed = uint64_t(options.seed);
     if (options.seed < 0) (void)!getrandom(&params.seed, sizeof params.seed, 0);
-    params.stop_token_ids = model.eos_token_ids;
+    const bool is_chat = !options.raw && model.chat_template.kind != ChatTemplate::none;
+    params.stop_token_ids = is_chat ? model.chat_eos_token_ids : model.eos_token_ids;
     return params;
 }
 

@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "model/error.h"
+#include "model/tokenizer_files.h"
 
 namespace qwend {
 
@@ -58,9 +60,17 @@ ServedModel load_served_model(const Options& options) {
                       .chat_template = load_chat_template(dir),
                       .max_model_len = config.max_position,
                       .eos_token_ids = defaults.eos_token_ids,
+                      .chat_eos_token_ids = {},
                       .created = modification_time(dir / "config.json")};
     if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
+    model.chat_eos_token_ids = model.eos_token_ids;
+    if (const auto eos = load_eos_token(dir)) {
+        const auto ids = model.tokenizer.encode_with_added_tokens(*eos);
+        auto& ends = model.chat_eos_token_ids;
+        if (ids.size() == 1 && std::find(ends.begin(), ends.end(), ids[0]) == ends.end())
+            ends.push_back(ids[0]);
+    }
     if (options.max_context > 0) {
         if (options.max_context > config.max_position)
             throw LoadError(fmt::format("max-context {} is more than the model's own {}",

@@ -21,9 +21,10 @@ struct ServedModel {
     GenerationDefaults defaults;
     Tokenizer tokenizer;
     ChatTemplate chat_template;
-    int max_model_len = 0;               // tokens of context served
-    std::vector<int32_t> eos_token_ids;  // generation_config.json's, else config.json's
-    std::time_t created = 0;             // of the weights, for /v1/models
+    int max_model_len = 0;                    // tokens of context served
+    std::vector<int32_t> eos_token_ids;       // generation_config.json's, else config.json's
+    std::vector<int32_t> chat_eos_token_ids;  // these, and the tokenizer's own eos_token
+    std::time_t created = 0;                  // of the weights, for /v1/models
 };
 
 /// The names of a checkpoint folder, the first being the one that answers carry: its own, but in

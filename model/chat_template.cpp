@@ -44,9 +44,10 @@ struct NamedTemplates {
 /// A template alone is the default; several are a list of {name, template}.
 void read_template_field(const JsonFile& json, NamedTemplates& found) {
     namespace dom = simdjson::dom;
-    if (!json.has("chat_template")) return;
+    const auto field = json.find("chat_template");
+    if (!field) return;
     found.source = json.name();
-    const dom::element value = json.root().at_key("chat_template").value();
+    const dom::element value = *field;
     std::string_view text, name;
     dom::array list;
     if (!value.get(text)) {

@@ -1,9 +1,10 @@
-// The names a folder gives its model.
+// What a folder says of its model besides the weights.
 
 #include "daemon/served_model.h"
 
 #include <doctest/doctest.h>
 
+#include "model/error.h"
 #include "temp_dir.h"
 
 using namespace qwend;
@@ -47,4 +48,31 @@ TEST_CASE("served_model: a snapshot of a cache has the repository's name") {
         CHECK(folder_names(dir.path() / c.path) == c.names);
         CHECK(folder_names((dir.path() / c.path).string() + "/") == c.names);
     }
+}
+
+TEST_CASE("served_model: a chat ends with the tokenizer's eos_token as well") {
+    TempDir dir;
+    for (auto name : {"config.json", "tokenizer.json"})
+        std::filesystem::copy_file(std::filesystem::path("tests/demo-model") / name,
+                                   dir.path() / name);
+    Options options;
+    options.model = dir.path().string();
+    auto load = [&] { return load_served_model(options); };
+    using Ids = std::vector<int32_t>;
+    CHECK(load().chat_eos_token_ids == Ids{6060});
+    dir.write("generation_config.json", R"({"eos_token_id":6058})");
+    CHECK(load().chat_eos_token_ids == Ids{6058});
+    dir.write("special_tokens_map.json", R"({"eos_token":"<|im_start|>"})");
+    CHECK(load().chat_eos_token_ids == Ids{6058, 6059});
+    for (auto field : {R"("<|im_end|>")", R"({"content":"<|im_end|>","lstrip":false})"}) {
+        dir.write("tokenizer_config.json", "{\"eos_token\":" + std::string(field) + "}");
+        CHECK(load().eos_token_ids == Ids{6058});
+        CHECK(load().chat_eos_token_ids == Ids{6058, 6060});
+    }
+    dir.write("tokenizer_config.json", R"({"eos_token":"<|endoftext|>"})");
+    CHECK(load().chat_eos_token_ids == Ids{6058});
+    dir.write("tokenizer_config.json", R"({"eos_token":"no single token"})");
+    CHECK(load().chat_eos_token_ids == Ids{6058});
+    dir.write("tokenizer_config.json", R"({"eos_token":7})");
+    CHECK_THROWS_WITH_AS(load(), doctest::Contains("eos_token"), LoadError);
 }
