@@ -78,7 +78,7 @@ Usage AnswerBody::usage() const {
 void AnswerBody::take(std::string& out) {
     for (int i = 0; i < n_choices(); i++) request_.stream ? stream_choice(out, i) : draft_choice(i);
     if (!request_.stream) return release(out);
-    if (!done() || ended_) return;
+    if (ended_ || std::find(closed_.begin(), closed_.end(), false) != closed_.end()) return;
     ended_ = true;
     if (request_.include_usage)
         fmt::format_to(std::back_inserter(out), "data: {},\"choices\":[],\"usage\":{}}}\n\n", head_,
@@ -115,7 +115,7 @@ void AnswerBody::stream_choice(std::string& out, int index) {
         extra += fmt::format(",\"token_ids\":[{}]", ids);
     }
     stream_part(out, index, part, std::move(extra));
-    if (!choice.done()) return;
+    if (!choice.done() || choice.abandoned()) return;
     closed_[size_t(index)] = true;
     if (choice.finish() == FinishReason::none) return;  // abandoned: an error tells the client
     append_chunk(out, {.index = index,
@@ -209,7 +209,7 @@ void AnswerBody::draft_choice(int index) {
         for (const PlacedToken& token : part.tokens) draft.logprobs->add(token);
         draft.ready += draft.logprobs->take();
     }
-    if (choice.done()) close_draft(draft, index);
+    if (choice.done() && !choice.abandoned()) close_draft(draft, index);
 }
 
 void AnswerBody::begin_draft(Draft& draft, int index) {

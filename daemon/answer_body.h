@@ -41,7 +41,8 @@ class AnswerBody {
     Usage usage() const;
 
     /// Appends what can be sent now: the events of a stream that there are, or the next part of the
-    /// document. What is appended once done() ends the body.
+    /// document. What is appended once done() ends the body, unless a choice was abandoned: then it
+    /// has no end.
     void take(std::string& out);
     /// Bytes of the document that wait until the choices before them are complete.
     size_t n_waiting() const;

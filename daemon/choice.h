@@ -50,6 +50,7 @@ class Choice {
     ChoicePart take() { return std::exchange(new_, {}); }
 
     bool done() const { return done_; }
+    bool abandoned() const { return done_ && finish_ == FinishReason::none; }
     int n_tokens() const { return n_tokens_; }
     int n_cached() const { return n_cached_; }
     FinishReason finish() const { return finish_; }  // none before it is done, or if abandoned

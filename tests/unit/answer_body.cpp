@@ -451,3 +451,24 @@ TEST_CASE("answer_body: a document is handed out while it grows") {
     CHECK(body.n_waiting() == 0);
     CHECK(read_document(out).choices[1].text == "a b c d e f g h");
 }
+
+TEST_CASE("answer_body: with a choice abandoned there is no end that looks like one") {
+    for (bool stream : {true, false}) {
+        CompletionRequest request = chat_request();
+        request.n = 2;
+        request.stream = stream;
+        AnswerBody body(demo(), request, {{5}}, "id");
+        const auto events = events_of(ids_of("a b c"), FinishReason::stop);
+        for (const TokenEvent& event : events) body.on_event(1, event);
+        body.on_event(0, events[0]);
+        std::string out;
+        body.take(out);
+        body.abandon(0);
+        CHECK(body.done());
+        body.take(out);
+        CHECK(out.find("a") != std::string::npos);
+        CHECK(out.find("[DONE]") == std::string::npos);
+        CHECK(out.find("cancelled") == std::string::npos);
+        if (!stream) CHECK(out.find("]}") == std::string::npos);
+    }
+}
