@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <new>
 #include <stdexcept>
@@ -160,6 +161,53 @@ TEST_CASE("loop: what callbacks throw ends there") {
     });
     loop.run();
     CHECK(reports.size() == 5);
+}
+
+TEST_CASE("loop: a timer starts from the present, however long the turn has lasted") {
+    EventLoop loop;
+    std::chrono::steady_clock::time_point began;
+    std::shared_ptr<EventLoop::Timer> inner;
+    double waited = 0;
+    const auto outer = loop.add_timer(0, false, [&] {
+        usleep(200000);
+        began = std::chrono::steady_clock::now();
+        inner = loop.add_timer(0.1, false, [&] {
+            waited =
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+            loop.stop();
+        });
+    });
+    loop.run();
+    CHECK(waited > 0.095);
+}
+
+TEST_CASE("server: what came while the loop was busy came in time") {
+    Served served;
+    served.limits.header_timeout = 0.3;
+    served.limits.body_timeout = 0.3;
+    std::atomic<bool> busy = false;
+    served.handler.on_request = [&](ExchangePtr e) {
+        if (e->request().path == "/busy") {
+            busy = true;
+            usleep(600000);
+        }
+        e->respond({});
+    };
+    int headers = 0, body = 0;
+    served.run([&] {
+        TestClient one(served.port), two(served.port), other(served.port);
+        one.send("GET / HTTP/1.1\r\n");
+        two.send(post("/", 10) + "12345");
+        usleep(50000);
+        other.send(get("/busy"));
+        while (!busy) usleep(1000);
+        one.send("Host: localhost\r\n\r\n");
+        two.send("67890");
+        headers = one.status();
+        body = two.status();
+    });
+    CHECK(headers == 200);
+    CHECK(body == 200);
 }
 
 TEST_CASE("server: a stream is congested until its client has caught up") {
