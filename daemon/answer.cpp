@@ -35,6 +35,8 @@ bool Answer::on_event(int index, const TokenEvent& event) {
     if (choice_done(index)) return false;
     if (event.finish == FinishReason::error) {
         failed_ = true;
+        if (!event.error.empty())
+            error_ = ApiError{500, "server_error", "", "", std::string(event.error)};
         body_.abandon(index);
         return false;
     }

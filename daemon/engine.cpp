@@ -20,6 +20,7 @@
 namespace qwend {
 namespace {
 
+constexpr double kLongestLook = 2;               // s between two looks of the loop that count
 constexpr std::chrono::milliseconds kQuiet{50};  // without requests, until idle time is used
 
 double now() {
@@ -83,6 +84,8 @@ void record_finish(Metrics& metrics, const Sequence& sequence, FinishReason fini
     const SequenceTimes& times = sequence.times;
     const int n_sampled = sequence.n_sampled();
     finish_counter(metrics, finish).add();
+    if (times.first_token < 0 || finish == FinishReason::error)
+        return;  // without a token or a time
     record_group(metrics, sequence);
     metrics.e2e_request_latency.observe(times.last_token - times.submitted);
     metrics.request_queue_time.observe(times.scheduled - times.submitted);
@@ -120,7 +123,7 @@ void check_samples(size_t n_expected, int n_vocab, const StepResult& result) {
         throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
                            " tokens where " + std::to_string(n_expected) + " were expected");
     for (const SampledToken& sample : result.samples)
-        if (sample.token < 0 || sample.token >= n_vocab)
+        if (sample.token < kNotANumber || sample.token >= n_vocab)
             throw BackendFault("the backend sampled " + std::to_string(sample.token) +
                                ", which is no token");
 }
@@ -153,7 +156,10 @@ struct Engine::Impl {
 
     // The loop thread's.
     std::set<SequenceId> unfinished;
-    std::string stall;  // not empty once a step exceeded its timeout
+    std::string stall;        // not empty once a step exceeded its timeout
+    double watched = -1;      // step_began of the step that is timed
+    double looked_at = 0;     // now(), when it was last looked at
+    double step_seconds = 0;  // of it, while the loop was running too
     std::thread worker;
 
     // The worker's.
@@ -199,6 +205,12 @@ void Engine::Impl::run(const BackendFactory& factory) {
         return;
     } catch (const BackendFault& e) {
         fail(e.what(), true);
+    } catch (const std::bad_alloc&) {
+        fail(stored_state() == EngineState::loading
+                 ? "the model does not fit the memory of this machine; a smaller kv-cache-memory, "
+                   "max-step-tokens or model may"
+                 : "out of memory",
+             false);
     } catch (const std::exception& e) {
         fail(e.what(), false);
     } catch (...) {
@@ -285,7 +297,7 @@ void Engine::Impl::apply(Command command) {
 void Engine::Impl::apply(const Cancellation& cancellation) {
     const Sequence* sequence = scheduler->find(cancellation.id);
     if (!sequence) return;
-    if (cancellation.reason == FinishReason::abort || sequence->times.first_token < 0)
+    if (cancellation.reason == FinishReason::abort)
         finish_counter(metrics, cancellation.reason).add();
     else
         record_finish(metrics, *sequence, cancellation.reason);
@@ -320,7 +332,7 @@ void Engine::Impl::collect_step() {
 void Engine::Impl::record_outputs() {
     const double time = now();
     for (StepOutput& output : outputs) {
-        record_token(metrics, *output.sequence, time);
+        if (output.event.sampled.token >= 0) record_token(metrics, *output.sequence, time);
         if (output.event.finish != FinishReason::none)
             record_finish(metrics, *output.sequence, output.event.finish);
         events.push_back(std::move(output.event));
@@ -368,14 +380,20 @@ EngineState Engine::Impl::stored_state() const {
     return state;
 }
 
-/// Whether a step has ever taken longer than it may.
+/// Whether a step has ever taken longer than it may. A process that was stopped, or whose machine
+/// was, has waited for nothing: the loop did not run either. Of the time between two looks at a
+/// step, which the loop takes at least once a second, only so much counts.
 bool Engine::Impl::notice_stall() {
-    const double began = step_began, seconds = began < 0 ? 0 : now() - began;
-    if (stall.empty() && seconds > options.step_timeout_s)
+    const double began = step_began, time = now();
+    const double longest = std::min(kLongestLook, options.step_timeout_s / 2);
+    if (began != std::exchange(watched, began)) step_seconds = 0, looked_at = began;
+    const double since = time - std::exchange(looked_at, time);
+    if (began >= 0) step_seconds += std::min(since, longest);
+    if (stall.empty() && step_seconds > options.step_timeout_s)
         stall = fmt::format(
             "a step has been running for {:.1f} s, more than step-timeout = {} s; where the "
             "machine is merely slow, raise step-timeout or lower max-step-tokens",
-            seconds, options.step_timeout_s);
+            step_seconds, options.step_timeout_s);
     return !stall.empty();
 }
 

@@ -20,7 +20,9 @@ std::string_view engine_state_name(EngineState state);  // "gpu_failed" for fail
 struct EngineOptions {
     int max_queue = 256;  // sequences beyond those that can run at once; more are refused
     bool prefix_cache = true;
-    double step_timeout_s = 60;  // a longer wait for a step means the device will never answer
+    /// A longer wait for a step means that the device will never answer. The time in which the
+    /// process was stopped does not count.
+    double step_timeout_s = 60;
 };
 
 /// The worker thread and its two mailboxes. Threading contract: every public function may be
@@ -48,7 +50,7 @@ class Engine {
 
     /// Never draining, which is the API's decision. Failed and stalled are for good: clients were
     /// told by then, so a step that comes back after all comes too late. Nobody is woken for a
-    /// stall, since the one to do it is stuck: ask now and then.
+    /// stall, since the one to do it is stuck: ask once a second.
     EngineState state() const;
     std::string failure() const;                      // empty unless failed or stalled
     bool refused_to_load() const;                     // failed, and not by the device's fault

@@ -108,7 +108,11 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
         waker.wait();
         for (const TokenEvent& event : engine.take_events()) {
             finish = event.finish;
-            if (finish == FinishReason::error) break;
+            if (finish == FinishReason::error) {
+                if (!event.error.empty()) throw BackendFault(std::string(event.error));
+                break;
+            }
+            if (event.sampled.token < 0) continue;
             last = monotonic_seconds();
             if (n_tokens++ == 0) first = last;
             const std::string text = decoder.push(event.sampled.token);

@@ -104,6 +104,11 @@ void KvBlocks::publish(BlockTable& table, std::span<const int32_t> computed,
     }
 }
 
+void KvBlocks::forget_contents() {
+    cached_.clear();
+    for (Block& block : blocks_) block.content = {};
+}
+
 void KvBlocks::release(BlockTable& table) {
     // Last block first: a prefix then outlives what follows it, which is useless without it.
     for (size_t i = table.blocks.size(); i-- > 0;) release(table.blocks[i]);

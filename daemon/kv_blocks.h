@@ -72,6 +72,8 @@ class KvBlocks {
     /// values it holds. A block whose content is cached already is exchanged for the cached one, so
     /// that whoever holds a block always holds its whole cached prefix.
     void publish(BlockTable& table, std::span<const int32_t> computed, std::string_view salt);
+    /// Empties the prefix cache; what tables hold is published no more.
+    void forget_contents();
     /// Gives all blocks back and empties the table.
     void release(BlockTable& table);
 

@@ -392,7 +392,8 @@ void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs
         // Finished or cancelled; or started over, which it does not with a token in flight.
         if (found == sequences_.end() || found->second->run != launched.run) continue;
         Sequence& sequence = *found->second;
-        if (is_running(sequence)) land(sequence, launched.n_context);
+        const bool finite = !sampled || sampled->token != kNotANumber;
+        if (is_running(sequence) && finite) land(sequence, launched.n_context);
         if (sampled) outputs.push_back({&sequence, settle(sequence, std::move(*sampled))});
     }
 }
@@ -405,10 +406,24 @@ void Scheduler::land(Sequence& sequence, int n_context) {
     release_followers(sequence, n_context);
 }
 
+/// Keys and values of those numbers may be in any block that was ever shared.
+void Scheduler::forget_cached() {
+    blocks_.forget_contents();
+    for (auto& [_, sequence] : sequences_) {
+        sequence->table.n_published = 0, sequence->table.chain_id = 0;
+        sequence->match = {};
+    }
+}
+
 TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
-    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, sequence.n_cached,
+    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, {}, sequence.n_cached,
                      sequence.times.scheduled - sequence.times.submitted};
     event.finish = sequence.settle_token(event.sampled.token);
+    if (event.finish == FinishReason::error) {
+        event.error =
+            "the model's numbers are not finite; if it happens again, its weights are bad";
+        forget_cached();
+    }
     if (event.finish != FinishReason::none) {
         leave(sequence);
         sequence.state = SequenceState::finished;

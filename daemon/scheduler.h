@@ -136,6 +136,7 @@ class Scheduler {
     void stop_running(Sequence& sequence);
     void leave(Sequence& sequence);
     void land(Sequence& sequence, int n_context);
+    void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
     int max_step_tokens_;

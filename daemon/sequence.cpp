@@ -5,11 +5,19 @@
 #include <utility>
 
 namespace qwend {
+namespace {
+
+SamplingParams distinct(SamplingParams&& params) {
+    make_distinct(params);
+    return std::move(params);
+}
+
+}  // namespace
 
 Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
                    std::shared_ptr<ChoiceGroup> group)
     : id(request.id),
-      sampling(std::move(request.sampling)),
+      sampling(distinct(std::move(request.sampling))),
       n_prompt(static_cast<int>(request.prompt.size())),
       max_tokens(request.max_tokens),
       priority(request.priority),
@@ -27,6 +35,10 @@ void Sequence::expect_token() {
 
 FinishReason Sequence::settle_token(int32_t token) {
     const size_t n_known = tokens.size() - n_pending + 1;
+    if (token < 0) {
+        tokens.resize(n_known - 1), n_pending = 0;
+        return token == kNotANumber ? FinishReason::error : FinishReason::stop;
+    }
     tokens[n_known - 1] = token;
     --n_pending;
     const auto& stops = sampling.stop_token_ids;

@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,8 +50,9 @@ enum class FinishReason { none, stop, length, abort, error };
 /// What one step did to one sequence.
 struct TokenEvent {
     SequenceId id = 0;
-    SampledToken sampled;  // token == -1: none, only a finish
+    SampledToken sampled;  // token < 0: none, only a finish
     FinishReason finish = FinishReason::none;
+    std::string_view error;     // why, if it is the fault of this sequence alone; of static storage
     int n_cached_tokens = 0;    // prompt tokens the prefix cache gave; the same on every event but
                                 // one that the engine gives for a sequence that never ran or failed
     double queue_seconds = -1;  // from its submission until it first ran; negative: it never did
@@ -120,7 +122,8 @@ struct Sequence {
     /// Adds a placeholder, -1, for the token that a step just planned will sample.
     void expect_token();
     /// Puts a sampled token in place of the first placeholder and says whether the sequence ends
-    /// with it; if so, the placeholders after it are gone.
+    /// with it; if so, the placeholders after it are gone. Without a token, kNoToken or
+    /// kNotANumber, it ends: stop or error, and its own placeholder is gone too.
     FinishReason settle_token(int32_t token);
 };
 

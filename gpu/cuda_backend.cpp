@@ -250,6 +250,10 @@ void CudaBackend::collect(StepResult& result) {
         const int n_logprobs = std::min(step.n_logprobs[size_t(i)], int(max_logprobs_));
         SampledToken sampled;
         sampled.token = tokens_[row];
+        if (sampled.token < 0) {
+            result.samples.push_back(std::move(sampled));
+            continue;
+        }
         if (n_logprobs >= 0) sampled.logprob = logprobs_[row];
         for (size_t k = 0; int(k) < n_logprobs; k++)
             sampled.top.push_back(

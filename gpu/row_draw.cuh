@@ -1,6 +1,7 @@
 #pragma once
 
 #include "gpu/row_sampler.cuh"
+#include "model/sampling.h"
 
 // The choice of a token: likeliest tokens by cuts through the order of keys, and draws in order of
 // id. Sums are of weights in fixed point, and so the same in whatever order they are taken.
@@ -129,6 +130,7 @@ __device__ inline Cut RowSampler::find_cut(uint64_t limit, Measure measure) {
 /// Of the raw logits: the likeliest, and what the sampled token will need.
 __device__ inline void RowSampler::write_logprobs(int result_row) {
     const float max_logit = logit_of(share_maxima());
+    finite_ = isfinite(max_logit);
     uint64_t sum = 0;
     for (int i = begin_; i < end_; i++) sum += __float2ull_rn(expf(slice_[i] - max_logit) * kOne);
     const double total = double(cluster_.sum(sum)) / double(kOne);
@@ -277,6 +279,22 @@ __device__ inline int RowSampler::draw_any(float max_logit) {
     return s_.token;
 }
 
+/// What model/sampling.h says in place of a token included. What other threads than the first of
+/// the first block return does not matter.
+__device__ inline int RowSampler::choose() {
+    const bool greedy = params_.temperature <= 0;
+    const float max_logit = greedy ? INFINITY : logit_of(share_maxima());
+    if (greedy || !isfinite(max_logit)) {
+        const uint64_t likeliest = cluster_.max(likeliest_);
+        const float logit = logit_of(uint32_t(likeliest >> 32));
+        if (!isfinite(logit)) return finite_ && logit < 0 ? kNoToken : kNotANumber;
+        return finite_ ? id_of(likeliest) : kNotANumber;
+    }
+    const bool listed = params_.top_k > 0 && params_.top_k <= kListCapacity;
+    const int token = listed ? draw_listed(max_logit) : draw_any(max_logit);
+    return finite_ ? token : kNotANumber;
+}
+
 __device__ inline void RowSampler::run(const float* logits, int result_row) {
     const SampleResults& out = a_.results;
     load(logits);
@@ -284,17 +302,14 @@ __device__ inline void RowSampler::run(const float* logits, int result_row) {
     if (has_lists()) apply_lists();
     if (params_.has_penalties == 1) apply_penalties();
     if (has_lists() || params_.has_penalties == 1) find_likeliest();
-    const bool greedy = params_.temperature <= 0;
-    const float max_logit = greedy ? 0 : logit_of(share_maxima());
-    int token;
-    if (greedy || !isfinite(max_logit))
-        token = id_of(cluster_.max(likeliest_));
-    else if (params_.top_k > 0 && params_.top_k <= kListCapacity)
-        token = draw_listed(max_logit);
-    else
-        token = draw_any(max_logit);
+    const int token = choose();
     if (leads() && threadIdx.x == 0) {
         out.tokens[result_row] = token;
+        if (token <
+            0) {  // it ends; a step that is launched already may compute anything, in bounds
+            a_.last_tokens[lane_] = 0;
+            return;
+        }
         if (params_.n_logprobs >= 0) out.logprobs[result_row] = logits[token] - log_sum_;
         a_.last_tokens[lane_] = token;
         a_.sampling[lane_].n_output = params_.n_output + 1;

@@ -108,6 +108,7 @@ class RowSampler {
     __device__ void draw_in_block(int k, float max_logit);
     __device__ uint64_t target(uint64_t total) const;
     __device__ int draw_any(float max_logit);
+    __device__ int choose();
     __device__ uint16_t* counts_of_lane() const {
         return a_.counts + size_t(lane_) * size_t(count_stride(a_.n_valid));
     }
@@ -129,6 +130,7 @@ class RowSampler {
     int first_id_, n_, begin_, end_;
     uint64_t likeliest_ = 0;  // of the thread's
     float log_sum_ = 0;       // of the raw logits, if logprobs are wanted
+    bool finite_ = true;      // the likeliest of the raw logits, if logprobs are wanted
     Cluster cluster_;
     SamplerShared& s_;
 };
@@ -144,7 +146,7 @@ __device__ inline void RowSampler::load(const float* logits) {
     float best = -INFINITY;
     int best_at = -1;
     auto take = [&](int i, float x, uint16_t count) {
-        if (isnan(x)) x = -INFINITY;
+        if (isnan(x)) x = INFINITY;  // the likeliest, and found there
         x = penalised(x, count);
         if (x > best || best_at < 0) best = x, best_at = i;
         return x;

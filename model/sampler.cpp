@@ -23,10 +23,11 @@ bool likelier(const Candidate& a, const Candidate& b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
 }
 
-/// NaN would make comparisons, and so the draw, depend on order: treat it as never sampled.
+/// NaN would make comparisons, and so the draw, depend on order. As infinity it is the likeliest
+/// and found where the likeliest is looked at.
 void clean(std::span<float> logits) {
     for (float& logit : logits)
-        if (std::isnan(logit)) logit = kMasked;
+        if (std::isnan(logit)) logit = std::numeric_limits<float>::infinity();
 }
 
 void apply_bias_and_masks(std::span<float> logits, const SamplingParams& params, size_t n_output) {
@@ -160,6 +161,21 @@ RawLogprobs raw_logprobs(std::span<const float> logits, int k) {
 
 }  // namespace
 
+void make_distinct(SamplingParams& params) {
+    auto& bias = params.logit_bias;
+    std::unordered_map<int32_t, float> last;
+    for (auto [token, value] : bias) last[token] = value;
+    // In the order of their first mention, so that nothing depends on the hash.
+    size_t n_kept = 0;
+    for (auto [token, value] : bias)
+        if (auto found = last.extract(token)) bias[n_kept++] = {token, found.mapped()};
+    bias.resize(n_kept);
+    for (auto* ids : {&params.allowed_token_ids, &params.stop_token_ids}) {
+        std::sort(ids->begin(), ids->end());
+        ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
+    }
+}
+
 float philox_uniform(uint64_t seed, uint64_t index) {
     uint32_t counter[4] = {uint32_t(index), uint32_t(index >> 32), 0, 0};
     uint32_t key[2] = {uint32_t(seed), uint32_t(seed >> 32)};
@@ -181,14 +197,16 @@ SampledToken sample(std::span<float> logits, const SamplingParams& params,
     std::vector<float> raw;
     RawLogprobs logprobs{};
     if (params.n_logprobs >= 0) {
+        if (!std::isfinite(logits[argmax(logits)])) return {kNotANumber, 0, {}};
         raw.assign(logits.begin(), logits.end());
         logprobs = raw_logprobs(logits, params.n_logprobs);
     }
     apply_bias_and_masks(logits, params, output.size());
     apply_penalties(logits, params, prompt, output);
     sampled.token = argmax(logits);
-    float max_logit = logits[sampled.token];
-    if (params.temperature > 0 && std::isfinite(max_logit))
+    const float max_logit = logits[sampled.token];
+    if (!std::isfinite(max_logit)) return {max_logit > 0 ? kNotANumber : kNoToken, 0, {}};
+    if (params.temperature > 0)
         sampled.token = draw(select(logits, params, max_logit), params, max_logit,
                              philox_uniform(params.seed, output.size()));
     if (params.n_logprobs >= 0) {

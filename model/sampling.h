@@ -17,7 +17,7 @@ struct SamplingParams {
     float presence_penalty = 0.0f;    // [-2, 2]; over output
     float frequency_penalty = 0.0f;   // [-2, 2]; over output
     uint64_t seed = 0;                // Philox key; the counter is the token's index in the output
-    std::vector<std::pair<int32_t, float>> logit_bias;  // id, added to the logit
+    std::vector<std::pair<int32_t, float>> logit_bias;  // id, added to the logit; ids are distinct
     std::vector<int32_t> allowed_token_ids;             // empty: all
     int n_logprobs = -1;  // -1: none; k: the sampled token's and the k likeliest, of the raw logits
 
@@ -27,15 +27,25 @@ struct SamplingParams {
     std::vector<int32_t> stop_token_ids;
 };
 
+/// Makes the ids of every list distinct: the last bias of an id counts, as of a JSON object's keys.
+/// Backends rely on it.
+void make_distinct(SamplingParams& params);
+
 struct TokenLogprob {
     int32_t token;
     float logprob;  // natural log
 };
 
+/// In place of a token: none may be sampled, since every id is masked. The sequence ends.
+inline constexpr int32_t kNoToken = -1;
+/// In place of a token: the likeliest logit is not a number, or infinite, or so is the likeliest of
+/// the raw logits where logprobs are wanted. A fault of this sequence's numbers, of none beside it.
+inline constexpr int32_t kNotANumber = -2;
+
 /// One drawn token.
 struct SampledToken {
-    int32_t token = -1;
-    float logprob = 0;              // set if n_logprobs >= 0
+    int32_t token = kNoToken;  // an id, kNoToken or kNotANumber; nothing else is set for those two
+    float logprob = 0;         // set if n_logprobs >= 0
     std::vector<TokenLogprob> top;  // n_logprobs entries, likeliest first, ties to the lowest id
 };
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,7 @@ namespace qwend {
 
 namespace {
 
-constexpr useconds_t kSlowStep = 3000;  // µs
+constexpr useconds_t kSlowStep = 3000, kVerySlowStep = 1000000;  // µs
 
 std::atomic<bool> faulted{false};
 
@@ -51,6 +52,15 @@ class FaultyBackend final : public Backend {
     void collect(StepResult& result) override {
         require_healthy("collect");
         const bool is_faulty = faulty_-- == 0;
+        if (is_faulty && kind_ == "slow") {  // no fault
+            std::fprintf(stderr, "a slow step\n");
+            usleep(kVerySlowStep);
+            is_next_ = false;
+        }
+        if (is_faulty && kind_ == "no-memory") {
+            announce();
+            throw std::bad_alloc();
+        }
         if (is_faulty && kind_ == "collect-throws") fault("collect");
         if (is_faulty && kind_ == "stall") {
             announce();
@@ -58,7 +68,10 @@ class FaultyBackend final : public Backend {
         }
         backend_->collect(result);
         n_in_flight_--;
-        if (is_faulty && !result.samples.empty()) {
+        if (is_faulty && kind_ == "not-a-number" && !result.samples.empty()) {
+            result.samples.back().token = kNotANumber;  // a fault of one answer
+            is_next_ = false;
+        } else if (is_faulty && kind_ != "slow" && !result.samples.empty()) {
             announce();
             if (kind_ == "wrong-count") result.samples.pop_back();
             if (kind_ == "bad-token") result.samples.back().token = 1 << 30;

@@ -20,6 +20,7 @@ KINDS = [
     ("collect-throws", "gpu_failed", "injected failure of collect"),
     ("wrong-count", "gpu_failed", "tokens where"),
     ("bad-token", "gpu_failed", "which is no token"),
+    ("no-memory", "gpu_failed", "out of memory"),
     ("stall", "stalled", "more than step-timeout = 1.5 s"),
 ]
 PATIENCE = 30  # seconds within which everybody gets an end; a fault takes less than three
@@ -202,6 +203,38 @@ def test_a_reader_that_does_not_read_holds_nobody_up(tmp_path):
         check_stream(reader, "gpu_failed")
         faulty.check_end()
         assert 0.5 < time.time() - began < 5
+
+
+def test_a_stopped_process_is_no_stall(tmp_path):
+    """Whoever stops it, a debugger or a paused machine: in a step or between two."""
+    with Faulty("slow", tmp_path) as faulty:
+        reader = Reader(faulty, completion("x", True, max_tokens=200))
+        faulty.wait_metric("qwend:num_requests_running", 1)
+        faulty.release()
+        faulty.wait_log("a slow step")
+        for _ in range(2):
+            faulty.process.send_signal(signal.SIGSTOP)
+            time.sleep(3)
+            faulty.process.send_signal(signal.SIGCONT)
+            time.sleep(0.3)
+        assert not reader.finish().cut
+        assert faulty.ask("GET", "/health")[0] == 200
+        assert "stalled" not in faulty.log()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_numbers_that_are_not_finite_fail_one_answer(tmp_path, stream):
+    with Faulty("not-a-number", tmp_path) as faulty:
+        reader = Reader(faulty, completion("x", stream))
+        faulty.wait_metric("qwend:num_requests_running", 1)
+        faulty.release()
+        reader.finish()
+        error = reader.events[-1]["error"] if stream else reader.body["error"]
+        assert "numbers are not finite" in error["message"] and error["type"] == "server_error"
+        assert reader.status == (200 if stream else 500)
+        status, answer = faulty.post("/v1/completions", {"prompt": "x", "max_tokens": 3, "ignore_eos": True})
+        assert status == 200 and answer["usage"]["completion_tokens"] == 3
+        assert "failed" not in faulty.ask("GET", "/health")[2].decode()
 
 
 @pytest.mark.parametrize("how", ["second signal", "drain timeout"])

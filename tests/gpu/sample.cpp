@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "gpu/lanes.h"
@@ -124,7 +125,7 @@ TEST_CASE("sample: the device draws what the CPU draws, whatever the parameters"
                                               << host.token);
                     continue;
                 }
-                if (row.params.n_logprobs < 0) continue;
+                if (row.params.n_logprobs < 0 || host.token < 0) continue;
                 CHECK(device[i].logprob == doctest::Approx(host.logprob).epsilon(1e-4));
                 for (size_t k = 0; k < host.top.size(); k++) {
                     CHECK(device[i].top[k].token == host.top[k].token);
@@ -135,4 +136,49 @@ TEST_CASE("sample: the device draws what the CPU draws, whatever the parameters"
         }
     MESSAGE(n_rows << " rows, " << n_differ << " differ");
     CHECK(n_differ <= n_rows / 200);
+}
+
+TEST_CASE("sample: the device says where no token can be sampled, and where there are no numbers") {
+    constexpr int kWidth = 6144, kValid = 6080;
+    std::vector<int32_t> all(kValid);
+    std::iota(all.begin(), all.end(), 0);
+    std::vector<Row> rows;
+    auto add = [&](float logit, float one) -> SamplingParams& {
+        rows.emplace_back();
+        rows.back().logits.assign(kWidth, logit);
+        rows.back().logits[77] = one;
+        return rows.back().params;
+    };
+    for (const float temperature : {0.0f, 0.7f})
+        for (const int top_k : {0, 20})
+            for (const int n_logprobs : {-1, 0, 5})
+                for (const float penalty : {1.0f, 1.2f})
+                    for (const float one : {1.0f, NAN, INFINITY, -INFINITY})
+                        for (const float logit : {0.5f, NAN})
+                            for (const int list : {0, 1, 2, 3}) {
+                                SamplingParams& p = add(logit, one);
+                                p.temperature = temperature, p.top_k = top_k;
+                                p.n_logprobs = n_logprobs, p.repetition_penalty = penalty;
+                                if (list == 1) p.stop_token_ids = all, p.min_tokens = 1;
+                                if (list == 2) p.allowed_token_ids = {77};
+                                if (list == 3) p.allowed_token_ids = {78, 5000};
+                                rows.back().prompt = {77, 78};
+                            }
+    int n_none = 0, n_faults = 0;
+    for (size_t begin = 0; begin < rows.size(); begin += 64) {
+        const size_t end = std::min(rows.size(), begin + 64);
+        const std::vector<Row> some(rows.begin() + long(begin), rows.begin() + long(end));
+        const auto device = sample_on_device(some, kWidth, kValid);
+        for (size_t i = 0; i < some.size(); i++) {
+            CAPTURE(begin + i);
+            Row row = some[i];
+            const int32_t host =
+                sample(std::span(row.logits).first(kValid), row.params, row.prompt, row.output)
+                    .token;
+            CHECK(device[i].token == host);
+            n_none += host == kNoToken, n_faults += host == kNotANumber;
+        }
+    }
+    CHECK(n_none > 0);
+    CHECK(n_faults > 0);
 }

@@ -1,3 +1,4 @@
+#include <new>
 #include <thread>
 
 #include "model/error.h"
@@ -90,7 +91,7 @@ TEST_CASE("engine: a backend that does not answer what it was asked has failed")
     }
     SUBCASE("a sample is no token") {
         harness.spoil_result = [&](StepResult& result) {
-            if (harness.n_steps == 3) result.samples.back().token = -1;
+            if (harness.n_steps == 3) result.samples.back().token = kNotANumber - 1;
         };
     }
     SUBCASE("a sample is beyond the vocabulary") {
@@ -185,6 +186,71 @@ TEST_CASE("engine: a step that exceeds its timeout is a stall for good, seen wit
         CHECK(harness.engine.state() == EngineState::stalled);
         CHECK_FALSE(harness.engine.refused_to_load());
         CHECK_FALSE(harness.submit(make_request(2, make_prompt(5), 5)));
+    }
+}
+
+TEST_CASE("engine: while the loop does not run either, a step is not timed") {
+    EngineOptions options;
+    options.step_timeout_s = 0.5;
+    Harness harness(options);
+    harness.start();
+    harness.gate.allow(0);
+    REQUIRE(harness.submit(make_request(1, make_prompt(5), 5)));
+    REQUIRE(harness.wait_until([&] { return harness.traced() == "LCLC"; }));
+    for (int i = 0; i < 2; ++i) {  // as if the process had been stopped
+        std::this_thread::sleep_for(std::chrono::milliseconds(600));
+        if (i == 0) CHECK(harness.engine.state() == EngineState::ready);
+        if (i == 0) harness.gate.allow(1);
+        if (i == 0) REQUIRE(harness.wait_until([&] { return harness.outputs[1].size() == 1; }));
+    }
+    CHECK(harness.engine.state() == EngineState::ready);  // of the second step
+    CHECK(harness.wait_until([&] { return harness.engine.state() == EngineState::stalled; }));
+}
+
+TEST_CASE("engine: out of memory is a fault that a restart may mend, unless it loads") {
+    Harness harness;
+    harness.throw_fault = [] { throw std::bad_alloc(); };
+    SUBCASE("while loading") {
+        harness.fail_at_step = 0;
+        harness.start();
+        CHECK(harness.engine.refused_to_load());
+        CHECK(harness.engine.failure().find("does not fit the memory") != std::string::npos);
+    }
+    SUBCASE("while serving") {
+        harness.fail_at_step = 3;
+        harness.start();
+        for (int id = 1; id <= 6; ++id)
+            REQUIRE(harness.submit(make_request(id, make_prompt(5, id), 90)));
+        REQUIRE(harness.drain());
+        CHECK_FALSE(harness.engine.refused_to_load());
+        CHECK(harness.engine.failure() == "out of memory");
+        for (int id = 1; id <= 6; ++id) CHECK(harness.finishes[id] == FinishReason::error);
+    }
+    CHECK(harness.engine.state() == EngineState::failed);
+}
+
+TEST_CASE("engine: a sequence without a token or without numbers ends, those beside it go on") {
+    const int depth = each_depth();
+    for (const int32_t token : {kNoToken, kNotANumber}) {
+        CAPTURE(token);
+        Harness harness;
+        // The first of two rows, once both decode.
+        harness.spoil_result = [&](StepResult& result) {
+            if (harness.n_steps == 6 && result.samples.size() == 2) result.samples[0].token = token;
+        };
+        harness.start(fake_info(4, 64, 16, 4, depth));
+        const GenerationRequest second = make_request(2, make_prompt(5, 2), 20);
+        REQUIRE(harness.engine.submit({make_request(1, make_prompt(5, 1), 20), second}));
+        REQUIRE(harness.drain());
+        CHECK(harness.engine.state() == EngineState::ready);
+        const bool is_fault = token == kNotANumber;
+        CHECK(harness.finishes[1] == (is_fault ? FinishReason::error : FinishReason::stop));
+        CHECK(harness.errors[1].empty() == !is_fault);
+        CHECK(harness.outputs[1].size() == 4);
+        CHECK(harness.outputs[2] == expected_output(second));
+        CHECK(harness.metrics.request_success[is_fault ? 3 : 0].value() == 1);
+        CHECK(harness.metrics.kv_blocks_used.value() == 0);
+        CHECK(harness.metrics.generation_tokens.value() == 24);
     }
 }
 

@@ -52,6 +52,7 @@ struct Harness {
     Metrics metrics;
     std::map<SequenceId, std::vector<int32_t>> outputs;
     std::map<SequenceId, FinishReason> finishes;
+    std::map<SequenceId, std::string_view> errors;
     Engine engine;  // last: its worker uses all of the above
 
     explicit Harness(EngineOptions options = {}) : engine(options, metrics, [this] { wake(); }) {}
@@ -119,6 +120,7 @@ struct Harness {
         REQUIRE(finishes[event.id] == FinishReason::none);
         if (event.sampled.token >= 0) outputs[event.id].push_back(event.sampled.token);
         finishes[event.id] = event.finish;
+        errors[event.id] = event.error;
     }
 
     bool submit(GenerationRequest request) { return engine.submit({std::move(request)}); }

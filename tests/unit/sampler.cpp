@@ -70,18 +70,54 @@ TEST_CASE("sampler: Philox4x32-10 gives the published numbers") {
 }
 
 TEST_CASE("sampler: greedy takes the likeliest, ties the lowest id") {
-    std::vector<float> logits{1, 5, 3, 5, NAN};
+    std::vector<float> logits{1, 5, 3, 5, -INFINITY};
     SamplingParams greedy;
     greedy.temperature = 0;
     CHECK(sample(logits, greedy, {}, {}).token == 1);
-    logits = {-INFINITY, -INFINITY, NAN};
-    CHECK(sample(logits, greedy, {}, {}).token == 0);
     greedy.logit_bias = {{2, 10.0f}};
     logits = {1, 2, 0};
     CHECK(sample(logits, greedy, {}, {}).token == 2);
     greedy.logit_bias = {{99, 10.0f}};  // above the valid ids: no effect
     logits = {1, 2, 0};
     CHECK(sample(logits, greedy, {}, {}).token == 1);
+}
+
+TEST_CASE("sampler: says where no token can be sampled, and where there are no numbers") {
+    for (const float temperature : {0.0f, 0.7f})
+        for (const int top_k : {0, 2})
+            for (const int n_logprobs : {-1, 0, 2}) {
+                SamplingParams p;
+                p.temperature = temperature, p.top_k = top_k, p.n_logprobs = n_logprobs;
+                auto token = [&](std::vector<float> logits) {
+                    const SampledToken sampled = sample(logits, p, {}, {});
+                    CHECK((sampled.token >= 0 || (sampled.top.empty() && sampled.logprob == 0)));
+                    return sampled.token;
+                };
+                CHECK(token({NAN, NAN, NAN}) == kNotANumber);
+                CHECK(token({1, NAN, 2}) == kNotANumber);
+                CHECK(token({1, INFINITY, 2}) == kNotANumber);
+                CHECK(token({1, -INFINITY, -INFINITY}) == 0);
+                p.stop_token_ids = {0, 1, 2}, p.min_tokens = 1;
+                CHECK(token({1, 2, 3}) == kNoToken);
+                p.min_tokens = 0, p.allowed_token_ids = {7, 99};
+                CHECK(token({1, 2, 3}) == kNoToken);
+                p.allowed_token_ids = {1};
+                CHECK(token({1, 2, 3}) == 1);
+                CHECK(token({NAN, NAN, NAN}) == kNotANumber);
+                // What is masked matters to logprobs alone.
+                CHECK(token({NAN, 2, 3}) == (n_logprobs < 0 ? 1 : kNotANumber));
+            }
+}
+
+TEST_CASE("sampler: an id that is named twice is one") {
+    SamplingParams p;
+    p.logit_bias = {{1, 5.0f}, {2, 1.0f}, {1, -3.0f}, {0, 0.5f}, {2, 2.0f}};
+    p.allowed_token_ids = {2, 1, 2, 0};
+    p.stop_token_ids = {9, 9};
+    make_distinct(p);
+    CHECK(p.logit_bias == std::vector<std::pair<int32_t, float>>{{1, -3.0f}, {2, 2.0f}, {0, 0.5f}});
+    CHECK(p.allowed_token_ids == std::vector<int32_t>{0, 1, 2});
+    CHECK(p.stop_token_ids == std::vector<int32_t>{9});
 }
 
 TEST_CASE("sampler: draws what the slow twin's distribution says") {

@@ -92,6 +92,30 @@ TEST_CASE("scheduler: finishes at a stop token, which is delivered") {
     CHECK(harness.streams[1].output.back() == request.sampling.stop_token_ids[0]);
 }
 
+TEST_CASE("scheduler: numbers that are not finite leave nothing in the prefix cache") {
+    const int depth = each_depth();
+    Harness harness(fake_info(4, 64, 16, 8, depth));
+    for (int id = 1; id <= 3; ++id) harness.add(make_request(id, make_prompt(13), 30));
+    harness.add(make_request(4, make_prompt(9, 4), 12));
+    while (harness.streams[3].output.size() < 5) harness.step();
+    // The third row, whose whole prompt the first computed, and the first beside it shares.
+    harness.backend.after_collect = [&](StepResult& result) {
+        if (result.samples.size() == 4) result.samples[2].token = kNotANumber;
+    };
+    harness.step();
+    harness.backend.after_collect = nullptr;
+    CHECK(harness.streams[3].finish == FinishReason::error);
+    CHECK(harness.scheduler.n_sequences() == 3);
+    CHECK(harness.scheduler.blocks().find_prefix(make_prompt(13), "").blocks.empty());
+    const std::vector<int32_t> before = harness.streams[3].output;
+    harness.streams.erase(3);
+    harness.run();
+    harness.check_outputs();
+    // The others were healthy, so what they had is in the cache again.
+    CHECK(harness.scheduler.blocks().find_prefix(make_prompt(13), "").blocks.size() == 3);
+    CHECK(before.size() >= 5);
+}
+
 TEST_CASE("scheduler: refuses what could never run") {
     const int depth = each_depth();
     Harness harness(fake_info(4, 4, 16, 2, depth));  // 16 tokens; the last one needs no place

@@ -96,8 +96,9 @@ struct SchedulerHarness {
         require(stream.finish == FinishReason::none, "nothing after the finish");
         if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
         require(stream.n_cached == event.n_cached_tokens, "every event says the same");
-        require(event.sampled.token >= 0, "a token that is known");
-        stream.output.push_back(event.sampled.token);
+        require(event.sampled.token >= 0 || event.finish != FinishReason::none,
+                "a token that is known, or an end");
+        if (event.sampled.token >= 0) stream.output.push_back(event.sampled.token);
         ++n_events;
         stream.finish = event.finish;
     }

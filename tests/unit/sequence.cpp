@@ -79,6 +79,22 @@ TEST_CASE("sequence: placeholders are settled in order, and those after the end 
     CHECK(sequence.n_pending == 0);
 }
 
+TEST_CASE("sequence: ends where no token can be sampled, without one") {
+    for (const int32_t token : {kNoToken, kNotANumber}) {
+        Sequence sequence = make(0, 0, 9);
+        CHECK(append(sequence, 7) == FinishReason::none);
+        for (int i = 0; i < 3; ++i) sequence.expect_token();
+        CHECK(sequence.settle_token(token) ==
+              (token == kNoToken ? FinishReason::stop : FinishReason::error));
+        CHECK(sequence.tokens == std::vector<int32_t>{10, 11, 7});
+        CHECK(sequence.n_pending == 0);
+    }
+}
+
+TEST_CASE("sequence: every list of ids that it samples by names one once") {
+    CHECK(make(0, 0, 3, {42, 43, 42}).sampling.stop_token_ids == std::vector<int32_t>{42, 43});
+}
+
 TEST_CASE("sequence: served by priority, then arrival") {
     CHECK(precedes(make(-1, 9), make(0, 1)));
     CHECK(precedes(make(0, 1), make(0, 2)));
