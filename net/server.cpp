@@ -1,7 +1,6 @@
 #include "net/server.h"
 
 #include <fmt/core.h>
-#include <netdb.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "net/address.h"
 #include "net/connection.h"
 #include "net/timer.h"
 
@@ -32,35 +32,6 @@ int connection_cap(int wanted, int reserved) {
     const auto spare =
         rlim_t(std::max<int64_t>(int64_t(files.rlim_cur) - kReservedFiles - reserved, 1));
     return int(std::min<rlim_t>(rlim_t(wanted), spare));
-}
-
-std::string describe_address(const sockaddr_storage& address) {
-    char host[NI_MAXHOST], port[NI_MAXSERV];
-    const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-    if (address.ss_family == AF_UNIX) {
-        const auto* unix_address = reinterpret_cast<const sockaddr_un*>(&address);
-        const char* path = unix_address->sun_path;
-        return fmt::format("unix:{}",
-                           std::string(path, strnlen(path, sizeof unix_address->sun_path)));
-    }
-    if (getnameinfo(generic, sizeof address, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return "?";
-    return address.ss_family == AF_INET6 ? fmt::format("[{}]:{}", host, port)
-                                         : fmt::format("{}:{}", host, port);
-}
-
-/// "host:port" or "[v6]:port" to host and port; false if there is no port, or none of TCP's.
-bool split_address(std::string_view address, std::string& host, std::string& port) {
-    const size_t colon = address.rfind(':');
-    if (colon == std::string_view::npos) return false;
-    port = address.substr(colon + 1);
-    host = address.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    const bool is_number =
-        std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return !host.empty() && !port.empty() && port.size() <= 5 && is_number &&
-           std::stoi(port) <= 0xFFFF;
 }
 
 /// Removes a socket file nobody listens on any more; a message if somebody does, or it is no
@@ -137,8 +108,8 @@ struct HttpServer::Impl {
         for (auto& connection : std::exchange(later, {})) connection->resume();
     }
 
-    std::string listen_tcp(const std::string& address, bool& in_use);
-    std::string listen_at(const std::string& name, sockaddr* address, int& error);
+    std::string listen_tcp(const ListenAddress& address, bool& in_use);
+    std::string listen_at(const std::string& name, const sockaddr* address, int& error);
     std::string listen_unix(const std::string& path, bool& in_use);
     std::string begin(Listener* listener, const std::string& what, int& error);
     Listener* new_listener(bool is_pipe);
@@ -183,11 +154,12 @@ HttpServer::~HttpServer() {
 }
 
 std::string HttpServer::listen(const std::string& address, bool* in_use) {
-    constexpr std::string_view kUnix = "unix:";
     bool taken = false;
-    std::string error = address.starts_with(kUnix)
-                            ? impl_->listen_unix(address.substr(kUnix.size()), taken)
-                            : impl_->listen_tcp(address, taken);
+    ListenAddress parsed;
+    std::string error = parse_listen_address(address, parsed);
+    if (error.empty())
+        error = parsed.is_unix() ? impl_->listen_unix(parsed.path, taken)
+                                 : impl_->listen_tcp(parsed, taken);
     if (in_use) *in_use = taken;
     return error;
 }
@@ -202,26 +174,18 @@ HttpServer::Impl::Listener* HttpServer::Impl::new_listener(bool is_pipe) {
     return listener;
 }
 
-std::string HttpServer::Impl::listen_tcp(const std::string& address, bool& in_use) {
-    std::string host, port;
-    if (!split_address(address, host, port))
-        return fmt::format(
-            "\"{}\": expected HOST:PORT, [IPV6]:PORT or unix:/PATH, with a PORT up to 65535",
-            address);
-    addrinfo hints{}, *found = nullptr;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-    if (const int rc = getaddrinfo(host.c_str(), port.c_str(), &hints, &found); rc != 0)
-        return fmt::format("{}: {}", address, gai_strerror(rc));
+std::string HttpServer::Impl::listen_tcp(const ListenAddress& address, bool& in_use) {
+    std::vector<SocketAddress> found;
+    if (std::string error = resolve_address(address, found); !error.empty()) return error;
     const size_t n_before = listeners.size();
     std::string failed;
-    for (const addrinfo* each = found; each && !in_use; each = each->ai_next) {
+    for (const SocketAddress& each : found) {
         int error = 0;
-        const std::string what = listen_at(address, each->ai_addr, error);
+        const std::string what = listen_at(address.text, each.get(), error);
         in_use = error == UV_EADDRINUSE;
         if (!what.empty()) failed = what;
+        if (in_use) break;
     }
-    freeaddrinfo(found);
     // A name may have addresses that this machine has not, IPv6 above all; one is enough.
     if (!in_use && listeners.size() > n_before) return {};
     for (; listeners.size() > n_before; listeners.pop_back(), bound.pop_back())
@@ -229,7 +193,8 @@ std::string HttpServer::Impl::listen_tcp(const std::string& address, bool& in_us
     return failed;
 }
 
-std::string HttpServer::Impl::listen_at(const std::string& name, sockaddr* address, int& error) {
+std::string HttpServer::Impl::listen_at(const std::string& name, const sockaddr* address,
+                                        int& error) {
     Listener* listener = new_listener(false);
     error = uv_tcp_bind(&listener->u.tcp, address, 0);
     if (error == 0) return begin(listener, name, error);
@@ -238,9 +203,6 @@ std::string HttpServer::Impl::listen_at(const std::string& name, sockaddr* addre
 }
 
 std::string HttpServer::Impl::listen_unix(const std::string& path, bool& in_use) {
-    if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
-        return fmt::format("unix:{}: expected a path of 1 to {} bytes", path,
-                           sizeof(sockaddr_un::sun_path) - 1);
     if (std::string error = clear_stale_socket(path, in_use); !error.empty()) return error;
     Listener* listener = new_listener(true);
     int error = uv_pipe_bind(&listener->u.pipe, path.c_str());
@@ -252,11 +214,10 @@ std::string HttpServer::Impl::listen_unix(const std::string& path, bool& in_use)
 }
 
 std::string HttpServer::listen_fd(int fd) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0)
+    SocketAddress address;
+    if (!address_of(fd, address))
         return fmt::format("inherited descriptor {}: {}", fd, std::strerror(errno));
-    const bool is_pipe = address.ss_family == AF_UNIX;
+    const bool is_pipe = address.storage.ss_family == AF_UNIX;
     Impl::Listener* listener = impl_->new_listener(is_pipe);
     const int rc =
         is_pipe ? uv_pipe_open(&listener->u.pipe, fd) : uv_tcp_open(&listener->u.tcp, fd);
@@ -278,11 +239,9 @@ std::string HttpServer::Impl::begin(Listener* listener, const std::string& what,
         return fmt::format("{}: {}", what, uv_strerror(error));
     }
     listeners.push_back(listener);
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
+    SocketAddress address;
     int fd = -1;
-    if (uv_fileno(&listener->u.handle, &fd) == 0)
-        getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+    if (uv_fileno(&listener->u.handle, &fd) == 0) address_of(fd, address);
     bound.push_back(describe_address(address));
     return {};
 }
