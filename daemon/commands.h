@@ -2,9 +2,12 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
-#include "daemon/options.h"
+#include "daemon/command_line.h"
+#include "daemon/service_plan.h"
 #include "model/backend.h"
+#include "model/weights.h"
 
 namespace qwend {
 
@@ -15,7 +18,12 @@ using BackendMaker =
 struct ServedModel;
 
 /// Each returns the process's exit code.
-int serve(const Options& options, const ServedModel& model, const BackendMaker& make_backend);
+int serve(const Options& options, ServicePlan plan, const ServedModel& model,
+          const BackendMaker& make_backend);
 int generate(const CommandLine& line, const ServedModel& model, const BackendMaker& make_backend);
+/// Tells what `serve` would do; everything it would refuse was refused before. `backend` is what a
+/// backend would say of itself, `why_not_gpu` why it is the CPU's although a GPU was looked for.
+int check(const CommandLine& line, const ServicePlan& plan, const ServedModel& model,
+          const Checkpoint& checkpoint, const BackendInfo& backend, const std::string& why_not_gpu);
 
 }  // namespace qwend

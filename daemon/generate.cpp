@@ -39,12 +39,35 @@ class Waker {
     bool awake_ = false;
 };
 
-std::vector<int32_t> encode_prompt(const GenerateOptions& options, const ServedModel& model) {
+/// What was said on the command line, else all of standard input but a newline at its end.
+std::string read_prompt(const GenerateOptions& options) {
+    if (options.has_prompt && options.prompt != "-") return options.prompt;
+    constexpr size_t kMostBytes = size_t(64) << 20;  // more than any context holds
+    std::string text;
+    char buffer[65536];
+    size_t n;
+    while ((n = std::fread(buffer, 1, sizeof buffer, stdin)) > 0 && text.size() < kMostBytes)
+        text.append(buffer, n);
+    if (std::ferror(stdin)) throw LoadError("cannot read the prompt from standard input");
+    if (text.size() >= kMostBytes) throw LoadError("the prompt has more than 64 MiB");
+    if (text.ends_with('\n')) text.pop_back();
+    return text;
+}
+
+std::vector<int32_t> encode_prompt(const GenerateOptions& options, const std::string& prompt,
+                                   const ServedModel& model) {
+    if (!options.raw && model.chat_template.kind == ChatTemplate::none) {
+        fmt::print(stderr,
+                   "qwend: the model has no chat template: its text goes on from the "
+                   "prompt as it is, as with --raw\n");
+        if (!options.system.empty())
+            fmt::print(stderr, "qwend: --system is ignored: there is no template to put it in\n");
+    }
     if (options.raw || model.chat_template.kind == ChatTemplate::none)
-        return model.tokenizer.encode_with_added_tokens(options.prompt);
+        return model.tokenizer.encode_with_added_tokens(prompt);
     std::vector<ChatMessage> messages;
     if (!options.system.empty()) messages.push_back({"system", options.system, {}});
-    messages.push_back({"user", options.prompt, {}});
+    messages.push_back({"user", prompt, {}});
     RenderResult rendered = render_chat(model.chat_template, messages, {});
     return model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans);
 }
@@ -78,6 +101,7 @@ void leave_if_failed(const Engine& engine) {
 }  // namespace
 
 int generate(const CommandLine& line, const ServedModel& model, const BackendMaker& make_backend) {
+    const std::string prompt = read_prompt(line.generate);
     Metrics metrics;
     Waker waker;
     EngineOptions engine_options;
@@ -89,8 +113,9 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
 
     GenerationRequest request;
     request.id = 1;
-    request.prompt = encode_prompt(line.generate, model);
+    request.prompt = encode_prompt(line.generate, prompt, model);
     request.sampling = sampling_params(line.generate, model);
+    if (request.prompt.empty()) throw LoadError("expected a prompt, found none");
     const int n_prompt = int(request.prompt.size()), room = model.max_model_len - n_prompt;
     if (room < 1)
         throw LoadError(fmt::format("the prompt has {} tokens, the context only {}", n_prompt,

@@ -87,6 +87,13 @@ void log_line(LogLevel level, std::string_view message) {
     n_lines_dropped = sink.n_dropped();
 }
 
+void complain(std::string_view message) {
+    if (stderr_is_journal())
+        log_line(LogLevel::error, message);
+    else
+        fmt::print(stderr, "qwend: {}\n", message);
+}
+
 uint64_t log_lines_dropped() {
     return n_lines_dropped;
 }

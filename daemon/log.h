@@ -19,6 +19,9 @@ bool log_enabled(LogLevel level);
 void log_line(LogLevel level, std::string_view message);
 uint64_t log_lines_dropped();
 
+/// Why a command ends: a line of the log under journald, for people "qwend: …" as it is. May wait.
+void complain(std::string_view message);
+
 template <class... Args>
 void log_error(fmt::format_string<Args...> f, Args&&... args) {
     log_line(LogLevel::error, fmt::format(f, std::forward<Args>(args)...));

@@ -2,10 +2,14 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <new>
 
 #include "daemon/commands.h"
+#include "daemon/file_access.h"
 #include "daemon/log.h"
 #include "daemon/served_model.h"
 #include "model/cpu_backend.h"
@@ -25,6 +29,7 @@ using namespace qwend;
 
 constexpr int kCpuSequences = 32, kCpuStepTokens = 512;
 [[maybe_unused]] constexpr int kCudaSequences = 256, kCudaStepTokens = 4096;
+constexpr int kSpareTokens = 64;  // blocks are handed out whole, and one more than is written to
 
 /// What `device` comes to on this machine, for this model.
 struct DeviceChoice {
@@ -49,74 +54,85 @@ DeviceChoice choose_device(const Options& options, [[maybe_unused]] const ModelC
     return choice;
 }
 
-BackendOptions backend_options(const Options& options, const ServedModel& model, bool cuda) {
-    auto choose = [](int wanted, int by_default) { return wanted > 0 ? wanted : by_default; };
+size_t bytes_of_context(const ModelConfig& config, int n_tokens) {
+    return size_t(n_tokens) * size_t(config.n_layers) * 2 * size_t(config.n_kv_heads) *
+           size_t(config.head_dim) * sizeof(uint16_t);
+}
+
+/// A step has a token of every running sequence: what is left to choose makes room for what is not.
+void choose_step(const Options& options, bool cuda, BackendOptions& out) {
+    const int tokens = cuda ? kCudaStepTokens : kCpuStepTokens;
+    const int sequences = cuda ? kCudaSequences : kCpuSequences;
+    out.max_step_tokens = options.max_step_tokens > 0 ? options.max_step_tokens
+                                                      : std::max(tokens, options.max_sequences);
+    out.max_sequences = options.max_sequences > 0 ? options.max_sequences
+                                                  : std::min(sequences, out.max_step_tokens);
+}
+
+BackendOptions backend_options(const CommandLine& line, const ServedModel& model, bool cuda) {
+    const Options& options = line.options;
     BackendOptions out;
+    choose_step(options, cuda, out);
     out.kv_cache_bytes = options.kv_cache_memory;
-    out.max_step_tokens = choose(options.max_step_tokens, cuda ? kCudaStepTokens : kCpuStepTokens);
-    out.max_sequences = choose(options.max_sequences, cuda ? kCudaSequences : kCpuSequences);
+    out.memory_share = options.gpu_memory_utilization;
     out.max_context = model.max_model_len;
     out.n_valid_tokens = model.tokenizer.size();
     out.n_threads = options.threads;
     out.deterministic = options.deterministic;
+    if (line.command == Command::generate) {
+        // One prompt, perhaps on a GPU that a daemon has most of: room for its context, no more.
+        out.max_sequences = 1;
+        if (cuda && out.kv_cache_bytes == 0)
+            out.kv_cache_bytes = bytes_of_context(model.config, out.max_context + kSpareTokens);
+    }
     return out;
-}
-
-int check(const ServedModel& model, const Checkpoint& checkpoint, const DeviceChoice& device) {
-    fmt::print("device     {}{}\n", device.name,
-               device.why_not_cuda.empty() ? "" : " (no GPU: " + device.why_not_cuda + ")");
-    fmt::print("model      {} ({} layers, hidden {}, {} heads of {}, {} KV heads)\n",
-               model.names[0], model.config.n_layers, model.config.hidden_size,
-               model.config.n_heads, model.config.head_dim, model.config.n_kv_heads);
-    fmt::print("weights    {} MiB in {} tensors\n", checkpoint.files.total_bytes() >> 20,
-               checkpoint.files.tensors().size());
-    fmt::print("tokenizer  {} ids, {} logits\n", model.tokenizer.size(), model.config.vocab_size);
-    fmt::print("context    {} tokens\n", model.max_model_len);
-    fmt::print("template   {}\n", model.chat_template.kind == ChatTemplate::none    ? "none"
-                                  : model.chat_template.kind == ChatTemplate::qwen2 ? "Qwen2"
-                                                                                    : "Qwen2.5");
-    fmt::print("ok\n");
-    return 0;
 }
 
 /// On the device that was chosen; with `device = auto` on the CPU if that one is too small. Only a
 /// LoadError allows that: it leaves the device healthy, while after a BackendFault nothing of this
 /// process may rely on it, and a restart may well bring it back.
-std::unique_ptr<Backend> make_backend(const Options& options, const ServedModel& model,
+std::unique_ptr<Backend> make_backend(const CommandLine& line, const ServedModel& model,
                                       const std::shared_ptr<const Checkpoint>& checkpoint,
                                       [[maybe_unused]] const DeviceChoice& device,
                                       const std::function<void(float)>& on_progress) {
 #ifdef QWEND_CUDA
     try {
-        BackendOptions out = backend_options(options, model, true);
+        BackendOptions out = backend_options(line, model, true);
         out.on_progress = on_progress;
         if (device.cuda_index >= 0) return make_cuda_backend(*checkpoint, device.cuda_index, out);
     } catch (const LoadError& error) {
-        if (options.device == "cuda") throw;
+        if (line.options.device == "cuda") throw;
         log_warning("the GPU is not used: {}", error.what());
     }
 #endif
-    BackendOptions out = backend_options(options, model, false);
+    BackendOptions out = backend_options(line, model, false);
     out.on_progress = on_progress;
     return make_cpu_backend(*checkpoint, out);
 }
 
-int run(const CommandLine& line) {
-    const ServedModel model = load_served_model(line.options);
-    auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
-    for (const auto* warnings : {&model.defaults.warnings, &checkpoint->warnings})
-        for (const std::string& warning : *warnings) log_warning("{}", warning);
-    const DeviceChoice device = choose_device(line.options, model.config);
-    if (line.options.device == "cuda" && device.cuda_index < 0) {
-        fmt::print(stderr, "qwend: device = cuda: {}; use device = cpu or auto\n",
-                   device.why_not_cuda);
-        return kExitNoDevice;
+/// What make_backend() would come to. Where that is the CPU although there is a GPU, `device` says
+/// why.
+BackendInfo plan_backend(const CommandLine& line, const ServedModel& model,
+                         const Checkpoint& checkpoint, [[maybe_unused]] DeviceChoice& device) {
+#ifdef QWEND_CUDA
+    try {
+        if (device.cuda_index >= 0)
+            return plan_cuda_backend(checkpoint, device.cuda_index,
+                                     backend_options(line, model, true));
+    } catch (const LoadError& error) {
+        if (line.options.device == "cuda") throw;
+        device.why_not_cuda = error.what();
     }
-    if (line.command == Command::check) return check(model, *checkpoint, device);
-    if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
-    const BackendMaker maker = [&](std::function<void(float)> on_progress) {
+#endif
+    return plan_cpu_backend(checkpoint, backend_options(line, model, false));
+}
+
+/// Makes one backend, and lets go of the checkpoint then.
+BackendMaker backend_maker(const CommandLine& line, const ServedModel& model,
+                           std::shared_ptr<const Checkpoint> checkpoint, DeviceChoice device) {
+    return [=, &line, &model](std::function<void(float)> on_progress) mutable {
         const auto make = [&] {
-            auto backend = make_backend(line.options, model, checkpoint, device, on_progress);
+            auto backend = make_backend(line, model, checkpoint, device, on_progress);
             checkpoint.reset();  // its files are of no more use
             return backend;
         };
@@ -126,8 +142,31 @@ int run(const CommandLine& line) {
         return make();
 #endif
     };
+}
+
+int run(const CommandLine& line) {
+    LogLevel level;
+    if (log_parse_level(line.options.log_level, level)) log_set_level(level);
+    ServicePlan plan;
+    if (line.command != Command::generate) plan = plan_service(line.options);
+    check_model_folder(line.options.model);
+    const ServedModel model = load_served_model(line.options);
+    auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
+    for (const auto* warnings : {&model.defaults.warnings, &checkpoint->warnings})
+        for (const std::string& warning : *warnings) log_warning("{}", warning);
+    DeviceChoice device = choose_device(line.options, model.config);
+    if (line.options.device == "cuda" && device.cuda_index < 0) {
+        complain(fmt::format("device = cuda: {}; use device = cpu or auto", device.why_not_cuda));
+        return kExitNoDevice;
+    }
+    if (line.command == Command::check) {
+        const BackendInfo info = plan_backend(line, model, *checkpoint, device);
+        return check(line, plan, model, *checkpoint, info, device.why_not_cuda);
+    }
+    if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
+    const BackendMaker maker = backend_maker(line, model, std::move(checkpoint), device);
     return line.command == Command::generate ? generate(line, model, maker)
-                                             : serve(line.options, model, maker);
+                                             : serve(line.options, std::move(plan), model, maker);
 }
 
 /// OpenMP's threads wait for each other by spinning, by default for milliseconds: with the event
@@ -148,8 +187,15 @@ int main(int argc, char** argv) {
     if (const int code = parse_command_line(argc, argv, line); code >= 0) return code;
     try {
         return run(line);
-    } catch (const std::exception& error) {
-        log_error("{}", error.what());
+    } catch (const LoadError& error) {
+        complain(error.what());
         return kExitConfig;
+    } catch (const std::filesystem::filesystem_error& error) {
+        complain(error.what());
+        return kExitConfig;
+    } catch (const std::exception& error) {
+        // No memory, no threads, no descriptors: the next start may find some.
+        complain(fmt::format("cannot go on: {}", error.what()));
+        return kExitFault;
     }
 }

@@ -29,7 +29,8 @@ struct Options {
     int max_sequences = 0;        // running at once; 0: 32 on a CPU, 256 on a GPU
     int max_queue = 256;          // waiting; more get 429
     int max_step_tokens = 0;      // decode rows + chunks of prefill; 0: 512 on a CPU, 4096 on a GPU
-    uint64_t kv_cache_memory = 0;  // bytes; 0: choose
+    uint64_t kv_cache_memory = 0;         // bytes; 0: choose
+    double gpu_memory_utilization = 0.9;  // of all its memory, for weights, KV cache and the rest
     bool prefix_cache = true;
     double step_timeout = 60;
     bool deterministic = false;  // the same bits in any company
@@ -44,34 +45,12 @@ struct Options {
     double drain_timeout = 30;
 };
 
-/// What `qwend generate` needs besides.
-struct GenerateOptions {
-    std::string prompt;
-    std::string system;
-    int max_tokens = 0;       // 0: to the end of the context
-    double temperature = -1;  // < 0: the checkpoint's own default
-    int64_t seed = -1;        // < 0: random
-    bool raw = false;         // no chat template
-};
-
-enum class Command { serve, generate, check };
-
-struct CommandLine {
-    Command command = Command::serve;
-    Options options;
-    GenerateOptions generate;
-};
-
 inline constexpr int kExitUsage = 64, kExitNoDevice = 69, kExitFault = 70, kExitConfig = 78;
-
-/// Parses flags and the configuration file they name. On a wish for help or the version, or on an
-/// error, prints it and returns the process's exit code; -1 to go on.
-int parse_command_line(int argc, const char* const* argv, CommandLine& out);
 
 /// The option definitions alone: what --help, the configuration file and its test are made from.
 void define_options(CLI::App& app, Options& options);
 
-/// The command line to serve with; empty, or what is wrong with the combination.
-std::string check_options(const Options& options, bool has_api_keys);
+/// What is wrong with the combination, whatever the machine; empty if nothing.
+std::string check_options(const Options& options);
 
 }  // namespace qwend

@@ -10,7 +10,6 @@
 
 #include "daemon/api.h"
 #include "daemon/commands.h"
-#include "daemon/keys.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/served_model.h"
@@ -26,6 +25,8 @@ constexpr double kDrainTick = 0.02;  // s
 constexpr double kDrainLinger = 3;   // s for clients to take their last answer in
 constexpr double kFaultLinger = 1;   // s; the same after a fault, where a restart is all that helps
 constexpr double kStallTick = 1;     // s; how exactly step_timeout is kept, at most
+constexpr double kBusyTick = 0.2;    // s between looks at an address that is taken
+constexpr double kBusyPatience = 5;  // s; as long as a predecessor may take to go away
 
 /// Seconds since this process was started, as the kernel counts them.
 double process_age() {
@@ -56,27 +57,31 @@ HttpLimits http_limits(const Options& options) {
     return limits;
 }
 
-/// From the file the options name, else from systemd's credentials, else none.
-std::vector<std::string> find_api_keys(const Options& options) {
-    if (!options.api_key_file.empty()) return load_api_keys(options.api_key_file);
-    if (const char* credentials = std::getenv("CREDENTIALS_DIRECTORY")) {
-        const auto file = std::filesystem::path(credentials) / "api-keys";
-        if (std::filesystem::exists(file)) return load_api_keys(file);
+/// Waits a little for an address that somebody has: a predecessor may be about to leave it.
+void wait_until_free(const ListenAddress& address) {
+    std::string why;
+    for (double waited = 0; waited < kBusyPatience; waited += kBusyTick) {
+        if (probe_address(address, why) != AddressState::in_use) return;
+        if (waited == 0) {
+            log_warning("{}; waiting up to {} s for it", why, kBusyPatience);
+            notify_status("Waiting for an address that is in use");
+        }
+        usleep(useconds_t(kBusyTick * 1e6));
     }
-    return {};
 }
 
 /// The daemon, wired: loop, engine, API and server, and what signals do to them.
 class Daemon {
   public:
-    Daemon(const Options& options, const ServedModel& model, std::vector<std::string> keys)
+    Daemon(const Options& options, const ServedModel& model, ServicePlan plan)
         : options_(options),
+          plan_(std::move(plan)),
           engine_({options.max_queue, options.prefix_cache, options.step_timeout}, metrics_,
                   loop_.make_wake([this] { on_engine(); })),
-          api_(loop_, engine_, metrics_, options, model, std::move(keys)),
+          api_(loop_, engine_, metrics_, options, model, plan_.keys.keys),
           server_(loop_, http_limits(options), api_.handler()) {}
 
-    std::string listen();
+    void listen();  // throws LoadError
     void log_addresses() const;
     int run(const BackendMaker& make_backend);
 
@@ -91,12 +96,12 @@ class Daemon {
     [[noreturn]] void leave(int exit_code);
 
     const Options& options_;
+    ServicePlan plan_;
     EventLoop loop_;
     Metrics metrics_;
     Engine engine_;
     Api api_;
     HttpServer server_;
-    std::vector<int> inherited_;  // sockets
     std::shared_ptr<EventLoop::Timer> watchdog_, drain_tick_, drain_limit_, stall_tick_,
         fault_tick_;
     bool ready_ = false, draining_ = false, drain_timed_out_ = false;
@@ -107,15 +112,14 @@ class Daemon {
 
 /// On the configured addresses, or on the sockets that systemd handed over. On those only once
 /// ready: clients wait in their queue meanwhile, and a restart refuses nobody.
-std::string Daemon::listen() {
-    for (const InheritedSocket& socket : inherited_sockets())
-        if (socket.name != "metrics") inherited_.push_back(socket.fd);
-    if (!inherited_.empty()) return {};
-    for (const std::string& address : options_.listen)
-        if (auto error = server_.listen(address); !error.empty())
-            return fmt::format("cannot listen on {}", error);
+void Daemon::listen() {
+    if (!plan_.sockets.empty()) return;
+    for (const ListenAddress& address : plan_.addresses) {
+        wait_until_free(address);
+        if (auto error = server_.listen(address.text); !error.empty())
+            throw LoadError(fmt::format("cannot listen on {}", error));
+    }
     log_addresses();
-    return {};
 }
 
 void Daemon::log_addresses() const {
@@ -172,12 +176,12 @@ void Daemon::on_fault() {
 
 void Daemon::on_ready() {
     ready_ = true;
-    for (int fd : inherited_)
-        if (auto error = server_.listen_fd(fd); !error.empty()) {
+    for (const InheritedSocket& socket : plan_.sockets)
+        if (auto error = server_.listen_fd(socket.fd); !error.empty()) {
             log_error("cannot listen on an inherited socket: {}", error);
             return finish(kExitConfig);
         }
-    if (!inherited_.empty()) log_addresses();
+    if (!plan_.sockets.empty()) log_addresses();
     const BackendInfo info = *engine_.backend_info();
     const uint64_t tokens = uint64_t(info.n_blocks) * uint64_t(info.block_size);
     log_notice("ready in {:.2f} s: {}; weights {} MiB; KV cache {} tokens, {} MiB", process_age(),
@@ -190,6 +194,12 @@ void Daemon::on_ready() {
 void Daemon::on_terminate() {
     if (draining_) {
         log_notice("second signal: stopping at once");
+        leave(0);
+    }
+    if (engine_.state() == EngineState::loading) {
+        // Nobody was promised anything yet, and the worker ends no load before its end.
+        log_notice("stopped while loading");
+        notify_stopping();
         leave(0);
     }
     draining_ = true;
@@ -209,12 +219,16 @@ void Daemon::on_terminate() {
 
 void Daemon::on_drain_tick() {
     if (api_.n_in_flight() > 0 || fault_tick_) return;
-    // Answers are given; what is left is what clients have not taken in yet. The slowest of them
-    // have their write timeout, and the drain has its own.
+    // Answers are given; what is left is what clients have not taken in yet. As long as they do,
+    // they have the whole of drain-timeout: who makes no progress for write-timeout is cut off.
     server_.close_idle();
-    if (server_.n_sending() > 0 && !drain_timed_out_) return;
+    const int n_sending = server_.n_sending();
+    if (n_sending > 0 && !drain_timed_out_) return;
     if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kDrainLinger) return;
-    log_notice("drained");
+    if (n_sending > 0)
+        log_warning("drained, but for {} answers that clients did not take", n_sending);
+    else
+        log_notice("drained");
     // Requests that took so long may have waited for a step that does not end.
     if (drain_timed_out_) leave(0);
     finish(0);
@@ -223,10 +237,20 @@ void Daemon::on_drain_tick() {
 void Daemon::on_hangup() {
     if (ready_) notify_reloading();
     try {
-        api_.set_api_keys(find_api_keys(options_));
-        log_notice("API keys read again; other options need a restart");
+        ApiKeys found = reload_api_keys(options_.api_key_file, plan_.keys);
+        const bool same = found.keys == plan_.keys.keys;
+        const auto n_keys = found.keys.size();
+        plan_.keys = std::move(found);
+        if (!same) api_.set_api_keys(plan_.keys.keys);
+        log_notice("API keys read again: {} {}, {}; other options need a restart", n_keys,
+                   n_keys == 1 ? "key" : "keys", same ? "none changed" : "changed");
+        if (same && plan_.keys.is_credential)
+            log_notice(
+                "{} is systemd's copy, made when the service started: systemctl restart "
+                "qwend for what has changed since",
+                plan_.keys.file.string());
     } catch (const LoadError& error) {
-        log_error("{}; the old keys go on", error.what());
+        log_error("reload: {}; the old keys go on", error.what());
     }
     if (ready_) notify_ready();
 }
@@ -248,16 +272,12 @@ void Daemon::leave(int exit_code) {
 
 }  // namespace
 
-int serve(const Options& options, const ServedModel& model, const BackendMaker& make_backend) {
+int serve(const Options& options, ServicePlan plan, const ServedModel& model,
+          const BackendMaker& make_backend) {
     std::signal(SIGPIPE, SIG_IGN);  // nor is it a reason to end if nobody reads the log
-    LogLevel level;
-    if (log_parse_level(options.log_level, level)) log_set_level(level);
-    std::vector<std::string> keys = find_api_keys(options);
-    if (std::string error = check_options(options, !keys.empty()); !error.empty())
-        throw LoadError(error);
     log_notice("qwend {} serving {} from {}", qwend_version(), model.names[0], model.root);
-    Daemon daemon(options, model, std::move(keys));
-    if (std::string error = daemon.listen(); !error.empty()) throw LoadError(error);
+    Daemon daemon(options, model, std::move(plan));
+    daemon.listen();
     return daemon.run(make_backend);
 }
 

@@ -5,8 +5,11 @@
 #include <doctest/doctest.h>
 
 #include <CLI/CLI.hpp>
+#include <cctype>
+#include <set>
 #include <sstream>
 
+#include "daemon/config_file.h"
 #include "model/json.h"
 #include "temp_dir.h"
 
@@ -14,93 +17,75 @@ using namespace qwend;
 
 namespace {
 
-int parse(std::vector<const char*> arguments, CommandLine& line) {
-    arguments.insert(arguments.begin(), "qwend");
-    return parse_command_line(int(arguments.size()), arguments.data(), line);
+/// The manual with every `#option = value` line made a setting; a comment's prose stays one.
+std::string uncommented(const std::string& text) {
+    std::string out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const bool sets = line.size() > 1 && line[0] == '#' && std::islower(uint8_t(line[1]));
+        out += (sets ? line.substr(1) : line) + "\n";
+    }
+    return out;
+}
+
+std::set<std::string> option_names() {
+    CLI::App app;
+    Options options;
+    define_options(app, options);
+    std::set<std::string> names;
+    for (const CLI::Option* option : app.get_options())
+        if (!option->get_lnames().empty()) names.insert(option->get_lnames()[0]);
+    names.erase("help");
+    return names;
+}
+
+/// Everything an Options has, as text: what --help shows as defaults.
+std::string described(Options options) {
+    CLI::App app;
+    app.option_defaults()->always_capture_default();
+    define_options(app, options);
+    std::string text;
+    for (const CLI::Option* option : app.get_options())
+        text += option->get_name() + "=" + option->get_default_str() + "\n";
+    return text + (options.prefix_cache ? "+" : "-") + (options.deterministic ? "+" : "-") +
+           (options.insecure_no_auth ? "+" : "-");
 }
 
 }  // namespace
 
-TEST_CASE("options: the reference configuration has every option, and its default") {
-    std::string text = read_file("etc/qwend.conf");
-    CLI::App app;
-    Options defaults;
-    define_options(app, defaults);
-    std::string uncommented;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);)
-        if (line.starts_with('#') && line.size() > 1 && std::islower(uint8_t(line[1])) &&
-            line.find(" = ") != std::string::npos)
-            uncommented += line.substr(1) + "\n";
-    for (const CLI::Option* option : app.get_options()) {
-        if (option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
-        CAPTURE(option->get_lnames()[0]);
-        CHECK(("\n" + uncommented).find("\n" + option->get_lnames()[0] + " = ") !=
-              std::string::npos);
-    }
-    // Read back, the lines that have a real default change nothing.
-    for (auto example : {"model =", "served-model-name =", "api-key-file =", "cors-origins ="}) {
-        const size_t at = ("\n" + uncommented).find("\n" + std::string(example));
-        REQUIRE(at != std::string::npos);
-        uncommented.erase(at, uncommented.find('\n', at) - at + 1);
-    }
-    TempDir dir;
-    const std::string path = dir.write("c.conf", uncommented).string();
-    CommandLine line;
-    REQUIRE(parse({"--config", path.c_str(), "--model", "m"}, line) == -1);
-    const Options& o = line.options;
-    CHECK(o.listen == defaults.listen);
-    CHECK(o.log_level == defaults.log_level);
-    CHECK(o.device == defaults.device);
-    CHECK(o.insecure_no_auth == defaults.insecure_no_auth);
-    CHECK(o.prefix_cache == defaults.prefix_cache);
-    CHECK(o.max_body == defaults.max_body);
-    CHECK(o.kv_cache_memory == defaults.kv_cache_memory);
-    for (auto member :
-         {&Options::threads, &Options::max_context, &Options::max_sequences, &Options::max_queue,
-          &Options::max_step_tokens, &Options::max_connections, &Options::max_choices})
-        CHECK(o.*member == defaults.*member);
-    for (auto member : {&Options::step_timeout, &Options::header_timeout, &Options::body_timeout,
-                        &Options::keepalive_timeout, &Options::write_timeout,
-                        &Options::ping_interval, &Options::drain_timeout})
-        CHECK(o.*member == defaults.*member);
+TEST_CASE("options: the reference configuration has every option") {
+    std::set<std::string> named;
+    for (const ConfigEntry& entry : parse_config(uncommented(read_file("etc/qwend.conf")), "conf"))
+        named.insert(entry.key);
+    CHECK(named == option_names());
 }
 
-TEST_CASE("options: flags override the file, which overrides the defaults") {
+TEST_CASE(
+    "options: every line of the reference configuration may be uncommented, and is a default") {
     TempDir dir;
-    const std::string path =
-        dir.write("c.conf", "max-queue = 7\nmax-choices = 5\nkv-cache-memory = \"512M\"\n")
-            .string();
-    CommandLine line;
-    REQUIRE(parse({"serve", "--config", path.c_str(), "--model", "m", "--max-queue", "9",
-                   "--no-prefix-cache"},
-                  line) == -1);
-    CHECK(line.options.max_queue == 9);
-    CHECK(line.options.max_choices == 5);
-    CHECK(line.options.kv_cache_memory == 512u << 20);
-    CHECK_FALSE(line.options.prefix_cache);
+    const std::string text = uncommented(read_file("etc/qwend.conf"));
+    Options loaded;
+    load_config_file(dir.write("c.conf", text), loaded);
+    // The two that have no default show an example.
+    CHECK_FALSE(loaded.model.empty());
+    CHECK_FALSE(loaded.served_model_name.empty());
+    loaded.model.clear(), loaded.served_model_name.clear();
+    CHECK(described(loaded) == described(Options()));
+    // As it is shipped, it sets nothing.
+    Options shipped;
+    load_config_file("etc/qwend.conf", shipped);
+    CHECK(described(shipped) == described(Options()));
 }
 
-TEST_CASE("options: mistakes are usage errors") {
-    CommandLine line;
-    CHECK(parse({}, line) == kExitUsage);
-    CHECK(parse({"--model", "m", "--nonsense"}, line) == kExitUsage);
-    CHECK(parse({"--model", "m", "--max-sequences", "-1"}, line) == kExitUsage);
-    CHECK(parse({"--model", "m", "--device", "tpu"}, line) == kExitUsage);
-    TempDir dir;
-    const std::string path = dir.write("c.conf", "no-such-option = 1\n").string();
-    CHECK(parse({"--config", path.c_str(), "--model", "m"}, line) == kExitUsage);
-    CHECK(parse({"--version"}, line) == 0);
-    CHECK(parse({"--help"}, line) == 0);
-}
-
-TEST_CASE("options: another machine's address needs keys, or to be told") {
+TEST_CASE("options: what does not go together is refused") {
     Options options;
-    options.listen = {"127.0.0.1:1", "unix:/x", "[::1]:2", "localhost:3"};
-    CHECK(check_options(options, false).empty());
-    options.listen = {"0.0.0.0:8000"};
-    CHECK_FALSE(check_options(options, false).empty());
-    CHECK(check_options(options, true).empty());
-    options.insecure_no_auth = true;
-    CHECK(check_options(options, false).empty());
+    CHECK(check_options(options).empty());
+    options.max_sequences = 64, options.max_step_tokens = 64;
+    CHECK(check_options(options).empty());
+    options.max_sequences = 65;
+    CHECK(check_options(options).find("max-step-tokens 64") != std::string::npos);
+    options.max_step_tokens = 0;  // chosen to fit
+    CHECK(check_options(options).empty());
+    options.listen.clear();
+    CHECK_FALSE(check_options(options).empty());
 }

@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "daemon/commands.h"
+#include "daemon/file_access.h"
+#include "daemon/served_model.h"
+
+namespace qwend {
+
+namespace {
+
+std::string template_name(const ServedModel& model) {
+    switch (model.chat_template.kind) {
+        case ChatTemplate::none:
+            return "none: /v1/chat/completions is refused, qwend generate continues raw text";
+        case ChatTemplate::qwen2:
+            return "Qwen2";
+        default:
+            return "Qwen2.5";
+    }
+}
+
+std::string pool_text(const BackendInfo& backend, const ServedModel& model) {
+    const uint64_t tokens = uint64_t(backend.n_blocks) * uint64_t(backend.block_size);
+    return fmt::format("{} tokens in {} MiB: {:.1f} sequences of full context, at most {} at once",
+                       tokens, (tokens * backend.kv_bytes_per_token) >> 20,
+                       double(tokens) / double(model.max_model_len), backend.max_sequences);
+}
+
+std::string keys_text(const ServicePlan& plan, const Options& options) {
+    if (!plan.keys.keys.empty())
+        return fmt::format("{} API key{} from {}", plan.keys.keys.size(),
+                           plan.keys.keys.size() == 1 ? "" : "s", plan.keys.file.string());
+    return options.insecure_no_auth ? "off, also for other machines (insecure-no-auth)"
+                                    : "off: whoever reaches the address may ask (api-key-file)";
+}
+
+void print_line(std::string_view name, std::string_view text) {
+    fmt::print("{:<10} {}\n", name, text);
+}
+
+}  // namespace
+
+int check(const CommandLine& line, const ServicePlan& plan, const ServedModel& model,
+          const Checkpoint& checkpoint, const BackendInfo& backend,
+          const std::string& why_not_gpu) {
+    const ModelConfig& config = model.config;
+    print_line("config", line.config.empty() ? "none, flags and defaults" : line.config.string());
+    print_line("device",
+               backend.device + (why_not_gpu.empty() ? "" : " (no GPU: " + why_not_gpu + ")"));
+    print_line("model",
+               fmt::format("{} ({} layers, hidden {}, {} heads of {}, {} KV heads)",
+                           fmt::join(model.names, ", "), config.n_layers, config.hidden_size,
+                           config.n_heads, config.head_dim, config.n_kv_heads));
+    print_line("weights", fmt::format("{} MiB in {} tensors", checkpoint.files.total_bytes() >> 20,
+                                      checkpoint.files.tensors().size()));
+    print_line("tokenizer",
+               fmt::format("{} ids, {} logits", model.tokenizer.size(), config.vocab_size));
+    print_line("context", fmt::format("{} tokens", model.max_model_len));
+    print_line("KV cache", pool_text(backend, model));
+    print_line("template", template_name(model));
+    print_line("listen", fmt::format("{}", fmt::join(line.options.listen, ", ")));
+    for (const std::string& why : plan.busy)
+        print_line("", fmt::format("{} now, perhaps by a qwend that runs", why));
+    print_line("keys", keys_text(plan, line.options));
+    if (const auto closed = closed_to_others(line.options.model); geteuid() == 0 && !closed.empty())
+        print_line("note", fmt::format("root may read the model, but not the user that the service "
+                                       "runs as: {} is closed to others; move the checkpoint to "
+                                       "/var/lib/qwend, or chmod o+rX it",
+                                       closed.string()));
+    fmt::print("ok\n");
+    return 0;
+}
+
+}  // namespace qwend
