@@ -102,6 +102,10 @@ void leave_if_failed(const Engine& engine) {
 
 int generate(const CommandLine& line, const ServedModel& model, const BackendMaker& make_backend) {
     const std::string prompt = read_prompt(line.generate);
+    if (prompt.empty()) {
+        complain("expected a prompt, found nothing");
+        return kExitUsage;
+    }
     Metrics metrics;
     Waker waker;
     EngineOptions engine_options;
@@ -115,7 +119,6 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
     request.id = 1;
     request.prompt = encode_prompt(line.generate, prompt, model);
     request.sampling = sampling_params(line.generate, model);
-    if (request.prompt.empty()) throw LoadError("expected a prompt, found none");
     const int n_prompt = int(request.prompt.size()), room = model.max_model_len - n_prompt;
     if (room < 1)
         throw LoadError(fmt::format("the prompt has {} tokens, the context only {}", n_prompt,

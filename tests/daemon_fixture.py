@@ -44,6 +44,12 @@ class Daemon:
         with open(self._log.name) as file:
             return file.read()
 
+    def wait_log(self, text):
+        deadline = time.time() + PATIENCE
+        while text not in self.log():
+            assert time.time() < deadline, f"no {text!r}: {self.log()}"
+            time.sleep(0.01)
+
     def stop(self, how=signal.SIGTERM):
         """The exit code after a signal."""
         if self.process.poll() is None:

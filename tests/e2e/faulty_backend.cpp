@@ -119,6 +119,11 @@ std::unique_ptr<Backend> make_faulty_backend(
         faulted = true;
         throw BackendFault("injected failure to load");
     }
+    if (kind == "load-no-memory") throw std::bad_alloc();
+    if (kind == "load-hangs") {
+        std::fprintf(stderr, "loading hangs\n");
+        for (;;) pause();
+    }
     const size_t at = kind.find('@');
     if (at == std::string_view::npos) throw LoadError("QWEND_FAULT: expected kind@step");
     return std::make_unique<FaultyBackend>(make(), std::string(kind.substr(0, at)),

@@ -14,6 +14,7 @@ import time
 import pytest
 from daemon_fixture import BINARY, MODEL, PATIENCE, Client, Closed, Daemon, request
 
+FAULTY = os.environ.get("QWEND_FAULTY", "build/qwend-faulty")
 LONG = json.dumps({"prompt": "x", "max_tokens": 3500, "ignore_eos": True, "stream": True}).encode()
 
 
@@ -122,6 +123,57 @@ def test_second_signal_stops_at_once():
             pass
         assert daemon.stop() == 0
         assert "stopping at once" in daemon.log()
+
+
+def test_sigterm_while_loading_ends_at_once():
+    """Whatever the load is doing: it may take minutes, and never looks at a signal."""
+    with Daemon(binary=FAULTY, env={"QWEND_FAULT": "load-hangs"}, wait=False) as daemon:
+        daemon.wait_log("loading hangs")
+        assert daemon.stop() == 0
+        assert "stopped while loading" in daemon.log()
+
+
+def test_drain_lets_a_slow_reader_take_its_answer(tmp_path):
+    """The answer is given, and lies in the daemon's queue: it is not drained before it is read, even
+    if nothing moves for longer than a finished answer's connection is kept."""
+    path = str(tmp_path / "q.sock")
+    with Daemon(listen=f"unix:{path}") as daemon:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE)
+        connection.connect(path)
+        with Client(connection) as client:
+            tokens = 150_000  # its answer is far more than a unix socket's buffer
+            client.send(request("POST", "/tokenize", json.dumps({"prompt": "x " * tokens}).encode()))
+            status, headers = client.head()
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.wait_log("draining: 0 requests in flight")
+            time.sleep(4)
+            assert daemon.process.poll() is None
+            body = client._exactly(int(headers["content-length"]))
+            assert status == 200 and json.loads(body)["count"] >= tokens
+        assert daemon.process.wait(PATIENCE) == 0 and "drained" in daemon.log()
+
+
+def test_a_reload_never_turns_authentication_off(tmp_path):
+    keys = tmp_path / "api-keys"
+    keys.write_text("sesame\n")
+    with Daemon(env={"CREDENTIALS_DIRECTORY": str(tmp_path)}) as daemon:
+        good = {"Authorization": "Bearer sesame"}
+
+        def reload(words):
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_log(words)
+            assert daemon.ask("GET", "/v1/models")[0] == 401
+
+        reload("systemctl restart")  # nothing changed, and only a restart would change systemd's copy
+        keys.unlink()
+        reload("have vanished; the old keys go on")
+        assert daemon.ask("GET", "/v1/models", headers=good)[0] == 200
+        keys.write_text("# none\n")
+        reload("expected one key a line")
+        keys.write_text("abracadabra\n")
+        reload("1 key, changed")
+        assert daemon.ask("GET", "/v1/models", headers=good)[0] == 401
 
 
 def test_api_keys(tmp_path):

@@ -47,7 +47,8 @@ def proxied(request, tmp_path):
                 except OSError:
                     assert time.time() < deadline and nginx.poll() is None
                     time.sleep(0.02)
-            yield daemon, lambda: Client(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+            yield daemon, lambda source="127.0.0.1": Client(socket.create_connection(
+                ("127.0.0.1", port), timeout=PATIENCE, source_address=(source, 0)))
         finally:
             nginx.terminate()
             nginx.wait()
@@ -93,3 +94,13 @@ def test_429_passes(proxied):
         assert headers["retry-after"] == "1"
     for client in clients:
         client.socket.close()
+
+
+@pytest.mark.parametrize("proxied", ["shipped"], indirect=True)
+def test_the_shipped_site_serves_nobody_else_until_told(proxied):
+    """A daemon without keys takes what comes through nginx for this machine's own."""
+    _, connect = proxied
+    for source, expected in (("127.0.0.1", 200), ("127.0.0.2", 403)):
+        with connect(source) as client:
+            client.send(request("GET", "/v1/models"))
+            assert client.response()[0] == expected
