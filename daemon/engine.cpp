@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <set>
 #include <thread>
 #include <utility>
@@ -210,7 +211,7 @@ void Engine::Impl::run(const BackendFactory& factory) {
                  ? "the model does not fit the memory of this machine; a smaller kv-cache-memory, "
                    "max-step-tokens or model may"
                  : "out of memory",
-             false);
+             true);  // who else has the memory may give it back
     } catch (const std::exception& e) {
         fail(e.what(), false);
     } catch (...) {

@@ -42,10 +42,11 @@ class Engine {
     /// Starts the worker: it makes the backend (off the loop), proves it with a one-token forward
     /// pass, and turns ready; or failed, with `failure()` saying why. Call once.
     /// The rule for failures: whatever the backend throws once ready, BackendFault before, and at
-    /// any time a step that exceeds its timeout, is a fault of the device. The backend is never
-    /// called again, not even destroyed, and no token of it is delivered any more. Anything else
-    /// that is thrown before it is ready (LoadError, as a rule) says that the model, the
-    /// configuration or the memory does not do, and leaves the device as it was.
+    /// any time want of memory, which the next process may find, and a step that exceeds its
+    /// timeout, is a fault of the device. The backend is never called again, not even destroyed,
+    /// and no token of it is delivered any more. Anything else that is thrown before it is ready
+    /// (LoadError, as a rule) says that the model or the configuration does not do, and leaves the
+    /// device as it was.
     void start(BackendFactory factory);
 
     /// Never draining, which is the API's decision. Failed and stalled are for good: clients were

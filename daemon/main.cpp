@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
-#include <new>
 
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
