@@ -260,7 +260,7 @@ def test_a_stop_does_not_wait_for_a_step_that_hangs(tmp_path, how):
 @pytest.mark.parametrize("fault,code,cause", [
     ("load-throws", 78, "cannot start the engine: injected refusal to load"),
     ("load-faults", 70, "the engine failed: injected failure to load"),
-    ("load-no-memory", 70, "the engine failed: no memory is left"),  # a restart may find some
+    ("load-no-memory", 70, "the engine failed: the model does not fit the memory"),  # a restart may find some
     ("launch-throws@0", 70, "the engine failed: injected failure of launch"),
     ("bad-token@0", 70, "which is no token"),
     ("stall@0", 70, "the engine stalled: a step has been running for"),
@@ -276,7 +276,7 @@ def test_faults_while_loading(fault, code, cause):
     ("none@1000", 0, "tok/s"),
     ("load-throws", 78, "injected refusal to load"),
     ("load-faults", 70, "injected failure to load"),
-    ("load-no-memory", 70, "no memory is left"),
+    ("load-no-memory", 70, "the model does not fit the memory"),
     ("launch-throws@5", 70, "injected failure of launch"),
     ("collect-throws@5", 70, "injected failure of collect"),
     ("stall@5", 70, "a step has been running"),
