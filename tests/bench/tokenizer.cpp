@@ -28,12 +28,30 @@ std::string prose(const std::string& vocabulary, size_t size) {
 }
 
 void measure(const qwend::Tokenizer& tokenizer, const char* name, const std::string& text) {
-    size_t n_tokens = 0;
+    size_t n_tokens = 0, n_bytes = 0;
     const double began = seconds();
     double now = began;
-    for (; now - began < 0.5; now = seconds()) n_tokens += tokenizer.encode(text).size();
-    fmt::print("tokenizer  {:24} {:7.2f} M tokens/s\n", name,
-               double(n_tokens) / (now - began) * 1e-6);
+    for (; now - began < 0.5; now = seconds()) {
+        n_tokens += tokenizer.encode_with_added_tokens(text).size();
+        n_bytes += text.size();
+    }
+    fmt::print("tokenizer  {:28} {:7.2f} M tokens/s {:7.1f} ns/byte\n", name,
+               double(n_tokens) / (now - began) * 1e-6, (now - began) / double(n_bytes) * 1e9);
+}
+
+std::string repeat(const std::string& unit, size_t size) {
+    std::string text;
+    while (text.size() < size) text += unit;
+    return text;
+}
+
+std::string random_letters(size_t size) {
+    std::string text;
+    for (uint64_t state = 1; text.size() < size;) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        text += char('a' + (state >> 33) % 26);
+    }
+    return text;
 }
 
 }  // namespace
@@ -55,5 +73,10 @@ int main(int argc, char** argv) {
         "阻塞；已经 完成 的 部分 可以 按 内容 再次 找到。";
     measure(tokenizer, "English prose", prose(english, 200'000));
     measure(tokenizer, "Chinese prose", prose(chinese, 200'000));
-    measure(tokenizer, "100 kB of one letter", std::string(100'000, 'a'));
+    // What is hardest: the cost of a byte is what a client can make a prompt cost.
+    measure(tokenizer, "1 MB of one letter", std::string(1'000'000, 'a'));
+    measure(tokenizer, "a word of 1 MB", random_letters(1'000'000));
+    measure(tokenizer, "1 MB of spaces", std::string(1'000'000, ' '));
+    measure(tokenizer, "1 MB of combining marks", "a" + repeat("\u0300\u0323", 1'000'000));
+    measure(tokenizer, "1 MB of <|im_start", repeat("<|im_start", 1'000'000));
 }
