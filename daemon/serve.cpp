@@ -49,6 +49,7 @@ HttpLimits http_limits(const Options& options) {
     HttpLimits limits;
     limits.max_body = options.max_body;
     limits.max_body_memory = std::max<size_t>(limits.max_body_memory, 4 * limits.max_body);
+    limits.max_write_memory = limits.max_body_memory;
     limits.max_connections = options.max_connections;
     limits.header_timeout = options.header_timeout;
     limits.body_timeout = options.body_timeout;

@@ -20,8 +20,6 @@ constexpr int kRequestsPerTurn = 32;         // of one client, before others hav
 constexpr size_t kDiscardedBody = 64 << 10;  // bytes, where none is wanted
 constexpr double kReservedSeconds = 1;       // for the request on a reserved connection
 constexpr double kLateSeconds = 0.001;       // for what has come while the loop was busy
-// For the client to take the last answer in: while it still sends, and in all.
-constexpr double kLingerSeconds = 2, kMaxLingerSeconds = 10;
 // For a new client to send, if its place is needed: in the table, and on a reserved connection.
 constexpr double kFreshSeconds = 1, kReservedFreshSeconds = 0.05;
 
@@ -53,16 +51,6 @@ void Connection::start() {
     // The first request must come soon; only between requests may a client take its time.
     set_timer(context_.limits.header_timeout);
     resume_reading();
-}
-
-/// Everything libuv calls goes through here: what is thrown costs this connection at most.
-template <class Body>
-void Connection::guard(const char* where, Body&& body) {
-    const auto self = shared_from_this();
-    const Report& report = context_.handler.report;
-    if (guarded(report, where, body)) return;
-    if (guarded(report, "answering an exception", [this] { on_exception(); })) return;
-    if (!guarded(report, "leaving an answer", [this] { abandon(); })) close();
 }
 
 void Connection::on_exception() {
@@ -133,8 +121,7 @@ void Connection::on_timer() {
 void Connection::on_read(ssize_t n_bytes) {
     if (n_bytes == 0) return;
     if (n_bytes < 0) return on_end_of_input(n_bytes);
-    if (state_ == State::lingering)
-        return set_timer(std::min(kLingerSeconds, linger_until_ - loop_seconds()));
+    if (state_ == State::lingering) return linger_on();
     n_requests_now_ = 0;
     if (state_ == State::body) body_pace_.advance(loop_seconds(), body_pace_.count() + n_bytes);
     advance();
@@ -278,183 +265,12 @@ void Connection::refuse(int status, const std::string& message) {
     exchange->respond(context_.handler.render_error(status, message));
 }
 
-void Connection::send_head(Exchange& exchange, int status, const Headers& headers, bool chunked,
-                           ptrdiff_t content_length) {
-    const HttpRequest& request = exchange.request();
-    Headers added;
-    if (context_.handler.add_headers) context_.handler.add_headers(request, added);
-    const char* kept = parser_.http_1_0() ? "keep-alive" : "";
-    exchange.started_ = true;
-    answered_status_ = status;
-    write_response_head(
-        out_.tail(),
-        {status, request.request_id, chunked, content_length, keep_alive_ ? kept : "close"},
-        {&headers, &added});
-    mark_dirty();
-}
-
-void Connection::respond(Exchange& exchange, HttpResponse response) {
-    if (exchange.started_) return;
-    if (context_.draining) keep_alive_ = false;
-    send_head(exchange, response.status, response.headers, false, ptrdiff_t(response.body.size()));
-    if (!exchange.request().head) out_.append(std::move(response.body));
-    complete(exchange);
-}
-
-void Connection::start_stream(Exchange& exchange, int status, const Headers& headers) {
-    if (exchange.started_) return;
-    chunked_ = !parser_.http_1_0();
-    if (!chunked_ || context_.draining) keep_alive_ = false;
-    send_head(exchange, status, headers, chunked_, -1);
-}
-
-void Connection::write_chunk(std::string_view data) {
-    if (data.empty()) return;
-    std::string& out = out_.tail();
-    if (chunked_) {
-        fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
-        out.append(data).append("\r\n");
-    } else {
-        out.append(data);
-    }
-    mark_dirty();
-    update_congestion();
-}
-
-void Connection::finish_stream(Exchange& exchange) {
-    if (chunked_) out_.append("0\r\n\r\n");
-    mark_dirty();
-    complete(exchange);
-}
-
-void Connection::complete(Exchange& exchange) {
-    exchange.complete_ = true;
-    tell_answered(exchange.request(), answered_status_);
-    answered_status_ = 0;
-    exchange_.reset();
-    has_answered_ = true;
-    idle_since_ = loop_seconds();
-    if (!keep_alive_) {
-        close_after_flush_ = true;
-        return;
-    }
-    state_ = State::idle;
-    parser_.reset();
-    if (!pending_.empty() || end_of_input_) advance();
-}
-
-void Connection::tell_answered(const HttpRequest& request, int status) {
-    guarded(context_.handler.report, "on_answered",
-            [&] { context_.handler.on_answered(request, status); });
-}
-
-void Connection::mark_dirty() {
-    if (dirty_ || state_ == State::closed) return;
-    context_.dirty.push_back(shared_from_this());
-    dirty_ = true;
-}
-
-void Connection::flush() {
-    dirty_ = false;
-    if (state_ == State::closed) return;
-    guard("a write", [this] {
-        const int rc = out_.flush(stream(), [](uv_stream_t* stream, int status) {
-            auto* self = static_cast<Connection*>(stream->data);
-            self->guard("a write", [=] { self->on_written(status); });
-        });
-        if (rc != 0) return client_gone();
-        on_sent();
-    });
-}
-
-void Connection::on_written(int status) {
-    if (state_ == State::closed) return;
-    if (status < 0) return client_gone();
-    on_sent();
-}
-
-/// Some bytes have gone: what waited for that goes on.
-void Connection::on_sent() {
-    update_congestion();
-    if (state_ == State::closed) return;
-    watch_reader();
-    if (n_unsent() > 0) return;
-    if (close_after_flush_) return linger();
-    if (state_ == State::idle && pending_.empty()) set_timer(context_.limits.keepalive_timeout);
-}
-
-/// Says when the client has caught up: to whoever waits to write more, and to its next request.
-void Connection::update_congestion() {
-    const size_t n = n_unsent(), cap = context_.limits.max_write_queue;
-    const bool was_congested = std::exchange(congested_, n > (congested_ ? cap / 2 : cap));
-    if (!was_congested || congested_ || state_ == State::closed) return;
-    if (const ExchangePtr exchange = exchange_; exchange && exchange->drained_) {
-        const auto drained = exchange->drained_;
-        drained();
-    }
-    if (state_ != State::answering && state_ != State::closed) advance();
-}
-
-/// A reader that is waited for must keep a pace: one that leaves more than the cap unread, and one
-/// whose answer is complete. Others have nothing to take but what their stream brings.
-void Connection::watch_reader() {
-    const bool waits = n_unsent() > 0 && (congested_ || !exchange_ || close_after_flush_);
-    if (std::exchange(watching_, waits) == waits) return;
-    if (!waits) {
-        uv_timer_stop(&write_timer_);
-        return;
-    }
-    write_pace_.start(loop_seconds(), out_.n_taken(stream()));
-    on_write_timer();
-}
-
-void Connection::on_write_timer() {
-    const double now = loop_seconds();
-    write_pace_.advance(now, out_.n_taken(stream()));
-    if (now >= write_pace_.deadline()) return client_gone();
-    start_timer(&write_timer_, write_pace_.deadline() - now, false, [](uv_timer_t* timer) {
-        auto* self = static_cast<Connection*>(timer->data);
-        self->guard("a timer", [self] { self->on_write_timer(); });
-    });
-}
-
-/// The client is not there any more, or as good as: whoever works for it is told.
-void Connection::client_gone() {
-    const ExchangePtr exchange = exchange_;
-    close();
-    if (!exchange || exchange->complete_) return;
-    exchange->complete_ = true;
-    tell_gone(*exchange);
-}
-
-void Connection::tell_gone(Exchange& exchange) {
-    if (auto gone = std::exchange(exchange.gone_, {}))
-        guarded(context_.handler.report, "on_client_gone", gone);
-}
-
-/// Everything is sent: say so, and let the client read it before the connection goes away. Closing
-/// with unread input would reset it and could destroy the answer on its way.
-void Connection::linger() {
-    if (state_ == State::closed || state_ == State::lingering) return;
-    const bool aborted = exchange_ != nullptr;
-    if (aborted || end_of_input_) return close();
-    auto request = std::make_unique<uv_shutdown_t>();
-    if (uv_shutdown(request.get(), stream(), [](uv_shutdown_t* done, int) { delete done; }) != 0)
-        return close();
-    request.release();
-    state_ = State::lingering;
-    pending_ = {};
-    n_parsed_ = 0;
-    linger_until_ = loop_seconds() + kMaxLingerSeconds;
-    set_timer(kLingerSeconds);
-    resume_reading();
-}
-
 void Connection::close() {
     if (state_ == State::closed) return;
     state_ = State::closed;
     context_.n_open--;
     context_.n_reserved -= reserved_;
+    context_.n_unsent -= std::exchange(n_counted_, 0);
     body_share_.reset();
     if (exchange_) {
         const int status = answered_status_ ? answered_status_ : kClientClosedRequest;
@@ -478,10 +294,6 @@ void Connection::close_idle() {
     if (n_unsent() == 0) return close();
     close_after_flush_ = true;  // what is answered is sent, at the reader's pace
     watch_reader();
-}
-
-bool Connection::is_sending() const {
-    return state_ != State::closed && (exchange_ || n_unsent() > 0);
 }
 
 double Connection::idle_since() const {

@@ -29,6 +29,7 @@ struct ConnectionContext {
     std::function<void(std::shared_ptr<Connection>)> resume_later;
     std::function<void(Connection*)> on_closed;
     std::shared_ptr<size_t> body_bytes = std::make_shared<size_t>(0);  // of all requests
+    size_t n_unsent = 0;                                               // bytes, of all connections
     int n_open = 0, n_reserved = 0;  // connections that are not closed; those beyond the table
     bool draining = false;           // answers say "Connection: close"
 };
@@ -45,10 +46,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void flush();       // sends what was written this turn
     void resume();      // goes on with the requests that were read
     void close();       // at once; the client of an unfinished answer is told by the broken stream
+    void cut();         // at once; whoever works for the client is told
     void close_idle();  // now if between requests, else when the answer is done and sent
     bool closing() const { return state_ == State::closed; }
     bool reserved() const { return reserved_; }
     bool congested() const { return congested_; }  // the client reads too slowly
+    double slow_since() const;  // when the reader's pace began to be watched; -1: it is not
     /// An answer is being made, or not all of it has been sent.
     bool is_sending() const;
     /// Since when nothing is to be done for the client, in seconds of loop_seconds(); -1: there is.
@@ -103,6 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void client_gone();
     void tell_gone(Exchange& exchange);
     void linger();
+    void linger_on();
 
     ConnectionContext& context_;
     union {
@@ -122,6 +126,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::unique_ptr<BodyShare> body_share_;
     Pace body_pace_, write_pace_;
     Output out_;
+    size_t n_counted_ = 0;  // of ConnectionContext::n_unsent
     ExchangePtr exchange_;
     int answered_status_ = 0;
     const bool reserved_;
@@ -132,5 +137,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool has_answered_ = false;
     double idle_since_ = 0, linger_until_ = 0;
 };
+
+/// Everything libuv calls goes through here: what is thrown costs this connection at most.
+template <class Body>
+void Connection::guard(const char* where, Body&& body) {
+    const auto self = shared_from_this();
+    const Report& report = context_.handler.report;
+    if (guarded(report, where, body)) return;
+    if (guarded(report, "answering an exception", [this] { on_exception(); })) return;
+    if (!guarded(report, "leaving an answer", [this] { abandon(); })) close();
+}
 
 }  // namespace qwend

@@ -138,6 +138,8 @@ struct HttpLimits {
     int reserved_connections = 32;
     /// A slow reader may leave this much unread before its Exchange is congested.
     size_t max_write_queue = 256 << 10;
+    /// All connections together; beyond that the reader that has been slow the longest is cut off.
+    size_t max_write_memory = 256u << 20;
     double header_timeout = 10;     // 408; for all of the headers
     double body_timeout = 30;       // 408; without any byte, or beyond what min_body_rate allows
     double keepalive_timeout = 75;  // between requests

@@ -22,6 +22,7 @@ class Pace {
         moved_ = now;
         n_bytes_ = n_bytes;
     }
+    double began() const { return began_; }
     int64_t count() const { return n_bytes_; }
     double deadline() const {
         const double n_moved = double(n_bytes_ - n_start_);

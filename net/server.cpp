@@ -100,6 +100,8 @@ struct HttpServer::Impl {
             auto dirty = std::exchange(context.dirty, {});
             for (auto& connection : dirty) connection->flush();
         }
+        while (context.n_unsent > limits.max_write_memory && cut_slowest()) {
+        }
     }
 
     /// The clients that have had their share of a turn.
@@ -115,6 +117,8 @@ struct HttpServer::Impl {
     Listener* new_listener(bool is_pipe);
     void drop(Listener* listener);
     enum class Place { table, reserve, none };
+    bool cut_slowest();
+    void report_rarely(const std::string& what);
     void on_connection(Listener* listener, int status);
     Place find_place();
     bool close_longest_idle(bool reserved);
@@ -130,7 +134,7 @@ struct HttpServer::Impl {
     uv_prepare_t prepare;
     uv_idle_t idle;
     uv_timer_t retry;
-    double reported = 0;  // when an accept failed last, and it was said
+    double reported = 0;  // when something was said last
     std::vector<std::shared_ptr<Connection>> later;
     std::vector<Listener*> listeners;
     std::unordered_set<Connection*> connections;
@@ -253,13 +257,31 @@ void HttpServer::Impl::drop(Listener* listener) {
 
 void HttpServer::Impl::on_connection(Listener* listener, int status) {
     if (status == 0) return accept(listener);
-    if (const double now = loop_seconds(); now - reported > kReportSeconds) {
-        reported = now;
-        guarded(handler.report, "a report", [&] {
-            if (handler.report)
-                handler.report(fmt::format("cannot accept a client: {}", uv_strerror(status)));
-        });
+    guarded(handler.report, "a report",
+            [&] { report_rarely(fmt::format("cannot accept a client: {}", uv_strerror(status))); });
+}
+
+/// What clients can bring about as often as they like.
+void HttpServer::Impl::report_rarely(const std::string& what) {
+    const double now = loop_seconds();
+    if (now - reported < kReportSeconds || !handler.report) return;
+    reported = now;
+    handler.report(what);
+}
+
+bool HttpServer::Impl::cut_slowest() {
+    Connection* slowest = nullptr;
+    for (Connection* connection : connections) {
+        if (connection->slow_since() < 0) continue;
+        if (!slowest || connection->slow_since() < slowest->slow_since()) slowest = connection;
     }
+    if (!slowest) return false;
+    guarded(handler.report, "a report", [&] {
+        report_rarely(fmt::format("answers that are not read take {} MiB: cutting off the slowest",
+                                  context.n_unsent >> 20));
+    });
+    slowest->cut();
+    return true;
 }
 
 /// A full table first gives up the client that has been idle the longest.

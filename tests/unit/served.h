@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "net/server.h"
@@ -59,6 +60,12 @@ class TestClient {
         std::string all;
         for (std::string more; !(more = receive()).empty();) all += more;
         return all;
+    }
+    /// How much comes of `n` bytes.
+    size_t receive_all(size_t n) {
+        size_t got = std::exchange(buffer_, {}).size();
+        for (std::string more; got < n && !(more = receive()).empty();) got += more.size();
+        return got;
     }
     /// The status of the next answer, read to the end of its headers; 0: closed.
     int status() {

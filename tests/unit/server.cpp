@@ -327,6 +327,27 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("server: answers that nobody reads are bounded together, the slowest readers go first") {
+    Served served;
+    served.limits.max_write_memory = 64 << 20;
+    constexpr size_t kBytes = 20u << 20;
+    served.handler.on_request = [&](ExchangePtr e) {
+        e->respond({200, {}, std::string(kBytes, 'x')});
+    };
+    int n_cut = 0, n_whole = 0;
+    served.run([&] {
+        std::vector<std::unique_ptr<TestClient>> clients;
+        for (int i = 0; i < 6; i++) {
+            clients.push_back(std::make_unique<TestClient>(served.port, 64 << 10));
+            clients.back()->send(get("/"));
+            clients.back()->status();
+        }
+        for (auto& client : clients) (client->receive_all(kBytes) < kBytes ? n_cut : n_whole)++;
+    });
+    CHECK(n_cut >= 2);
+    CHECK(n_whole >= 2);
+}
+
 TEST_CASE("server: a body that trickles in is refused, one that keeps the pace is not") {
     Served served;
     served.limits.body_timeout = 0.3;
