@@ -96,6 +96,11 @@ std::optional<ApiError> Completions::fit(CompletionRequest& request,
     if (!request.ignore_eos)
         request.sampling.stop_token_ids.insert(request.sampling.stop_token_ids.end(), ends.begin(),
                                                ends.end());
+    if (masks_everything(request.sampling))
+        return bad_request(
+            "allowed_token_ids: all of them end the answer, which min_tokens forbids "
+            "at its beginning; allow another id, or set min_tokens to 0",
+            "allowed_token_ids");
     return std::nullopt;
 }
 
@@ -109,7 +114,15 @@ Completions::Prepared Completions::prepare(std::string_view body, const Parse& p
     return prepared;
 }
 
+ApiError Completions::refusal() const {
+    return unavailable_().value_or(
+        ApiError{429, "rate_limit_error", "queue_full", "", "the queue is full; try again"});
+}
+
+/// A full queue refuses before the body is parsed and tokenised: under overload these would take
+/// their time from the answers that are being given.
 void Completions::start(const ExchangePtr& exchange, Parse parse) {
+    if (!engine_.has_room(1)) return exchange->respond(error_response(refusal()));
     const int limit = context_limit();  // the engine is asked on the loop only
     bodies_.read(exchange,
                  [this, exchange, parse = std::move(parse), limit](std::string_view body) {
@@ -140,11 +153,7 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         sequence.cache_salt = answer->request().cache_salt;
         sequences.push_back(std::move(sequence));
     }
-    if (!engine_.submit(std::move(sequences))) {
-        auto error = unavailable_();
-        return exchange->respond(error_response(error.value_or(
-            ApiError{429, "rate_limit_error", "queue_full", "", "the queue is full; try again"})));
-    }
+    if (!engine_.submit(std::move(sequences))) return exchange->respond(error_response(refusal()));
     for (int i = 0; i < answer->n_choices(); i++) targets_[answer->sequence_of(i)] = {answer, i};
     answers_[answer.get()] = unlogged_[&exchange->request()] = answer;
     exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {

@@ -74,6 +74,7 @@ class Completions {
                                 int context_limit) const;
     void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
+    ApiError refusal() const;
     /// A client that does not read its stream gets no more tokens until it does.
     void hold_back(const std::shared_ptr<Answer>& answer);
     void go_on(Answer& answer);

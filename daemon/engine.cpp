@@ -443,12 +443,15 @@ uint64_t Engine::heartbeat() const {
     return impl_->heartbeat.load(std::memory_order_relaxed);
 }
 
-bool Engine::submit(std::vector<GenerationRequest> requests) {
+bool Engine::has_room(size_t n) const {
     if (state() != EngineState::ready) return false;
     const auto capacity = static_cast<size_t>(backend_info()->max_sequences) +
                           static_cast<size_t>(impl_->options.max_queue);
-    if (impl_->unfinished.size() + requests.size() > capacity) return false;
+    return impl_->unfinished.size() + n <= capacity;
+}
 
+bool Engine::submit(std::vector<GenerationRequest> requests) {
+    if (!has_room(requests.size())) return false;
     const double time = now();
     std::vector<Command> commands;
     std::shared_ptr<ChoiceGroup> group;

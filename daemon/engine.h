@@ -62,6 +62,8 @@ class Engine {
     /// that does not end, and after a failure.
     uint64_t heartbeat() const;
 
+    /// Whether submit() would take `n` sequences; to be asked before anything is spent on them.
+    bool has_room(size_t n) const;
     /// Takes all requests or, if the queue has no room for all or the engine is not ready, none
     /// (false). A request that could never fit the KV cache finishes at once, with an error.
     /// Quick: it copies no prompt.

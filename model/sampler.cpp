@@ -161,6 +161,14 @@ RawLogprobs raw_logprobs(std::span<const float> logits, int k) {
 
 }  // namespace
 
+bool masks_everything(const SamplingParams& params) {
+    const auto& stops = params.stop_token_ids;
+    return params.min_tokens > 0 && !params.allowed_token_ids.empty() &&
+           std::ranges::all_of(params.allowed_token_ids, [&](int32_t token) {
+               return std::ranges::find(stops, token) != stops.end();
+           });
+}
+
 void make_distinct(SamplingParams& params) {
     auto& bias = params.logit_bias;
     std::unordered_map<int32_t, float> last;

@@ -27,6 +27,10 @@ struct SamplingParams {
     std::vector<int32_t> stop_token_ids;
 };
 
+/// True if it is known before any logits that the first token cannot be sampled: every id that is
+/// allowed is a stop id, and it is too early for those.
+bool masks_everything(const SamplingParams& params);
+
 /// Makes the ids of every list distinct: the last bias of an id counts, as of a JSON object's keys.
 /// Backends rely on it.
 void make_distinct(SamplingParams& params);

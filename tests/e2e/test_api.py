@@ -265,3 +265,11 @@ def test_cpu_time_of_loop_and_worker(daemon):
     assert daemon.post("/v1/completions", {"prompt": "x", "max_tokens": 200, "ignore_eos": True})[0] == 200
     loop, worker, total = (now - then for now, then in zip(cpu(), before))
     assert 0 < loop < total and 0 < worker < total
+
+
+def test_ids_that_cannot_begin_an_answer_are_refused(daemon):
+    body = {"prompt": "x", "allowed_token_ids": [5, 6], "stop_token_ids": [6, 5], "max_tokens": 4}
+    status, answer = daemon.post("/v1/completions", {**body, "min_tokens": 1})
+    assert status == 400 and answer["error"]["param"] == "allowed_token_ids"
+    status, answer = daemon.post("/v1/completions", {**body, "min_tokens": 0})
+    assert status == 200 and answer["choices"][0]["finish_reason"] == "stop"

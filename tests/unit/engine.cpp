@@ -129,8 +129,11 @@ TEST_CASE("engine: takes all of a submission or none") {
     CHECK(harness.engine.submit(five));
     CHECK_FALSE(harness.engine.submit(three));
     CHECK(harness.engine.n_unfinished() == 5);
+    CHECK(harness.engine.has_room(2));
+    CHECK_FALSE(harness.engine.has_room(3));
     three.pop_back();
     CHECK(harness.engine.submit(three));
+    CHECK_FALSE(harness.engine.has_room(1));
     harness.gate.allow(Gate::all);
     REQUIRE(harness.drain());
     CHECK(harness.outputs.size() == 7);

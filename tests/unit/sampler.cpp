@@ -109,6 +109,19 @@ TEST_CASE("sampler: says where no token can be sampled, and where there are no n
             }
 }
 
+TEST_CASE("sampler: what can never begin is known beforehand") {
+    SamplingParams p;
+    CHECK_FALSE(masks_everything(p));
+    p.allowed_token_ids = {1, 2}, p.stop_token_ids = {2, 1, 3};
+    CHECK_FALSE(masks_everything(p));
+    p.min_tokens = 1;
+    CHECK(masks_everything(p));
+    p.allowed_token_ids.push_back(4);
+    CHECK_FALSE(masks_everything(p));
+    p.allowed_token_ids.clear();
+    CHECK_FALSE(masks_everything(p));
+}
+
 TEST_CASE("sampler: an id that is named twice is one") {
     SamplingParams p;
     p.logit_bias = {{1, 5.0f}, {2, 1.0f}, {1, -3.0f}, {0, 0.5f}, {2, 2.0f}};
