@@ -49,26 +49,12 @@ HttpLimits http_limits(const Options& options) {
     HttpLimits limits;
     limits.max_body = options.max_body;
     limits.max_body_memory = std::max<size_t>(limits.max_body_memory, 4 * limits.max_body);
-    limits.max_write_memory = limits.max_body_memory;
     limits.max_connections = options.max_connections;
     limits.header_timeout = options.header_timeout;
     limits.body_timeout = options.body_timeout;
     limits.keepalive_timeout = options.keepalive_timeout;
     limits.write_timeout = options.write_timeout;
     return limits;
-}
-
-/// Waits a little for an address that somebody has: a predecessor may be about to leave it.
-void wait_until_free(const ListenAddress& address) {
-    std::string why;
-    for (double waited = 0; waited < kBusyPatience; waited += kBusyTick) {
-        if (probe_address(address, why) != AddressState::in_use) return;
-        if (waited == 0) {
-            log_warning("{}; waiting up to {} s for it", why, kBusyPatience);
-            notify_status("Waiting for an address that is in use");
-        }
-        usleep(useconds_t(kBusyTick * 1e6));
-    }
 }
 
 /// The daemon, wired: loop, engine, API and server, and what signals do to them.
@@ -83,6 +69,7 @@ class Daemon {
           server_(loop_, http_limits(options), api_.handler()) {}
 
     void listen();  // throws LoadError
+    void listen_patiently(const std::string& address);
     void log_addresses() const;
     int run(const BackendMaker& make_backend);
 
@@ -115,12 +102,24 @@ class Daemon {
 /// ready: clients wait in their queue meanwhile, and a restart refuses nobody.
 void Daemon::listen() {
     if (!plan_.sockets.empty()) return;
-    for (const ListenAddress& address : plan_.addresses) {
-        wait_until_free(address);
-        if (auto error = server_.listen(address.text); !error.empty())
-            throw LoadError(fmt::format("cannot listen on {}", error));
-    }
+    for (const ListenAddress& address : plan_.addresses) listen_patiently(address.text);
     log_addresses();
+}
+
+/// An address that somebody has is waited for a little: a predecessor may be about to leave it.
+void Daemon::listen_patiently(const std::string& address) {
+    bool in_use = false;
+    for (double waited = 0;; waited += kBusyTick) {
+        const std::string error = server_.listen(address, &in_use);
+        if (error.empty()) return;
+        if (!in_use || waited >= kBusyPatience)
+            throw LoadError(fmt::format("cannot listen on {}", error));
+        if (waited == 0) {
+            log_warning("{}; waiting up to {} s for it", error, kBusyPatience);
+            notify_status("Waiting for an address that is in use");
+        }
+        usleep(useconds_t(kBusyTick * 1e6));
+    }
 }
 
 void Daemon::log_addresses() const {
@@ -212,7 +211,7 @@ void Daemon::on_terminate() {
     server_.close_idle();
     drain_tick_ = loop_.add_timer(kDrainTick, true, [this] { on_drain_tick(); });
     drain_limit_ = loop_.add_timer(options_.drain_timeout, false, [this] {
-        log_warning("drain timeout: ending {} requests; {} answers are not sent",
+        log_warning("drain timeout: ending {} requests; {} answers are unread",
                     api_.n_in_flight(), server_.n_sending());
         api_.abort_all();
         drain_timed_out_ = true;

@@ -91,7 +91,7 @@ REFUSALS = [  # what check and serve refuse alike, for reasons that lie outside 
     (["--listen", "unix:{tmp}/file"], ["exists and is not a socket"]),
     (["--api-key-file", "/no/such/keys"], ["/no/such/keys: No such file"]),
     (["--api-key-file", "{tmp}/file"], ["expected mode 0600 or 0400, found 0644"]),
-    (["--kv-cache-memory", "4000G"], ["kv-cache-memory: expected at most", "found 4096000 MiB"]),
+    (["--kv-cache-memory", "4000G"], ["kv-cache-memory", "expected", "4096000 MiB"]),
     (["--max-context", "1000000"], ["max-context 1000000 is more than the model's own"]),
     (["--max-sequences", "64", "--max-step-tokens", "32"], ["max-sequences 64", "max-step-tokens 32"]),
 ]
