@@ -322,7 +322,7 @@ TEST_CASE("parser: a route's own bound, and a body nobody wants") {
 }
 
 TEST_CASE("parser: what is refused is refused at its first wrong octet") {
-    for (auto& [input, n_good] :
+    for (auto& [text, n_good] :
          std::vector<std::pair<std::string, size_t>>{{"GET  /", 4},
                                                      {"GET / R", 6},
                                                      {"GET / HTTP/2", 11},
@@ -332,6 +332,7 @@ TEST_CASE("parser: what is refused is refused at its first wrong octet") {
                                                      {"\x16", 0},
                                                      {kStart + " ", kStart.size()},
                                                      {kChunks + "0\r\n\n", kChunks.size() + 3}}) {
+        const std::string& input = text;
         HttpLimits limits;
         RequestParser parser(limits);
         size_t n = 0;
