@@ -154,7 +154,9 @@ CudaBackend::CudaBackend(const Checkpoint& checkpoint, int index, const BackendO
 
     const int context = options.max_context > 0 ? options.max_context : config_.max_position;
     const int table_width = (context + kBlockTokens - 1) / kBlockTokens;
-    lanes_ = std::make_unique<Lanes>(info_.max_sequences, table_width, n_valid_tokens_);
+    max_logprobs_ = size_t(std::min(options.max_logprobs, n_valid_tokens_));
+    lanes_ = std::make_unique<Lanes>(info_.max_sequences, table_width, n_valid_tokens_,
+                                     int(max_logprobs_));
     state_ = {lanes_->block_tables(), table_width, lanes_->last_tokens()};
     forward_ =
         std::make_unique<Forward>(config_, *weights_, info_.max_step_tokens, info_.max_sequences,
@@ -163,7 +165,6 @@ CudaBackend::CudaBackend(const Checkpoint& checkpoint, int index, const BackendO
         info_.max_step_tokens, info_.max_sequences, table_width,
         HeadShape{config_.n_heads, config_.n_kv_heads, config_.head_dim}, !options.deterministic);
     result_rows_ = size_t(Forward::padded_rows(info_.max_sequences));
-    max_logprobs_ = size_t(std::min(options.max_logprobs, n_valid_tokens_));
     const size_t n_results = kStepsInFlight * result_rows_;
     tokens_ = PinnedBuffer<int32_t>(n_results), logprobs_ = PinnedBuffer<float>(n_results);
     top_tokens_ = PinnedBuffer<int32_t>(n_results * max_logprobs_);

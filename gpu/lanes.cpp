@@ -5,9 +5,10 @@
 
 namespace qwend {
 
-Lanes::Lanes(int n_lanes, int table_width, int n_valid_tokens)
+Lanes::Lanes(int n_lanes, int table_width, int n_valid_tokens, int max_logprobs)
     : table_width_(table_width),
       n_valid_tokens_(n_valid_tokens),
+      max_logprobs_(max_logprobs),
       host_tables_(size_t(n_lanes) * size_t(table_width), 0),
       occupants_(size_t(n_lanes), kNobody),
       block_tables_(host_tables_.size()),
@@ -42,7 +43,7 @@ void Lanes::occupy(const BatchSequence& sequence, cudaStream_t stream) {
     s.temperature = p.temperature, s.top_p = p.top_p, s.min_p = p.min_p, s.top_k = p.top_k;
     s.repetition_penalty = p.repetition_penalty, s.presence_penalty = p.presence_penalty;
     s.frequency_penalty = p.frequency_penalty;
-    s.n_logprobs = p.n_logprobs, s.seed = p.seed;
+    s.n_logprobs = std::min(p.n_logprobs, max_logprobs_), s.seed = p.seed;
     s.n_output = int32_t(sequence.output.size()), s.min_tokens = p.min_tokens;
     s.has_penalties =
         p.repetition_penalty != 1 || p.presence_penalty != 0 || p.frequency_penalty != 0;

@@ -14,7 +14,8 @@ namespace qwend {
 /// the host has seen it.
 class Lanes {
   public:
-    Lanes(int n_lanes, int table_width, int n_valid_tokens);
+    /// `max_logprobs`: places for them that the results of a row have; no lane writes more.
+    Lanes(int n_lanes, int table_width, int n_valid_tokens, int max_logprobs);
 
     /// Appends what differs from what the device has of this sequence's table.
     void update_table(const Batch& batch, const BatchSequence& sequence, int n_blocks,
@@ -32,7 +33,7 @@ class Lanes {
   private:
     static constexpr uint64_t kNobody = ~uint64_t{0};
 
-    int table_width_, n_valid_tokens_;
+    int table_width_, n_valid_tokens_, max_logprobs_;
     std::vector<int32_t> host_tables_;  // what the device has
     std::vector<uint64_t> occupants_;   // BatchSequence::run of who is sampled there
     DeviceBuffer<int32_t> block_tables_, last_tokens_;

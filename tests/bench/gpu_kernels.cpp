@@ -392,7 +392,7 @@ void KernelBench::sampling() {
     for (size_t i = 0; i < kMaxDecode; i++)
         CUDA_CHECK(cudaMemcpy(logits_.get() + i * row.size(), row.data(),
                               row.size() * sizeof(float), cudaMemcpyHostToDevice));
-    Lanes lanes(kMaxDecode, 1, vocab_);
+    Lanes lanes(kMaxDecode, 1, vocab_, 0);
     CUDA_CHECK(cudaDeviceSynchronize());  // it clears memory on the default stream
     std::vector<int32_t> ids(kMaxDecode);
     std::iota(ids.begin(), ids.end(), 0);

@@ -26,7 +26,7 @@ struct Row {
 std::vector<SampledToken> sample_on_device(const std::vector<Row>& rows, int width, int n_valid) {
     const int n = int(rows.size()), max_logprobs = 32;
     Stream stream;
-    Lanes lanes(n, 1, n_valid);
+    Lanes lanes(n, 1, n_valid, max_logprobs);
     std::vector<int32_t> lane_ids(rows.size());
     DeviceBuffer<float> logits(size_t(n) * size_t(width)), scratch(logits.size());
     for (int i = 0; i < n; i++) {
