@@ -416,8 +416,9 @@ void Scheduler::forget_cached() {
 }
 
 TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
-    TokenEvent event{sequence.id, std::move(sampled), FinishReason::none, {}, sequence.n_cached,
-                     sequence.times.scheduled - sequence.times.submitted};
+    TokenEvent event{sequence.id,        std::move(sampled),
+                     FinishReason::none, {},
+                     sequence.n_cached,  sequence.times.scheduled - sequence.times.submitted};
     event.finish = sequence.settle_token(event.sampled.token);
     if (event.finish == FinishReason::error) {
         event.error =

@@ -211,8 +211,8 @@ void Daemon::on_terminate() {
     server_.close_idle();
     drain_tick_ = loop_.add_timer(kDrainTick, true, [this] { on_drain_tick(); });
     drain_limit_ = loop_.add_timer(options_.drain_timeout, false, [this] {
-        log_warning("drain timeout: ending {} requests; {} answers are unread",
-                    api_.n_in_flight(), server_.n_sending());
+        log_warning("drain timeout: ending {} requests; {} answers are unread", api_.n_in_flight(),
+                    server_.n_sending());
         api_.abort_all();
         drain_timed_out_ = true;
     });

@@ -27,8 +27,8 @@ class HttpServer {
     /// Connections between requests are closed, others close when their answer is done and sent.
     void close_idle();
     int n_connections() const;
-    int n_sending() const;    // of those, with an answer that is not complete, or not yet sent
-    void close_all();         // at once
+    int n_sending() const;  // of those, with an answer that is not complete, or not yet sent
+    void close_all();       // at once
 
   private:
     struct Impl;

@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (total > size) std::abort();
     } catch (const qwend::LoadError&) {
     }
-    // A hundred times what it takes under the sanitizers, so that only another order of growth fails.
+    // A hundred times what it takes under the sanitizers, so that only another order of growth
+    // fails.
     const double seconds = double(std::clock() - began) / CLOCKS_PER_SEC;
     if (seconds > 1 + double(size) * 1e-4) std::abort();
     return 0;

@@ -13,8 +13,9 @@ TEST_CASE("python_json: numbers of any size, any depth, halves of pairs") {
         std::string out;
         return append_python_json(out, json) ? out : "invalid";
     };
-    CHECK(dump("[18446744073709551616,-99999999999999999999999,-0,1e400,-1e999,1E5,-1.50]") ==
-          "[18446744073709551616, -99999999999999999999999, 0, Infinity, -Infinity, 100000.0, -1.5]");
+    CHECK(
+        dump("[18446744073709551616,-99999999999999999999999,-0,1e400,-1e999,1E5,-1.50]") ==
+        "[18446744073709551616, -99999999999999999999999, 0, Infinity, -Infinity, 100000.0, -1.5]");
     const std::string open(kMaxJsonDepth, '['), close(kMaxJsonDepth, ']');
     CHECK(dump(open + close) == open + close);
     CHECK(dump("[" + open + close + "]") == "invalid");

@@ -1,4 +1,5 @@
-// Frequencies of rotary embedding against transformers (tests/golden/rope.json), from config.json on.
+// Frequencies of rotary embedding against transformers (tests/golden/rope.json), from config.json
+// on.
 
 #include "model/rope.h"
 
@@ -24,8 +25,8 @@ TEST_CASE("rope: frequencies and scale are transformers', whatever config.json s
         fields = fields == "{}" ? "}" : "," + fields.substr(1);
         CAPTURE(fields);
         const int64_t head_dim = c["head_dim"];
-        dir.write("config.json", shape + ",\"num_attention_heads\":" +
-                                     std::to_string(256 / head_dim) + fields);
+        dir.write("config.json",
+                  shape + ",\"num_attention_heads\":" + std::to_string(256 / head_dim) + fields);
         const ModelConfig config = load_model_config(dir.path());
         REQUIRE(config.head_dim == head_dim);
         const RopeFrequencies found = rope_frequencies(config);

@@ -1,4 +1,5 @@
-// What of rope_scaling is refused, and how long a context it allows. What it computes is in rope.cpp.
+// What of rope_scaling is refused, and how long a context it allows. What it computes is in
+// rope.cpp.
 
 #include "model/rope_config.h"
 
