@@ -14,6 +14,12 @@ MODEL = os.environ.get("QWEND_MODEL", "tests/demo-model")
 PATIENCE = 90  # seconds until something that should happen counts as never happening
 
 
+def plain_environment():
+    """The environment without what a surrounding make, or who called it, said to make."""
+    return {name: value for name, value in os.environ.items()
+            if not name.startswith("MAKE") and name not in ("MFLAGS", "WERROR", "V")}
+
+
 class Daemon:
     """A qwend on a port of its own; stops with it."""
 

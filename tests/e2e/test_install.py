@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from daemon_fixture import BINARY
+from daemon_fixture import BINARY, plain_environment
 
 BUILD = os.path.dirname(BINARY)
 UNITS = ["qwend-devices.service", "qwend.service", "qwend.socket"]
@@ -15,7 +15,7 @@ DOC = "usr/local/share/doc/qwend"
 
 def make(goal, root, *variables):
     """What it printed, apart from the make that runs the tests. The binary is there already: -o."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    env = plain_environment()
     result = subprocess.run(["make", "-o", "all", goal, f"BUILD={BUILD}", f"DESTDIR={root}", *variables],
                             capture_output=True, text=True, timeout=60, env=env)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import pytest
-from daemon_fixture import BINARY, MODEL
+from daemon_fixture import BINARY, MODEL, plain_environment
 
 BUILD = os.path.dirname(BINARY)
 ASK = os.path.join(BUILD, "ask")
@@ -137,7 +137,7 @@ def test_a_failing_apt_is_quoted(tools):
 
 def compile_all(tmp_path, *variables):
     """A build with a compiler that does nothing, in an environment that is not this make's."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    env = plain_environment()
     return run(["make", f"BUILD={tmp_path}/build", "NVCC=", "CC=true", *variables], env)
 
 
@@ -176,7 +176,7 @@ def test_what_is_missing_is_named_before_anything_is_compiled(tmp_path, tools):
 
 @pytest.mark.parametrize("goal", ["gpu-bundle", "gpu-all", "test-gpu", "bench-gpu"])
 def test_what_is_for_a_gpu_installs_what_it_needs_first(tmp_path, goal):
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    env = plain_environment()
     result = run(["make", "-n", f"BUILD={tmp_path}/build", "NVCC=true", "CXX=true", goal], env)
     assert result.returncode == 0, result.stderr
     before = result.stdout[:result.stdout.index("[1/")]
