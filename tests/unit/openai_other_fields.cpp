@@ -96,6 +96,8 @@ TEST_CASE("openai_other_fields: hints are taken") {
          {R"("prediction":{"type":"content","content":"x"})", R"("store":true)",
           R"("metadata":{"a":"b"})", R"("service_tier":"flex")", R"("user":"u")",
           R"("safety_identifier":"s")", R"("prompt_cache_key":"k")", R"("reasoning_effort":"high")",
+          R"("chat_template_kwargs":{"enable_thinking":true})",
+          R"("chat_template_kwargs":{"thinking":true})", R"("enable_thinking":true)",
           R"("verbosity":"low")", R"("keep_alive":"5m")", R"("cache_prompt":true)",
           R"("tools":[{"type":"function","function":{"name":"f","strict":true}}])"}) {
         CAPTURE(field);
