@@ -99,6 +99,25 @@ bool settle_common(RequestReader& r) {
     return true;
 }
 
+/// Takes out the tools that may not be called: what a model does not see, it does not choose.
+bool settle_tools(RequestReader& r) {
+    std::vector<std::string>& tools = r.request.chat_options.tools;
+    if (!r.use_tools) tools.clear();
+    if (!r.allowed_tools) return true;
+    const std::vector<std::string>&allowed = *r.allowed_tools, &names = r.tool_names;
+    for (const std::string& name : allowed)
+        if (std::find(names.begin(), names.end(), name) == names.end())
+            return r.fail(
+                "tool_choice.allowed_tools",
+                fmt::format("tool_choice.allowed_tools: no tool is named \"{}\"", excerpt(name)));
+    std::vector<std::string> kept;
+    for (size_t i = 0; i < tools.size(); i++)
+        if (std::find(allowed.begin(), allowed.end(), names[i]) != allowed.end())
+            kept.push_back(std::move(tools[i]));
+    tools = std::move(kept);
+    return true;
+}
+
 void apply_defaults(const GenerationDefaults& defaults, SamplingParams& sampling) {
     sampling.temperature = defaults.temperature.value_or(sampling.temperature);
     sampling.top_p = defaults.top_p.value_or(sampling.top_p);
@@ -112,7 +131,7 @@ std::optional<ApiError> settle(RequestReader& r) {
     CompletionRequest& q = r.request;
     if (!settle_common(r)) return r.error;
     if (r.max_completion_tokens) q.max_tokens = r.max_completion_tokens;
-    if (!r.use_tools) q.chat_options.tools.clear();
+    if (!settle_tools(r)) return r.error;
     if (q.chat && r.top_logprobs > 0 && !r.chat_logprobs)
         r.fail("top_logprobs", "top_logprobs: needs logprobs to be true");
     if (q.chat && r.chat_logprobs) q.sampling.n_logprobs = std::max(r.top_logprobs, 0);

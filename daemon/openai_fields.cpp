@@ -30,10 +30,37 @@ bool read_max_completion_tokens(RequestReader& r, const JsonValue& v) {
     return true;
 }
 
+/// OpenAI's {"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[…]}}: the tools of the
+/// request that the model may choose among.
+bool read_allowed_tools(RequestReader& r, const JsonValue& choice) {
+    const std::string at = "tool_choice.allowed_tools";
+    const auto allowed = choice.member("allowed_tools");
+    const auto mode = allowed ? allowed->member("mode") : std::nullopt;
+    const auto tools = allowed ? allowed->member("tools") : std::nullopt;
+    if (!tools || !tools->is_array()) return r.expected(at, "an object with tools", choice);
+    std::string text;
+    if (!mode || !mode->get(text) || text != "auto")
+        return r.unsupported(at + ".mode", "only auto");
+    auto& names = r.allowed_tools.emplace();
+    for (const JsonValue tool : tools->elements()) {
+        if (names.size() == kMaxTools)
+            return r.fail(at, fmt::format("{}: expected at most {} tools", at, kMaxTools));
+        const auto function = tool.member("function");
+        const auto name = function ? function->member("name") : std::nullopt;
+        if (!name || !name->get(text))
+            return r.expected(fmt::format("{}.tools[{}]", at, names.size()),
+                              "an object with a function that has a name", tool);
+        names.push_back(text);
+    }
+    return true;
+}
+
 bool read_tool_choice(RequestReader& r, const JsonValue& v) {
-    std::string choice;
+    std::string choice, type;
+    const auto named = v.member("type");
+    if (named && named->get(type) && type == "allowed_tools") return read_allowed_tools(r, v);
     if (!v.get(choice) || (choice != "auto" && choice != "none"))
-        return r.unsupported("tool_choice", "only auto and none");
+        return r.unsupported("tool_choice", "only auto, none and allowed_tools");
     r.use_tools = choice == "auto";
     return true;
 }

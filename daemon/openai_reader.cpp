@@ -10,7 +10,6 @@ namespace {
 
 constexpr int kMaxStops = 16;
 constexpr int kMaxStopBytes = 1024;
-constexpr size_t kMaxTools = 128;
 constexpr size_t kMaxFound = 40;   // bytes of a wrong value that an error repeats
 constexpr size_t kMaxParam = 160;  // bytes of a path, which may hold a client's key
 
@@ -86,7 +85,7 @@ bool RequestReader::tools(const JsonValue& value) {
             return fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
         const auto function = element.member("function");
         const auto name = function ? function->member("name") : std::nullopt;
-        if (!name || !name->is_string())
+        if (!name || !name->get(tool_names.emplace_back()))
             return expected(fmt::format("tools[{}]", tools.size()),
                             "an object with a function that has a name", element);
         tools.emplace_back(element.raw());

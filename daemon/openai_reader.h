@@ -17,6 +17,8 @@ namespace qwend {
 inline constexpr int kMaxTokensLimit = 1 << 24;
 /// Ids in logit_bias and allowed_token_ids.
 inline constexpr size_t kMaxListedIds = 4096;
+/// Functions a model may be offered.
+inline constexpr size_t kMaxTools = 128;
 
 /// Reads fields of a request into it; the first error stops everything. Every function takes time
 /// in proportion to the text it reads, and returns false once there is an error.
@@ -68,6 +70,8 @@ class RequestReader {
     std::optional<ApiError> error;
     // Fields whose meaning depends on others, settled once all are read.
     bool use_tools = true;
+    std::vector<std::string> tool_names;                    // of the tools, in their order
+    std::optional<std::vector<std::string>> allowed_tools;  // names of those that may be called
     int completion_logprobs = -1, top_logprobs = -1, best_of = -1;
     bool chat_logprobs = false;
     std::optional<int> max_completion_tokens;  // wins over max_tokens

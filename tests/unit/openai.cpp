@@ -310,6 +310,44 @@ TEST_CASE("openai: the largest bodies take time in proportion, whatever their sh
     }
 }
 
+TEST_CASE("openai: allowed_tools leaves a model the tools it names, whichever comes first") {
+    const auto function = [](std::string_view name) {
+        return fmt::format(R"({{"type":"function","function":{{"name":"{}"}}}})", name);
+    };
+    const std::string tools =
+        fmt::format(R"("tools":[{},{},{}])", function("a"), function("b"), function("c"));
+    const auto choice = [](std::string_view mode, std::string_view allowed) {
+        return fmt::format(R"("tool_choice":{{"type":"allowed_tools","allowed_tools":)"
+                           R"({{"mode":"{}","tools":[{}]}}}})",
+                           mode, allowed);
+    };
+    const auto parse = [&](const std::string& fields, CompletionRequest& q) {
+        return parse_chat_request(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}",
+                                  {}, kLimits, q);
+    };
+    const std::string two = choice("auto", function("c") + "," + function("a"));
+    for (const std::string& fields : {tools + "," + two, two + "," + tools}) {
+        CompletionRequest q;
+        REQUIRE_FALSE(parse(fields, q));
+        CHECK(q.chat_options.tools == std::vector<std::string>{function("a"), function("c")});
+    }
+    CompletionRequest none;
+    REQUIRE_FALSE(parse(tools + "," + choice("auto", ""), none));
+    CHECK(none.chat_options.tools.empty());
+
+    std::string many = function("a");
+    for (int i = 0; i < 128; i++) many += "," + function("a");
+    const std::string at = "tool_choice.allowed_tools";
+    CompletionRequest q;
+    CHECK(param_of(parse(tools + "," + choice("auto", function("d")), q)) == at);
+    CHECK(param_of(parse(two, q)) == at);  // none is offered
+    CHECK(param_of(parse(tools + "," + choice("auto", many), q)) == at);
+    CHECK(param_of(parse(tools + "," + choice("required", function("a")), q)) == at + ".mode");
+    CHECK(param_of(parse(tools + "," + choice("auto", "{}"), q)) == at + ".tools[0]");
+    CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools"})", q)) == at);
+    CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools","allowed_tools":5})", q)) == at);
+}
+
 TEST_CASE("json_writer: escapes, commas, numbers") {
     JsonWriter w;
     w.begin_object().key("a").begin_array().integer(1).number(0.1).number(1e300).null();

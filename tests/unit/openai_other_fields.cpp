@@ -162,6 +162,7 @@ TEST_CASE("openai_other_fields: what would change the answer is refused by name"
                            {"think", "true"},
                            {"n_probs", "3"},
                            {"tool_choice", "\"required\""},
+                           {"tool_choice", R"({"type":"custom","custom":{"name":"f"}})"},
                            {"tool_choice", R"({"type":"function","function":{"name":"f"}})"}}) {
         CAPTURE(c.name);
         CAPTURE(c.value);
