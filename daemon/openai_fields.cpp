@@ -1,5 +1,7 @@
 #include "daemon/openai_fields.h"
 
+#include <algorithm>
+
 namespace qwend {
 
 namespace {
@@ -78,6 +80,15 @@ bool read_top_k(RequestReader& r, const JsonValue& v) {
     return true;
 }
 
+/// 0 asks for the likeliest token alone, as at OpenAI; the sampler keeps one in any case.
+bool read_top_p(RequestReader& r, const JsonValue& v) {
+    constexpr float kLeast = 1e-9f;
+    float& top_p = r.request.sampling.top_p;
+    if (!r.number("top_p", v, 0, 1, top_p)) return false;
+    top_p = std::max(top_p, kLeast);
+    return true;
+}
+
 bool read_logprobs(RequestReader& r, const JsonValue& v) {
     bool wanted = true;
     if (r.request.chat) return r.boolean("logprobs", v, r.chat_logprobs);
@@ -124,7 +135,7 @@ const std::map<std::string_view, RequestField>& request_fields() {
         QWEND_FIELD("max_completion_tokens", kBoth, read_max_completion_tokens(r, v)),
         QWEND_FIELD("temperature", kBoth,
                     r.number("temperature", v, 0, 100, r.request.sampling.temperature)),
-        QWEND_FIELD("top_p", kBoth, r.number("top_p", v, 1e-9, 1, r.request.sampling.top_p)),
+        QWEND_FIELD("top_p", kBoth, read_top_p(r, v)),
         QWEND_FIELD("top_k", kBoth, read_top_k(r, v)),
         QWEND_FIELD("min_p", kBoth, r.number("min_p", v, 0, 1, r.request.sampling.min_p)),
         QWEND_FIELD("n", kBoth, r.integer("n", v, 1, r.limits.max_choices, r.request.n)),

@@ -92,7 +92,7 @@ TEST_CASE("openai: what is wrong is named by its path") {
     for (auto& c :
          std::vector<Case>{{R"(,"temperature":"hot")", "temperature"},
                            {R"(,"temperature":-1)", "temperature"},
-                           {R"(,"top_p":0)", "top_p"},
+                           {R"(,"top_p":-0.1)", "top_p"},
                            {R"(,"top_p":1.5)", "top_p"},
                            {R"(,"n":0)", "n"},
                            {R"(,"n":9)", "n"},
@@ -346,6 +346,16 @@ TEST_CASE("openai: allowed_tools leaves a model the tools it names, whichever co
     CHECK(param_of(parse(tools + "," + choice("auto", "{}"), q)) == at + ".tools[0]");
     CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools"})", q)) == at);
     CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools","allowed_tools":5})", q)) == at);
+}
+
+TEST_CASE("openai: top_p 0 is the likeliest token, as at OpenAI") {
+    for (const char* value : {"0", "0.0", "1e-12"}) {
+        CompletionRequest q;
+        REQUIRE_FALSE(parse_completion_request(fmt::format(R"({{"prompt":"x","top_p":{}}})", value),
+                                               {}, kLimits, q));
+        CHECK(q.sampling.top_p > 0);
+        CHECK(q.sampling.top_p < 1e-6f);
+    }
 }
 
 TEST_CASE("json_writer: escapes, commas, numbers") {
