@@ -134,7 +134,8 @@ void set_option(CLI::Option& option, const ConfigEntry& entry) {
     const bool is_flag = option.get_expected_min() == 0;
     const bool takes_list = option.get_items_expected_max() > 1;
     const std::string by_default = option.get_default_str();
-    const bool may_be_nothing = by_default.empty() || by_default == "[]";
+    // An empty list is "[]" to older versions of CLI11 and "{}" to newer ones.
+    const bool may_be_nothing = by_default.empty() || by_default == "[]" || by_default == "{}";
     if (entry.is_list && !takes_list)
         throw CLI::ValidationError("expected one value, found a list");
     if (entry.values.empty() && !may_be_nothing)
