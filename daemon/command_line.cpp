@@ -54,10 +54,10 @@ class HelpFormatter : public CLI::Formatter {
 
     /// "NUMBER=256" instead of "INT:NUMBER=256".
     std::string make_option_opts(const CLI::Option* option) const override {
-        const std::string type = option->get_type_name(), by_default = option->get_default_str();
+        const std::string type = option->get_type_name(), by_default = default_of(*option);
         std::string out;
         if (option->get_type_size() != 0) out += " " + type.substr(type.rfind(':') + 1);
-        if (!by_default.empty() && by_default != "[]") out += "=" + by_default;
+        if (!by_default.empty()) out += "=" + by_default;
         return out;
     }
 };

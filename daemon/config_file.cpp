@@ -133,9 +133,7 @@ void ConfigReader::read_list(ConfigEntry& entry) {
 void set_option(CLI::Option& option, const ConfigEntry& entry) {
     const bool is_flag = option.get_expected_min() == 0;
     const bool takes_list = option.get_items_expected_max() > 1;
-    const std::string by_default = option.get_default_str();
-    // An empty list is "[]" to older versions of CLI11 and "{}" to newer ones.
-    const bool may_be_nothing = by_default.empty() || by_default == "[]" || by_default == "{}";
+    const bool may_be_nothing = default_of(option).empty();
     if (entry.is_list && !takes_list)
         throw CLI::ValidationError("expected one value, found a list");
     if (entry.values.empty() && !may_be_nothing)

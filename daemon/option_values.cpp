@@ -121,6 +121,11 @@ CLI::Validator listen_address() {
             "ADDRESS"};
 }
 
+std::string default_of(const CLI::Option& option) {
+    const std::string text = option.get_default_str();
+    return text == "[]" || text == "{}" ? std::string() : text;
+}
+
 std::string message_of(const CLI::Error& error) {
     const std::string text = error.what();
     const size_t at = text.find(kExpected);

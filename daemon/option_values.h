@@ -20,6 +20,10 @@ CLI::Validator one_of(std::initializer_list<const char*> choices);
 CLI::Validator not_empty(std::string_view what);
 CLI::Validator listen_address();
 
+/// An option's default as text; empty for none and for an empty list, which CLI11 writes as "[]"
+/// or, from 2.4 on, as "{}".
+std::string default_of(const CLI::Option& option);
+
 /// What an error of CLI11 says after the option's name.
 std::string message_of(const CLI::Error& error);
 

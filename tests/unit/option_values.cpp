@@ -66,3 +66,11 @@ TEST_CASE("option_values: words, names and addresses") {
     CHECK(message_of(CLI::ValidationError("--device", check(one_of({"auto", "cpu"}), word))) ==
           "expected one of auto, cpu, found \"gpu\"");
 }
+
+TEST_CASE("option_values: an empty list is no default, whatever this CLI11 calls it") {
+    CLI::App app;
+    std::vector<std::string> none, some = {"a"};
+    app.option_defaults()->always_capture_default();
+    CHECK(qwend::default_of(*app.add_option("--none", none)).empty());
+    CHECK_FALSE(qwend::default_of(*app.add_option("--some", some)).empty());
+}
