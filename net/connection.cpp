@@ -14,9 +14,12 @@ namespace qwend {
 namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
-constexpr size_t kMaxPending = 64 << 10;     // bytes of pipelined requests read ahead
-constexpr size_t kKeptBytes = 4 << 10;       // of their buffer, between requests
-constexpr int kRequestsPerTurn = 32;         // of one client, before others have theirs
+constexpr size_t kMaxPending = 64 << 10;  // bytes of pipelined requests read ahead
+constexpr size_t kKeptBytes = 4 << 10;    // of their buffer, between requests
+// Of one client, before others have theirs. The time is checked between pieces of what was read.
+constexpr int kRequestsPerTurn = 32;
+constexpr double kSecondsPerTurn = 0.001;
+constexpr size_t kPieceBytes = 16 << 10;
 constexpr size_t kDiscardedBody = 64 << 10;  // bytes, where none is wanted
 constexpr double kReservedSeconds = 1;       // for the request on a reserved connection
 constexpr double kLateSeconds = 0.001;       // for what has come while the loop was busy
@@ -108,7 +111,7 @@ void Connection::on_timer() {
     if (state_ == State::body && !reserved_ && now < body_pace_.deadline())
         return set_timer(body_pace_.deadline() - now);
     // If the loop was kept from running, what the client sent in time is still to be read.
-    if (!late_) {
+    if (!late_ || resuming_) {
         set_timer(kLateSeconds);
         late_ = true;
         return;
@@ -122,7 +125,6 @@ void Connection::on_read(ssize_t n_bytes) {
     if (n_bytes == 0) return;
     if (n_bytes < 0) return on_end_of_input(n_bytes);
     if (state_ == State::lingering) return linger_on();
-    n_requests_now_ = 0;
     if (state_ == State::body) body_pace_.advance(loop_seconds(), body_pace_.count() + n_bytes);
     advance();
     // Reading goes on, to notice when the client goes; but not without bound.
@@ -156,15 +158,28 @@ void Connection::consume(size_t n_bytes) {
 void Connection::resume() {
     guard("a pipelined request", [this] {
         resuming_ = false;
-        n_requests_now_ = 0;
+        begin_turn(context_.n_turns);
         advance();
     });
+}
+
+void Connection::begin_turn(uint64_t turn) {
+    turn_ = turn;
+    n_requests_now_ = 0;
+    turn_began_ = loop_seconds();
+}
+
+bool Connection::had_its_turn() const {
+    if (state_ == State::idle && n_requests_now_ >= kRequestsPerTurn) return true;
+    return loop_seconds() - turn_began_ > kSecondsPerTurn;
 }
 
 /// Parses what was read until it runs out or a request has to be answered first.
 void Connection::advance() {
     if (advancing_ || resuming_) return;  // an answer given at once; the loop below goes on
     advancing_ = true;
+    // libuv may read many times before it turns to the next client: all of that is one turn.
+    if (context_.n_turns != turn_) begin_turn(context_.n_turns);
     for (bool more = true; more;) {
         // What one request throws is not for whoever answered the one before it.
         more = false;
@@ -183,12 +198,13 @@ void Connection::advance() {
 bool Connection::parse_some() {
     if (state_ != State::idle && state_ != State::headers && state_ != State::body) return false;
     if (pending_.empty() || congested_ || close_after_flush_) return false;
-    if (state_ == State::idle && n_requests_now_ >= kRequestsPerTurn) {
+    if (had_its_turn()) {
         resuming_ = true;
         context_.resume_later(shared_from_this());
         return false;
     }
-    const auto [consumed, event] = parser_.feed(std::string_view(pending_).substr(n_parsed_));
+    const auto [consumed, event] =
+        parser_.feed(std::string_view(pending_).substr(n_parsed_, kPieceBytes));
     consume(consumed);
     if (state_ == State::idle && parser_.began()) {
         state_ = State::headers;

@@ -29,6 +29,7 @@ struct ConnectionContext {
     std::function<void(std::shared_ptr<Connection>)> resume_later;
     std::function<void(Connection*)> on_closed;
     std::shared_ptr<size_t> body_bytes = std::make_shared<size_t>(0);  // of all requests
+    uint64_t n_turns = 0;                                              // of the loop
     size_t n_unsent = 0;                                               // bytes, of all connections
     int n_open = 0, n_reserved = 0;  // connections that are not closed; those beyond the table
     bool draining = false;           // answers say "Connection: close"
@@ -79,6 +80,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void on_read(ssize_t n_bytes);
     void on_end_of_input(ssize_t error);
     void consume(size_t n_bytes);
+    void begin_turn(uint64_t turn);
+    bool had_its_turn() const;
     void advance();
     bool parse_some();
     void on_headers();
@@ -122,7 +125,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     RequestParser parser_;
     std::string pending_;  // read; parsed up to n_parsed_
     size_t n_parsed_ = 0;
-    int n_requests_now_ = 0;  // since the loop's last turn
+    int n_requests_now_ = 0;  // in its share of this turn of the loop
+    uint64_t turn_ = 0;       // whose share it has begun
+    double turn_began_ = 0;   // when it did
     std::unique_ptr<BodyShare> body_share_;
     Pace body_pace_, write_pace_;
     Output out_;

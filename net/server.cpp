@@ -90,7 +90,11 @@ struct HttpServer::Impl {
         uv_timer_init(loop, &retry);
         check.data = prepare.data = idle.data = retry.data = this;
         uv_check_start(&check, [](uv_check_t* h) { static_cast<Impl*>(h->data)->flush(); });
-        uv_prepare_start(&prepare, [](uv_prepare_t* h) { static_cast<Impl*>(h->data)->flush(); });
+        uv_prepare_start(&prepare, [](uv_prepare_t* h) {
+            auto* server = static_cast<Impl*>(h->data);
+            server->flush();
+            server->context.n_turns++;
+        });
         uv_unref(reinterpret_cast<uv_handle_t*>(&check));
         uv_unref(reinterpret_cast<uv_handle_t*>(&prepare));
     }

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <new>
 #include <stdexcept>
+#include <thread>
 
 #include "served.h"
 #include "temp_dir.h"
@@ -493,4 +494,29 @@ TEST_CASE("server: addresses") {
     const std::string file = dir.write("file", "x").string();
     CHECK(server.listen("unix:" + file, &in_use).find("not a socket") != std::string::npos);
     CHECK(!in_use);
+}
+
+TEST_CASE("server: a client's pipelined requests take turns with others', however long they are") {
+    Served served;
+    constexpr int kPipelined = 30;  // fewer than a turn may have
+    std::atomic<bool> other_sent = false;
+    std::vector<std::string> order;
+    served.handler.on_request = [&](ExchangePtr e) {
+        while (!other_sent) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        order.push_back(e->request().path);
+        e->respond({});
+    };
+    served.run([&] {
+        TestClient many(served.port), other(served.port);
+        std::string requests;
+        for (int i = 0; i < kPipelined; i++) requests += get("/many");
+        many.send(requests);
+        other.send(get("/other"));
+        other_sent = true;
+        for (int i = 0; i < kPipelined; i++) CHECK(many.status() == 200);
+        CHECK(other.status() == 200);
+    });
+    REQUIRE(order.size() == kPipelined + 1);
+    CHECK(order.back() == "/many");
 }
