@@ -6,6 +6,7 @@
 
 #include "daemon/log.h"
 #include "daemon/responses.h"
+#include "net/timer.h"
 
 namespace qwend {
 
@@ -16,12 +17,12 @@ void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
     const size_t n_bytes = body.size();
     const auto job =
         std::make_shared<Job>(Job{exchange, std::move(body), std::move(read), {}, n_bytes, false});
-    if (n_bytes <= limits_.inline_bytes) {
+    const bool small = n_bytes <= limits_.inline_bytes;
+    if (small && (fits_in_passing(n_bytes) || is_full(n_bytes))) {
         run(*job);
         return finish(*job);
     }
-    if (waiting_.size() + running_.size() >= limits_.max_jobs ||
-        n_bytes_ + n_bytes > limits_.max_bytes)
+    if (is_full(n_bytes))
         return exchange->respond(
             error_response({429, "rate_limit_error", "queue_full", "",
                             "too many large requests are being read; try again"}));
@@ -31,6 +32,22 @@ void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
         if (const JobPtr gone = weak.lock()) forget(gone);
     });
     start_next();
+}
+
+/// Whether the loop may read so much at once. A client can send many small bodies together, and
+/// many clients can: what holds for a large body holds for their sum.
+bool BodyQueue::fits_in_passing(size_t n_bytes) {
+    const double now = loop_seconds();
+    burst_ = std::max(0.0, burst_ - (now - burst_time_) * limits_.burst_rate);
+    burst_time_ = now;
+    if (burst_ + double(n_bytes) > double(limits_.burst_bytes)) return false;
+    burst_ += double(n_bytes);
+    return true;
+}
+
+bool BodyQueue::is_full(size_t n_bytes) const {
+    return waiting_.size() + running_.size() >= limits_.max_jobs ||
+           n_bytes_ + n_bytes > limits_.max_bytes;
 }
 
 /// What is thrown here, std::bad_alloc of an enormous body above all, is this request's alone.

@@ -14,7 +14,9 @@
 namespace qwend {
 
 struct BodyQueueLimits {
-    size_t inline_bytes = 16 << 10;  // bodies up to this are read on the loop, at once
+    size_t inline_bytes = 16 << 10;  // bodies up to this are read on the loop, at once,
+    size_t burst_bytes = 24 << 10;   // as long as those before them leave room for it:
+    double burst_rate = 4 << 20;     // bytes that are forgotten a second
     size_t max_bytes = 64u << 20;    // of all bodies that wait or are being read; more get 429
     size_t max_jobs = 256;           // requests that wait or are being read; more get 429
     int max_running = 4;             // on the thread pool at once, which has four threads
@@ -22,7 +24,8 @@ struct BodyQueueLimits {
 
 /// Reads requests' bodies: JSON, templates and tokenisation cost time by the size of a body, and
 /// the loop may not wait for a large one. Small bodies are read at once, since a thread would cost
-/// more than it saves; large ones on libuv's thread pool, in order of arrival. Loop thread only.
+/// more than it saves; large ones on libuv's thread pool, in order of arrival, and small ones too
+/// if more of them come together than the loop can read in passing. Loop thread only.
 class BodyQueue {
   public:
     /// What is left to do on the loop once a body is read, with the exchange still open.
@@ -52,6 +55,8 @@ class BodyQueue {
     };
     using JobPtr = std::shared_ptr<Job>;
 
+    bool fits_in_passing(size_t n_bytes);
+    bool is_full(size_t n_bytes) const;
     static void run(Job& job);
     static void finish(Job& job);
     void start_next();
@@ -60,7 +65,8 @@ class BodyQueue {
     EventLoop& loop_;
     const BodyQueueLimits limits_;
     std::deque<JobPtr> waiting_, running_;
-    size_t n_bytes_ = 0;  // of both
+    size_t n_bytes_ = 0;                 // of both
+    double burst_ = 0, burst_time_ = 0;  // bytes read on the loop lately; s, when that was
 };
 
 }  // namespace qwend
