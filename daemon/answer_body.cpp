@@ -33,7 +33,8 @@ std::string answer_head(const CompletionRequest& request, const ServedModel& mod
 void append_ids(std::string& out, std::span<const int32_t> ids) {
     for (int32_t id : ids) {
         if (!out.empty()) out += ',';
-        out += fmt::format_int(id).c_str();
+        const fmt::format_int digits(id);
+        out.append(digits.data(), digits.size());
     }
 }
 
@@ -52,6 +53,7 @@ AnswerBody::AnswerBody(const ServedModel& model, CompletionRequest request,
     choices_.reserve(n);
     while (choices_.size() < n) choices_.emplace_back(model.tokenizer, request_);
     request_.chat_options = {};
+    repeated_.resize(prompts_.size());
     opened_.resize(n);
     closed_.resize(n);
     if (!request_.stream) drafts_.resize(n);
@@ -86,19 +88,29 @@ void AnswerBody::take(std::string& out) {
     out += kSseDone;
 }
 
-std::string_view AnswerBody::echo_text(int choice) const {
+// A long prompt takes its time to become JSON, and all of its choices may begin in one step: it is
+// made once.
+
+const std::string& AnswerBody::echo_text(int choice) {
+    std::optional<std::string>& made = repeated(choice).text;
+    if (made) return *made;
+    made.emplace();
     const size_t prompt = size_t(choice) / size_t(request_.n);
-    if (!request_.echo || prompt >= request_.prompts.size()) return {};
+    if (!request_.echo || prompt >= request_.prompts.size()) return *made;
     const auto* text = std::get_if<std::string>(&request_.prompts[prompt]);
-    return text ? *text : std::string_view();
+    if (text) append_json_escaped(*made, *text);
+    return *made;
 }
 
 /// A member, as vLLM has it: of the answer in chat, of every choice in completions.
-std::string AnswerBody::prompt_token_ids(int choice) const {
-    if (!request_.return_token_ids) return {};
-    std::string ids;
-    append_ids(ids, prompt_of(choice).tokens());
-    return fmt::format(",\"prompt_token_ids\":[{}]", ids);
+const std::string& AnswerBody::prompt_token_ids(int choice) {
+    std::optional<std::string>& made = repeated(choice).ids;
+    if (made) return *made;
+    made.emplace();
+    if (!request_.return_token_ids) return *made;
+    append_ids(*made, prompt_of(choice).tokens());
+    made->insert(0, ",\"prompt_token_ids\":[");
+    return *made += ']';
 }
 
 // ---- A stream ----
@@ -106,15 +118,19 @@ std::string AnswerBody::prompt_token_ids(int choice) const {
 void AnswerBody::stream_choice(std::string& out, int index) {
     Choice& choice = choices_[size_t(index)];
     if (closed_[size_t(index)] || (choice.n_tokens() == 0 && !choice.done())) return;
-    ChoicePart part = choice.take();
+    const ChoicePart part = choice.take();
     std::string extra;
-    if (!opened_[size_t(index)]) open_choice(out, index, part.text, extra);
+    std::string_view echo;
+    if (!opened_[size_t(index)]) {
+        if (!request_.chat) echo = echo_text(index);
+        open_choice(out, index, extra);
+    }
     if (!part.token_ids.empty()) {
         std::string ids;
         append_ids(ids, part.token_ids);
         extra += fmt::format(",\"token_ids\":[{}]", ids);
     }
-    stream_part(out, index, part, std::move(extra));
+    stream_part(out, index, part, echo, extra);
     if (!choice.done() || choice.abandoned()) return;
     closed_[size_t(index)] = true;
     if (choice.finish() == FinishReason::none) return;  // abandoned: an error tells the client
@@ -124,19 +140,18 @@ void AnswerBody::stream_choice(std::string& out, int index) {
 }
 
 /// The first event of a choice, or what is to be part of it.
-void AnswerBody::open_choice(std::string& out, int index, std::string& text, std::string& extra) {
+void AnswerBody::open_choice(std::string& out, int index, std::string& extra) {
     opened_[size_t(index)] = true;
     if (request_.chat) {
         append_chunk(out,
                      {.index = index, .delta = R"("delta":{"role":"assistant","content":""})"});
     } else {
-        text.insert(0, echo_text(index));
         extra = prompt_token_ids(index);
     }
 }
 
 void AnswerBody::stream_part(std::string& out, int index, const ChoicePart& part,
-                             std::string extra) {
+                             std::string_view echo, std::string_view extra) {
     std::string logprobs = "null";
     if (!part.tokens.empty()) {
         LogprobWriter writer(logprob_style());
@@ -144,10 +159,14 @@ void AnswerBody::stream_part(std::string& out, int index, const ChoicePart& part
         writer.close();
         logprobs = writer.take();
     }
-    if (!part.text.empty() || !part.tokens.empty() || !extra.empty()) {
+    if (!part.text.empty() || !part.tokens.empty() || !echo.empty() || !extra.empty()) {
         std::string delta = request_.chat ? R"("delta":{)" : R"("text":)";
         if (request_.chat && !part.text.empty()) delta += "\"content\":";
-        if (!request_.chat || !part.text.empty()) append_json_string(delta, part.text);
+        if (!request_.chat || !part.text.empty()) {
+            delta.append("\"").append(echo);
+            append_json_escaped(delta, part.text);
+            delta += '"';
+        }
         if (request_.chat) delta += '}';
         append_chunk(out, {index, delta, logprobs, extra});
     }
@@ -199,7 +218,8 @@ void AnswerBody::append_chunk(std::string& out, const Chunk& chunk) {
 void AnswerBody::draft_choice(int index) {
     Draft& draft = drafts_[size_t(index)];
     Choice& choice = choices_[size_t(index)];
-    if (draft.closed) return;
+    // Not before its first token: the prompts of many choices become JSON in as many steps.
+    if (draft.closed || (choice.n_tokens() == 0 && !choice.done())) return;
     const ChoicePart part = choice.take();
     if (!draft.begun) begin_draft(draft, index);
     append_json_escaped(draft.text, part.text);
@@ -219,7 +239,7 @@ void AnswerBody::begin_draft(Draft& draft, int index) {
         draft.logprobs.emplace(logprob_style());
     else
         draft.ready += "null";
-    append_json_escaped(draft.text, echo_text(index));
+    draft.text += echo_text(index);
 }
 
 void AnswerBody::draft_calls(Draft& draft, const std::vector<CallPart>& calls) {

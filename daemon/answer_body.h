@@ -67,12 +67,18 @@ class AnswerBody {
     LogprobStyle logprob_style() const {
         return {&model_.tokenizer, request_.chat, request_.tokens_as_ids};
     }
-    std::string_view echo_text(int choice) const;
-    std::string prompt_token_ids(int choice) const;
+    /// What a choice repeats of its prompt, as JSON.
+    struct Repeated {
+        std::optional<std::string> text = {}, ids = {};
+    };
+    Repeated& repeated(int choice) { return repeated_[size_t(choice) / size_t(request_.n)]; }
+    const std::string& echo_text(int choice);
+    const std::string& prompt_token_ids(int choice);
 
     void stream_choice(std::string& out, int index);
-    void open_choice(std::string& out, int index, std::string& text, std::string& extra);
-    void stream_part(std::string& out, int index, const ChoicePart& part, std::string extra);
+    void open_choice(std::string& out, int index, std::string& extra);
+    void stream_part(std::string& out, int index, const ChoicePart& part, std::string_view echo,
+                     std::string_view extra);
     void stream_call(std::string& out, int index, const CallPart& call);
     void append_chunk(std::string& out, const Chunk& chunk);
 
@@ -85,6 +91,7 @@ class AnswerBody {
     const ServedModel& model_;
     CompletionRequest request_;
     std::vector<PromptTokens> prompts_;
+    std::vector<Repeated> repeated_;  // of every prompt, once made for its first choice
     std::vector<Choice> choices_;
     std::vector<bool> opened_, closed_;  // of a stream's choices: its first, its last event is sent
     std::vector<Draft> drafts_;          // of a document

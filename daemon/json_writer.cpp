@@ -29,10 +29,13 @@ void append_escape(std::string& out, uint8_t c) {
             out += "\\t";
             break;
         default:
-            if (c >= 0x80)
+            if (c >= 0x80) {
                 out += "\xEF\xBF\xBD";
-            else
-                fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
+            } else {
+                constexpr char kDigits[] = "0123456789abcdef";
+                const char escape[] = {'\\', 'u', '0', '0', kDigits[c >> 4], kDigits[c & 15]};
+                out.append(escape, sizeof escape);
+            }
     }
 }
 

@@ -472,3 +472,19 @@ TEST_CASE("answer_body: with a choice abandoned there is no end that looks like 
         if (!stream) CHECK(out.find("]}") == std::string::npos);
     }
 }
+
+TEST_CASE("answer_body: a choice's prompt becomes JSON with its first token") {
+    CompletionRequest request;
+    request.echo = request.return_token_ids = true;
+    request.prompts = {"first", std::string(100'000, '\x01'), "third"};
+    AnswerBody body(demo(), request, {{5}, std::vector<int32_t>(1000, 7), {9}}, "id");
+    TokenEvent event;
+    event.sampled.token = 100;
+    std::string out;
+    body.on_event(0, event);
+    body.take(out);
+    CHECK(body.n_waiting() == 0);
+    body.on_event(1, event);
+    body.take(out);
+    CHECK(body.n_waiting() > 600'000);
+}
