@@ -47,7 +47,7 @@ std::optional<ApiError> check_body_headers(const HttpRequest& request) {
         return ApiError{415, "invalid_request_error", "", "",
                         "expected Content-Type: application/json"};
     const std::string_view encoding = request.header("content-encoding");
-    if (encoding.empty() || encoding == "identity") return std::nullopt;
+    if (encoding.empty() || is_no_encoding(encoding)) return std::nullopt;
     return ApiError{415, "invalid_request_error", "", "",
                     fmt::format("Content-Encoding: {} is not supported; send the body without it",
                                 excerpt(encoding))};

@@ -1,6 +1,7 @@
 #include "daemon/options.h"
 
 #include <fmt/core.h>
+#include <algorithm>
 
 #include <CLI/CLI.hpp>
 
@@ -88,8 +89,30 @@ void define_options(CLI::App& app, Options& o) {
     app.option_defaults()->group("Options");
 }
 
+namespace {
+
+/// As a browser writes it. What is written otherwise is equal to no page's.
+bool is_origin(std::string_view text) {
+    if (text == "*" || text == "null") return true;
+    const size_t colon = text.find("://");
+    if (colon == 0 || colon == std::string_view::npos) return false;
+    const std::string_view host = text.substr(colon + 3);
+    return !host.empty() && host.find_first_of("/?#*, ") == std::string_view::npos;
+}
+
+}  // namespace
+
 std::string check_options(const Options& o) {
     if (o.listen.empty()) return "listen: expected at least one address, found none";
+    for (const std::string& address : o.listen)
+        if (!address.ends_with(":0") && std::count(o.listen.begin(), o.listen.end(), address) > 1)
+            return fmt::format("listen: {} is given twice", address);
+    for (const std::string& origin : o.cors_origins)
+        if (!is_origin(origin))
+            return fmt::format(
+                "cors-origins: expected \"*\" or SCHEME://HOST[:PORT], found \"{}\"; a browser "
+                "sends nothing after the host, not even a slash",
+                origin);
     if (o.max_sequences > 0 && o.max_step_tokens > 0 && o.max_sequences > o.max_step_tokens)
         return fmt::format(
             "max-sequences {} is more than max-step-tokens {}: a step computes a token of every "

@@ -36,6 +36,12 @@ std::optional<std::string> decode_percent(std::string_view part) {
     return out;
 }
 
+bool is_no_encoding(std::string_view encoding) {
+    std::string lower;
+    for (char c : encoding) lower += c >= 'A' && c <= 'Z' ? char(c | 0x20) : c;
+    return lower == "identity";
+}
+
 bool is_json_type(std::string_view content_type) {
     std::string type;
     for (char c : content_type.substr(0, content_type.find(';')))

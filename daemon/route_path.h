@@ -20,4 +20,7 @@ std::optional<std::string> decode_percent(std::string_view part);
 /// curl -d calls its body.
 bool is_json_type(std::string_view content_type);
 
+/// Whether a body of this Content-Encoding is as it is: "identity", in any case.
+bool is_no_encoding(std::string_view encoding);
+
 }  // namespace qwend

@@ -89,3 +89,20 @@ TEST_CASE("options: what does not go together is refused") {
     options.listen.clear();
     CHECK_FALSE(check_options(options).empty());
 }
+
+TEST_CASE("options: addresses that are given twice, origins that no page has") {
+    Options options;
+    options.listen = {"127.0.0.1:8000", "127.0.0.1:8001", "127.0.0.1:0", "127.0.0.1:0"};
+    CHECK(check_options(options).empty());
+    options.listen.push_back("127.0.0.1:8000");
+    CHECK(check_options(options).find("8000 is given twice") != std::string::npos);
+    options.listen.pop_back();
+    options.cors_origins = {"*", "null", "https://app.example", "http://[::1]:3000", "tauri://x"};
+    CHECK(check_options(options).empty());
+    for (const char* bad : {"app.example", "https://app.example/", "https://", "://x", "",
+                            "https://*.example", "https://a.example, https://b.example"}) {
+        CAPTURE(bad);
+        options.cors_origins = {bad};
+        CHECK(check_options(options).starts_with("cors-origins: expected"));
+    }
+}

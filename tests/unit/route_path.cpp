@@ -43,3 +43,8 @@ TEST_CASE("route_path: media types of JSON") {
         CHECK_FALSE(is_json_type(bad));
     }
 }
+
+TEST_CASE("route_path: encodings that change nothing") {
+    for (auto good : {"identity", "Identity", "IDENTITY"}) CHECK(is_no_encoding(good));
+    for (auto bad : {"", "gzip", "identity, gzip", "identit"}) CHECK_FALSE(is_no_encoding(bad));
+}
