@@ -1,7 +1,7 @@
 """What clients may take of a daemon that others need too: connections, time, memory."""
 
-import os
 import json
+import os
 import re
 import signal
 import socket
