@@ -12,7 +12,7 @@ namespace {
 RopeFrequencies frequencies_of(int head_dim, bool yarn) {
     ModelConfig config;
     config.head_dim = head_dim, config.rope_theta = 1e6f;
-    if (yarn) config.yarn = YarnScaling{4, 1024};
+    if (yarn) config.yarn.emplace().factor = 4, config.yarn->original_max_position = 1024;
     return rope_frequencies(config);
 }
 
