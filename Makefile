@@ -47,7 +47,7 @@ CXXFLAGS_ALL = -std=c++20 -Wall -Wextra -Wpedantic $(if $(WERROR),-Werror) \
                -fno-omit-frame-pointer $(OPENMP) $(CXXFLAGS) $(SANITIZE)
 LDFLAGS_ALL  = $(OPENMP) $(SANITIZE) $(LDFLAGS)
 
-# A step prints one line, `[12/87] daemon/api.cpp`, and with V=1 its command. How many there are is
+# A step prints one line, `[12/87] daemon/api/api.cpp`, and with V=1 its command. How many there are is
 # asked of make itself, when the first is due; goals that run make again leave the counting to it.
 Q := $(if $(V),,@)
 RECURSIVE := demo run test asan tsan fuzz bench gpu-all test-gpu bench-gpu gpu-bundle
@@ -68,10 +68,10 @@ $(call step,$@)
 $(Q)$(CXX) $(LDFLAGS_ALL)
 endef
 
-LIB_CPP  := $(filter-out daemon/main.cpp,$(wildcard daemon/*.cpp)) $(wildcard net/*.cpp model/*.cpp)
+LIB_CPP  := $(filter-out daemon/main.cpp,$(sort $(shell find daemon net model -name '*.cpp')))
 LIB_OBJ  := $(LIB_CPP:%.cpp=$(BUILD)/%.o) $(LLHTTP_C:$(LLHTTP)/%.c=$(BUILD)/llhttp/%.o)
 MAIN_OBJ := $(BUILD)/daemon/main.o
-UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/unit/*.cpp))
+UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(sort $(shell find tests/unit -name '*.cpp')))
 BENCH    := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/[^g]*.cpp))
 FUZZ     := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 
@@ -108,7 +108,7 @@ $(UNIT_OBJ): | test-headers
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 
-$(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(filter-out $(BUILD)/model/cpu_%,$(LIB_OBJ))
+$(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(filter-out $(BUILD)/model/cpu/%,$(LIB_OBJ))
 	$(link) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(BUILD)/%.o: %.cpp | headers

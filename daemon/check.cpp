@@ -2,9 +2,9 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "daemon/api/served_model.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
-#include "daemon/served_model.h"
 
 namespace qwend {
 

@@ -7,11 +7,11 @@
 #include <cstdio>
 #include <mutex>
 
-#include "daemon/answer.h"
+#include "daemon/api/answer.h"
+#include "daemon/api/served_model.h"
 #include "daemon/commands.h"
-#include "daemon/engine.h"
+#include "daemon/engine/engine.h"
 #include "daemon/log.h"
-#include "daemon/served_model.h"
 #include "model/error.h"
 
 namespace qwend {

@@ -7,11 +7,11 @@
 #include <filesystem>
 #include <memory>
 
+#include "daemon/api/served_model.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
 #include "daemon/log.h"
-#include "daemon/served_model.h"
-#include "model/cpu_backend.h"
+#include "model/cpu/cpu_backend.h"
 #include "model/error.h"
 #include "model/weights.h"
 #ifdef QWEND_CUDA

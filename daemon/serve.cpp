@@ -8,11 +8,11 @@
 #include <cstdlib>
 #include <utility>
 
-#include "daemon/api.h"
+#include "daemon/api/api.h"
+#include "daemon/api/served_model.h"
 #include "daemon/commands.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
-#include "daemon/served_model.h"
 #include "daemon/version.h"
 #include "model/error.h"
 #include "net/server.h"

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/json_writer.h"
+#include "daemon/api/json_writer.h"
 
 namespace {
 

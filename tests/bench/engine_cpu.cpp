@@ -9,9 +9,9 @@
 #include <chrono>
 #include <vector>
 
-#include "model/cpu_backend.h"
-#include "model/cpu_linear.h"
-#include "model/cpu_weights.h"
+#include "model/cpu/cpu_backend.h"
+#include "model/cpu/linear.h"
+#include "model/cpu/weights.h"
 
 using namespace qwend;
 

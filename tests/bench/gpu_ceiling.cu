@@ -1,4 +1,4 @@
-#include "gpu_ceiling.h"
+#include "tests/bench/gpu_ceiling.h"
 
 #include "gpu/cuda.h"
 #include "gpu/device.cuh"

@@ -15,9 +15,9 @@
 #include "gpu/lanes.h"
 #include "gpu/prefill_tiles.h"
 #include "gpu/rows_many.h"
-#include "gpu_ceiling.h"
-#include "gpu_timer.h"
-#include "shapes.h"
+#include "tests/bench/gpu_ceiling.h"
+#include "tests/bench/gpu_timer.h"
+#include "tests/bench/shapes.h"
 
 using namespace qwend;
 

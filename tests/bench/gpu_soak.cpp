@@ -15,10 +15,10 @@
 #include <fstream>
 #include <random>
 
-#include "../unit/hashed_checkpoint.h"
-#include "../unit/scheduled_run.h"
 #include "gpu/cuda_backend.h"
-#include "model/cpu_backend.h"
+#include "model/cpu/cpu_backend.h"
+#include "tests/unit/hashed_checkpoint.h"
+#include "tests/unit/scheduled_run.h"
 
 using namespace qwend;
 

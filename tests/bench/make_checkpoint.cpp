@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/bf16.h"
-#include "shapes.h"
+#include "tests/bench/shapes.h"
 
 namespace {
 

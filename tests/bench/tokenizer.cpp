@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-#include "model/tokenizer.h"
+#include "model/text/tokenizer.h"
 
 namespace {
 

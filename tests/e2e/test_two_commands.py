@@ -150,14 +150,14 @@ def test_compiling_prints_a_short_line_a_step(tmp_path):
     n = len(steps)  # jobs side by side may print in another order than they began
     assert sorted(int(step.group(1)) for step in steps) == list(range(1, n + 1))
     assert {int(step.group(2)) for step in steps} == {n} and n > 40
-    assert "daemon/api.cpp" in [step.group(3) for step in steps]
+    assert "daemon/api/api.cpp" in [step.group(3) for step in steps]
     assert re.search(r"built in \d+ s$", lines[-1])
 
 
 def test_warnings_are_errors_only_when_asked_for(tmp_path):
     assert "-Werror" not in compile_all(tmp_path / "1", "CXX=true", "V=1").stdout
     strict = compile_all(tmp_path / "2", "CXX=true", "V=1", "WERROR=1").stdout
-    assert re.search(r"^true .*-Werror.* -c .*daemon/api\.cpp$", strict, re.M)
+    assert re.search(r"^true .*-Werror.* -c .*daemon/api/api\.cpp$", strict, re.M)
 
 
 def test_what_is_missing_is_named_before_anything_is_compiled(tmp_path, tools):

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "model/chat.h"
-#include "model/jinja_source.h"
+#include "model/text/chat.h"
+#include "model/text/jinja_source.h"
 #include "tests/fuzz/cost.h"
 
 using namespace qwend;

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "tests/unit/http_transcript.h"
+#include "tests/unit/net/http_transcript.h"
 
 namespace {
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/openai.h"
+#include "daemon/api/openai.h"
 #include "model/json_document.h"
-#include "model/python_json.h"
+#include "model/text/python_json.h"
 
 using namespace qwend;
 

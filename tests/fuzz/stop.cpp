@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "model/stop.h"
+#include "model/text/stop.h"
 #include "tests/fuzz/cost.h"
 
 using namespace qwend;

@@ -8,8 +8,8 @@
 
 #include "model/error.h"
 #include "model/json.h"
-#include "model/nfc.h"
-#include "model/tokenizer.h"
+#include "model/text/nfc.h"
+#include "model/text/tokenizer.h"
 #include "tests/fuzz/cost.h"
 
 using namespace qwend;

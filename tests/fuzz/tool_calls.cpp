@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/tool_calls.h"
+#include "daemon/api/tool_calls.h"
 
 using namespace qwend;
 

@@ -3,7 +3,7 @@
 // numbers, which count the keys exactly (attend_evenly).
 
 #include "gpu/rows.h"
-#include "kernel_test.h"
+#include "tests/gpu/kernel_test.h"
 
 using namespace qwend;
 

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <random>
 
-#include "../unit/backend_checks.h"
 #include "gpu/cuda_backend.h"
 #include "gpu/rows.h"
+#include "tests/unit/backend_checks.h"
 
 using namespace qwend;
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <random>
 
-#include "../unit/backend_driver.h"
 #include "gpu/cuda_backend.h"
 #include "model/sampler.h"
+#include "tests/unit/backend_driver.h"
 
 using namespace qwend;
 

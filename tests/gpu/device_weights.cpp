@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "../unit/hashed_checkpoint.h"
+#include "tests/unit/hashed_checkpoint.h"
 
 using namespace qwend;
 

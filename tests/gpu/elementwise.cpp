@@ -2,8 +2,8 @@
 
 #include "gpu/rows_many.h"
 #include "gpu/sample.h"
-#include "kernel_test.h"
 #include "model/rope.h"
+#include "tests/gpu/kernel_test.h"
 
 using namespace qwend;
 

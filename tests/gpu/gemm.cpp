@@ -2,7 +2,7 @@
 
 #include "gpu/gemm.h"
 
-#include "products.h"
+#include "tests/gpu/products.h"
 
 using namespace qwend;
 

@@ -13,7 +13,7 @@
 
 #include "gpu/cuda.h"
 #include "gpu/ops.h"
-#include "twins.h"
+#include "tests/gpu/twins.h"
 
 /// What the tests of kernels share: random inputs, arrays on the device, comparison with a twin.
 

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kernel_test.h"
+#include "tests/gpu/kernel_test.h"
 
 using namespace qwend;
 

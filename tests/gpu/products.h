@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "gpu/rows.h"
-#include "kernel_test.h"
+#include "tests/gpu/kernel_test.h"
 
 /// What the tests of matrix products share: shapes, and a product's inputs on both sides.
 

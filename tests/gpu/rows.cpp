@@ -1,7 +1,7 @@
 // The fused products, of few rows and of many, against their twins, alone and in company.
 
 #include "gpu/rows_many.h"
-#include "products.h"
+#include "tests/gpu/products.h"
 
 using namespace qwend;
 

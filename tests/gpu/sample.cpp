@@ -9,8 +9,8 @@
 #include <random>
 
 #include "gpu/lanes.h"
-#include "kernel_test.h"
 #include "model/sampler.h"
+#include "tests/gpu/kernel_test.h"
 
 using namespace qwend;
 

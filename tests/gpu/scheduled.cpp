@@ -3,8 +3,8 @@
 // more the order of additions depends on their number, and texts are compared while they are
 // decided.
 
-#include "../unit/scheduled_checks.h"
 #include "gpu/cuda_backend.h"
+#include "tests/unit/scheduled_checks.h"
 
 using namespace qwend;
 

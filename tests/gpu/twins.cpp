@@ -1,11 +1,11 @@
-#include "twins.h"
+#include "tests/gpu/twins.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <vector>
 
-#include "model/cpu_ops.h"
+#include "model/cpu/ops.h"
 
 namespace qwend {
 

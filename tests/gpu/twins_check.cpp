@@ -1,11 +1,11 @@
-// The twins against model/cpu_ops and model/cpu_attention, and their bounds against the mistakes
+// The twins against model/cpu/ops and model/cpu/attention, and their bounds against the mistakes
 // they are there to notice. Needs no GPU.
 
 #include <numeric>
 
-#include "kernel_test.h"
-#include "model/cpu_attention.h"
-#include "model/cpu_ops.h"
+#include "model/cpu/attention.h"
+#include "model/cpu/ops.h"
+#include "tests/gpu/kernel_test.h"
 
 using namespace qwend;
 

@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "backend_driver.h"
 #include "model/json.h"
+#include "tests/unit/backend_driver.h"
 
 /// What every backend has to show, whatever it computes on: the goldens of transformers
 /// (tests/golden/logits.json), and that a stream does not depend on its company.

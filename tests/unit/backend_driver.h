@@ -6,8 +6,8 @@
 #include <functional>
 #include <map>
 
-#include "hashed_checkpoint.h"
 #include "model/backend.h"
+#include "tests/unit/hashed_checkpoint.h"
 
 namespace qwend {
 

@@ -10,7 +10,7 @@
 
 #include "model/bf16.h"
 #include "model/weights.h"
-#include "temp_dir.h"
+#include "tests/unit/temp_dir.h"
 
 /// Checkpoints whose weights are a hash of the tensor's name: tests/golden/make_goldens.py makes
 /// the same ones for transformers, so that no weights need to be kept.

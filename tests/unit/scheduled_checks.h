@@ -3,9 +3,9 @@
 #include <chrono>
 #include <thread>
 
-#include "backend_driver.h"
-#include "daemon/engine.h"
-#include "scheduled_run.h"
+#include "daemon/engine/engine.h"
+#include "tests/unit/backend_driver.h"
+#include "tests/unit/scheduled_run.h"
 
 /// What the scheduler does to a stream is not seen in its text, on a real backend: preemption, the
 /// prefix cache, others' cancellation. `exact` backends give the same bits however a text is cut

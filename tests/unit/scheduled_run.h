@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "daemon/scheduler.h"
+#include "daemon/engine/scheduler.h"
 
 namespace qwend {
 

@@ -1,0 +1,126 @@
+#include "daemon/api/answer.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "daemon/api/responses.h"
+#include "net/sse.h"
+
+namespace qwend {
+
+namespace {
+
+// A document's bytes that are kept until its status can be given; more are sent as they come.
+constexpr size_t kKeptBytes = 1 << 20;
+// Bytes that later choices of a document may have ready while an earlier one goes on.
+constexpr size_t kMaxWaiting = 32 << 20;
+
+}  // namespace
+
+double monotonic_seconds() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+Answer::Answer(ExchangePtr exchange, const ServedModel& model, CompletionRequest request,
+               std::vector<std::vector<int32_t>> prompts)
+    : exchange_(std::move(exchange)),
+      body_(model, std::move(request), std::move(prompts), exchange_->request().request_id),
+      sequences_(size_t(body_.n_choices())),
+      created_(monotonic_seconds()),
+      last_sent_(created_) {}
+
+bool Answer::on_event(int index, const TokenEvent& event) {
+    if (choice_done(index)) return false;
+    if (event.finish == FinishReason::error) {
+        failed_ = true;
+        if (!event.error.empty())
+            error_ = ApiError{500, "server_error", "", "", std::string(event.error)};
+        body_.abandon(index);
+        return false;
+    }
+    if (queue_seconds_ < 0) queue_seconds_ = event.queue_seconds;
+    if (first_token_ < 0 && event.sampled.token >= 0) first_token_ = monotonic_seconds();
+    return body_.on_event(index, event);
+}
+
+void Answer::open(const char* content_type) {
+    if (exchange_->started()) return;
+    exchange_->start_stream(200, {{"Content-Type", content_type},
+                                  {"Cache-Control", "no-cache"},
+                                  {"X-Accel-Buffering", "no"}});
+}
+
+bool Answer::flush(double now) {
+    touched_ = false;
+    // Before anything was sent the error can still be a status, which clients know how to repeat.
+    if (failed_ && !exchange_->started()) return true;
+    const bool done = body_.done();
+    body_.take(out_);
+    if (!request().stream) return flush_document(done);
+    if (!out_.empty()) {
+        open("text/event-stream; charset=utf-8");
+        exchange_->write(out_);
+        out_.clear();
+        last_sent_ = now;
+    }
+    if (failed_) return true;
+    if (done) exchange_->finish();
+    return done;
+}
+
+bool Answer::flush_document(bool done) {
+    if (failed_) return true;
+    if (done && !exchange_->started()) {
+        exchange_->respond(json_response(std::move(out_)));
+        return true;
+    }
+    if (body_.n_waiting() > kMaxWaiting) {
+        failed_ = true;
+        error_ =
+            bad_request(fmt::format("the answer's choices exceed {} MiB: ask for one at a "
+                                    "time, for fewer logprobs, or for a stream",
+                                    kMaxWaiting >> 20));
+        return true;
+    }
+    if (done || out_.size() > kKeptBytes) {
+        open("application/json");
+        exchange_->write(std::exchange(out_, {}));
+    }
+    if (done) exchange_->finish();
+    return done;
+}
+
+void Answer::fail(const ApiError& error) {
+    failed_ = true;
+    if (!exchange_->started()) return exchange_->respond(error_response(error));
+    if (request().stream) exchange_->write(sse_event(render_error(error)));
+    exchange_->abort();
+}
+
+void Answer::ping(double now, double interval) {
+    if (!request().stream || now - last_sent_ < interval) return;
+    open("text/event-stream; charset=utf-8");
+    exchange_->write(kSsePing);
+    last_sent_ = now;
+}
+
+std::string Answer::summary() const {
+    const Usage usage = body_.usage();
+    std::string out = fmt::format(
+        " prompt_tokens={} cached_tokens={} completion_tokens={} finish=", usage.prompt_tokens,
+        usage.cached_tokens, usage.completion_tokens);
+    for (int i = 0; i < n_choices(); i++) {
+        const bool failed = failed_ && body_.choice(i).finish() == FinishReason::none;
+        out.append(i > 0 ? "," : "").append(failed ? "error" : body_.choice(i).finish_name());
+    }
+    auto add_time = [&](const char* name, double seconds) {
+        fmt::format_to(std::back_inserter(out), " {}={:.1f}", name, seconds * 1e3);
+    };
+    if (queue_seconds_ >= 0) add_time("queue_ms", queue_seconds_);
+    if (first_token_ >= 0) add_time("ttft_ms", first_token_ - exchange_->request().arrived);
+    return out;
+}
+
+}  // namespace qwend

@@ -1,0 +1,391 @@
+#include "daemon/api/api.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "daemon/api/access.h"
+#include "daemon/api/body_queue.h"
+#include "daemon/api/completions.h"
+#include "daemon/api/json_writer.h"
+#include "daemon/api/openai.h"
+#include "daemon/api/request_log.h"
+#include "daemon/api/responses.h"
+#include "daemon/api/route_path.h"
+#include "daemon/api/status_page.h"
+#include "daemon/log.h"
+#include "daemon/version.h"
+
+namespace qwend {
+
+namespace {
+
+std::string error_type(int status) {
+    if (status == 404) return "not_found_error";
+    return status >= 500 ? "server_error" : "invalid_request_error";
+}
+
+constexpr std::string_view kModelPath = "/v1/models/";
+
+/// A browser asks whether a page may ask. What it may read of the answer is said with the answer.
+HttpResponse preflight_response(const HttpRequest& request, const std::string& methods) {
+    constexpr const char* kMaxAge = "600";  // s; a browser asks again after that
+    HttpResponse response{204,
+                          {{"Access-Control-Allow-Methods", methods},
+                           {"Access-Control-Allow-Headers", allowed_headers(request)},
+                           {"Access-Control-Max-Age", kMaxAge}},
+                          {}};
+    if (request.header("access-control-request-private-network") == "true")
+        response.headers.emplace_back("Access-Control-Allow-Private-Network", "true");
+    return response;
+}
+
+/// An error if the body cannot be JSON as it is, whatever is in it.
+std::optional<ApiError> check_body_headers(const HttpRequest& request) {
+    if (!is_json_type(request.header("content-type")))
+        return ApiError{415, "invalid_request_error", "", "",
+                        "expected Content-Type: application/json"};
+    const std::string_view encoding = request.header("content-encoding");
+    if (encoding.empty() || is_no_encoding(encoding)) return std::nullopt;
+    return ApiError{415, "invalid_request_error", "", "",
+                    fmt::format("Content-Encoding: {} is not supported; send the body without it",
+                                excerpt(encoding))};
+}
+
+}  // namespace
+
+struct Api::Impl {
+    Impl(EventLoop& l, Engine& e, Metrics& m, const Options& o, const ServedModel& s,
+         std::vector<std::string> keys)
+        : engine(e),
+          metrics(m),
+          options(o),
+          model(s),
+          began(monotonic_seconds()),
+          bodies(l),
+          completions(l, bodies, e, m, o, s, [this] { return unavailable(); }) {
+        access.api_keys = std::move(keys);
+        access.cors_origins = o.cors_origins;
+        access.check_host = !o.insecure_no_auth;
+    }
+
+    struct Route {
+        const char* method;
+        const char* path;  // a trailing '*' matches the rest
+        bool needs_key;
+        bool needs_engine;  // generates: refused unless ready
+        void (Impl::*handle)(const ExchangePtr&);
+    };
+    static const std::vector<Route>& routes();
+    static const Route* find_route(const HttpRequest& request, bool& path_exists,
+                                   std::string& allow);
+
+    std::optional<HttpResponse> on_headers(const HttpRequest& request);
+    void on_request(const ExchangePtr& exchange);
+    std::optional<ApiError> unavailable() const;
+
+    void get_livez(const ExchangePtr& exchange);
+    void get_health(const ExchangePtr& exchange);
+    void get_version(const ExchangePtr& exchange);
+    void get_metrics(const ExchangePtr& exchange);
+    void get_page(const ExchangePtr& exchange);
+    void get_models(const ExchangePtr& exchange);
+    void get_model(const ExchangePtr& exchange);
+    void post_chat(const ExchangePtr& exchange);
+    void post_completions(const ExchangePtr& exchange);
+    void post_tokenize(const ExchangePtr& exchange);
+    void post_detokenize(const ExchangePtr& exchange);
+    void post_apply_template(const ExchangePtr& exchange);
+    void answer_from_body(const ExchangePtr& exchange,
+                          std::function<HttpResponse(std::string_view)> respond);
+    void write_model(JsonWriter& w, const std::string& name) const;
+
+    RequestLimits limits() const {
+        return {options.max_choices, model.tokenizer.size(), model.names, options.allow_priority};
+    }
+
+    Engine& engine;
+    Metrics& metrics;
+    const Options& options;
+    const ServedModel& model;
+    AccessRules access;
+    const double began;
+    bool draining = false;
+    BodyQueue bodies;
+    Completions completions;
+};
+
+const std::vector<Api::Impl::Route>& Api::Impl::routes() {
+    static const std::vector<Route> table = {
+        {"GET", "/livez", false, false, &Impl::get_livez},
+        {"GET", "/health", false, false, &Impl::get_health},
+        {"GET", "/", true, false, &Impl::get_page},
+        {"GET", "/version", true, false, &Impl::get_version},
+        {"GET", "/metrics", true, false, &Impl::get_metrics},
+        {"GET", "/v1/models", true, false, &Impl::get_models},
+        {"GET", "/v1/models/*", true, false, &Impl::get_model},
+        {"POST", "/v1/chat/completions", true, true, &Impl::post_chat},
+        {"POST", "/v1/completions", true, true, &Impl::post_completions},
+        {"POST", "/tokenize", true, false, &Impl::post_tokenize},
+        {"POST", "/detokenize", true, false, &Impl::post_detokenize},
+        {"POST", "/apply-template", true, false, &Impl::post_apply_template},
+    };
+    return table;
+}
+
+const Api::Impl::Route* Api::Impl::find_route(const HttpRequest& request, bool& path_exists,
+                                              std::string& allow) {
+    const std::string asked = canonical_path(request.path);
+    for (const Route& route : routes()) {
+        const std::string_view path = route.path;
+        const bool matches = path.ends_with('*')
+                                 ? asked.starts_with(path.substr(0, path.size() - 1))
+                                 : asked == path;
+        if (!matches) continue;
+        path_exists = true;
+        const std::string_view method = route.method;
+        if (request.method == method || (method == "GET" && request.method == "HEAD"))
+            return &route;
+        allow += allow.empty() ? "" : ", ";
+        allow += method == "GET" ? "GET, HEAD" : route.method;
+    }
+    return nullptr;
+}
+
+std::optional<ApiError> Api::Impl::unavailable() const {
+    const EngineState state = engine.state();
+    if (state == EngineState::ready && !draining) return std::nullopt;
+    const bool failed = state == EngineState::failed || state == EngineState::stalled;
+    const std::string_view name = draining && !failed ? "draining" : engine_state_name(state);
+    return ApiError{503, "unavailable_error", std::string(name), "",
+                    fmt::format("the server is not ready: {}", name)};
+}
+
+std::optional<HttpResponse> Api::Impl::on_headers(const HttpRequest& request) {
+    bool path_exists = false;
+    std::string allow;
+    const Route* route = find_route(request, path_exists, allow);
+    if (request.method == "OPTIONS" && path_exists && !access.cors_origins.empty())
+        return preflight_response(request, allow);
+    if (!route || route->needs_key)
+        if (auto error = check_access(access, request)) return error_response(*error);
+    if (!path_exists)
+        return error_response({404, "not_found_error", "", "",
+                               fmt::format("no such route: {}", excerpt(request.path))});
+    if (!route) {
+        HttpResponse response =
+            error_response({405, "invalid_request_error", "", "",
+                            fmt::format("{} is not offered on {}", excerpt(request.method),
+                                        excerpt(request.path))});
+        response.headers.emplace_back("Allow", allow);
+        return response;
+    }
+    if (request.method == "POST")
+        if (auto error = check_body_headers(request)) return error_response(*error);
+    if (route->needs_engine)
+        if (auto error = unavailable()) return error_response(*error);
+    return std::nullopt;
+}
+
+void Api::Impl::on_request(const ExchangePtr& exchange) {
+    bool path_exists = false;
+    std::string allow;
+    (this->*find_route(exchange->request(), path_exists, allow)->handle)(exchange);
+}
+
+void Api::Impl::get_livez(const ExchangePtr& exchange) {
+    exchange->respond(json_response(R"({"status":"alive"})"));
+}
+
+void Api::Impl::get_health(const ExchangePtr& exchange) {
+    if (auto error = unavailable()) {
+        HttpResponse response =
+            json_response(fmt::format(R"({{"status":"{}"}})", error->code), 503);
+        response.headers.emplace_back("Retry-After", "1");
+        return exchange->respond(std::move(response));
+    }
+    exchange->respond(json_response(R"({"status":"ready"})"));
+}
+
+void Api::Impl::get_version(const ExchangePtr& exchange) {
+    JsonWriter w;
+    w.begin_object().key("version").string(qwend_version());
+    w.key("backends").string(qwend_backends()).end_object();
+    exchange->respond(json_response(w.take()));
+}
+
+void Api::Impl::get_metrics(const ExchangePtr& exchange) {
+    exchange->respond({200,
+                       {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
+                       metrics.render(model.names[0])});
+}
+
+void Api::Impl::get_page(const ExchangePtr& exchange) {
+    const auto info = engine.backend_info();
+    const auto error = unavailable();
+    const std::string state = error ? error->code : "ready";
+    const std::string host = excerpt(exchange->request().header("host"));
+    exchange->respond(
+        {200,
+         {{"Content-Type", "text/html; charset=utf-8"},
+          {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}},
+         render_status_page({model, metrics, state, info ? info->device : "", host,
+                             monotonic_seconds() - began})});
+}
+
+void Api::Impl::write_model(JsonWriter& w, const std::string& name) const {
+    w.begin_object().key("id").string(name).key("object").string("model");
+    w.key("created").integer(model.created).key("owned_by").string("qwend");
+    w.key("root")
+        .string(model.names[0])
+        .key("max_model_len")
+        .integer(completions.context_limit())
+        .end_object();
+}
+
+void Api::Impl::get_models(const ExchangePtr& exchange) {
+    JsonWriter w;
+    w.begin_object().key("object").string("list").key("data").begin_array();
+    for (const std::string& name : model.names) write_model(w, name);
+    w.end_array().end_object();
+    exchange->respond(json_response(w.take()));
+}
+
+void Api::Impl::get_model(const ExchangePtr& exchange) {
+    const std::string asked = canonical_path(exchange->request().path).substr(kModelPath.size());
+    const std::string name = decode_percent(asked).value_or(asked);
+    if (std::find(model.names.begin(), model.names.end(), name) == model.names.end())
+        return exchange->respond(error_response(model_not_found(name)));
+    JsonWriter w;
+    write_model(w, name);
+    exchange->respond(json_response(w.take()));
+}
+
+void Api::Impl::post_chat(const ExchangePtr& exchange) {
+    completions.start(exchange, [this](std::string_view body, CompletionRequest& request) {
+        return parse_chat_request(body, model.defaults, limits(), request);
+    });
+}
+
+void Api::Impl::post_completions(const ExchangePtr& exchange) {
+    completions.start(exchange, [this](std::string_view body, CompletionRequest& request) {
+        return parse_completion_request(body, model.defaults, limits(), request);
+    });
+}
+
+/// For the routes that need no engine: all of the answer is made where the body is read.
+void Api::Impl::answer_from_body(const ExchangePtr& exchange,
+                                 std::function<HttpResponse(std::string_view)> respond) {
+    bodies.read(exchange, [exchange, respond = std::move(respond)](std::string_view body) {
+        auto response = std::make_shared<HttpResponse>(respond(body));
+        return [exchange, response] { exchange->respond(std::move(*response)); };
+    });
+}
+
+void Api::Impl::post_tokenize(const ExchangePtr& exchange) {
+    answer_from_body(exchange, [this, limit = completions.context_limit()](std::string_view body) {
+        CompletionRequest request;
+        EncodedPrompts encoded;
+        if (auto error = parse_tokenize_request(body, limits(), request))
+            return error_response(*error);
+        encoded = completions.encode(request);
+        if (encoded.error) return error_response(*encoded.error);
+        const auto& ids = encoded.prompts[0];
+        return json_response(fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{}}})",
+                                         fmt::join(ids, ","), ids.size(), limit));
+    });
+}
+
+void Api::Impl::post_detokenize(const ExchangePtr& exchange) {
+    answer_from_body(exchange, [this](std::string_view body) {
+        std::vector<int32_t> tokens;
+        if (auto error = parse_detokenize_request(body, limits(), tokens))
+            return error_response(*error);
+        JsonWriter w;
+        w.begin_object().key("prompt").string(model.tokenizer.decode(tokens, false)).end_object();
+        return json_response(w.take());
+    });
+}
+
+void Api::Impl::post_apply_template(const ExchangePtr& exchange) {
+    answer_from_body(exchange, [this](std::string_view body) {
+        CompletionRequest request;
+        std::optional<ApiError> error = parse_tokenize_request(body, limits(), request);
+        if (!error && !request.chat) error = bad_request("messages: expected messages", "messages");
+        if (error) return error_response(*error);
+        RenderResult rendered =
+            render_chat(model.chat_template, request.messages, request.chat_options);
+        if (!rendered.error.empty())
+            return error_response(
+                bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param));
+        JsonWriter w;
+        w.begin_object().key("prompt").string(rendered.prompt.text).end_object();
+        return json_response(w.take());
+    });
+}
+
+Api::Api(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
+         const ServedModel& model, std::vector<std::string> api_keys)
+    : impl_(std::make_unique<Impl>(loop, engine, metrics, options, model, std::move(api_keys))) {}
+
+Api::~Api() = default;
+
+HttpHandler Api::handler() {
+    HttpHandler handler;
+    handler.on_headers = [impl = impl_.get()](const HttpRequest& request) {
+        const std::string& path = request.path;
+        return HttpVerdict{.answer = impl->on_headers(request),
+                           .max_body = request.method == "POST" ? impl->options.max_body : 0,
+                           .light = path == "/livez" || path == "/health" || path == "/metrics"};
+    };
+    handler.report = [](std::string_view what) { log_error("{}", what); };
+    handler.on_request = [impl = impl_.get()](ExchangePtr exchange) { impl->on_request(exchange); };
+    handler.render_error = [](int status, std::string_view message) {
+        HttpResponse response =
+            error_response({status, error_type(status), "", "", std::string(message)});
+        if (status == 405) response.headers.emplace_back("Allow", "GET, HEAD, POST");
+        return response;
+    };
+    handler.add_headers = [impl = impl_.get()](const HttpRequest& request, Headers& headers) {
+        std::string origin = allowed_origin(impl->access, request);
+        if (origin.empty()) return;
+        headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
+        headers.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
+        headers.emplace_back("Vary", "Origin");
+    };
+    handler.on_answered = [impl = impl_.get()](const HttpRequest& request, int status) {
+        bool path_exists = false;
+        std::string allow;
+        const auto* route = Impl::find_route(request, path_exists, allow);
+        // Unknown paths and methods would let a client make up label values.
+        impl->metrics.count_http(route ? route->path : "other", route ? route->method : "other",
+                                 status);
+        log_request(request, status, impl->completions.take_summary(request), monotonic_seconds());
+    };
+    return handler;
+}
+
+void Api::set_api_keys(std::vector<std::string> keys) {
+    impl_->access.api_keys = std::move(keys);
+}
+
+void Api::start_draining() {
+    impl_->draining = true;
+}
+
+void Api::on_engine_events() {
+    impl_->completions.on_engine_events();
+}
+
+int Api::n_in_flight() const {
+    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight();
+}
+
+void Api::abort_all() {
+    const ApiError error{503, "unavailable_error", "draining", "", "the server is shutting down"};
+    impl_->bodies.fail_all(error);
+    impl_->completions.fail_all(error);
+}
+
+}  // namespace qwend

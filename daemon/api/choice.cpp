@@ -1,0 +1,145 @@
+#include "daemon/api/choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "daemon/api/json_writer.h"
+
+namespace qwend {
+
+namespace {
+
+size_t count_code_points(std::string_view text) {
+    return size_t(std::count_if(text.begin(), text.end(),
+                                [](char c) { return (uint8_t(c) & 0xC0) != 0x80; }));
+}
+
+std::string make_call_id() {
+    static std::mt19937_64 random(std::random_device{}());
+    return fmt::format("call_{:016x}", random());
+}
+
+int32_t special_token(const Tokenizer& tokenizer, std::string_view content) {
+    const auto id = tokenizer.added_token_id(content);
+    return id && tokenizer.is_special(*id) ? *id : -1;
+}
+
+}  // namespace
+
+// Special tokens are skipped here and not by the decoder: the tags of a call have to be seen.
+Choice::Choice(const Tokenizer& tokenizer, const CompletionRequest& request)
+    : tokenizer_(&tokenizer),
+      request_(&request),
+      uses_tools_(!request.chat_options.tools.empty()),
+      decoder_(tokenizer, false),
+      stops_(request.stops, request.include_stop) {
+    if (!uses_tools_ || !request.skip_special_tokens) return;
+    special_open_ = special_token(tokenizer, "<tool_call>");
+    special_close_ = special_token(tokenizer, "</tool_call>");
+    parser_ = ToolCallParser(special_open_ < 0);
+}
+
+bool Choice::on_event(const TokenEvent& event) {
+    if (done_) return false;
+    n_cached_ = std::max(n_cached_, event.n_cached_tokens);
+    if (event.sampled.token >= 0) on_token(event);
+    if (!done_ && event.finish != FinishReason::none) {
+        const auto& own = request_->stop_token_ids;
+        if (event.finish == FinishReason::stop &&
+            std::find(own.begin(), own.end(), event.sampled.token) != own.end())
+            stop_reason_ = fmt::to_string(event.sampled.token);
+        // A character that the end cuts through is no text: the decoder keeps its bytes.
+        add_text(stops_.finish());
+        if (!done_) end(event.finish);
+    }
+    return done_ && event.finish == FinishReason::none;
+}
+
+void Choice::on_token(const TokenEvent& event) {
+    const int32_t token = event.sampled.token;
+    n_tokens_++;
+    if (request_->return_token_ids) new_.token_ids.push_back(token);
+    if (request_->sampling.n_logprobs >= 0)
+        new_.tokens.push_back({event.sampled, offset_of(token)});
+    // The token that ends a sequence is no text, unless its text was asked for.
+    if (event.finish == FinishReason::stop && !request_->include_stop) return;
+    if (is_hidden(token)) return;
+    const std::string decoded = decoder_.push(token);
+    text_length_ += count_code_points(decoded);
+    auto [text, matched] = stops_.push(decoded, n_tokens_ > request_->sampling.min_tokens);
+    add_text(text);
+    if (matched < 0 || done_) return;
+    stop_reason_.clear();
+    append_json_string(stop_reason_, request_->stops[size_t(matched)]);
+    end(FinishReason::stop);
+}
+
+bool Choice::is_hidden(int32_t token) const {
+    return request_->skip_special_tokens && tokenizer_->is_special(token) &&
+           token != special_open_ && token != special_close_;
+}
+
+/// Bytes held back count as the character they are part of, unless the token cannot go on with it.
+size_t Choice::offset_of(int32_t token) const {
+    const std::string_view bytes = tokenizer_->token_bytes(token);
+    const bool goes_on = !bytes.empty() && (uint8_t(bytes[0]) & 0xC0) == 0x80;
+    return text_length_ + (goes_on ? 0 : count_code_points(StreamDecoder(decoder_).finish()));
+}
+
+void Choice::add_text(std::string_view text) {
+    if (text.empty()) return;
+    if (!uses_tools_) {
+        new_.text += text;
+        return;
+    }
+    parser_.push(text, pieces_);
+    take_pieces();
+}
+
+void Choice::end(FinishReason finish) {
+    if (uses_tools_) {
+        parser_.finish(pieces_);
+        take_pieces();
+    }
+    finish_ = finish;
+    done_ = true;
+}
+
+void Choice::take_pieces() {
+    for (ToolPiece& piece : std::exchange(pieces_, {})) {
+        switch (piece.kind) {
+            case ToolPiece::Kind::text:
+                new_.text += piece.text;
+                break;
+            case ToolPiece::Kind::call:
+                new_.calls.push_back({n_calls_++, make_call_id(), std::move(piece.text), {}});
+                break;
+            case ToolPiece::Kind::arguments:
+                if (new_.calls.empty()) new_.calls.push_back({n_calls_ - 1, {}, {}, {}});
+                new_.calls.back().arguments += piece.text;
+                break;
+            case ToolPiece::Kind::call_end:
+                if (request_->parallel_tool_calls) break;
+                finish_ = FinishReason::stop;
+                done_ = true;  // and what may follow the one call is not wanted
+                return;
+        }
+    }
+}
+
+std::string_view Choice::finish_name() const {
+    switch (finish_) {
+        case FinishReason::stop:
+            return n_calls_ > 0 ? "tool_calls" : "stop";
+        case FinishReason::length:
+            return "length";
+        case FinishReason::abort:
+            return "abort";
+        default:
+            return "cancelled";
+    }
+}
+
+}  // namespace qwend

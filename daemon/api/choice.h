@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/api/openai.h"
+#include "daemon/api/tool_calls.h"
+#include "daemon/engine/sequence.h"
+#include "model/text/stop.h"
+#include "model/text/tokenizer.h"
+
+namespace qwend {
+
+/// A token for logprobs, with its place: code points of the choice's text, as it was generated,
+/// that were complete before it. What a stop string cuts off or a call takes out still counts.
+struct PlacedToken {
+    SampledToken sampled;
+    size_t text_offset = 0;
+};
+
+/// A function call of an answer, or the next part of one.
+struct CallPart {
+    int index = 0;          // of the call in its choice
+    std::string id, name;   // "call_…"; both only where the call begins
+    std::string arguments;  // JSON text, as the model wrote it
+};
+
+/// What has come to a choice since it was last asked.
+struct ChoicePart {
+    std::string text;
+    std::vector<CallPart> calls;
+    std::vector<PlacedToken> tokens;  // if logprobs were asked for
+    std::vector<int32_t> token_ids;   // if they were
+};
+
+/// One of an answer's choices: tokens of the engine become text and calls. It decides where stop
+/// strings and `parallel_tool_calls` end it; the same events give the same, however they are taken.
+class Choice {
+  public:
+    /// Both outlive the choice.
+    Choice(const Tokenizer& tokenizer, const CompletionRequest& request);
+
+    /// Not for FinishReason::error. True if the engine need not go on: the choice has ended here.
+    bool on_event(const TokenEvent& event);
+    /// A fault of the engine: nothing more comes.
+    void abandon() { done_ = true; }
+    ChoicePart take() { return std::exchange(new_, {}); }
+
+    bool done() const { return done_; }
+    bool abandoned() const { return done_ && finish_ == FinishReason::none; }
+    int n_tokens() const { return n_tokens_; }
+    int n_cached() const { return n_cached_; }
+    FinishReason finish() const { return finish_; }  // none before it is done, or if abandoned
+    std::string_view finish_name() const;            // "cancelled" before it is done
+    /// JSON: the stop string or the client's stop token that ended it, else null.
+    const std::string& stop_reason() const { return stop_reason_; }
+
+  private:
+    void on_token(const TokenEvent& event);
+    bool is_hidden(int32_t token) const;
+    size_t offset_of(int32_t token) const;
+    void add_text(std::string_view text);
+    void end(FinishReason finish);
+    void take_pieces();
+
+    const Tokenizer* tokenizer_;
+    const CompletionRequest* request_;
+    bool uses_tools_;
+    // <tool_call> and </tool_call>, where the tokenizer calls them special; else -1.
+    int32_t special_open_ = -1, special_close_ = -1;
+    StreamDecoder decoder_;
+    StopMatcher stops_;
+    ToolCallParser parser_;
+    std::vector<ToolPiece> pieces_;
+    ChoicePart new_;
+    int n_tokens_ = 0, n_cached_ = 0, n_calls_ = 0;
+    size_t text_length_ = 0;  // code points
+    FinishReason finish_ = FinishReason::none;
+    std::string stop_reason_ = "null";
+    bool done_ = false;
+};
+
+}  // namespace qwend

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "daemon/api/answer.h"
+#include "daemon/api/body_queue.h"
+#include "daemon/api/served_model.h"
+#include "daemon/api/unknown_fields.h"
+#include "daemon/engine/engine.h"
+#include "daemon/engine/metrics.h"
+#include "daemon/options.h"
+#include "net/http.h"
+#include "net/loop.h"
+
+namespace qwend {
+
+/// The prompts of a request as token ids, or why there are none.
+struct EncodedPrompts {
+    std::vector<std::vector<int32_t>> prompts;
+    std::optional<ApiError> error;
+};
+
+/// Requests become sequences of the engine, its events become answers. Loop thread; what reads a
+/// body runs wherever the BodyQueue has it run.
+class Completions {
+  public:
+    /// `unavailable` says why nothing can be generated now, if so. All references outlive this.
+    Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, Metrics& metrics,
+                const Options& options, const ServedModel& model,
+                std::function<std::optional<ApiError>()> unavailable);
+
+    /// Fills the request from a body; an error ends it. Runs on any thread.
+    using Parse =
+        std::function<std::optional<ApiError>(std::string_view body, CompletionRequest& request)>;
+
+    /// The prompts of a request. Any thread.
+    EncodedPrompts encode(const CompletionRequest& request) const;
+    /// The context that can really be had: the model's, or the KV pool's if that is smaller.
+    int context_limit() const;
+
+    /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
+    void start(const ExchangePtr& exchange, Parse parse);
+    /// Delivers what the engine did.
+    void on_engine_events();
+
+    /// What became of the generation that answered `request`, for the log; empty if there was none.
+    /// To be asked once, when net/ is done with the request.
+    std::string take_summary(const HttpRequest& request);
+
+    int n_in_flight() const { return int(answers_.size()); }
+    /// Ends each with an error event or, if nothing was sent, with the error's status.
+    void fail_all(const ApiError& error);
+
+  private:
+    struct Target {
+        std::shared_ptr<Answer> answer;
+        int choice;
+    };
+
+    /// A request that is ready for the engine, or why it is not.
+    struct Prepared {
+        CompletionRequest request;
+        EncodedPrompts encoded;
+    };
+
+    Prepared prepare(std::string_view body, const Parse& parse, int context_limit) const;
+    std::optional<ApiError> fit(CompletionRequest& request,
+                                std::vector<std::vector<int32_t>>& prompts,
+                                int context_limit) const;
+    void submit(const ExchangePtr& exchange, Prepared prepared);
+    void cancel(const std::shared_ptr<Answer>& answer);
+    ApiError refusal() const;
+    /// A client that does not read its stream gets no more tokens until it does.
+    void hold_back(const std::shared_ptr<Answer>& answer);
+    void go_on(Answer& answer);
+    void on_ping_tick();
+
+    EventLoop& loop_;
+    BodyQueue& bodies_;
+    Engine& engine_;
+    Metrics& metrics_;
+    const Options& options_;
+    const ServedModel& model_;
+    std::function<std::optional<ApiError>()> unavailable_;
+    UnknownFields unknown_fields_;
+    SequenceId next_sequence_ = 1;
+    std::unordered_map<SequenceId, Target> targets_;
+    std::unordered_map<const Answer*, std::shared_ptr<Answer>> answers_;
+    std::unordered_set<const Answer*> held_;  // of them, those whose sequences are held
+    // Of every request that net/ has not ended yet, its client's going included.
+    std::unordered_map<const HttpRequest*, std::shared_ptr<Answer>> unlogged_;
+    std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping
+};
+
+}  // namespace qwend

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <map>
+#include <string_view>
+
+#include "daemon/api/openai_reader.h"
+
+namespace qwend {
+
+/// Which requests a field belongs to.
+enum FieldScope : unsigned { kChat = 1, kText = 2, kTokenize = 4, kBoth = kChat | kText };
+
+/// A field that we obey. null is the same as absent and is not read.
+struct RequestField {
+    unsigned scope;
+    bool (*read)(RequestReader&, const JsonValue&);
+};
+
+/// By name. Sources: OpenAI's API reference; vLLM's ChatCompletionRequest and CompletionRequest.
+const std::map<std::string_view, RequestField>& request_fields();
+
+/// What becomes of a field that we do not obey.
+enum class OtherField {
+    harmless,  // at a value that asks for nothing, or a hint that changes no answer
+    refused,   // it would change the answer, and `instead` may say what to use
+    unknown,   // in no reference we know: counted and named in the log
+};
+OtherField judge_other_field(std::string_view name, const JsonValue& value, unsigned scope,
+                             std::string_view& instead);
+
+}  // namespace qwend

@@ -1,0 +1,139 @@
+// How a conversation is read. It was partly written by a model, and a client sends it again with
+// every turn: what can be understood is taken, so that no answer of ours makes the next request a
+// 400 for ever.
+
+#include <map>
+
+#include "daemon/api/openai_reader.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr size_t kMaxMessages = 4096;
+
+/// Roles as templates know them, by the names clients give them; "" if it is none.
+std::string template_role(const std::string& role) {
+    static const std::map<std::string_view, const char*> roles = {
+        {"system", "system"}, {"developer", "system"},  // OpenAI's newer name for it
+        {"user", "user"},     {"assistant", "assistant"},
+        {"tool", "tool"},     {"function", "tool"},  // and its older one
+    };
+    const auto found = roles.find(role);
+    return found == roles.end() ? "" : found->second;
+}
+
+/// The arguments of an earlier call as the text of a JSON object. What is absent, cut off or no
+/// object becomes {}, as in vLLM.
+std::string call_arguments(const JsonValue& value) {
+    std::string text;
+    if (value.is_object()) return std::string(value.raw());
+    JsonDocument document;
+    const bool is_object = value.get(text) && !document.parse(text) && document.root().is_object();
+    return is_object ? text : "{}";
+}
+
+/// A part of a content: its text, or nothing if what it holds is never rendered.
+bool part_text(RequestReader& r, const std::string& at, const JsonValue& part, std::string& out) {
+    std::string type = "text";
+    if (part.get(out)) return true;  // a bare string, as vLLM takes it
+    const auto named = part.member("type");
+    if (!part.is_object() || (named && !named->get(type)) || (!named && !part.member("text")))
+        return r.expected(at, "an object with a type", part);
+    // Templates of this family do not show a model its earlier thoughts.
+    if (type == "thinking" || type == "redacted_thinking" || type == "reasoning") return true;
+    const bool is_text = type == "text" || type == "input_text" || type == "output_text";
+    if (!is_text && type != "refusal")
+        return r.fail(at + ".type",
+                      fmt::format("{}.type: only text is supported, found {}", at, excerpt(type)));
+    const char* field = is_text ? "text" : "refusal";
+    const auto text = part.member(field);
+    if (text && text->is_null()) return true;
+    return (text && text->get(out)) || r.expected(at + "." + field, "a string", part);
+}
+
+/// A string, or an array of parts.
+bool read_content(RequestReader& r, const std::string& param, const JsonValue& value,
+                  std::string& out) {
+    if (value.is_null() || value.get(out)) return true;
+    if (!value.is_array()) return r.expected(param, "a string or an array of text parts", value);
+    size_t i = 0;
+    for (const JsonValue part : value.elements()) {
+        std::string text;
+        if (!part_text(r, fmt::format("{}[{}]", param, i++), part, text)) return false;
+        out += text;
+    }
+    return true;
+}
+
+bool read_call(RequestReader& r, const std::string& at, const JsonValue& function,
+               ChatMessage& message) {
+    ChatToolCall call{{}, "{}"};
+    bool has_name = false;
+    for (const auto& [key, value] : function.members()) {
+        if (key == "name") has_name = value.get(call.name);
+        if (key == "arguments") call.arguments = call_arguments(value);
+    }
+    if (!has_name) return r.expected(at, "an object with a name", function);
+    message.tool_calls.push_back(std::move(call));
+    return true;
+}
+
+bool read_calls(RequestReader& r, const std::string& param, const JsonValue& value,
+                ChatMessage& message) {
+    if (!value.is_array()) return r.expected(param, "an array", value);
+    for (const JsonValue element : value.elements()) {
+        const std::string at = fmt::format("{}[{}].function", param, message.tool_calls.size());
+        const auto function = element.member("function");
+        if (!function) return r.expected(at, "an object with a name", element);
+        if (!read_call(r, at, *function, message)) return false;
+    }
+    return true;
+}
+
+bool read_message(RequestReader& r, const std::string& param, const JsonValue& value) {
+    if (!value.is_object()) return r.expected(param, "an object", value);
+    ChatMessage message;
+    std::string role;
+    bool has_role = false, has_content = false;
+    for (const auto& [key, field] : value.members()) {
+        if (key == "role") {
+            has_role = true;
+            if (!r.string(param + ".role", field, role)) return false;
+        } else if (key == "content") {
+            has_content = true;
+            if (!read_content(r, param + ".content", field, message.content)) return false;
+        } else if (field.is_null()) {
+            continue;
+        } else if (key == "tool_calls") {
+            if (!read_calls(r, param + ".tool_calls", field, message)) return false;
+        } else if (key == "function_call") {
+            if (!read_call(r, param + ".function_call", field, message)) return false;
+        }
+    }
+    message.role = template_role(role);
+    if (!has_role) return r.fail(param + ".role", param + ".role: expected a role");
+    if (message.role.empty())
+        return r.fail(param + ".role",
+                      fmt::format("{}.role: expected system, user, assistant or tool, found \"{}\"",
+                                  param, excerpt(role)));
+    if (!has_content && message.role != "assistant" && message.role != "tool")
+        return r.fail(param + ".content", param + ".content: expected content");
+    r.request.messages.push_back(std::move(message));
+    return true;
+}
+
+}  // namespace
+
+bool RequestReader::messages(const JsonValue& value) {
+    if (!value.is_array()) return expected("messages", "an array", value);
+    for (const JsonValue element : value.elements()) {
+        const size_t i = request.messages.size();
+        if (i == kMaxMessages)
+            return fail("messages", fmt::format("messages: expected at most {}", kMaxMessages));
+        if (!read_message(*this, fmt::format("messages[{}]", i), element)) return false;
+    }
+    return !request.messages.empty() || fail("messages", "messages: expected at least one");
+}
+
+}  // namespace qwend

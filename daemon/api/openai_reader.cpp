@@ -1,0 +1,190 @@
+#include "daemon/api/openai_reader.h"
+
+#include <algorithm>
+#include <charconv>
+#include <unordered_map>
+
+namespace qwend {
+
+namespace {
+
+constexpr int kMaxStops = 16;
+constexpr int kMaxStopBytes = 1024;
+constexpr size_t kMaxFound = 40;   // bytes of a wrong value that an error repeats
+constexpr size_t kMaxParam = 160;  // bytes of a path, which may hold a client's key
+
+/// PHP's way to write {}.
+bool is_empty_array(const JsonValue& value) {
+    return value.is_array() && !(value.elements().begin() != value.elements().end());
+}
+
+}  // namespace
+
+bool RequestReader::fail(const std::string& param, std::string message, std::string code) {
+    if (!error)
+        error = ApiError{400, "invalid_request_error", std::move(code), excerpt(param, kMaxParam),
+                         std::move(message)};
+    return false;
+}
+
+bool RequestReader::expected(const std::string& param, std::string_view what,
+                             const JsonValue& found) {
+    return fail(param, fmt::format("{}: expected {}, found {}", excerpt(param, kMaxParam), what,
+                                   excerpt(found.raw(), kMaxFound)));
+}
+
+bool RequestReader::boolean(const std::string& param, const JsonValue& value, bool& out) {
+    return value.get(out) || expected(param, "true or false", value);
+}
+
+bool RequestReader::number(const std::string& param, const JsonValue& value, double low,
+                           double high, float& out) {
+    double d = 0;
+    if (!value.get(d) || !(d >= low && d <= high))
+        return expected(param, fmt::format("a number from {} to {}", low, high), value);
+    out = float(d);
+    return true;
+}
+
+bool RequestReader::string(const std::string& param, const JsonValue& value, std::string& out) {
+    return value.get(out) || expected(param, "a string", value);
+}
+
+bool RequestReader::identifier(const std::string& param, const JsonValue& value, size_t most,
+                               std::string& out) {
+    const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
+    if (!value.get(out) || out.empty() || out.size() > most ||
+        !std::all_of(out.begin(), out.end(), visible))
+        return expected(param, fmt::format("1 to {} visible ASCII characters", most), value);
+    return true;
+}
+
+bool RequestReader::token_ids(const std::string& param, const JsonValue& value, size_t most,
+                              std::vector<int32_t>& out) {
+    if (!value.is_array()) return expected(param, "a list of token ids", value);
+    for (const JsonValue element : value.elements()) {
+        if (out.size() >= most)
+            return fail(param, fmt::format("{}: expected at most {} ids", param, most));
+        int64_t n = 0;
+        int32_t id = 0;
+        // A place's name is made only where it is needed: a prompt may have 100,000 ids.
+        if (element.get(n) && n >= 0 && n < limits.vocab_size)
+            id = int32_t(n);
+        else if (!token_id(fmt::format("{}[{}]", param, out.size()), element, id))
+            return false;
+        out.push_back(id);
+    }
+    return true;
+}
+
+bool RequestReader::tools(const JsonValue& value) {
+    if (!value.is_array()) return expected("tools", "an array", value);
+    for (const JsonValue element : value.elements()) {
+        auto& tools = request.chat_options.tools;
+        if (tools.size() == kMaxTools)
+            return fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
+        const auto function = element.member("function");
+        const auto name = function ? function->member("name") : std::nullopt;
+        if (!name || !name->get(tool_names.emplace_back()))
+            return expected(fmt::format("tools[{}]", tools.size()),
+                            "an object with a function that has a name", element);
+        tools.emplace_back(element.raw());
+    }
+    return true;
+}
+
+/// A string, a list of strings, a list of token ids, or a list of lists of token ids.
+bool RequestReader::prompts(const JsonValue& value) {
+    constexpr size_t kMost = size_t(kMaxTokensLimit);
+    std::string text;
+    request.prompts.clear();
+    if (value.get(text)) {
+        request.prompts.emplace_back(std::move(text));
+        return true;
+    }
+    if (!value.is_array()) return expected("prompt", "a string or a list", value);
+    for (const JsonValue element : value.elements()) {
+        if (request.prompts.empty() && element.is_number()) {
+            request.prompts.emplace_back(std::vector<int32_t>());
+            return token_ids("prompt", value, kMost, std::get<1>(request.prompts.back()));
+        }
+        if (int(request.prompts.size()) >= limits.max_choices)
+            return fail("prompt",
+                        fmt::format("prompt: expected at most {} prompts", limits.max_choices));
+        std::vector<int32_t> ids;
+        if (element.get(text))
+            request.prompts.emplace_back(std::move(text));
+        else if (token_ids(fmt::format("prompt[{}]", request.prompts.size()), element, kMost, ids))
+            request.prompts.emplace_back(std::move(ids));
+        else
+            return false;
+    }
+    return !request.prompts.empty() || fail("prompt", "prompt: expected at least one");
+}
+
+bool RequestReader::stops(const JsonValue& value) {
+    auto add = [&](const std::string& param, const JsonValue& element) {
+        std::string stop;
+        if (!string(param, element, stop)) return false;
+        if (stop.empty() || stop.size() > kMaxStopBytes)
+            return fail(param, fmt::format("{}: expected 1 to {} bytes", param, kMaxStopBytes));
+        request.stops.push_back(std::move(stop));
+        return true;
+    };
+    if (!value.is_array()) return add("stop", value);
+    for (const JsonValue element : value.elements()) {
+        if (request.stops.size() == kMaxStops)
+            return fail("stop", fmt::format("stop: expected at most {} strings", kMaxStops));
+        if (!add(fmt::format("stop[{}]", request.stops.size()), element)) return false;
+    }
+    return true;
+}
+
+/// "1" and "01" name one id: the later one counts, as of two equal keys in Python.
+bool RequestReader::logit_bias(const JsonValue& value) {
+    if (is_empty_array(value)) return true;
+    if (!value.is_object()) return expected("logit_bias", "an object", value);
+    auto& biases = request.sampling.logit_bias;
+    std::unordered_map<int32_t, size_t> place_of;
+    for (const auto& [key, bias] : value.members()) {
+        if (biases.size() == kMaxListedIds)
+            return fail("logit_bias",
+                        fmt::format("logit_bias: expected at most {} ids", kMaxListedIds));
+        const std::string at = "logit_bias." + excerpt(key, 20);
+        int32_t id = -1;
+        const auto [end, rc] = std::from_chars(key.data(), key.data() + key.size(), id);
+        if (rc != std::errc() || end != key.data() + key.size() || id < 0 ||
+            id >= limits.vocab_size)
+            return fail(at, fmt::format("{}: expected a token id below {}", at, limits.vocab_size));
+        float amount = 0;
+        if (!number(at, bias, -100, 100, amount)) return false;
+        const auto [place, is_new] = place_of.emplace(id, biases.size());
+        if (is_new) biases.emplace_back(id, amount);
+        biases[place->second].second = amount;
+    }
+    return true;
+}
+
+bool RequestReader::stream_options(const JsonValue& value) {
+    if (is_empty_array(value)) return true;
+    if (!value.is_object()) return expected("stream_options", "an object", value);
+    for (const auto& [key, option] : value.members()) {
+        if (option.is_null()) continue;
+        if (key == "include_usage" &&
+            !boolean("stream_options.include_usage", option, request.include_usage))
+            return false;
+        if (key == "continuous_usage_stats" &&
+            !boolean("stream_options.continuous_usage_stats", option, request.continuous_usage))
+            return false;
+    }
+    return true;
+}
+
+bool RequestReader::unsupported(std::string_view field, std::string_view instead) {
+    return fail(std::string(field),
+                fmt::format("{}: not supported by this server{}{}", field,
+                            instead.empty() ? "" : "; ", instead),
+                "unsupported_parameter");
+}
+
+}  // namespace qwend

@@ -1,0 +1,83 @@
+#include "daemon/api/served_model.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "model/error.h"
+#include "model/text/tokenizer_files.h"
+
+namespace qwend {
+
+namespace {
+
+/// When the weights were written, Unix time; 0 if there is no such file.
+std::time_t modification_time(const std::filesystem::path& path) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0 ? status.st_mtime : 0;
+}
+
+}  // namespace
+
+std::vector<std::string> folder_names(const std::filesystem::path& dir) {
+    std::error_code ignored;
+    auto path = std::filesystem::weakly_canonical(dir, ignored);
+    if (path.filename().empty()) path = path.parent_path();  // what ends in a slash
+    std::string name = path.filename().string();
+    // The Hugging Face cache: models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/<hash>.
+    constexpr std::string_view kPrefix = "models--", kSlash = "--";
+    const auto snapshots = path.parent_path();
+    const std::string repository = snapshots.parent_path().filename().string();
+    if (snapshots.filename() == "snapshots" && repository.starts_with(kPrefix)) {
+        name = repository.substr(kPrefix.size());
+        if (const size_t at = name.find(kSlash); at != name.npos) {
+            name.replace(at, kSlash.size(), "/");
+            return {name, name.substr(at + 1)};
+        }
+    }
+    // ModelScope's writes dots as three underscores.
+    for (size_t at = 0; (at = name.find("___", at)) != name.npos;) name.replace(at, 3, ".");
+    return {name.empty() ? "model" : name};
+}
+
+ServedModel load_served_model(const Options& options) {
+    const auto& dir = options.model;
+    ModelConfig config = load_model_config(dir);
+    GenerationDefaults defaults = load_generation_defaults(dir);
+    Tokenizer tokenizer = Tokenizer::load(dir);
+    if (tokenizer.size() > config.vocab_size)
+        throw LoadError(
+            fmt::format("{}: the tokenizer has {} ids, more than the {} logits of "
+                        "config.json; do they belong together?",
+                        dir.string(), tokenizer.size(), config.vocab_size));
+    ServedModel model{.names = options.served_model_name,
+                      .root = dir.string(),
+                      .config = config,
+                      .defaults = defaults,
+                      .tokenizer = std::move(tokenizer),
+                      .chat_template = load_chat_template(dir),
+                      .max_model_len = config.max_position,
+                      .eos_token_ids = defaults.eos_token_ids,
+                      .chat_eos_token_ids = {},
+                      .created = modification_time(dir / "config.json")};
+    if (model.names.empty()) model.names = folder_names(dir);
+    if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
+    model.chat_eos_token_ids = model.eos_token_ids;
+    if (const auto eos = load_eos_token(dir)) {
+        const auto ids = model.tokenizer.encode_with_added_tokens(*eos);
+        auto& ends = model.chat_eos_token_ids;
+        if (ids.size() == 1 && std::find(ends.begin(), ends.end(), ids[0]) == ends.end())
+            ends.push_back(ids[0]);
+    }
+    if (options.max_context > 0) {
+        if (options.max_context > config.max_position)
+            throw LoadError(fmt::format("max-context {} is more than the model's own {}",
+                                        options.max_context, config.max_position));
+        model.max_model_len = options.max_context;
+    }
+    return model;
+}
+
+}  // namespace qwend

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <ctime>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "daemon/options.h"
+#include "model/config.h"
+#include "model/text/chat.h"
+#include "model/text/tokenizer.h"
+
+namespace qwend {
+
+/// All of a checkpoint folder that is text rather than mathematics: what the API needs to turn a
+/// request into ids and ids into an answer.
+struct ServedModel {
+    std::vector<std::string> names;  // aliases; the first is what answers say
+    std::string root;                // the folder; for the log, clients learn no path
+    ModelConfig config;
+    GenerationDefaults defaults;
+    Tokenizer tokenizer;
+    ChatTemplate chat_template;
+    int max_model_len = 0;                    // tokens of context served
+    std::vector<int32_t> eos_token_ids;       // generation_config.json's, else config.json's
+    std::vector<int32_t> chat_eos_token_ids;  // these, and the tokenizer's own eos_token
+    std::time_t created = 0;                  // of the weights, for /v1/models
+};
+
+/// The names of a checkpoint folder, the first being the one that answers carry: its own, but in
+/// the Hugging Face cache the repository's, with and without its owner, since the folder is a hash.
+std::vector<std::string> folder_names(const std::filesystem::path& dir);
+
+/// Throws LoadError.
+ServedModel load_served_model(const Options& options);
+
+}  // namespace qwend

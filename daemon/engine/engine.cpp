@@ -1,0 +1,478 @@
+#include "daemon/engine/engine.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <set>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "daemon/engine/mailbox.h"
+#include "daemon/engine/request_metrics.h"
+#include "daemon/engine/scheduler.h"
+
+namespace qwend {
+namespace {
+
+constexpr double kLongestLook = 2;               // s between two looks of the loop that count
+constexpr std::chrono::milliseconds kQuiet{50};  // without requests, until idle time is used
+
+double now() {
+    using namespace std::chrono;
+    return duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+struct Submission {
+    GenerationRequest request;
+    double submitted_at;
+    std::shared_ptr<ChoiceGroup> group;
+};
+struct Cancellation {
+    SequenceId id;
+    FinishReason reason;
+};
+struct Hold {
+    SequenceId id;
+};
+struct Resumption {
+    SequenceId id;
+};
+using Command = std::variant<Submission, Cancellation, Hold, Resumption>;
+
+TokenEvent error_event(SequenceId id) {
+    TokenEvent event;
+    event.id = id;
+    event.finish = FinishReason::error;
+    return event;
+}
+
+void check_info(const BackendInfo& info) {
+    if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
+        info.max_sequences <= 0 || info.max_steps_in_flight <= 0 || info.n_vocab <= 0)
+        throw std::logic_error(fmt::format(
+            "the backend offers no KV blocks, tokens, sequences, steps or vocabulary: block_size "
+            "{}, n_blocks {}, max_step_tokens {}, max_sequences {}, max_steps_in_flight {}, "
+            "n_vocab {}",
+            info.block_size, info.n_blocks, info.max_step_tokens, info.max_sequences,
+            info.max_steps_in_flight, info.n_vocab));
+}
+
+size_t count_sampled(const Batch& batch) {
+    return std::count_if(batch.sequences.begin(), batch.sequences.end(),
+                         [](const BatchSequence& sequence) { return sequence.sampling; });
+}
+
+/// A backend that does not answer what it was asked has failed, whatever it says.
+void check_samples(size_t n_expected, int n_vocab, const StepResult& result) {
+    if (result.samples.size() != n_expected)
+        throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
+                           " tokens where " + std::to_string(n_expected) + " were expected");
+    for (const SampledToken& sample : result.samples)
+        if (sample.token < kNotANumber || sample.token >= n_vocab)
+            throw BackendFault("the backend sampled " + std::to_string(sample.token) +
+                               ", which is no token");
+}
+
+/// Leaves a failed backend as it is. Its destructor would call a device whose context is poisoned,
+/// where every call fails, or that hangs, where none returns. Something still points to it, so that
+/// a leak checker finds the leaks that are none of ours.
+void abandon(std::unique_ptr<Backend> backend) {
+    static auto& abandoned = *new std::vector<Backend*>;
+    abandoned.push_back(backend.release());
+}
+
+}  // namespace
+
+struct Engine::Impl {
+    const EngineOptions options;
+    Metrics& metrics;
+    const std::function<void()> wake;
+
+    // Between the threads.
+    Mailbox<Command> inbox;
+    Mailbox<TokenEvent> outbox;
+    std::atomic<uint64_t> heartbeat{0};
+    std::atomic<double> step_began{-1};  // now(); negative outside launch() and collect()
+    mutable std::mutex status_mutex;     // for the next four
+    EngineState state = EngineState::stopped;
+    std::string failure;
+    bool refused_to_load = false;
+    std::optional<BackendInfo> info;
+
+    // The loop thread's.
+    std::set<SequenceId> unfinished;
+    std::string stall;        // not empty once a step exceeded its timeout
+    double watched = -1;      // step_began of the step that is timed
+    double looked_at = 0;     // now(), when it was last looked at
+    double step_seconds = 0;  // of it, while the loop was running too
+    std::thread worker;
+
+    // The worker's.
+    std::unique_ptr<Backend> backend;
+    bool may_prepare = true;
+    bool has_served = false;  // since it last prepared
+    std::unique_ptr<Scheduler> scheduler;
+    struct Launched {
+        size_t n_tokens, n_sampled;
+    };
+    std::deque<Launched> in_flight;  // oldest first
+    StepResult result;
+    std::vector<StepOutput> outputs;
+    std::vector<TokenEvent> events;
+    SchedulerCounters counted;  // what metrics already has
+
+    Impl(EngineOptions options, Metrics& metrics, std::function<void()> wake)
+        : options(options), metrics(metrics), wake(std::move(wake)) {}
+
+    void run(const BackendFactory& factory);
+    void load(const BackendFactory& factory);
+    void serve();
+    std::vector<Command> wait();
+    void apply(Command command);
+    void apply(const Cancellation& cancellation);
+    bool launch_step();
+    void collect_step();
+    void record_outputs();
+    void update_gauges();
+    void fail(const std::string& why, bool is_fault);
+    EngineState stored_state() const;
+    bool notice_stall();
+};
+
+// The worker thread.
+
+void Engine::Impl::run(const BackendFactory& factory) {
+    metrics.worker_cpu.attach();
+    try {
+        load(factory);
+        serve();
+        backend.reset();  // on the thread that made and used it
+        return;
+    } catch (const BackendFault& e) {
+        fail(e.what(), true);
+    } catch (const std::bad_alloc&) {
+        fail(stored_state() == EngineState::loading
+                 ? "the model does not fit the memory of this machine; a smaller kv-cache-memory, "
+                   "max-step-tokens or model may"
+                 : "out of memory",
+             true);  // who else has the memory may give it back
+    } catch (const std::exception& e) {
+        fail(e.what(), false);
+    } catch (...) {
+        fail("the backend threw something that is no std::exception", false);
+    }
+    abandon(std::move(backend));
+}
+
+void Engine::Impl::load(const BackendFactory& factory) {
+    backend = factory();
+    check_info(backend->info());
+    SamplingParams greedy;
+    greedy.temperature = 0;
+    const int32_t token = 0;
+    BatchSequence sequence;
+    sequence.n_query = sequence.n_context = 1;
+    sequence.sampling = &greedy;
+    sequence.prompt = std::span(&token, 1);
+    Batch probe;
+    probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
+    probe.sequences = {sequence};
+    step_began = now();
+    backend->step(probe, result);
+    step_began = -1;
+    check_samples(1, backend->info().n_vocab, result);
+
+    scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
+    metrics.kv_block_size.set(backend->info().block_size);
+    metrics.prefix_caching.set(options.prefix_cache);
+    update_gauges();
+    {
+        std::lock_guard lock(status_mutex);
+        info = backend->info();
+        state = EngineState::ready;
+    }
+    wake();
+}
+
+void Engine::Impl::serve() {
+    for (;;) {
+        auto commands = scheduler->idle() ? wait() : inbox.take();
+        if (inbox.closed()) return;
+        for (Command& command : commands) apply(std::move(command));
+        while (scheduler->n_in_flight() < backend->info().max_steps_in_flight && launch_step()) {
+        }
+        if (scheduler->n_in_flight() > 0) collect_step();
+        update_gauges();
+        if (outbox.put(std::exchange(events, {}))) wake();
+        heartbeat.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
+/// Until there is something to do. The backend is prepared meanwhile: before anybody has asked for
+/// anything, and again when nobody has for a while, because the next one to ask waits for a piece;
+/// but not while a held sequence has a lane.
+std::vector<Command> Engine::Impl::wait() {
+    while (may_prepare && scheduler->held().empty()) {
+        auto commands = has_served ? inbox.wait(kQuiet) : inbox.take();
+        if (!commands.empty() || inbox.closed()) return commands;
+        has_served = false;
+        step_began = now();
+        may_prepare = backend->prepare();
+        step_began = -1;
+        heartbeat.fetch_add(1, std::memory_order_relaxed);
+    }
+    return inbox.wait();
+}
+
+void Engine::Impl::apply(Command command) {
+    if (const auto* cancellation = std::get_if<Cancellation>(&command)) return apply(*cancellation);
+    if (const auto* hold = std::get_if<Hold>(&command)) return scheduler->hold(hold->id);
+    if (const auto* resumption = std::get_if<Resumption>(&command))
+        return scheduler->resume(resumption->id);
+    has_served = true;
+    auto& submission = std::get<Submission>(command);
+    const SequenceId id = submission.request.id;
+    if (scheduler->add(std::move(submission.request), submission.submitted_at,
+                       std::move(submission.group)))
+        return;
+    finish_counter(metrics, FinishReason::error).add();
+    events.push_back(error_event(id));
+}
+
+void Engine::Impl::apply(const Cancellation& cancellation) {
+    const Sequence* sequence = scheduler->find(cancellation.id);
+    if (!sequence) return;
+    if (cancellation.reason == FinishReason::abort)
+        finish_counter(metrics, cancellation.reason).add();
+    else
+        record_finish(metrics, *sequence, cancellation.reason);
+    scheduler->cancel(cancellation.id);
+}
+
+/// False if there is nothing to launch before a step in flight is collected.
+bool Engine::Impl::launch_step() {
+    if (scheduler->idle()) return false;
+    const Batch& batch = scheduler->schedule(now());
+    if (batch.sequences.empty()) return false;
+    in_flight.push_back({batch.tokens.size(), count_sampled(batch)});
+    step_began = now();
+    backend->launch(batch);
+    step_began = -1;
+    return true;
+}
+
+void Engine::Impl::collect_step() {
+    const Launched step = in_flight.front();
+    in_flight.pop_front();
+    result.samples.clear();
+    step_began = now();
+    backend->collect(result);
+    step_began = -1;
+    check_samples(step.n_sampled, backend->info().n_vocab, result);
+    scheduler->postprocess(result, outputs);
+    metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
+    record_outputs();
+}
+
+void Engine::Impl::record_outputs() {
+    const double time = now();
+    for (StepOutput& output : outputs) {
+        if (output.event.sampled.token >= 0) record_token(metrics, *output.sequence, time);
+        if (output.event.finish != FinishReason::none)
+            record_finish(metrics, *output.sequence, output.event.finish);
+        events.push_back(std::move(output.event));
+    }
+    outputs.clear();
+}
+
+void Engine::Impl::update_gauges() {
+    const KvBlocks& blocks = scheduler->blocks();
+    const int n_used = blocks.n_blocks() - blocks.n_free();
+    const auto n_running =
+        static_cast<double>(scheduler->running().size() + scheduler->held().size());
+    metrics.num_requests_running.set(n_running);
+    metrics.num_requests_waiting.set(scheduler->n_sequences() - n_running);
+    metrics.kv_blocks_total.set(blocks.n_blocks());
+    metrics.kv_blocks_used.set(n_used);
+    metrics.kv_cache_usage_perc.set(static_cast<double>(n_used) / blocks.n_blocks());
+
+    const SchedulerCounters& total = scheduler->counters();
+    metrics.num_preemptions.add(total.preemptions - counted.preemptions);
+    metrics.prefix_cache_queries.add(total.prefix_queried - counted.prefix_queried);
+    metrics.prefix_cache_hits.add(total.prefix_hit - counted.prefix_hit);
+    counted = total;
+}
+
+void Engine::Impl::fail(const std::string& why, bool is_fault) {
+    step_began = -1;
+    metrics.num_requests_running.set(0);
+    metrics.num_requests_waiting.set(0);
+    metrics.kv_blocks_used.set(0);
+    metrics.kv_cache_usage_perc.set(0);
+    {
+        std::lock_guard lock(status_mutex);
+        failure = why;
+        refused_to_load = !is_fault && state == EngineState::loading;
+        state = EngineState::failed;
+    }
+    wake();  // take_events() ends what was in flight
+}
+
+// The loop thread.
+
+EngineState Engine::Impl::stored_state() const {
+    std::lock_guard lock(status_mutex);
+    return state;
+}
+
+/// Whether a step has ever taken longer than it may. A process that was stopped, or whose machine
+/// was, has waited for nothing: the loop did not run either. Of the time between two looks at a
+/// step, which the loop takes at least once a second, only so much counts.
+bool Engine::Impl::notice_stall() {
+    const double began = step_began, time = now();
+    const double longest = std::min(kLongestLook, options.step_timeout_s / 2);
+    if (began != std::exchange(watched, began)) step_seconds = 0, looked_at = began;
+    const double since = time - std::exchange(looked_at, time);
+    if (began >= 0) step_seconds += std::min(since, longest);
+    if (stall.empty() && step_seconds > options.step_timeout_s)
+        stall = fmt::format(
+            "a step has been running for {:.1f} s, more than step-timeout = {} s; where the "
+            "machine is merely slow, raise step-timeout or lower max-step-tokens",
+            step_seconds, options.step_timeout_s);
+    return !stall.empty();
+}
+
+Engine::Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake)
+    : impl_(std::make_unique<Impl>(options, metrics, std::move(wake))) {}
+
+Engine::~Engine() {
+    impl_->inbox.close();
+    if (impl_->worker.joinable()) impl_->worker.join();
+}
+
+void Engine::start(BackendFactory factory) {
+    {
+        std::lock_guard lock(impl_->status_mutex);
+        impl_->state = EngineState::loading;
+    }
+    impl_->worker = std::thread([impl = impl_.get(), factory = std::move(factory)] {
+        pthread_setname_np(pthread_self(), "qwend-worker");
+        impl->run(factory);
+    });
+}
+
+EngineState Engine::state() const {
+    // Noticed first: a step that ends late, and badly, was a stall to clients already.
+    return impl_->notice_stall() ? EngineState::stalled : impl_->stored_state();
+}
+
+std::string Engine::failure() const {
+    if (state() == EngineState::stalled) return impl_->stall;
+    std::lock_guard lock(impl_->status_mutex);
+    return impl_->failure;
+}
+
+bool Engine::refused_to_load() const {
+    std::lock_guard lock(impl_->status_mutex);
+    return impl_->refused_to_load;
+}
+
+std::optional<BackendInfo> Engine::backend_info() const {
+    std::lock_guard lock(impl_->status_mutex);
+    return impl_->info;
+}
+
+uint64_t Engine::heartbeat() const {
+    if (impl_->inbox.idle()) impl_->heartbeat.fetch_add(1, std::memory_order_relaxed);
+    return impl_->heartbeat.load(std::memory_order_relaxed);
+}
+
+bool Engine::has_room(size_t n) const {
+    if (state() != EngineState::ready) return false;
+    const auto capacity = static_cast<size_t>(backend_info()->max_sequences) +
+                          static_cast<size_t>(impl_->options.max_queue);
+    return impl_->unfinished.size() + n <= capacity;
+}
+
+bool Engine::submit(std::vector<GenerationRequest> requests) {
+    if (!has_room(requests.size())) return false;
+    const double time = now();
+    std::vector<Command> commands;
+    std::shared_ptr<ChoiceGroup> group;
+    int n_left = 0;  // choices still to come of the last group
+    for (GenerationRequest& request : requests) {
+        if (n_left <= 0) {
+            n_left = request.n_choices;
+            group = std::make_shared<ChoiceGroup>(ChoiceGroup{.n_choices = request.n_choices});
+        }
+        --n_left;
+        impl_->unfinished.insert(request.id);
+        commands.push_back(Submission{std::move(request), time, group});
+    }
+    impl_->inbox.put(std::move(commands));
+    return true;
+}
+
+void Engine::cancel(SequenceId id, FinishReason reason) {
+    if (impl_->unfinished.erase(id) > 0) impl_->inbox.put({Cancellation{id, reason}});
+}
+
+void Engine::hold(SequenceId id) {
+    if (impl_->unfinished.contains(id)) impl_->inbox.put({Hold{id}});
+}
+
+void Engine::resume(SequenceId id) {
+    if (impl_->unfinished.contains(id)) impl_->inbox.put({Resumption{id}});
+}
+
+std::vector<TokenEvent> Engine::take_events() {
+    auto& unfinished = impl_->unfinished;
+    // Before the outbox is emptied: what the worker gave before it failed is then in there.
+    const EngineState state = this->state();
+    std::vector<TokenEvent> events = impl_->outbox.take();
+    // A step that came back after all: what was there in time was taken long ago.
+    if (state == EngineState::stalled) events.clear();
+    std::erase_if(events, [&](const TokenEvent& event) {
+        if (event.finish != FinishReason::none) return unfinished.erase(event.id) == 0;
+        return !unfinished.contains(event.id);  // cancelled
+    });
+    if (state == EngineState::failed || state == EngineState::stalled) {
+        for (SequenceId id : std::exchange(unfinished, {})) {
+            finish_counter(impl_->metrics, FinishReason::error).add();
+            events.push_back(error_event(id));
+        }
+    }
+    return events;
+}
+
+int Engine::n_unfinished() const {
+    return static_cast<int>(impl_->unfinished.size());
+}
+
+std::string_view engine_state_name(EngineState state) {
+    switch (state) {
+        case EngineState::loading:
+            return "loading";
+        case EngineState::ready:
+            return "ready";
+        case EngineState::draining:
+            return "draining";
+        case EngineState::failed:
+            return "gpu_failed";
+        case EngineState::stalled:
+            return "stalled";
+        case EngineState::stopped:
+            return "stopped";
+    }
+    return "unknown";
+}
+
+}  // namespace qwend

@@ -1,0 +1,436 @@
+#include "daemon/engine/scheduler.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace qwend {
+namespace {
+
+/// What a step does of n_work(), some milliseconds at most, but for the sequence that exceeds it.
+constexpr uint64_t kMostWork = 1 << 20;
+/// In units of n_work(): both miss the processor's caches.
+constexpr uint64_t kLookupWork = 512, kAdoptionWork = 8;
+
+void insert_in_order(std::vector<Sequence*>& list, Sequence& sequence) {
+    auto before = [](const Sequence* a, const Sequence* b) { return precedes(*a, *b); };
+    list.insert(std::upper_bound(list.begin(), list.end(), &sequence, before), &sequence);
+}
+
+void remove_from(std::vector<Sequence*>& list, const Sequence& sequence) {
+    list.erase(std::find(list.begin(), list.end(), &sequence));
+}
+
+bool is_running(const Sequence& sequence) {
+    return sequence.state == SequenceState::prefill || sequence.state == SequenceState::decode;
+}
+
+/// A decoding sequence whose last token is in flight has nothing left to compute.
+bool has_decode(const Sequence& sequence) {
+    return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens;
+}
+
+}  // namespace
+
+Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
+    : max_step_tokens_(info.max_step_tokens),
+      prefix_cache_(prefix_cache),
+      blocks_(info.n_blocks, info.block_size, prefix_cache) {
+    for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
+}
+
+bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group) {
+    // The last token is never fed back, so it needs no place in the cache.
+    const int64_t n_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens - 1;
+    if (request.prompt.empty() || request.max_tokens <= 0) return false;
+    if (sequences_.contains(request.id)) return false;
+    if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
+
+    auto sequence =
+        std::make_unique<Sequence>(std::move(request), n_arrivals_++, now, std::move(group));
+    enter_line(*sequence);
+    sequences_.emplace(sequence->id, std::move(sequence));
+    return true;
+}
+
+bool Scheduler::cancel(SequenceId id) {
+    auto found = sequences_.find(id);
+    if (found == sequences_.end()) return false;
+    leave(*found->second);
+    sequences_.erase(found);
+    return true;
+}
+
+const Sequence* Scheduler::find(SequenceId id) const {
+    const auto found = sequences_.find(id);
+    return found == sequences_.end() ? nullptr : found->second.get();
+}
+
+void Scheduler::hold(SequenceId id) {
+    const auto found = sequences_.find(id);
+    if (found == sequences_.end() || found->second->held) return;
+    Sequence& sequence = *found->second;
+    sequence.held = true;
+    if (is_running(sequence)) {
+        release_followers(sequence, std::numeric_limits<int>::max());
+        remove_from(running_, sequence);
+        held_.insert(&sequence);
+    } else {
+        leave_line(sequence);
+    }
+}
+
+void Scheduler::resume(SequenceId id) {
+    const auto found = sequences_.find(id);
+    if (found == sequences_.end() || !found->second->held) return;
+    Sequence& sequence = *found->second;
+    sequence.held = false;
+    if (is_running(sequence)) {
+        held_.erase(&sequence);
+        insert_in_order(running_, sequence);
+    } else {
+        enter_line(sequence);
+    }
+}
+
+const Batch& Scheduler::schedule(double now) {
+    finished_.clear();
+    plan_.clear();
+    n_planned_tokens_ = 0;
+    plan_decodes();
+    admit_waiting();
+    plan_prefills(now);
+    build_batch();
+    return batch_;
+}
+
+void Scheduler::plan_decodes() {
+    // They fit the step, since each once took a token of prefill beside all the others, except
+    // where others came while one was held. Preemption takes sequences off the end of running_,
+    // never one that is planned already.
+    for (size_t i = 0; i < running_.size() && n_planned_tokens_ < max_step_tokens_; ++i) {
+        Sequence& sequence = *running_[i];
+        if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
+    }
+}
+
+void Scheduler::admit_waiting() {
+    const uint64_t before = n_work();
+    while (!line_.empty() && !(free_lanes_.empty() && held_.empty())) {
+        if (n_work() - before > kMostWork) return;
+        Sequence& candidate = **line_.begin();
+        if (candidate.n_pending > 0) return;  // preempted in flight, and maybe finished by it
+        match_prefix(candidate);
+        if (follow_one(candidate)) continue;
+        if (prefill_ahead_fills_step(candidate) || !make_room(candidate)) return;
+        start(candidate);
+    }
+}
+
+void Scheduler::plan_prefills(double now) {
+    for (Sequence* sequence : running_) {
+        const int n_left = max_step_tokens_ - n_planned_tokens_;
+        if (n_left <= 0) return;
+        if (sequence->state != SequenceState::prefill) continue;
+        if (sequence->times.scheduled < 0) sequence->times.scheduled = now;
+        plan(*sequence, std::min(n_left, sequence->n_uncomputed()));
+    }
+}
+
+void Scheduler::plan(Sequence& sequence, int n_tokens) {
+    plan_.push_back({&sequence, n_tokens});
+    n_planned_tokens_ += n_tokens;
+}
+
+/// Blocks are worth giving only to a sequence that gets tokens in this step.
+bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
+    int64_t n_ahead = n_planned_tokens_;
+    for (const Sequence* sequence : running_)
+        if (sequence->state == SequenceState::prefill && precedes(*sequence, candidate))
+            n_ahead += sequence->n_uncomputed();
+    return n_ahead >= max_step_tokens_;
+}
+
+uint64_t Scheduler::n_work() const {
+    return counters_.tokens_compared + kLookupWork * blocks_.n_lookups() +
+           kAdoptionWork * counters_.blocks_adopted;
+}
+
+/// Where two sequences begin to differ between `begin` and `end`, or `end`.
+int Scheduler::compare(const Sequence& a, const Sequence& b, int begin, int end) {
+    constexpr int kPiece = 256;  // compared at once, which is much faster
+    const int32_t *of_a = a.tokens.data(), *of_b = b.tokens.data();
+    int n_same = begin;
+    while (n_same + kPiece <= end &&
+           std::equal(of_a + n_same, of_a + n_same + kPiece, of_b + n_same))
+        n_same += kPiece;
+    while (n_same < end && of_a[n_same] == of_b[n_same]) ++n_same;
+    counters_.tokens_compared += static_cast<uint64_t>(n_same - begin) + 1;
+    return n_same;
+}
+
+/// Brings the match up to date.
+void Scheduler::match_prefix(Sequence& candidate) {
+    blocks_.shrink(candidate.match);
+    if (candidate.match.seen_id == 0) match_running(candidate);
+    blocks_.update(candidate.match, candidate.tokens, candidate.cache_salt);
+}
+
+/// Takes for the match what running sequences have of the candidate's prefix: comparing with one
+/// costs a fraction of looking up block after block.
+void Scheduler::match_running(Sequence& candidate) {
+    const int block_size = blocks_.block_size();
+    const int n_usable = (static_cast<int>(candidate.tokens.size()) - 1) / block_size;
+    PrefixMatch& match = candidate.match;
+    for (const Sequence* other : running_) {
+        const auto n_matched = static_cast<int>(match.blocks.size());
+        const int n_end = std::min(other->table.n_published, n_usable);
+        if (n_end <= n_matched || other->cache_salt != candidate.cache_salt) continue;
+        // A content is in the cache once, so equal blocks are an equal prefix and others are not.
+        if (n_matched > 0 && other->table.blocks[n_matched - 1] != match.blocks[n_matched - 1])
+            continue;
+        const int n_same =
+            compare(candidate, *other, n_matched * block_size, n_end * block_size) / block_size;
+        blocks_.extend(match, other->table, n_same);
+    }
+}
+
+/// Puts the candidate behind a running sequence that is about to compute the next block it could
+/// share, or computes it in flight: the one that is furthest; false if there is none. Waiting for
+/// it costs no more than computing it again; choices of one request prefill once that way. Only
+/// sequences served before the candidate count, so it never waits for one it may overtake.
+bool Scheduler::follow_one(Sequence& candidate) {
+    if (!prefix_cache_) return false;
+    const int n_known = static_cast<int>(candidate.match.blocks.size()) * blocks_.block_size();
+    for (Sequence* other : running_) {
+        if (!precedes(*other, candidate)) break;
+        if (other->cache_salt != candidate.cache_salt) continue;
+        if (candidate.leader && other->n_computed <= candidate.leader->n_computed) continue;
+        const int n_coming = coming_prefix(candidate, *other);
+        if (n_coming <= n_known || n_coming <= other->n_landed) continue;
+        candidate.leader = other;
+        candidate.n_shared = n_coming;
+    }
+    if (!candidate.leader) return false;
+    line_.erase(&candidate);
+    candidate.leader->followers.emplace(candidate.n_shared, &candidate);
+    return true;
+}
+
+/// How many tokens, in whole blocks, the candidate has in common with what is computed of `other`
+/// once its prefill, or what is in flight, is over; 0 if `other` has no block to come after those
+/// the candidate was found to have cached.
+int Scheduler::coming_prefix(const Sequence& candidate, const Sequence& other) {
+    const int block_size = blocks_.block_size();
+    const auto n_matched = static_cast<int>(candidate.match.blocks.size());
+    const int n_other = other.state == SequenceState::prefill
+                            ? static_cast<int>(other.tokens.size())
+                            : other.n_computed;
+    const int n_end = std::min(n_other, static_cast<int>(candidate.tokens.size()) - 1);
+    const int next_end = (n_matched + 1) * block_size;
+    if (next_end > n_end || next_end <= other.n_landed) return 0;
+    const int n_both = std::min(n_matched, other.table.n_published);
+    if (n_both > 0 && candidate.match.blocks[n_both - 1] != other.table.blocks[n_both - 1])
+        return 0;
+    return compare(candidate, other, n_both * block_size, n_end) / block_size * block_size;
+}
+
+/// Puts those that follow for at most `n_most` tokens back in line: these are computed, or the
+/// leader stops.
+void Scheduler::release_followers(Sequence& leader, int n_most) {
+    while (!leader.followers.empty() && leader.followers.begin()->first <= n_most) {
+        Sequence& follower = *leader.followers.begin()->second;
+        unfollow(follower);
+        follower.match.seen_id = 0;
+        line_.insert(&follower);
+    }
+}
+
+void Scheduler::unfollow(Sequence& sequence) {
+    if (!sequence.leader) return;
+    sequence.leader->followers.erase({sequence.n_shared, &sequence});
+    sequence.leader = nullptr;
+}
+
+void Scheduler::enter_line(Sequence& sequence) {
+    waiting_.insert(&sequence);
+    line_.insert(&sequence);
+}
+
+void Scheduler::leave_line(Sequence& sequence) {
+    unfollow(sequence);
+    waiting_.erase(&sequence);
+    line_.erase(&sequence);
+}
+
+bool Scheduler::has_room(const Sequence& candidate) const {
+    const auto n_new = blocks_.blocks_for(static_cast<int64_t>(candidate.tokens.size())) -
+                       static_cast<int64_t>(candidate.match.blocks.size());
+    // Without the spare blocks a start would soon force a preemption, most likely its own.
+    const auto n_spare = static_cast<int64_t>(running_.size());
+    return n_new + blocks_.n_idle(candidate.match) + n_spare <= blocks_.n_free();
+}
+
+/// A lane and blocks, if need be those of held sequences.
+bool Scheduler::make_room(const Sequence& candidate) {
+    while (free_lanes_.empty() || !has_room(candidate)) {
+        if (held_.empty()) return false;
+        preempt(**held_.rbegin());
+    }
+    return true;
+}
+
+void Scheduler::start(Sequence& sequence) {
+    leave_line(sequence);
+    insert_in_order(running_, sequence);
+    blocks_.adopt(sequence.table, sequence.match);
+    blocks_.grow(sequence.table, blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size())));
+    sequence.n_computed = static_cast<int>(sequence.match.blocks.size()) * blocks_.block_size();
+    sequence.n_landed = sequence.n_computed;
+    counters_.blocks_adopted += sequence.match.blocks.size();
+    sequence.match = {};
+    sequence.lane = free_lanes_.back();
+    free_lanes_.pop_back();
+    sequence.run = ++n_runs_;
+    if (sequence.state == SequenceState::waiting) {
+        sequence.n_cached = sequence.n_computed;
+        counters_.prefix_queried += prefix_cache_ ? sequence.tokens.size() : 0;
+        counters_.prefix_hit += sequence.n_cached;
+    }
+    sequence.state = SequenceState::prefill;
+}
+
+/// Makes sure the next token has a slot, at the cost of the held, then of the last in order of
+/// service. False if the sequence itself is that one.
+bool Scheduler::secure_block(Sequence& sequence) {
+    const auto n_blocks = blocks_.blocks_for(static_cast<int64_t>(sequence.tokens.size()));
+    while (!blocks_.grow(sequence.table, n_blocks)) {
+        Sequence& last = held_.empty() ? *running_.back() : **held_.rbegin();
+        preempt(last);
+        if (&last == &sequence) return false;
+    }
+    return true;
+}
+
+void Scheduler::preempt(Sequence& sequence) {
+    blocks_.extend(sequence.match, sequence.table, sequence.table.n_published);
+    stop_running(sequence);
+    sequence.state = SequenceState::preempted;
+    sequence.n_computed = sequence.n_landed = 0;
+    if (!sequence.held) enter_line(sequence);
+    ++sequence.n_preemptions;
+    ++counters_.preemptions;
+}
+
+void Scheduler::stop_running(Sequence& sequence) {
+    release_followers(sequence, std::numeric_limits<int>::max());
+    if (sequence.held)
+        held_.erase(&sequence);
+    else
+        remove_from(running_, sequence);
+    blocks_.release(sequence.table);
+    free_lanes_.push_back(std::exchange(sequence.lane, -1));
+}
+
+void Scheduler::leave(Sequence& sequence) {
+    if (is_running(sequence))
+        stop_running(sequence);
+    else
+        leave_line(sequence);
+}
+
+void Scheduler::build_batch() {
+    batch_.clear();
+    if (plan_.empty()) return;
+    in_flight_.emplace_back();
+    for (const Planned& planned : plan_) add_to_batch(planned);
+}
+
+void Scheduler::add_to_batch(const Planned& planned) {
+    Sequence& sequence = *planned.sequence;
+    BatchSequence row;
+    row.lane = sequence.lane;
+    row.run = sequence.run;
+    row.query_begin = static_cast<int>(batch_.tokens.size());
+    row.n_query = planned.n_tokens;
+    row.n_context = sequence.n_computed + planned.n_tokens;
+    row.block_table_begin = static_cast<int>(batch_.block_tables.size());
+    const bool sampled = planned.n_tokens == sequence.n_uncomputed();
+    add_tokens(sequence, sequence.n_computed, row.n_context);
+    sequence.n_computed = row.n_context;
+    if (sampled) {
+        sequence.state = SequenceState::decode;
+        sequence.expect_token();  // before the spans are made, since tokens may move
+        row.sampling = &sequence.sampling;
+        row.prompt = sequence.prompt();
+        row.output = sequence.output().first(sequence.n_output() - 1);
+    }
+    batch_.sequences.push_back(row);
+    in_flight_.back().push_back({sequence.id, sequence.run, row.n_context, sampled});
+}
+
+void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
+    const auto& table = sequence.table.blocks;
+    const int block_size = blocks_.block_size();
+    for (int position = begin; position < end; ++position) {
+        const int32_t token = sequence.tokens[position];
+        batch_.tokens.push_back(token < 0 ? -1 - sequence.lane : token);
+        batch_.positions.push_back(position);
+        batch_.slots.push_back(table[position / block_size] * block_size + position % block_size);
+    }
+    batch_.block_tables.insert(batch_.block_tables.end(), table.begin(),
+                               table.begin() + blocks_.blocks_for(end));
+}
+
+void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs) {
+    const std::vector<Launched> step = std::move(in_flight_.front());
+    in_flight_.pop_front();
+    auto sample = result.samples.begin();
+    for (const Launched& launched : step) {
+        SampledToken* sampled = launched.sampled ? &*sample++ : nullptr;
+        const auto found = sequences_.find(launched.id);
+        // Finished or cancelled; or started over, which it does not with a token in flight.
+        if (found == sequences_.end() || found->second->run != launched.run) continue;
+        Sequence& sequence = *found->second;
+        const bool finite = !sampled || sampled->token != kNotANumber;
+        if (is_running(sequence) && finite) land(sequence, launched.n_context);
+        if (sampled) outputs.push_back({&sequence, settle(sequence, std::move(*sampled))});
+    }
+}
+
+/// The step up to `n_context` is over: those before it are too, so all these tokens are known.
+void Scheduler::land(Sequence& sequence, int n_context) {
+    sequence.n_landed = n_context;
+    blocks_.publish(sequence.table, std::span(sequence.tokens).first(n_context),
+                    sequence.cache_salt);
+    release_followers(sequence, n_context);
+}
+
+/// Keys and values of those numbers may be in any block that was ever shared.
+void Scheduler::forget_cached() {
+    blocks_.forget_contents();
+    for (auto& [_, sequence] : sequences_) {
+        sequence->table.n_published = 0, sequence->table.chain_id = 0;
+        sequence->match = {};
+    }
+}
+
+TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
+    TokenEvent event{sequence.id,        std::move(sampled),
+                     FinishReason::none, {},
+                     sequence.n_cached,  sequence.times.scheduled - sequence.times.submitted};
+    event.finish = sequence.settle_token(event.sampled.token);
+    if (event.finish == FinishReason::error) {
+        event.error =
+            "the model's numbers are not finite; if it happens again, its weights are bad";
+        forget_cached();
+    }
+    if (event.finish != FinishReason::none) {
+        leave(sequence);
+        sequence.state = SequenceState::finished;
+        finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));
+    }
+    return event;
+}
+
+}  // namespace qwend

@@ -1,0 +1,58 @@
+#include "daemon/engine/sequence.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace qwend {
+namespace {
+
+SamplingParams distinct(SamplingParams&& params) {
+    make_distinct(params);
+    return std::move(params);
+}
+
+}  // namespace
+
+Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
+                   std::shared_ptr<ChoiceGroup> group)
+    : id(request.id),
+      sampling(distinct(std::move(request.sampling))),
+      n_prompt(static_cast<int>(request.prompt.size())),
+      max_tokens(request.max_tokens),
+      priority(request.priority),
+      arrival(arrival),
+      cache_salt(std::move(request.cache_salt)),
+      group(std::move(group)),
+      tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()) {
+    times.submitted = now;
+}
+
+void Sequence::expect_token() {
+    tokens.push_back(-1);
+    ++n_pending;
+}
+
+FinishReason Sequence::settle_token(int32_t token) {
+    const size_t n_known = tokens.size() - n_pending + 1;
+    if (token < 0) {
+        tokens.resize(n_known - 1), n_pending = 0;
+        return token == kNotANumber ? FinishReason::error : FinishReason::stop;
+    }
+    tokens[n_known - 1] = token;
+    --n_pending;
+    const auto& stops = sampling.stop_token_ids;
+    FinishReason finish = FinishReason::none;
+    if (std::find(stops.begin(), stops.end(), token) != stops.end())
+        finish = FinishReason::stop;
+    else if (n_sampled() >= max_tokens)
+        finish = FinishReason::length;
+    if (finish != FinishReason::none) tokens.resize(n_known), n_pending = 0;
+    return finish;
+}
+
+bool precedes(const Sequence& a, const Sequence& b) {
+    return std::tie(a.priority, a.arrival) < std::tie(b.priority, b.arrival);
+}
+
+}  // namespace qwend

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/engine/kv_blocks.h"
+#include "model/sampling.h"
+
+namespace qwend {
+
+using SequenceId = uint64_t;
+
+/// The tokens of a prompt. They never change and copies share them, so that the choices of a
+/// request cost nothing each, however long their prompt.
+class PromptTokens {
+  public:
+    PromptTokens() = default;
+    PromptTokens(std::vector<int32_t> tokens)
+        : tokens_(std::make_shared<const std::vector<int32_t>>(std::move(tokens))) {}
+
+    std::span<const int32_t> tokens() const {
+        return tokens_ ? std::span(*tokens_) : std::span<const int32_t>();
+    }
+    size_t size() const { return tokens().size(); }
+    bool empty() const { return size() == 0; }
+
+  private:
+    std::shared_ptr<const std::vector<int32_t>> tokens_;
+};
+
+/// One stream of tokens to generate; a request with n choices is n of these.
+struct GenerationRequest {
+    SequenceId id = 0;    // chosen by the caller, never used twice
+    PromptTokens prompt;  // at least one id
+    SamplingParams sampling;
+    int max_tokens = 0;      // > 0; prompt + max_tokens <= context, checked by the caller
+    int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
+    std::string cache_salt;  // separates prefix caches
+    int n_choices = 1;       // of its request; a submission has them one after the other
+};
+
+enum class FinishReason { none, stop, length, abort, error };
+
+/// What one step did to one sequence.
+struct TokenEvent {
+    SequenceId id = 0;
+    SampledToken sampled;  // token < 0: none, only a finish
+    FinishReason finish = FinishReason::none;
+    std::string_view error;     // why, if it is the fault of this sequence alone; of static storage
+    int n_cached_tokens = 0;    // prompt tokens the prefix cache gave; the same on every event but
+                                // one that the engine gives for a sequence that never ran or failed
+    double queue_seconds = -1;  // from its submission until it first ran; negative: it never did
+};
+
+/// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which
+/// holds no blocks and starts its prefill again, over prompt and output. In any of them but the
+/// last, a sequence may be held: it keeps its state, and what it has, but takes part in no step.
+enum class SequenceState { waiting, prefill, decode, preempted, finished };
+
+/// When things happened, in seconds of one steady clock; negative: not yet.
+struct SequenceTimes {
+    double submitted = -1;
+    double scheduled = -1;  // first time in a batch
+    double first_token = -1;
+    double last_token = -1;
+};
+
+/// What the choices of one request have come to; the worker's.
+struct ChoiceGroup {
+    int n_choices = 1;
+    int n_finished = 0;
+    int most_output = 0;  // tokens of the longest of them
+};
+
+/// A request while it is served.
+struct Sequence {
+    Sequence(GenerationRequest&& request, uint64_t arrival, double now,
+             std::shared_ptr<ChoiceGroup> group = nullptr);
+
+    const SequenceId id;
+    const SamplingParams sampling;
+    const int n_prompt;
+    const int max_tokens;
+    const int priority;
+    const uint64_t arrival;  // rank in order of submission
+    const std::string cache_salt;
+    const std::shared_ptr<ChoiceGroup> group;  // nullptr: none was given
+
+    std::vector<int32_t> tokens;  // prompt, then output; the last n_pending are placeholders
+    SequenceState state = SequenceState::waiting;
+    bool held = false;
+    int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
+    int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
+                         // steps in flight are over
+    int n_landed = 0;    // of them, those there already or given by steps that are over
+    int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
+    int lane = -1;       // set while it runs
+    uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
+    int n_preemptions = 0;
+    BlockTable table;
+    SequenceTimes times;
+
+    // While it waits.
+    PrefixMatch match;           // what the prefix cache had of it when it was last asked
+    Sequence* leader = nullptr;  // runs, and computes a prefix that this one waits for
+    int n_shared = 0;            // tokens of that prefix, whole blocks
+    // While it runs: those it leads, by n_shared.
+    std::set<std::pair<int, Sequence*>> followers;
+
+    std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
+    std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
+    int n_output() const { return static_cast<int>(tokens.size()) - n_prompt; }
+    int n_sampled() const { return n_output() - n_pending; }  // those that are known
+    int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
+
+    /// Adds a placeholder, -1, for the token that a step just planned will sample.
+    void expect_token();
+    /// Puts a sampled token in place of the first placeholder and says whether the sequence ends
+    /// with it; if so, the placeholders after it are gone. Without a token, kNoToken or
+    /// kNotANumber, it ends: stop or error, and its own placeholder is gone too.
+    FinishReason settle_token(int32_t token);
+};
+
+/// The order of service: priority, then arrival.
+bool precedes(const Sequence& a, const Sequence& b);
+
+}  // namespace qwend

@@ -1,0 +1,275 @@
+#include "model/cpu/cpu_backend.h"
+
+#include <fmt/core.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <string>
+
+#include "model/cpu/attention.h"
+#include "model/cpu/linear.h"
+#include "model/cpu/ops.h"
+#include "model/cpu/weights.h"
+#include "model/error.h"
+#include "model/sampler.h"
+
+namespace qwend {
+
+namespace {
+
+/// Bytes of weights times tokens below which a step is over before a second thread has woken up.
+constexpr size_t kParallelWork = size_t(1) << 30;
+constexpr int kFairContext = 2048;  // tokens a sequence is expected to need, for the default pool
+
+struct CpuLayer {
+    std::vector<float> input_norm, post_attention_norm;  // (hidden)
+    CpuLinear qkv;      // hidden → (n_heads + 2 * n_kv_heads) * head_dim
+    CpuLinear o;        // n_heads * head_dim → hidden
+    CpuLinear gate_up;  // hidden → 2 * intermediate
+    CpuLinear down;     // intermediate → hidden
+};
+
+class CpuBackend final : public Backend {
+  public:
+    CpuBackend(const Checkpoint& checkpoint, const BackendOptions& options);
+
+    const BackendInfo& info() const override { return info_; }
+    void launch(const Batch& batch) override;  // computes: the CPU has nobody to leave it to
+    void collect(StepResult& result) override { std::swap(result.samples, result_.samples); }
+
+  private:
+    void load_weights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
+    KvLayer kv_layer(int layer) const;
+    void embed(const Batch& batch);
+    void layer_step(const Batch& batch, int layer);
+    void split_qkv(const Batch& batch, const KvLayer& kv);
+    void sample_rows(const Batch& batch);
+
+    const ModelConfig config_;
+    BackendInfo info_;
+    int n_valid_tokens_;
+    int n_threads_;
+    std::vector<CpuLayer> layers_;
+    std::vector<float> final_norm_;
+    std::unique_ptr<CpuLinear> lm_head_;
+    LazyMemory embedding_memory_, kv_memory_;
+    TensorView embedding_;  // (vocab, hidden), as stored
+    RopeFrequencies rope_frequencies_;
+    CpuAttention attention_;
+    LinearWorkspace linear_workspace_;
+
+    // Activations of the step, f32: the residual stream keeps more than bf16's eight bits, which
+    // costs nothing here and is why the logits stay closer to f32's than a bf16 model's own.
+    std::vector<float> hidden_;     // (n_tokens, hidden)
+    std::vector<float> normed_;     // (n_tokens, hidden)
+    std::vector<float> wide_;       // (n_tokens, qkv or 2 * intermediate)
+    std::vector<float> queries_;    // (n_tokens, n_heads * head_dim)
+    std::vector<float> inner_;      // (n_tokens, attention output or intermediate)
+    std::vector<float> cos_, sin_;  // (n_tokens, head_dim / 2)
+    std::vector<float> logits_;     // (n_sampled, vocab)
+    StepResult result_;
+};
+
+std::string describe_cpu(int n_threads) {
+    return fmt::format("CPU, {} thread{}, {}", n_threads, n_threads == 1 ? "" : "s",
+                       CpuLinear::uses_bf16() ? "bf16" : "f32");
+}
+
+CpuBackend::CpuBackend(const Checkpoint& checkpoint, const BackendOptions& options)
+    : config_(checkpoint.config),
+      info_(plan_cpu_backend(checkpoint, options)),
+      n_valid_tokens_(info_.n_vocab),
+      rope_frequencies_(rope_frequencies(config_)),
+      attention_({config_.n_heads, config_.n_kv_heads, config_.head_dim, options.block_size}) {
+    if (options.n_threads > 0) omp_set_num_threads(options.n_threads);
+    n_threads_ = omp_get_max_threads();
+    load_weights(checkpoint, options.on_progress);
+    kv_memory_ =
+        LazyMemory(size_t(info_.n_blocks) * size_t(info_.block_size) * info_.kv_bytes_per_token,
+                   Pages::small, "the KV cache");
+}
+
+void CpuBackend::load_weights(const Checkpoint& checkpoint,
+                              const std::function<void(float)>& on_progress) {
+    const Weights& w = checkpoint.weights;
+    TensorBuffer buffer(checkpoint.files);
+    info_.weight_bytes = 0;  // the plan's becomes what it is
+    auto vector = [&](const StoredTensor& tensor) {
+        return tensor_to_float(buffer.read({&tensor})[0]);
+    };
+    auto linear = [&](std::initializer_list<const StoredTensor*> weights) {
+        return CpuLinear(buffer.read(weights), {});
+    };
+    for (const LayerWeights& l : w.layers) {
+        auto input_norm = vector(l.input_norm), post_attention_norm = vector(l.post_attention_norm);
+        auto qkv =
+            buffer.read({&l.q_weight, &l.k_weight, &l.v_weight, &l.q_bias, &l.k_bias, &l.v_bias});
+        layers_.push_back({std::move(input_norm), std::move(post_attention_norm),
+                           CpuLinear({qkv[0], qkv[1], qkv[2]}, {qkv[3], qkv[4], qkv[5]}),
+                           linear({&l.o_weight}), linear({&l.gate_weight, &l.up_weight}),
+                           linear({&l.down_weight})});
+        const CpuLayer& layer = layers_.back();
+        for (auto* matrix : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
+            info_.weight_bytes += matrix->weight_bytes();
+        if (on_progress) on_progress(float(layers_.size()) / float(w.layers.size() + 1));
+    }
+    final_norm_ = vector(w.final_norm);
+    if (!w.tied) lm_head_ = std::make_unique<CpuLinear>(linear({&w.lm_head}));
+    TensorBuffer embedding(checkpoint.files);
+    embedding_ = embedding.read({&w.embedding})[0];
+    embedding_memory_ = embedding.take();
+    if (w.tied)
+        lm_head_ = std::make_unique<CpuLinear>(std::vector{embedding_}, std::vector<TensorView>{});
+    info_.weight_bytes += lm_head_->weight_bytes();
+    checkpoint.files.check_unchanged();
+    if (on_progress) on_progress(1.0f);
+}
+
+KvLayer CpuBackend::kv_layer(int layer) const {
+    const size_t n =
+        size_t(info_.n_blocks) * info_.block_size * config_.n_kv_heads * size_t(config_.head_dim);
+    bf16_t* begin = reinterpret_cast<bf16_t*>(kv_memory_.get()) + size_t(layer) * 2 * n;
+    return {begin, begin + n, config_.n_kv_heads, config_.head_dim};
+}
+
+void CpuBackend::embed(const Batch& batch) {
+    const int n_tokens = int(batch.tokens.size()), half = config_.head_dim / 2;
+#pragma omp parallel for
+    for (int t = 0; t < n_tokens; t++) {
+        tensor_row_to_float(embedding_, batch.tokens[t],
+                            hidden_.data() + size_t(t) * config_.hidden_size, config_.hidden_size);
+        rope_angles(rope_frequencies_, batch.positions[t], cos_.data() + size_t(t) * half,
+                    sin_.data() + size_t(t) * half);
+    }
+}
+
+/// wide_ (q, k, v of each token) to queries_ and the cache, rotated.
+void CpuBackend::split_qkv(const Batch& batch, const KvLayer& kv) {
+    const int n_tokens = int(batch.tokens.size()), head_dim = config_.head_dim;
+    const int q_dim = config_.n_heads * head_dim, kv_dim = config_.n_kv_heads * head_dim;
+#pragma omp parallel for
+    for (int t = 0; t < n_tokens; t++) {
+        float* row = wide_.data() + size_t(t) * (q_dim + 2 * kv_dim);
+        const float* cos = cos_.data() + size_t(t) * (head_dim / 2);
+        const float* sin = sin_.data() + size_t(t) * (head_dim / 2);
+        for (int head = 0; head < config_.n_heads + config_.n_kv_heads; head++)
+            rope(row + head * head_dim, cos, sin, head_dim);
+        std::copy(row, row + q_dim, queries_.data() + size_t(t) * q_dim);
+        kv.write(size_t(batch.slots[t]), row + q_dim, row + q_dim + kv_dim);
+    }
+}
+
+void CpuBackend::layer_step(const Batch& batch, int index) {
+    const CpuLayer& layer = layers_[index];
+    const int n_tokens = int(batch.tokens.size()), n = config_.hidden_size;
+    const int inner = config_.intermediate_size;
+    auto norm = [&](const std::vector<float>& weight) {
+#pragma omp parallel for if (n_tokens > 4)
+        for (int t = 0; t < n_tokens; t++)
+            rmsnorm(hidden_.data() + size_t(t) * n, weight.data(), config_.rms_norm_eps, n,
+                    normed_.data() + size_t(t) * n);
+    };
+    auto add_normed = [&] {
+#pragma omp parallel for if (n_tokens > 4)
+        for (int t = 0; t < n_tokens; t++)
+            add(hidden_.data() + size_t(t) * n, normed_.data() + size_t(t) * n, n);
+    };
+    norm(layer.input_norm);
+    layer.qkv.apply(linear_workspace_, normed_.data(), n_tokens, wide_.data());
+    split_qkv(batch, kv_layer(index));
+    attention_.run(batch, kv_layer(index), queries_.data(), inner_.data());
+    layer.o.apply(linear_workspace_, inner_.data(), n_tokens, normed_.data());
+    add_normed();
+
+    norm(layer.post_attention_norm);
+    layer.gate_up.apply(linear_workspace_, normed_.data(), n_tokens, wide_.data());
+#pragma omp parallel for
+    for (int t = 0; t < n_tokens; t++)
+        swiglu(wide_.data() + size_t(t) * 2 * inner, inner, inner_.data() + size_t(t) * inner);
+    layer.down.apply(linear_workspace_, inner_.data(), n_tokens, normed_.data());
+    add_normed();
+}
+
+/// The head runs only for the rows that are sampled.
+void CpuBackend::sample_rows(const Batch& batch) {
+    std::vector<const BatchSequence*> rows;
+    for (const BatchSequence& sequence : batch.sequences)
+        if (sequence.sampling) rows.push_back(&sequence);
+    const int n_rows = int(rows.size()), n = config_.hidden_size;
+    result_.samples.resize(rows.size());
+    if (n_rows == 0) return;
+    for (int i = 0; i < n_rows; i++) {
+        const size_t last = size_t(rows[i]->query_begin) + size_t(rows[i]->n_query) - 1;
+        rmsnorm(hidden_.data() + last * n, final_norm_.data(), config_.rms_norm_eps, n,
+                normed_.data() + size_t(i) * n);
+    }
+    logits_.resize(std::max(logits_.size(), size_t(n_rows) * config_.vocab_size));
+    lm_head_->apply(linear_workspace_, normed_.data(), n_rows, logits_.data());
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int i = 0; i < n_rows; i++) {
+        std::span<float> logits(logits_.data() + size_t(i) * config_.vocab_size,
+                                size_t(n_valid_tokens_));
+        result_.samples[i] = sample(logits, *rows[i]->sampling, rows[i]->prompt, rows[i]->output);
+    }
+}
+
+void CpuBackend::launch(const Batch& batch) {
+    const size_t n_tokens = batch.tokens.size();
+    const size_t q_dim = size_t(config_.n_heads) * config_.head_dim;
+    const size_t kv_dim = size_t(config_.n_kv_heads) * config_.head_dim;
+    auto grow = [&](std::vector<float>& v, size_t width) {
+        v.resize(std::max(v.size(), n_tokens * width));
+    };
+    grow(hidden_, config_.hidden_size), grow(normed_, config_.hidden_size);
+    grow(wide_, std::max(q_dim + 2 * kv_dim, 2 * size_t(config_.intermediate_size)));
+    grow(queries_, q_dim), grow(inner_, std::max(q_dim, size_t(config_.intermediate_size)));
+    grow(cos_, config_.head_dim / 2), grow(sin_, config_.head_dim / 2);
+    // A decode step reads the weights once for a few tokens; four is where arithmetic takes over.
+    const size_t work = info_.weight_bytes * std::max<size_t>(n_tokens, 4);
+    omp_set_num_threads(work < kParallelWork ? 1 : n_threads_);
+    embed(batch);
+    for (int layer = 0; layer < config_.n_layers; layer++) layer_step(batch, layer);
+    sample_rows(batch);
+}
+
+}  // namespace
+
+BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions& options) {
+    const ModelConfig& config = checkpoint.config;
+    if (config.head_dim % KvLayer::kGroup != 0)
+        throw LoadError(fmt::format("expected a head size that is a multiple of 16, found {}",
+                                    config.head_dim));
+    BackendInfo info;
+    info.device = describe_cpu(options.n_threads > 0 ? options.n_threads : omp_get_max_threads());
+    info.block_size = options.block_size;
+    info.max_step_tokens = options.max_step_tokens;
+    info.max_sequences = options.max_sequences;
+    info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
+                                              : config.vocab_size;
+    info.kv_bytes_per_token =
+        size_t(config.n_layers) * 2 * config.n_kv_heads * config.head_dim * sizeof(bf16_t);
+    // Every sequence at a fair length, or one at full length, unless a size was asked for.
+    const int context = options.max_context > 0 ? options.max_context : config.max_position;
+    const size_t tokens = std::max<size_t>(
+        size_t(options.max_sequences) * std::min(context, kFairContext), size_t(context));
+    const size_t wanted = (tokens + info.block_size) * info.kv_bytes_per_token;
+    const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
+    const CpuMemory memory = plan_cpu_memory(cpu_weight_bytes(checkpoint.weights, element_bytes),
+                                             options.kv_cache_bytes, wanted, host_memory());
+    info.weight_bytes = memory.weight_bytes;
+    const size_t block_bytes = info.kv_bytes_per_token * size_t(info.block_size);
+    info.n_blocks = int(std::min<size_t>(memory.kv_bytes / block_bytes, size_t(1) << 26));
+    if (info.n_blocks < 2)
+        throw LoadError(
+            fmt::format("the KV cache of {} bytes holds no two blocks of {} bytes; "
+                        "raise kv-cache-memory",
+                        memory.kv_bytes, block_bytes));
+    return info;
+}
+
+std::unique_ptr<Backend> make_cpu_backend(const Checkpoint& checkpoint,
+                                          const BackendOptions& options) {
+    return std::make_unique<CpuBackend>(checkpoint, options);
+}
+
+}  // namespace qwend

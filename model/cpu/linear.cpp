@@ -1,0 +1,285 @@
+#include "model/cpu/linear.h"
+
+#include <sys/mman.h>
+
+#include <oneapi/dnnl/dnnl_version.h>
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <new>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <tuple>
+#include <unordered_map>
+
+#include "model/bf16.h"
+#include "model/cpu/few_rows.h"
+#include "model/cpu/ops.h"
+
+namespace qwend {
+
+namespace {
+
+using dnnl::memory;
+
+constexpr int kPackRows = 4096;  // weight rows packed at a time; a multiple of every block size
+constexpr int kMaxRows = 512;    // rows of one oneDNN call, and what the layout is chosen for
+
+/// Rows are padded up to one of few sizes, so that few primitives are ever made.
+int padded_rows(int n_rows) {
+    const int step = n_rows <= 16 ? 1 : n_rows <= 64 ? 16 : 64;
+    return (n_rows + step - 1) / step * step;
+}
+
+/// Scratch memory only grows, and is never cleared as a whole: after one long prompt that would
+/// cost every small product after it. Who reads more than was written clears just that.
+template <typename T>
+void grow(std::vector<T>& scratch, size_t n) {
+    if (scratch.size() < n) scratch.resize(n);
+}
+
+dnnl::engine& cpu_engine() {
+    static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+    return engine;
+}
+
+memory::data_type weight_type() {
+    return CpuLinear::uses_bf16() ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+}  // namespace
+
+struct LinearWorkspace::Impl {
+    using Key = std::tuple<int, int, int, bool>;  // k, n, rows, bias
+    std::map<Key, dnnl::matmul> primitives;
+    std::map<std::pair<int, int>, bool> few_rows_agrees;  // by k, n: bit for bit with oneDNN
+    std::vector<bf16_t> input;                            // (rows, k), converted
+    std::vector<float> padded_input, padded_output;
+    std::vector<std::byte> scratchpad;
+    dnnl::stream stream{cpu_engine()};
+};
+
+LinearWorkspace::LinearWorkspace() : impl_(std::make_unique<Impl>()) {}
+LinearWorkspace::~LinearWorkspace() = default;
+
+std::span<float> LinearWorkspace::padded_input() {
+    return impl_->padded_input;
+}
+std::span<bf16_t> LinearWorkspace::input() {
+    return impl_->input;
+}
+
+/// Memory in huge pages where the kernel has them: weights are read from end to end for every
+/// token, and with small pages every 4 KiB of that begins with a walk of the page table.
+struct HugePages {
+    static constexpr size_t kPage = size_t(2) << 20;
+    explicit HugePages(size_t n_bytes) {
+        const size_t n_padded = (n_bytes + kPage - 1) / kPage * kPage;
+        address = std::aligned_alloc(n_bytes < kPage ? 64 : kPage, n_padded);
+        if (!address) throw std::bad_alloc();
+        if (n_bytes >= kPage) (void)!madvise(address, n_padded, MADV_HUGEPAGE);
+    }
+    ~HugePages() { std::free(address); }
+    HugePages(const HugePages&) = delete;
+    HugePages& operator=(const HugePages&) = delete;
+    void* address;
+};
+
+struct CpuLinear::Impl {
+    int n = 0, k = 0;
+    std::unique_ptr<HugePages> storage;
+    memory weights;            // (k, n) in oneDNN's own layout, in storage
+    memory bias;               // (1, n) f32, or empty
+    bool is_panelled = false;  // that layout is few_rows_product's
+
+    dnnl::matmul::primitive_desc describe(int n_rows, const memory::desc& weight_desc) const {
+        memory::desc x({n_rows, k}, weight_type(), memory::format_tag::ab);
+        memory::desc y({n_rows, n}, memory::data_type::f32, memory::format_tag::ab);
+        dnnl::primitive_attr attributes;
+        attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+#if DNNL_VERSION_MAJOR >= 3
+        if (!bias) return {cpu_engine(), x, weight_desc, y, attributes};
+        return {cpu_engine(), x, weight_desc, bias.get_desc(), y, attributes};
+#else
+        if (!bias) return {{x, weight_desc, y}, attributes, cpu_engine()};
+        return {{x, weight_desc, bias.get_desc(), y}, attributes, cpu_engine()};
+#endif
+    }
+    void pack(const std::vector<TensorView>& parts);
+    void multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
+    bool few_rows_agrees(LinearWorkspace::Impl& workspace) const;
+    void multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
+};
+
+void CpuLinear::Impl::pack(const std::vector<TensorView>& parts) {
+    memory::desc any({k, n}, weight_type(), memory::format_tag::any);
+    const memory::desc layout = describe(kMaxRows, any).weights_desc();
+    storage = std::make_unique<HugePages>(layout.get_size());
+    weights = memory(layout, cpu_engine(), storage->address);
+    is_panelled = uses_bf16() &&
+                  layout == memory::desc({k, n}, weight_type(), memory::format_tag::BA16a64b2a);
+    struct Row {
+        const TensorView* part;
+        int64_t row;
+    };
+    std::vector<Row> rows;  // of the parts, one below the other
+    for (const TensorView& part : parts)
+        for (int64_t row = 0; row < part.shape[0]; row++) rows.push_back({&part, row});
+    // Slices of them are converted and reordered in turn, so that packing needs little memory
+    // beside the result.
+    const bool bf16 = uses_bf16();
+    const size_t element = bf16 ? sizeof(bf16_t) : sizeof(float);
+    std::vector<std::byte> slice(size_t(std::min(kPackRows, n)) * k * element);
+    for (int begin = 0; begin < n; begin += kPackRows) {
+        const int n_now = std::min(kPackRows, n - begin);
+#pragma omp parallel
+        {
+            std::vector<float> values(k);
+#pragma omp for
+            for (int i = 0; i < n_now; i++) {
+                std::byte* to = slice.data() + size_t(i) * k * element;
+                auto [part, row] = rows[size_t(begin + i)];
+                if (bf16 && part->dtype == DType::bf16) {
+                    std::memcpy(to, part->data + size_t(row) * k * element, k * element);
+                    continue;
+                }
+                tensor_row_to_float(*part, row, values.data(), k);
+                if (bf16)
+                    to_bf16(values.data(), reinterpret_cast<bf16_t*>(to), k);
+                else
+                    std::memcpy(to, values.data(), k * element);
+            }
+        }
+        memory from({{k, n_now}, weight_type(), memory::format_tag::ba}, cpu_engine(),
+                    slice.data());
+        memory to(weights.get_desc().submemory_desc({k, n_now}, {0, begin}), cpu_engine(),
+                  weights.get_data_handle());
+        dnnl::stream stream(cpu_engine());
+        dnnl::reorder(from, to).execute(stream, from, to);
+        stream.wait();
+    }
+}
+
+/// Whether our kernel may stand in for oneDNN's: another version may add in another order, and then
+/// a row would depend on how many there are. Tried once a shape, on numbers that round.
+bool CpuLinear::Impl::few_rows_agrees(LinearWorkspace::Impl& workspace) const {
+    if (!is_panelled) return false;
+    auto [found, is_new] = workspace.few_rows_agrees.try_emplace({k, n});
+    if (!is_new) return found->second;
+    constexpr int kRows = 8;
+    std::vector<float> x(size_t(kRows) * k), many(size_t(kRows) * n), few(size_t(kFewRows) * n);
+    uint32_t random = 1;
+    for (float& value : x) value = float(random = random * 1664525 + 1013904223) * 0x1p-32f - 0.5f;
+    multiply(workspace, x.data(), kRows, many.data());
+    multiply_few(workspace, x.data(), kFewRows, few.data());
+    return found->second = std::memcmp(few.data(), many.data(), few.size() * sizeof(float)) == 0;
+}
+
+/// Up to four rows on our own kernel.
+void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
+                                   float* y) const {
+    const int k_padded = (k + kPanelDepth - 1) / kPanelDepth * kPanelDepth;
+    auto& input = workspace.input;
+    grow(input, size_t(n_rows) * k_padded);
+    for (int row = 0; row < n_rows; row++) {
+        bf16_t* to = input.data() + size_t(row) * k_padded;
+        to_bf16(x + size_t(row) * k, to, k);
+        std::fill(to + k, to + k_padded, bf16_t{});
+    }
+    few_rows_product(input.data(), n_rows, k_padded,
+                     static_cast<const bf16_t*>(weights.get_data_handle()),
+                     bias ? static_cast<const float*>(bias.get_data_handle()) : nullptr, n, y);
+}
+
+void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
+                               float* y) const {
+    auto [found, is_new] = workspace.primitives.try_emplace({k, n, n_rows, bool(bias)});
+    if (is_new) {
+        auto description = describe(n_rows, weights.get_desc());
+        const size_t n_scratch = description.scratchpad_desc().get_size();
+        grow(workspace.scratchpad, n_scratch);
+        found->second = dnnl::matmul(description);
+    }
+    void* source = const_cast<float*>(x);
+    if (uses_bf16()) {
+        auto& input = workspace.input;
+        grow(input, size_t(n_rows) * k);
+#pragma omp parallel for if (n_rows > 4)
+        for (int row = 0; row < n_rows; row++)
+            to_bf16(x + size_t(row) * k, input.data() + size_t(row) * k, k);
+        source = input.data();
+    }
+    memory from({{n_rows, k}, weight_type(), memory::format_tag::ab}, cpu_engine(), source);
+    memory to({{n_rows, n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine(), y);
+    memory::desc scratch_desc({dnnl_dim_t(workspace.scratchpad.size())}, memory::data_type::u8,
+                              memory::format_tag::a);
+    std::unordered_map<int, memory> arguments{
+        {DNNL_ARG_SRC, from},
+        {DNNL_ARG_WEIGHTS, weights},
+        {DNNL_ARG_DST, to},
+        {DNNL_ARG_SCRATCHPAD, {scratch_desc, cpu_engine(), workspace.scratchpad.data()}}};
+    if (bias) arguments.emplace(DNNL_ARG_BIAS, bias);
+    found->second.execute(workspace.stream, arguments);
+    workspace.stream.wait();
+}
+
+CpuLinear::CpuLinear(const std::vector<TensorView>& weights, const std::vector<TensorView>& biases)
+    : impl_(std::make_unique<Impl>()) {
+    impl_->k = int(weights[0].shape[1]);
+    for (auto& part : weights) impl_->n += int(part.shape[0]);
+    if (!biases.empty()) {
+        impl_->bias =
+            memory({{1, impl_->n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine());
+        float* out = static_cast<float*>(impl_->bias.get_data_handle());
+        for (auto& part : biases)
+            for (float value : tensor_to_float(part)) *out++ = value;
+    }
+    impl_->pack(weights);
+}
+
+CpuLinear::CpuLinear(CpuLinear&&) noexcept = default;
+CpuLinear& CpuLinear::operator=(CpuLinear&&) noexcept = default;
+CpuLinear::~CpuLinear() = default;
+
+void CpuLinear::apply(LinearWorkspace& workspace, const float* x, int n_rows, float* y) const {
+    const int n = impl_->n, k = impl_->k;
+    LinearWorkspace::Impl& w = *workspace.impl_;
+    if (n_rows <= kFewRows && impl_->few_rows_agrees(w))
+        return impl_->multiply_few(w, x, n_rows, y);
+    for (int row = 0; row < n_rows; row += kMaxRows) {
+        const int n_now = std::min(kMaxRows, n_rows - row), n_padded = padded_rows(n_now);
+        const float* from = x + size_t(row) * k;
+        float* to = y + size_t(row) * n;
+        if (n_padded == n_now) {
+            impl_->multiply(w, from, n_now, to);
+            continue;
+        }
+        grow(w.padded_input, size_t(n_padded) * k), grow(w.padded_output, size_t(n_padded) * n);
+        auto padding = std::copy(from, from + size_t(n_now) * k, w.padded_input.begin());
+        std::fill_n(padding, size_t(n_padded - n_now) * k, 0.0f);
+        impl_->multiply(w, w.padded_input.data(), n_padded, w.padded_output.data());
+        std::copy(w.padded_output.begin(), w.padded_output.begin() + ptrdiff_t(n_now) * n, to);
+    }
+}
+
+int CpuLinear::n() const {
+    return impl_->n;
+}
+int CpuLinear::k() const {
+    return impl_->k;
+}
+size_t CpuLinear::weight_bytes() const {
+    return impl_->weights.get_desc().get_size();
+}
+
+bool CpuLinear::uses_bf16() {
+#if defined(__x86_64__)
+    static const bool bf16 =
+        __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vl");
+    return bf16;
+#else
+    return false;
+#endif
+}
+
+}  // namespace qwend

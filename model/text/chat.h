@@ -1,0 +1,46 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/text/chat_template.h"
+#include "model/text/tokenizer.h"
+
+namespace qwend {
+
+/// A call the assistant made earlier in the conversation.
+struct ChatToolCall {
+    std::string name;
+    std::string arguments;  // JSON text; rendered with Python's json.dumps spacing, key order kept
+};
+
+struct ChatMessage {
+    std::string role;  // system, user, assistant, tool
+    std::string content;
+    std::vector<ChatToolCall> tool_calls;
+};
+
+struct ChatOptions {
+    std::vector<std::string> tools;       // each the JSON text of one element of `tools`
+    bool add_generation_prompt = true;    // end with an opened assistant turn
+    bool continue_final_message = false;  // end with the last message's content instead
+};
+
+/// A prompt as text, and where in it the template wrote control tokens.
+struct RenderedPrompt {
+    std::string text;
+    std::vector<ControlSpan> control_spans;
+};
+
+/// Renders byte for byte what Hugging Face's apply_chat_template gives. Returns an empty string in
+/// `error` on success, else a message for the client (unknown role, tool arguments not JSON, …).
+struct RenderResult {
+    RenderedPrompt prompt;
+    std::string error;
+    std::string error_param;  // e.g. "messages[2].role"
+};
+RenderResult render_chat(const ChatTemplate& chat_template,
+                         const std::vector<ChatMessage>& messages, const ChatOptions& options);
+
+}  // namespace qwend

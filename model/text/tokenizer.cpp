@@ -1,0 +1,217 @@
+#include "model/text/tokenizer.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+
+#include "model/text/nfc.h"
+#include "model/text/pretokenizer.h"
+#include "model/text/tokenizer_files.h"
+#include "model/utf8.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+constexpr size_t kCacheFrom = 512;  // bytes of text; shorter ones repeat too few words to gain
+constexpr size_t kKnownWord = 32;   // bytes; longer words repeat too seldom
+constexpr size_t kTextPerKnownWord = 16;  // bytes of text
+constexpr size_t kMostKnownWords = 8192;
+
+/// Valid UTF-8 as it is, every maximal invalid part as U+FFFD.
+std::string sanitize_utf8(std::string_view bytes) {
+    std::string text;
+    text.reserve(bytes.size());
+    for (size_t at = 0; at < bytes.size();) {
+        DecodedChar c = utf8_at(bytes, at);
+        if (c.valid) {
+            text.append(bytes.substr(at, c.length));
+            at += c.length;
+            continue;
+        }
+        // An incomplete sequence is replaced as a whole, like Rust's and Python's decoders do.
+        size_t n = 1;
+        while (at + n < bytes.size() && n < 3 && utf8_settled_length(bytes.substr(at, n + 1)) == 0)
+            n++;
+        text.append(kReplacement);
+        at += n;
+    }
+    return text;
+}
+
+}  // namespace
+
+struct Tokenizer::Impl {
+    explicit Impl(TokenizerParts p) : parts(std::move(p)) {
+        std::vector<AddedToken>
+            sets[3];  // in text as it stands, in normalised text, of these words
+        for (AddedToken& token : parts.added_tokens) {
+            auto& bytes = parts.bpe.token_bytes();
+            if (size_t(token.id) >= bytes.size()) bytes.resize(size_t(token.id) + 1);
+            bytes[size_t(token.id)] = token.content;
+            by_content.emplace(token.content, &token);
+            if (token.special) special.push_back(token.id);
+            AddedToken matched = token;
+            std::string storage;
+            if (token.normalized) matched.content = normalize_nfc(token.content, storage);
+            if (is_word(token)) sets[2].push_back(matched);
+            sets[token.normalized ? 1 : 0].push_back(std::move(matched));
+        }
+        as_it_stands = AddedTokens(std::move(sets[0]));
+        normalized = AddedTokens(std::move(sets[1]));
+        words = AddedTokens(std::move(sets[2]));
+        std::sort(special.begin(), special.end());
+    }
+
+    /// Whether a token is a word that was added to the vocabulary, not a control token: then a
+    /// message may use it. Adding words makes them so; a name in brackets is a mark all the same.
+    static bool is_word(const AddedToken& token) {
+        return token.normalized && !token.special &&
+               !(token.content.starts_with('<') && token.content.ends_with('>'));
+    }
+
+    /// text[begin, end), in which no token is matched any more before it is normalised.
+    void encode_piece(std::string_view piece, const AddedTokens& added,
+                      std::vector<int32_t>& ids) const {
+        std::string storage;
+        const std::string_view text = normalize_nfc(piece, storage);
+        size_t at = 0;
+        for (const AddedTokenMatch& match : added.find(text)) {
+            if (at < match.begin) encode_plain(text.substr(at, match.begin - at), ids);
+            ids.push_back(match.id);
+            at = match.end;
+        }
+        if (at < text.size()) encode_plain(text.substr(at), ids);
+    }
+
+    /// The whole, with the tokens that are known already.
+    std::vector<int32_t> encode(std::string_view text, std::span<const AddedTokenMatch> known,
+                                const AddedTokens& added) const {
+        std::vector<int32_t> ids;
+        size_t at = 0;
+        for (const AddedTokenMatch& match : known) {
+            if (at < match.begin) encode_piece(text.substr(at, match.begin - at), added, ids);
+            ids.push_back(match.id);
+            at = match.end;
+        }
+        if (at < text.size()) encode_piece(text.substr(at), added, ids);
+        return ids;
+    }
+
+    void encode_plain(std::string_view text, std::vector<int32_t>& ids) const;
+
+    TokenizerParts parts;
+    std::unordered_map<std::string_view, const AddedToken*> by_content;
+    AddedTokens as_it_stands, normalized, words;
+    std::vector<int32_t> special;  // ascending
+};
+
+/// Words repeat, so the ids of the last ones are remembered: by hash alone, one word a place, for a
+/// text made of words that collide must not cost more than one without repetitions.
+void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& ids) const {
+    struct Known {
+        std::string_view word;
+        size_t begin = 0, end = 0;  // where its ids stand already
+    };
+    std::vector<Known> known;
+    if (text.size() >= kCacheFrom)
+        known.resize(std::min(std::bit_ceil(text.size() / kTextPerKnownWord), kMostKnownWords));
+    for (size_t at = 0; at < text.size();) {
+        const size_t end = pretoken_end(text, at);
+        const std::string_view word = text.substr(at, end - at);
+        at = end;
+        if (known.empty() || word.size() > kKnownWord) {
+            parts.bpe.encode(word, ids);
+            continue;
+        }
+        Known& place = known[std::hash<std::string_view>()(word) & (known.size() - 1)];
+        if (place.word == word) {
+            for (size_t i = place.begin; i < place.end; i++) ids.push_back(ids[i]);
+        } else {
+            const size_t begin = ids.size();
+            parts.bpe.encode(word, ids);
+            place = {word, begin, ids.size()};
+        }
+    }
+}
+
+Tokenizer Tokenizer::load(const std::filesystem::path& dir) {
+    return Tokenizer(std::make_unique<Impl>(load_tokenizer_parts(dir)));
+}
+
+Tokenizer Tokenizer::parse(std::string_view tokenizer_json) {
+    return Tokenizer(
+        std::make_unique<Impl>(parse_tokenizer_json(tokenizer_json, "tokenizer.json")));
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
+    return encode(text, {});
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text,
+                                       std::span<const ControlSpan> spans) const {
+    std::vector<AddedTokenMatch> known;
+    for (ControlSpan span : spans) {
+        auto found = impl_->by_content.find(text.substr(span.begin, span.end - span.begin));
+        // If this tokenizer has no such token, it is text like any other.
+        if (found != impl_->by_content.end())
+            add_match(text, span.begin, span.end, *found->second, known);
+    }
+    return impl_->encode(text, known, impl_->words);
+}
+
+std::vector<int32_t> Tokenizer::encode_with_added_tokens(std::string_view text) const {
+    return impl_->encode(text, impl_->as_it_stands.find(text), impl_->normalized);
+}
+
+std::string_view Tokenizer::token_bytes(int32_t id) const {
+    const auto& bytes = impl_->parts.bpe.token_bytes();
+    return id >= 0 && size_t(id) < bytes.size() ? std::string_view(bytes[id]) : std::string_view();
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
+    StreamDecoder decoder(*this, skip_special_tokens);
+    std::string text;
+    for (int32_t id : ids) text += decoder.push(id);
+    return text + decoder.finish();
+}
+
+std::optional<int32_t> Tokenizer::added_token_id(std::string_view token) const {
+    auto found = impl_->by_content.find(token);
+    if (found == impl_->by_content.end()) return std::nullopt;
+    return found->second->id;
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+    return std::binary_search(impl_->special.begin(), impl_->special.end(), id);
+}
+
+int Tokenizer::size() const {
+    return int(impl_->parts.bpe.token_bytes().size());
+}
+
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens)
+    : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens) {}
+
+std::string StreamDecoder::push(int32_t id) {
+    if (skip_special_tokens_ && tokenizer_->is_special(id)) return {};
+    held_.append(tokenizer_->token_bytes(id));
+    const size_t settled = utf8_settled_length(held_);
+    std::string text = sanitize_utf8(std::string_view(held_).substr(0, settled));
+    held_.erase(0, settled);
+    return text;
+}
+
+std::string StreamDecoder::finish() {
+    std::string text = sanitize_utf8(held_);
+    held_.clear();
+    return text;
+}
+
+}  // namespace qwend

@@ -1,0 +1,193 @@
+#include "model/text/tokenizer_files.h"
+
+#include <fmt/core.h>
+
+#include "model/json.h"
+#include "model/text/pretokenizer.h"
+
+namespace qwend {
+
+namespace {
+
+namespace dom = simdjson::dom;
+
+constexpr int64_t kMaxTokenId = 10'000'000;
+
+using Vocab = std::vector<std::pair<std::string_view, int32_t>>;
+using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
+
+std::string_view text_at(dom::object object, std::string_view field) {
+    std::string_view value;
+    (void)!object.at_key(field).get(value);
+    return value;
+}
+
+void expect(const JsonFile& json, std::string_view what, std::string_view expected,
+            std::string_view found) {
+    if (found != expected)
+        json.fail(fmt::format("{}: expected {}, found \"{}\"; this is not Qwen2's tokenizer", what,
+                              expected, found));
+}
+
+/// The pre-tokenizer must be Split(the published regex) and then ByteLevel.
+void check_pretokenizer(const JsonFile& json) {
+    dom::object pre, split, pattern, byte_level;
+    dom::array steps;
+    if (json.root().at_key("pre_tokenizer").get(pre) || pre.at_key("pretokenizers").get(steps) ||
+        steps.size() != 2 || steps.at(0).get(split) || steps.at(1).get(byte_level) ||
+        split.at_key("pattern").get(pattern))
+        json.fail("pre_tokenizer: expected a Sequence of Split and ByteLevel");
+    expect(json, "pre_tokenizer", "Split", text_at(split, "type"));
+    expect(json, "pre_tokenizer regex", kQwenPretokenizerRegex, text_at(pattern, "Regex"));
+    expect(json, "pre_tokenizer", "ByteLevel", text_at(byte_level, "type"));
+}
+
+void check_pipeline(const JsonFile& json, dom::object model) {
+    dom::object normalizer;
+    if (json.root().at_key("normalizer").get(normalizer)) json.fail("normalizer: expected NFC");
+    expect(json, "normalizer", "NFC", text_at(normalizer, "type"));
+    expect(json, "model", "BPE", text_at(model, "type"));
+    for (auto field : {"byte_fallback", "ignore_merges"}) {
+        bool on = false;
+        if (!model.at_key(field).get(on) && on)
+            json.fail(fmt::format("model.{}: expected false, found true", field));
+    }
+    check_pretokenizer(json);
+}
+
+Vocab read_vocab(const JsonFile& json, dom::object object) {
+    Vocab vocab;
+    vocab.reserve(object.size());
+    for (auto [token, value] : object) {
+        int64_t id = -1;
+        if (value.get(id) || id < 0 || id > kMaxTokenId)
+            json.fail(fmt::format("vocab: token \"{}\": expected an id", token));
+        vocab.emplace_back(token, int32_t(id));
+    }
+    return vocab;
+}
+
+/// Merges are "left right" in older files and ["left", "right"] in newer ones.
+Merges read_merges(const JsonFile& json, dom::array array) {
+    Merges merges;
+    merges.reserve(array.size());
+    for (auto element : array) {
+        std::string_view line, left, right;
+        dom::array pair;
+        if (!element.get(line)) {
+            size_t space = line.find(' ');
+            if (space == std::string_view::npos)
+                json.fail(fmt::format("merges: expected \"left right\", found \"{}\"", line));
+            merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+        } else if (!element.get(pair) && pair.size() == 2 && !pair.at(0).get(left) &&
+                   !pair.at(1).get(right)) {
+            merges.emplace_back(left, right);
+        } else {
+            json.fail("merges: expected pairs of tokens");
+        }
+    }
+    return merges;
+}
+
+/// One entry of tokenizer.json, or of tokenizer_config.json (`config`).
+AddedToken read_added_token(const JsonFile& json, dom::object object, int64_t id, bool config) {
+    AddedToken token;
+    token.content = text_at(object, "content");
+    if (id < 0 || id > kMaxTokenId || token.content.empty())
+        json.fail("added_tokens: expected an id and a content");
+    token.id = int32_t(id);
+    auto flag = [&](std::string_view field, bool& value) {
+        (void)!object.at_key(field).get(value);
+    };
+    flag("special", token.special);
+    // transformers takes what its configuration says nothing of as normalised unless it is special.
+    token.normalized = config && !token.special;
+    flag("normalized", token.normalized), flag("single_word", token.single_word);
+    flag("lstrip", token.lstrip), flag("rstrip", token.rstrip);
+    return token;
+}
+
+TokenizerParts read_tokenizer_json(const JsonFile& json) {
+    dom::object model, vocab;
+    dom::array merges, added;
+    if (json.root().at_key("model").get(model) || model.at_key("vocab").get(vocab) ||
+        model.at_key("merges").get(merges))
+        json.fail("expected model.vocab and model.merges");
+    check_pipeline(json, model);
+    TokenizerParts parts{Bpe(read_vocab(json, vocab), read_merges(json, merges), json.name()), {}};
+    if (json.root().at_key("added_tokens").get(added)) return parts;
+    for (auto element : added) {
+        dom::object token;
+        int64_t id = -1;
+        if (element.get(token) || token.at_key("id").get(id))
+            json.fail("added_tokens: expected objects with an id");
+        parts.added_tokens.push_back(read_added_token(json, token, id, false));
+    }
+    return parts;
+}
+
+Merges parse_merges_txt(std::string_view text, const std::string& source) {
+    Merges merges;
+    for (size_t at = 0; at < text.size();) {
+        size_t end = std::min(text.find('\n', at), text.size());
+        std::string_view line = text.substr(at, end - at);
+        at = end + 1;
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (line.empty() || line.starts_with("#version")) continue;
+        size_t space = line.find(' ');
+        if (space == std::string_view::npos)
+            throw LoadError(fmt::format("{}: expected \"left right\", found \"{}\"", source, line));
+        merges.emplace_back(line.substr(0, space), line.substr(space + 1));
+    }
+    return merges;
+}
+
+std::vector<AddedToken> read_added_tokens_decoder(const JsonFile& json) {
+    std::vector<AddedToken> tokens;
+    dom::object decoder;
+    if (json.root().at_key("added_tokens_decoder").get(decoder))
+        json.fail("expected \"added_tokens_decoder\"");
+    for (auto [key, element] : decoder) {
+        dom::object token;
+        if (element.get(token)) json.fail("added_tokens_decoder: expected objects");
+        tokens.push_back(read_added_token(json, token, std::atoll(std::string(key).c_str()), true));
+    }
+    return tokens;
+}
+
+}  // namespace
+
+TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source) {
+    return read_tokenizer_json(JsonFile(text, source));
+}
+
+TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
+    if (std::filesystem::exists(dir / "tokenizer.json"))
+        return read_tokenizer_json(JsonFile(dir / "tokenizer.json"));
+    if (!std::filesystem::exists(dir / "vocab.json"))
+        throw LoadError(
+            fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
+    JsonFile vocab(dir / "vocab.json");
+    std::string merges = read_file(dir / "merges.txt");
+    JsonFile config(dir / "tokenizer_config.json");
+    Bpe bpe(read_vocab(vocab, vocab.root()),
+            parse_merges_txt(merges, (dir / "merges.txt").string()), vocab.name());
+    return {std::move(bpe), read_added_tokens_decoder(config)};
+}
+
+std::optional<std::string> load_eos_token(const std::filesystem::path& dir) {
+    for (auto name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+        if (!std::filesystem::exists(dir / name)) continue;
+        const JsonFile json(dir / name);
+        const auto value = json.find("eos_token");
+        if (!value) continue;
+        std::string_view token;
+        dom::object described;  // {"content": "<|im_end|>", …}
+        if (value->get(token) && (value->get(described) || described.at_key("content").get(token)))
+            json.fail("\"eos_token\": expected a string, or an object with a content");
+        return std::string(token);
+    }
+    return std::nullopt;
+}
+
+}  // namespace qwend

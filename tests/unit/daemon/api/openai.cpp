@@ -1,0 +1,372 @@
+// The dialect: what is accepted, what is refused with which field, what is written.
+
+#include "daemon/api/openai.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <ctime>
+
+#include "daemon/api/json_writer.h"
+
+using namespace qwend;
+
+namespace {
+
+constexpr RequestLimits kLimits{8, 1000};
+
+std::optional<ApiError> chat_error(const std::string& fields) {
+    CompletionRequest request;
+    return parse_chat_request(
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" + fields + "}", {}, kLimits,
+        request);
+}
+
+std::string param_of(const std::optional<ApiError>& error) {
+    return error ? error->param : "none";
+}
+
+}  // namespace
+
+TEST_CASE("openai: a request with everything in it") {
+    CompletionRequest q;
+    GenerationDefaults defaults;
+    defaults.temperature = 0.7f;
+    defaults.top_k = 20;
+    const auto error = parse_chat_request(
+        R"({"model":"m","messages":[{"role":"developer","content":[{"type":"text","text":"a"},)"
+        R"({"type":"text","text":"b"}]},{"role":"assistant","content":null,"tool_calls":[)"
+        R"({"id":"1","function":{"name":"f","arguments":"{\"x\":1}"}}]},{"role":"tool",)"
+        R"("tool_call_id":"1","content":"ok"}],"max_tokens":5.0,"top_p":0.5,"n":2,"seed":-3,)"
+        R"("stop":["a","b"],"stop_token_ids":[7],"logit_bias":{"12":-5},"logprobs":true,)"
+        R"("top_logprobs":3,"stream":true,"stream_options":{"include_usage":true},"user":null,)"
+        R"("made_up":1,"response_format":{"type":"text"},"top_k":-1,"min_tokens":2,)"
+        R"("ignore_eos":true,"frequency_penalty":1,"temperature":null})",
+        defaults, kLimits, q);
+    REQUIRE_FALSE(error);
+    CHECK(q.model == "m");
+    REQUIRE(q.messages.size() == 3);
+    CHECK(q.messages[0].role == "system");
+    CHECK(q.messages[0].content == "ab");
+    CHECK(q.messages[1].tool_calls[0].arguments == "{\"x\":1}");
+    CHECK(*q.max_tokens == 5);
+    CHECK(q.sampling.temperature == 0.7f);
+    CHECK(q.sampling.top_k == 0);
+    CHECK(q.sampling.top_p == 0.5f);
+    CHECK(q.n == 2);
+    CHECK(*q.seed == uint64_t(-3));
+    CHECK(q.stops == std::vector<std::string>{"a", "b"});
+    CHECK(q.sampling.logit_bias[0] == std::pair<int32_t, float>{12, -5.0f});
+    CHECK(q.sampling.n_logprobs == 3);
+    CHECK(q.include_usage);
+    CHECK(q.n_unknown_fields == 1);
+}
+
+TEST_CASE("openai: prompts in all four forms") {
+    auto parse = [](const char* prompt, CompletionRequest& q) {
+        return parse_completion_request(fmt::format(R"({{"prompt":{}}})", prompt), {}, kLimits, q);
+    };
+    CompletionRequest a, b, c, d, e, f, g;
+    REQUIRE_FALSE(parse("\"hi\"", a));
+    CHECK(std::get<std::string>(a.prompts[0]) == "hi");
+    REQUIRE_FALSE(parse("[\"x\",\"y\"]", b));
+    CHECK(b.prompts.size() == 2);
+    REQUIRE_FALSE(parse("[1,2,3]", c));
+    CHECK(std::get<1>(c.prompts[0]) == std::vector<int32_t>{1, 2, 3});
+    REQUIRE_FALSE(parse("[[1],[2,3]]", d));
+    CHECK(std::get<1>(d.prompts[1]) == std::vector<int32_t>{2, 3});
+    CHECK(param_of(parse("[1,1000]", e)) == "prompt[1]");
+    CHECK(param_of(parse("[1,2,-1]", e)) == "prompt[2]");
+    CHECK(param_of(parse("[[1],[2,2.5]]", g)) == "prompt[1][1]");
+    REQUIRE_FALSE(parse("[1,2.0]", f));  // of clients that have one number type
+    CHECK(std::get<1>(f.prompts[0]) == std::vector<int32_t>{1, 2});
+    CHECK(param_of(parse("[]", e)) == "prompt");
+    CHECK(param_of(parse("7", e)) == "prompt");
+}
+
+TEST_CASE("openai: what is wrong is named by its path") {
+    struct Case {
+        const char *fields, *param;
+    };
+    for (auto& c :
+         std::vector<Case>{{R"(,"temperature":"hot")", "temperature"},
+                           {R"(,"temperature":-1)", "temperature"},
+                           {R"(,"top_p":-0.1)", "top_p"},
+                           {R"(,"top_p":1.5)", "top_p"},
+                           {R"(,"n":0)", "n"},
+                           {R"(,"n":9)", "n"},
+                           {R"(,"n":1.5)", "n"},
+                           {R"(,"max_tokens":0)", "max_tokens"},
+                           {R"(,"stream":1)", "stream"},
+                           {R"(,"stop":"")", "stop"},
+                           {R"(,"stop":["a",1])", "stop[1]"},
+                           {R"(,"stop_token_ids":[1000])", "stop_token_ids[0]"},
+                           {R"(,"logit_bias":{"x":1})", "logit_bias.x"},
+                           {R"(,"logit_bias":{"1":101})", "logit_bias.1"},
+                           {R"(,"top_logprobs":21)", "top_logprobs"},
+                           {R"(,"top_logprobs":2)", "top_logprobs"},
+                           {R"(,"stream_options":{"include_usage":true})", "stream_options"},
+                           {R"(,"min_tokens":5,"max_tokens":4)", "min_tokens"},
+                           {R"(,"tools":[{"type":"function"}])", "tools[0]"},
+                           {R"(,"tool_choice":"required")", "tool_choice"},
+                           {R"(,"response_format":{"type":"json_object"})", "response_format"},
+                           {R"(,"prompt_logprobs":1)", "prompt_logprobs"},
+                           {R"(,"bad_words":["x"])", "bad_words"},
+                           {R"(,"chat_template":"x")", "chat_template"},
+                           {R"(,"structured_outputs":{"json":{}})", "structured_outputs"},
+                           {R"(,"request_id":"")", "request_id"},
+                           {R"(,"request_id":"a b")", "request_id"},
+                           {R"(,"priority":1)", "priority"},
+                           {R"(,"seed":18446744073709551616)", "seed"},
+                           {R"(,"temperature":1e400)", "temperature"},
+                           {R"(,"max_tokens":1e400)", "max_tokens"},
+                           {R"(,"tools":[{"function":{"name":"f"}},3])", "tools[1]"},
+                           {R"(,"add_generation_prompt":true,"continue_final_message":true)",
+                            "continue_final_message"},
+                           {R"(,"n":1,"n":2)", "n"}}) {
+        CAPTURE(c.fields);
+        const auto error = chat_error(c.fields);
+        REQUIRE(error);
+        CHECK(error->param == c.param);
+        CHECK(error->status == 400);
+    }
+    CompletionRequest q;
+    auto chat = [&](const char* body) {
+        return param_of(parse_chat_request(body, {}, kLimits, q));
+    };
+    CHECK(chat("{}") == "messages");
+    CHECK(chat(R"({"messages":[]})") == "messages");
+    CHECK(chat(R"({"messages":[{"content":"x"}]})") == "messages[0].role");
+    CHECK(chat(R"({"messages":[{"role":"user"}]})") == "messages[0].content");
+    CHECK(chat(R"({"messages":[{"role":"user","content":[{"type":"image_url"}]}]})") ==
+          "messages[0].content[0].type");
+}
+
+TEST_CASE("openai: malformed JSON is refused with the byte") {
+    auto message = [](const std::string& body) {
+        CompletionRequest q;
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        return error ? error->message : "accepted";
+    };
+    CHECK(message("{\"prompt\":\"x\",}").starts_with("malformed JSON at byte 14"));
+    CHECK(message("{\"prompt\" \"x\"}").starts_with("malformed JSON at byte 10"));
+    CHECK(message("") == "expected a JSON object, found an empty body");
+    CHECK(message("[]") == "expected a JSON object");
+    CHECK(message("{} x").starts_with("malformed JSON at byte 3"));
+    CHECK(message("{\"prompt\":\"\xFF\"}") == "malformed JSON at byte 11: not UTF-8");
+    CHECK(message("{\"prompt\":" + std::string(100, '[') + "]}").starts_with("malformed JSON"));
+    CHECK(message("\xEF\xBB\xBF{\"prompt\":\"x\"}") == "accepted");
+    CHECK(message("\xEF\xBB\xBF{\"prompt\":x}").starts_with("malformed JSON at byte 13"));
+    CHECK(message(std::string("{\0\"\0", 4)).find("UTF-16") != std::string::npos);
+    CHECK(message("\xFE\xFF").find("UTF-16") != std::string::npos);
+    CHECK(message("\x1F\x8B\x08").find("gzip") != std::string::npos);
+}
+
+TEST_CASE("openai: numbers and depths that no DOM holds are not malformed") {
+    auto message = [](const std::string& body) {
+        CompletionRequest q;
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        return error ? error->message : "accepted";
+    };
+    CHECK(message(R"({"prompt":"x","seed":18446744073709551616})") ==
+          "seed: expected an integer from -9223372036854775808 to 9223372036854775807, found "
+          "18446744073709551616");
+    CHECK(message(R"({"prompt":"x","top_p":1e999})").starts_with("top_p: expected a number"));
+    CHECK(message(R"({"prompt":"x","made_up":[-1e999,99999999999999999999]})") == "accepted");
+    const std::string deep = std::string(100, '[') + std::string(100, ']');
+    CHECK(message("{\"prompt\":\"x\",\"made_up\":" + deep + "}") == "accepted");
+    CHECK(message("{\"prompt\":\"x\",\"made_up\":" + std::string(300, '[')) ==
+          "nested deeper than 256 levels at byte 279");
+}
+
+TEST_CASE("openai: a tool's schema is carried as it was written") {
+    CompletionRequest q;
+    const std::string deep = std::string(100, '[') + std::string(100, ']');
+    const std::string tool =
+        R"({"type":"function", "function":{"name":"f","parameters":{"type":"object","properties":)"
+        R"({"n":{"type":"integer","maximum":18446744073709551616,"minimum":-1e400}},"examples":)" +
+        deep + "}}}";
+    REQUIRE_FALSE(parse_chat_request(
+        R"({"messages":[{"role":"user","content":"x"}],"tools":[)" + tool + "]}", {}, kLimits, q));
+    CHECK(q.chat_options.tools == std::vector<std::string>{tool});
+}
+
+TEST_CASE("openai: a key given twice is refused wherever it is") {
+    auto param = [](const std::string& body) {
+        CompletionRequest q;
+        return param_of(parse_chat_request(body, {}, kLimits, q));
+    };
+    CHECK(param(R"({"n":1,"messages":[{"role":"user","role":"system","content":"x"}]})") ==
+          "messages[0].role");
+    CHECK(param(R"({"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function",)"
+                R"("function":{"name":"f","parameters":{"a":1,"a":2}}}]})") ==
+          "tools[0].function.parameters.a");
+    const std::string key(100000, 'k');
+    CHECK(param("{\"" + key + "\":1,\"" + key + "\":2}").size() < 200);
+}
+
+TEST_CASE("openai: the newer limit wins, one call at a time, an id of a client's") {
+    CompletionRequest q;
+    std::string body = R"({"messages":[{"role":"user","content":"x"}],"max_completion_tokens":5,)"
+                       R"("max_tokens":9,"parallel_tool_calls":false,"request_id":")" +
+                       std::string(128, 'r') + R"(","priority":-3,"logit_bias":{"1":2,"01":3}})";
+    RequestLimits limits = kLimits;
+    limits.allow_priority = true;
+    REQUIRE_FALSE(parse_chat_request(body, {}, limits, q));
+    CHECK(*q.max_tokens == 5);
+    CHECK_FALSE(q.parallel_tool_calls);
+    CHECK(q.request_id.size() == 128);
+    CHECK(q.priority == -3);
+    CHECK(q.sampling.logit_bias == std::vector<std::pair<int32_t, float>>{{1, 3.0f}});
+    CHECK(param_of(chat_error(R"(,"request_id":")" + std::string(129, 'r') + "\"")) ==
+          "request_id");
+    CHECK(param_of(chat_error(R"(,"cache_salt":")" + std::string(2000, 's') + "\"")) ==
+          "cache_salt");
+}
+
+TEST_CASE("openai: a model that is not served is not found, on every route") {
+    const std::vector<std::string> names = {"one", "two"};
+    RequestLimits limits = kLimits;
+    limits.models = names;
+    CompletionRequest chat, text, tokenize;
+    std::vector<int32_t> tokens;
+    auto check = [&](const std::string& model, int status) {
+        CAPTURE(model.substr(0, 20));
+        const std::string m = ",\"model\":\"" + model + "\"}";
+        for (auto& error : std::vector<std::optional<ApiError>>{
+                 parse_chat_request(R"({"messages":[{"role":"user","content":"x"}])" + m, {},
+                                    limits, chat),
+                 parse_completion_request(R"({"prompt":"x")" + m, {}, limits, text),
+                 parse_tokenize_request(R"({"prompt":"x")" + m, limits, tokenize),
+                 parse_detokenize_request(R"({"tokens":[1])" + m, limits, tokens)}) {
+            CHECK((error ? error->status : 200) == status);
+            if (error) CHECK(error->code == "model_not_found");
+            if (error) CHECK(error->message.size() < 200);
+        }
+        text = tokenize = {};
+    };
+    check("one", 200);
+    check("two", 200);
+    check("", 200);
+    check("three", 404);
+    check(std::string(100000, 'm'), 404);
+}
+
+TEST_CASE("openai: what a client sent is repeated in part, between two characters") {
+    CHECK(excerpt("short") == "short");
+    CHECK(excerpt("abcdef", 4) == "abcd…");
+    CHECK(excerpt("abé", 3) == "ab…");
+    CHECK(excerpt("aé", 3) == "aé");
+    CHECK(excerpt("", 0) == "");
+    // Whatever is long in a request, the error is not.
+    const std::string big(1 << 20, 'q');
+    for (const auto& body : std::vector<std::string>{
+             "{\"prompt\":\"x\",\"temperature\":\"" + big + "\"}",
+             "{\"prompt\":\"x\",\"logit_bias\":{\"" + big + "\":1}}",
+             "{\"prompt\":\"x\",\"stop\":{\"" + big + "\":1}}", "{\"prompt\":" + big + "}",
+             "{\"prompt\":\"x\",\"seed\":1" + std::string(1 << 20, '0') + "}",
+             "{\"prompt\":\"x\",\"request_id\":\"" + big + "\"}"}) {
+        CompletionRequest q;
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        REQUIRE(error);
+        CHECK(render_error(*error).size() < 1000);
+    }
+}
+
+TEST_CASE("openai: the largest bodies take time in proportion, whatever their shape") {
+    struct Shape {
+        std::string begin, piece, end;  // '#' in a piece is a number of its own each time
+    };
+    constexpr size_t kLargest = 8u << 20;  // bytes
+    constexpr double kPatience =
+        400;  // s of CPU, under a sanitizer too; what is quadratic takes hours
+    for (auto& shape : std::vector<Shape>{
+             {R"({"prompt":"x")", R"(,"k#":[{}])", "}"},
+             {R"({"prompt":"x","logit_bias":{"0":1)", R"(,"#":1)", "}}"},
+             {R"({"messages":[{"role":"user","content":[")", R"(","a#)", R"("]}]})"},
+             {R"({"messages":[{"role":"user","content":""})", R"(,{"role":"tool"})", "]}"},
+             {R"({"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f")",
+              R"(,"k#":0)", "}}]}]}"},
+             {R"({"messages":[{"role":"user","content":""}],"tools":[{"function":{"name":"f")",
+              R"(,"k#":{"maximum":1e999})", "}}]}"},
+             {R"({"messages":[{"role":"user","content":"x",")", "k", "\":1}]}"},
+             {R"({"prompt":[0)", ",0", "]}"},
+             {R"({"prompt":"x","stop":[")", "\\\\", "\"]}"},
+             {R"({"prompt":"x","seed":1)", "0", "}"},
+             {R"({"prompt":")", "\\ud83d", "\"}"},
+             {"", "[", ""}}) {
+        CAPTURE(shape.begin);
+        std::string body = shape.begin;
+        for (int i = 0; body.size() + shape.piece.size() + shape.end.size() + 8 < kLargest; i++)
+            for (char c : shape.piece) c == '#' ? body += fmt::to_string(i) : body += c;
+        body += shape.end;
+        const std::clock_t began = std::clock();
+        CompletionRequest chat, text;
+        std::vector<int32_t> tokens;
+        (void)parse_chat_request(body, {}, kLimits, chat);
+        (void)parse_completion_request(body, {}, kLimits, text);
+        (void)parse_detokenize_request(body, kLimits, tokens);
+        CHECK(double(std::clock() - began) / CLOCKS_PER_SEC < kPatience);
+    }
+}
+
+TEST_CASE("openai: allowed_tools leaves a model the tools it names, whichever comes first") {
+    const auto function = [](std::string_view name) {
+        return fmt::format(R"({{"type":"function","function":{{"name":"{}"}}}})", name);
+    };
+    const std::string tools =
+        fmt::format(R"("tools":[{},{},{}])", function("a"), function("b"), function("c"));
+    const auto choice = [](std::string_view mode, std::string_view allowed) {
+        return fmt::format(R"("tool_choice":{{"type":"allowed_tools","allowed_tools":)"
+                           R"({{"mode":"{}","tools":[{}]}}}})",
+                           mode, allowed);
+    };
+    const auto parse = [&](const std::string& fields, CompletionRequest& q) {
+        return parse_chat_request(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}",
+                                  {}, kLimits, q);
+    };
+    const std::string two = choice("auto", function("c") + "," + function("a"));
+    for (const std::string& fields : {tools + "," + two, two + "," + tools}) {
+        CompletionRequest q;
+        REQUIRE_FALSE(parse(fields, q));
+        CHECK(q.chat_options.tools == std::vector<std::string>{function("a"), function("c")});
+    }
+    CompletionRequest none;
+    REQUIRE_FALSE(parse(tools + "," + choice("auto", ""), none));
+    CHECK(none.chat_options.tools.empty());
+
+    std::string many = function("a");
+    for (int i = 0; i < 128; i++) many += "," + function("a");
+    const std::string at = "tool_choice.allowed_tools";
+    CompletionRequest q;
+    CHECK(param_of(parse(tools + "," + choice("auto", function("d")), q)) == at);
+    CHECK(param_of(parse(two, q)) == at);  // none is offered
+    CHECK(param_of(parse(tools + "," + choice("auto", many), q)) == at);
+    CHECK(param_of(parse(tools + "," + choice("required", function("a")), q)) == at + ".mode");
+    CHECK(param_of(parse(tools + "," + choice("auto", "{}"), q)) == at + ".tools[0]");
+    CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools"})", q)) == at);
+    CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools","allowed_tools":5})", q)) == at);
+}
+
+TEST_CASE("openai: top_p 0 is the likeliest token, as at OpenAI") {
+    for (const char* value : {"0", "0.0", "1e-12"}) {
+        CompletionRequest q;
+        REQUIRE_FALSE(parse_completion_request(fmt::format(R"({{"prompt":"x","top_p":{}}})", value),
+                                               {}, kLimits, q));
+        CHECK(q.sampling.top_p > 0);
+        CHECK(q.sampling.top_p < 1e-6f);
+    }
+}
+
+TEST_CASE("json_writer: escapes, commas, numbers") {
+    JsonWriter w;
+    w.begin_object().key("a").begin_array().integer(1).number(0.1).number(1e300).null();
+    w.boolean(true).end_array().key("b").string("\"\\\n\x01\x7f é \xFF\xE2\x80");
+    w.key("c").begin_object().end_object().key("d").number(NAN).end_object();
+    CHECK(w.text() ==
+          "{\"a\":[1,0.1,1e+300,null,true],\"b\":\"\\\"\\\\\\n\\u0001\\u007f é "
+          "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\",\"c\":{},\"d\":null}");
+    simdjson::dom::parser parser;
+    CHECK(parser.parse(w.text()).error() == simdjson::SUCCESS);
+}

@@ -1,0 +1,127 @@
+// Conversations as clients send them: what they hold is taken, whatever shape it has.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "daemon/api/openai.h"
+#include "model/text/python_json.h"
+
+using namespace qwend;
+
+namespace {
+
+constexpr RequestLimits kLimits{8, 1000};
+
+/// A request whose last message is the one given, or why there is none.
+std::optional<ApiError> parse(const std::string& message, CompletionRequest& request) {
+    return parse_chat_request(R"({"messages":[{"role":"user","content":"x"},)" + message + "]}", {},
+                              kLimits, request);
+}
+
+/// The arguments of a call in the history, given the member that holds them.
+std::string arguments(const std::string& member) {
+    CompletionRequest q;
+    const auto error = parse(R"({"role":"assistant","content":null,"tool_calls":[{"id":"1",)"
+                             R"("type":"function","function":{"name":"f")" +
+                                 member + "}}]}",
+                             q);
+    return error ? error->message : q.messages[1].tool_calls.at(0).arguments;
+}
+
+}  // namespace
+
+TEST_CASE("openai_messages: no arguments of an earlier call make a request impossible") {
+    for (auto nothing :
+         {"", R"(,"arguments":"")", R"(,"arguments":null)", R"(,"arguments":" ")",
+          R"(,"arguments":"{\"city\": \"Par")", R"(,"arguments":"not json")",
+          R"(,"arguments":"[1]")", R"(,"arguments":"\"text\"")", R"(,"arguments":[1])",
+          R"(,"arguments":7)", R"(,"arguments":"{\"a\":1}}")", R"(,"arguments":"{} {}")"}) {
+        CAPTURE(nothing);
+        CHECK(arguments(nothing) == "{}");
+    }
+    CHECK(arguments(R"(,"arguments":{"x": [1e400, 18446744073709551616]})") ==
+          R"({"x": [1e400, 18446744073709551616]})");
+    CHECK(arguments(R"(,"arguments":"{\"x\":1,\"y\":\"\\ud83d\"}")") == R"({"x":1,"y":"\ud83d"})");
+    const std::string deep(200, '[');
+    const std::string nested = "{\"x\":" + deep + std::string(200, ']') + "}";
+    CHECK(arguments(",\"arguments\":" + nested) == nested);
+    std::string rendered;
+    CHECK(append_python_json(rendered, nested));
+}
+
+TEST_CASE("openai_messages: shapes that clients send") {
+    struct Case {
+        const char *message, *role, *content;
+    };
+    for (auto& c : std::vector<Case>{
+             {R"({"role":"assistant"})", "assistant", ""},
+             {R"({"role":"assistant","content":null})", "assistant", ""},
+             {R"({"role":"assistant","content":[]})", "assistant", ""},
+             {R"({"role":"assistant","content":"a","tool_calls":null})", "assistant", "a"},
+             {R"({"role":"assistant","content":"a","tool_calls":[],"function_call":null})",
+              "assistant", "a"},
+             {R"({"role":"assistant","content":"a","refusal":null,"reasoning_content":"r",)"
+              R"("reasoning":"r","audio":null,"annotations":[],"name":"n"})",
+              "assistant", "a"},
+             {R"({"role":"assistant","content":[{"type":"refusal","refusal":"no"}]})", "assistant",
+              "no"},
+             {R"({"role":"assistant","content":[{"type":"thinking","thinking":"hm"},)"
+              R"({"type":"output_text","text":"a"}]})",
+              "assistant", "a"},
+             {R"({"role":"user","content":[{"type":"input_text","text":"a"},"b",{"text":"c"},)"
+              R"({"type":"text","text":""},{"type":"text","text":null},)"
+              R"({"type":"text","text":"d","cache_control":{"type":"ephemeral"}}]})",
+              "user", "abcd"},
+             {R"({"role":"user","content":null})", "user", ""},
+             {R"({"role":"developer","content":"d"})", "system", "d"},
+             {R"({"role":"tool","tool_call_id":"1"})", "tool", ""},
+             {R"({"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"t"}]})",
+              "tool", "t"},
+             {R"({"role":"function","name":"f","content":"t"})", "tool", "t"},
+             {R"({"role":"user","content":"half \ud83d"})", "user", "half \uFFFD"}}) {
+        CAPTURE(c.message);
+        CompletionRequest q;
+        const auto error = parse(c.message, q);
+        REQUIRE_FALSE(error);
+        CHECK(q.messages[1].role == c.role);
+        CHECK(q.messages[1].content == c.content);
+        CHECK(q.messages[1].tool_calls.empty());
+    }
+    CompletionRequest q;
+    REQUIRE_FALSE(parse(R"({"role":"assistant","content":"","function_call":)"
+                        R"({"name":"f","arguments":"{\"a\":1}"}})",
+                        q));
+    CHECK(q.messages[1].tool_calls.at(0).name == "f");
+    CHECK(q.messages[1].tool_calls.at(0).arguments == "{\"a\":1}");
+}
+
+TEST_CASE("openai_messages: what is no text or no message is refused by its path") {
+    struct Case {
+        std::string message, param;
+    };
+    for (auto& c : std::vector<Case>{
+             {R"({"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]})",
+              "messages[1].content[0].type"},
+             {R"({"role":"user","content":["a",{"type":"input_audio"}]})",
+              "messages[1].content[1].type"},
+             {R"({"role":"user","content":[{}]})", "messages[1].content[0]"},
+             {R"({"role":"user","content":[{"type":"text"}]})", "messages[1].content[0].text"},
+             {R"({"role":"user","content":{"type":"text"}})", "messages[1].content"},
+             {R"({"role":"user","content":5})", "messages[1].content"},
+             {R"({"role":"robot","content":"x"})", "messages[1].role"},
+             {R"({"role":null,"content":"x"})", "messages[1].role"},
+             {R"({"role":"user","content":"x","role":"system"})", "messages[1].role"},
+             {R"({"role":"assistant","tool_calls":[{"id":"1"}]})",
+              "messages[1].tool_calls[0].function"},
+             {R"({"role":"assistant","tool_calls":[{"function":{"arguments":"{}"}}]})",
+              "messages[1].tool_calls[0].function"},
+             {R"({"role":")" + std::string(9000, 'x') + R"(","content":"x"})", "messages[1].role"},
+             {"7", "messages[1]"}}) {
+        CAPTURE(c.message.substr(0, 200));
+        CompletionRequest q;
+        const auto error = parse(c.message, q);
+        REQUIRE(error);
+        CHECK(error->param == c.param);
+        CHECK(error->message.size() < 300);
+    }
+}

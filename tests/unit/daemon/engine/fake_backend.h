@@ -1,0 +1,249 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <set>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "daemon/engine/sequence.h"
+#include "model/backend.h"
+
+namespace qwend {
+
+/// A Backend without weights, for the tests of what schedules it. Its pool holds, per slot, what
+/// stands for the keys and values of a token: the token, its position and a hash of its whole
+/// context, computed by reading the previous position through the block table, as attention would.
+/// The next token is a pure function of that hash, so that a wrong slot, a wrongly shared block or
+/// a skipped token gives a wrong stream. A step is computed when it is launched, as if a device had
+/// done the ones before; its samples are seen by nobody but the device until it is collected. Every
+/// broken invariant of the batch throws logic_error.
+class FakeBackend : public Backend {
+  public:
+    static constexpr int32_t n_vocab = 97;
+
+    explicit FakeBackend(BackendInfo info)
+        : info_(std::move(info)),
+          pool_(static_cast<size_t>(info_.n_blocks) * static_cast<size_t>(info_.block_size)),
+          lanes_(static_cast<size_t>(info_.max_sequences)) {}
+
+    std::function<void()> before_launch, before_collect;  // to block or to fail in
+    std::function<void(StepResult&)> after_collect;       // to spoil the result in
+    std::function<bool()> on_prepare;                     // whether more is to be prepared
+
+    const BackendInfo& info() const override { return info_; }
+
+    void launch(const Batch& batch) override {
+        if (before_launch) before_launch();
+        require(n_in_flight() < info_.max_steps_in_flight, "no more steps in flight than may be");
+        check_shape(batch);
+        std::set<int32_t> written;
+        for (const BatchSequence& sequence : batch.sequences) enter_lane(sequence);
+        for (const BatchSequence& sequence : batch.sequences) write(batch, sequence, written);
+        StepResult result;
+        for (const BatchSequence& sequence : batch.sequences)
+            if (sequence.sampling) result.samples.push_back(sample(batch, sequence));
+        in_flight_.push_back(std::move(result));
+    }
+
+    void collect(StepResult& result) override {
+        if (before_collect) before_collect();
+        require(n_in_flight() > 0, "nothing to collect");
+        result = std::move(in_flight_.front());
+        in_flight_.pop_front();
+        if (after_collect) after_collect(result);
+    }
+
+    bool prepare() override {
+        require(n_in_flight() == 0, "prepares where nothing is in flight");
+        return on_prepare && on_prepare();
+    }
+
+    int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
+
+    static uint64_t extend(uint64_t context_hash, int32_t token) {
+        uint64_t h = (context_hash + static_cast<uint32_t>(token) + 1) * 0x9e3779b97f4a7c15u;
+        return h ^ (h >> 29);
+    }
+    static int32_t next_token(uint64_t context_hash, uint64_t seed, size_t n_output) {
+        return static_cast<int32_t>(
+            extend(context_hash ^ (seed * 0xbf58476d1ce4e5b9u), static_cast<int32_t>(n_output)) %
+            n_vocab);
+    }
+
+  private:
+    struct Cell {
+        int32_t token = -1;
+        int position = -1;
+        uint64_t context_hash = 0;
+    };
+    struct Lane {
+        uint64_t run = 0;
+        int n_context = -1;            // negative: nobody was here yet
+        std::vector<int32_t> sampled;  // in this run
+    };
+
+    static void require(bool condition, const char* what) {
+        if (!condition) throw std::logic_error(std::string("FakeBackend: ") + what);
+    }
+
+    void check_shape(const Batch& batch) const {
+        require(!batch.sequences.empty(), "the batch is empty");
+        require(batch.tokens.size() <= static_cast<size_t>(info_.max_step_tokens), "step tokens");
+        require(batch.sequences.size() <= static_cast<size_t>(info_.max_sequences), "sequences");
+        require(batch.positions.size() == batch.tokens.size(), "one position a token");
+        require(batch.slots.size() == batch.tokens.size(), "one slot a token");
+        std::set<int> lanes;
+        size_t n_tokens = 0, n_table = 0;
+        for (const BatchSequence& sequence : batch.sequences) {
+            require(static_cast<size_t>(sequence.query_begin) == n_tokens, "tokens end to end");
+            require(static_cast<size_t>(sequence.block_table_begin) == n_table, "tables too");
+            require(0 <= sequence.lane && sequence.lane < info_.max_sequences, "lane in range");
+            require(lanes.insert(sequence.lane).second, "a lane for each");
+            n_tokens += sequence.n_query;
+            n_table += (sequence.n_context + info_.block_size - 1) / info_.block_size;
+        }
+        require(n_tokens == batch.tokens.size(), "no token too many");
+        require(n_table == batch.block_tables.size(), "no table entry too many");
+    }
+
+    /// A run begins once, and its chunks follow one another.
+    void enter_lane(const BatchSequence& sequence) {
+        Lane& lane = lanes_.at(sequence.lane);
+        const int n_before = sequence.n_context - sequence.n_query;
+        if (lane.n_context < 0 || lane.run != sequence.run) {
+            require(runs_.insert(sequence.run).second, "a run has one lane and one stay there");
+            lane = {sequence.run, n_before, {}};
+        }
+        require(lane.n_context == n_before, "a run skips and repeats nothing");
+        lane.n_context = sequence.n_context;
+    }
+
+    /// The token that -1 - lane stands for.
+    int32_t last_sampled(const BatchSequence& sequence, int32_t placeholder) const {
+        require(info_.max_steps_in_flight > 1, "no placeholders: nothing is ever in flight");
+        require(placeholder == -1 - sequence.lane, "the placeholder is of its own lane");
+        require(n_in_flight() > 0, "the host knows what it collected");
+        const std::vector<int32_t>& sampled = lanes_[sequence.lane].sampled;
+        require(!sampled.empty(), "the lane sampled in this run");
+        return sampled.back();
+    }
+
+    /// The whole sequence, placeholders at the end of its output resolved.
+    std::vector<int32_t> known_tokens(const BatchSequence& sequence) const {
+        std::vector<int32_t> known(sequence.prompt.begin(), sequence.prompt.end());
+        known.insert(known.end(), sequence.output.begin(), sequence.output.end());
+        const std::vector<int32_t>& sampled = lanes_[sequence.lane].sampled;
+        const auto n_unknown = static_cast<size_t>(
+            std::count_if(known.begin(), known.end(), [](int32_t token) { return token < 0; }));
+        require(n_unknown <= in_flight_.size(), "a placeholder for each step in flight at most");
+        require(n_unknown <= sampled.size(), "the run sampled what its placeholders stand for");
+        for (size_t i = 0; i < n_unknown; ++i) {
+            int32_t& token = known[known.size() - n_unknown + i];
+            require(token == -1, "placeholders come last");
+            token = sampled[sampled.size() - n_unknown + i];
+        }
+        return known;
+    }
+
+    int32_t slot_of(const Batch& batch, const BatchSequence& sequence, int position) const {
+        int32_t block = batch.block_tables.at(sequence.block_table_begin +
+                                              static_cast<size_t>(position / info_.block_size));
+        require(0 <= block && block < info_.n_blocks, "block in range");
+        return block * info_.block_size + position % info_.block_size;
+    }
+
+    /// What attention would read at `position`.
+    const Cell& read(const Batch& batch, const BatchSequence& sequence, int position) const {
+        const Cell& cell = pool_[slot_of(batch, sequence, position)];
+        require(cell.position == position, "the cache holds this position");
+        return cell;
+    }
+
+    void write(const Batch& batch, const BatchSequence& sequence, std::set<int32_t>& written) {
+        require(sequence.n_query > 0 && sequence.n_query <= sequence.n_context, "n_query");
+        const int first = sequence.n_context - sequence.n_query;
+        for (int i = 0; i < sequence.n_query; ++i) {
+            const int at = sequence.query_begin + i, position = first + i;
+            require(batch.positions.at(at) == position, "positions are consecutive");
+            const int32_t slot = batch.slots.at(at);
+            require(slot == slot_of(batch, sequence, position), "the slot is the table's");
+            require(written.insert(slot).second, "a slot is written once a step");
+            uint64_t before = position == 0 ? 0 : read(batch, sequence, position - 1).context_hash;
+            const int32_t token =
+                batch.tokens[at] < 0 ? last_sampled(sequence, batch.tokens[at]) : batch.tokens[at];
+            pool_[slot] = {token, position, extend(before, token)};
+        }
+    }
+
+    SampledToken sample(const Batch& batch, const BatchSequence& sequence) {
+        const std::vector<int32_t> known = known_tokens(sequence);
+        require(known.size() == static_cast<size_t>(sequence.n_context), "sampled at the end");
+        uint64_t hash = 0;
+        for (int position = 0; position < sequence.n_context; ++position) {
+            const Cell& cell = read(batch, sequence, position);
+            require(cell.token == known[position], "the cache holds this token");
+            hash = extend(hash, cell.token);
+            require(cell.context_hash == hash, "the cache holds this context");
+        }
+        SampledToken sampled;
+        sampled.token = next_token(hash, sequence.sampling->seed, sequence.output.size());
+        lanes_[sequence.lane].sampled.push_back(sampled.token);
+        return sampled;
+    }
+
+    BackendInfo info_;
+    std::vector<Cell> pool_;
+    std::vector<Lane> lanes_;
+    std::set<uint64_t> runs_;  // all that ever began
+    std::deque<StepResult> in_flight_;
+};
+
+inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, int max_sequences,
+                             int max_steps_in_flight = 1) {
+    BackendInfo info;
+    info.device = "fake";
+    info.block_size = block_size;
+    info.n_blocks = n_blocks;
+    info.max_step_tokens = max_step_tokens;
+    info.max_sequences = max_sequences;
+    info.max_steps_in_flight = max_steps_in_flight;
+    info.n_vocab = FakeBackend::n_vocab;
+    return info;
+}
+
+/// What FakeBackend gives this request when nothing disturbs it.
+inline std::vector<int32_t> expected_output(const GenerationRequest& request) {
+    uint64_t hash = 0;
+    for (int32_t token : request.prompt.tokens()) hash = FakeBackend::extend(hash, token);
+    std::vector<int32_t> output;
+    const auto& stops = request.sampling.stop_token_ids;
+    while (static_cast<int>(output.size()) < request.max_tokens) {
+        output.push_back(FakeBackend::next_token(hash, request.sampling.seed, output.size()));
+        for (int32_t stop : stops)
+            if (stop == output.back()) return output;
+        hash = FakeBackend::extend(hash, output.back());
+    }
+    return output;
+}
+
+inline GenerationRequest make_request(SequenceId id, std::vector<int32_t> prompt, int max_tokens) {
+    GenerationRequest request;
+    request.id = id;
+    request.prompt = std::move(prompt);
+    request.max_tokens = max_tokens;
+    return request;
+}
+
+/// n tokens that differ from those of another `family` everywhere.
+inline std::vector<int32_t> make_prompt(int n, int family = 0) {
+    std::vector<int32_t> prompt(n);
+    for (int i = 0; i < n; ++i) prompt[i] = (i * 7 + family * 31) % FakeBackend::n_vocab;
+    return prompt;
+}
+
+}  // namespace qwend

@@ -1,0 +1,197 @@
+// config.json and generation_config.json: what is read, what is refused, and with which words.
+
+#include "model/config.h"
+
+#include <doctest/doctest.h>
+
+#include "model/error.h"
+#include "tests/unit/checkpoint_files.h"
+#include "tests/unit/temp_dir.h"
+
+using namespace qwend;
+
+TEST_CASE("config: reads every number") {
+    TempDir dir;
+    dir.write("config.json", kConfig);
+    const ModelConfig config = load_model_config(dir.path());
+    CHECK(config.head_dim == 16);
+    CHECK(config.n_kv_heads == 2);
+    CHECK(config.rope_theta == 1e6f);
+    CHECK(config.eos_token_ids == std::vector<int32_t>{7, 9});
+    CHECK_FALSE(config.tie_word_embeddings);
+    dir.write("config.json",
+              replaced(kConfig, "\"rope_theta\":1000000.0",
+                       R"("rope_parameters":{"rope_theta":500.0,"rope_type":"default"})"));
+    CHECK(load_model_config(dir.path()).rope_theta == 500.0f);
+    dir.write("config.json", replaced(kConfig, "\"eos_token_id\":[7,9]",
+                                      R"("rope_scaling":{"type":"yarn","factor":4.0,)"
+                                      R"("original_max_position_embeddings":512})"));
+    CHECK(load_model_config(dir.path()).max_position == 2048);
+}
+
+TEST_CASE("config: says what was expected and what was found") {
+    struct Case {
+        const char *from, *to, *message;
+    };
+    TempDir dir;
+    for (auto& c : std::vector<Case>{
+             {"Qwen2ForCausalLM", "LlamaForCausalLM", "found LlamaForCausalLM"},
+             {"\"vocab_size\":100", "\"vocab_size\":0", "\"vocab_size\": expected 1"},
+             {"\"vocab_size\":100,", "", "expected the field \"vocab_size\""},
+             {"\"hidden_size\":64", "\"hidden_size\":\"64\"", "expected an integer"},
+             {"\"num_attention_heads\":4", "\"num_attention_heads\":5", "multiple of"},
+             {"\"num_key_value_heads\":2", "\"num_key_value_heads\":3", "multiple of"},
+             {"\"rms_norm_eps\":1e-6", "\"rms_norm_eps\":-1", "rms_norm_eps"},
+             {"\"eos_token_id\":[7,9]", "\"use_sliding_window\":true", "sliding"},
+             {"\"eos_token_id\":[7,9]", "\"use_sliding_window\":\"no\"", "expected true or false"},
+             {"\"eos_token_id\":[7,9]", "\"eos_token_id\":[\"<|im_end|>\"]", "token ids"},
+             {"\"vocab_size\":100", "\"vocab_size\":123456789012345678901", "an integer"},
+             {"\"vocab_size\":100", "\"vocab_size\":100.0", "expected an integer"},
+             {"Qwen2ForCausalLM", "\xFF", "UTF-8"},
+             {"\"eos_token_id\":[7,9]", "\"hidden_act\":\"gelu\"", "found \"gelu\""},
+             {"\"eos_token_id\":[7,9]}", "", "not valid JSON"}}) {
+        dir.write("config.json", replaced(kConfig, c.from, c.to));
+        CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains(c.message),
+                             LoadError);
+    }
+    CHECK_THROWS_WITH_AS(load_model_config("/nonexistent"), doctest::Contains("no such folder"),
+                         LoadError);
+    dir.write("config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
+    CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("git lfs pull"),
+                         LoadError);
+}
+
+TEST_CASE("config: generation defaults, greedy when do_sample is false") {
+    TempDir dir;
+    CHECK_FALSE(load_generation_defaults(dir.path()).temperature);
+    dir.write("generation_config.json",
+              R"({"do_sample":true,"temperature":0.7,"top_p":0.8,"top_k":20,"eos_token_id":5})");
+    const GenerationDefaults defaults = load_generation_defaults(dir.path());
+    CHECK(*defaults.temperature == 0.7f);
+    CHECK(*defaults.top_k == 20);
+    CHECK_FALSE(defaults.min_p);
+    CHECK(defaults.eos_token_ids == std::vector<int32_t>{5});
+    dir.write("generation_config.json", R"({"do_sample":false,"temperature":0.7})");
+    CHECK(*load_generation_defaults(dir.path()).temperature == 0);
+}
+
+TEST_CASE("config: the architecture by name, and where that is silent by model_type") {
+    struct Case {
+        const char *from, *message;
+    };
+    TempDir dir;
+    const std::string rest = replaced(kConfig, R"({"architectures":["Qwen2ForCausalLM"],)", "");
+    for (auto& c : std::vector<Case>{
+             {R"({"architectures":["Qwen2ForCausalLM"],)", ""},
+             {R"({"architectures":["Other","Qwen2ForCausalLM"],)", ""},
+             {R"({"architectures":["Qwen2Model"],"model_type":"qwen2",)", ""},
+             {R"({"model_type":"qwen2",)", ""},
+             {R"({"architectures":null,"model_type":"qwen2",)", ""},
+             {R"({"architectures":[],"model_type":"qwen2",)", ""},
+             {R"({"model_type":"llama",)", "found llama"},
+             {R"({"model_type":7,)", "found none"},
+             {R"({)", "found none"},
+             {R"({"architectures":["Qwen2ForRewardModel"],"model_type":"qwen2",)",
+              "found Qwen2ForRewardModel"},
+             {R"({"architectures":["Qwen2MoeForCausalLM"],)", "found Qwen2MoeForCausalLM"}}) {
+        dir.write("config.json", c.from + rest);
+        if (*c.message)
+            CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains(c.message),
+                                 LoadError);
+        else
+            CHECK_NOTHROW(load_model_config(dir.path()));
+    }
+}
+
+TEST_CASE("config: what transformers has a default for may be absent") {
+    TempDir dir;
+    dir.write("config.json",
+              R"({"architectures":["Qwen2ForCausalLM"],"vocab_size":100,"hidden_size":64,)"
+              R"("intermediate_size":128,"num_hidden_layers":1,"num_attention_heads":4})");
+    const ModelConfig config = load_model_config(dir.path());
+    CHECK(config.n_kv_heads == 4);
+    CHECK(config.rms_norm_eps == 1e-6f);
+    CHECK(config.rope_theta == 10000.0f);
+    CHECK(config.max_position == 32768);
+    CHECK(config.eos_token_ids.empty());
+}
+
+TEST_CASE("config: a window counts where a layer would use it") {
+    struct Case {
+        const char* fields;
+        bool refused;
+    };
+    TempDir dir;
+    for (auto& c : std::vector<Case>{
+             {R"("use_sliding_window":true)", true},
+             {R"("use_sliding_window":true,"sliding_window":128,"max_window_layers":0)", true},
+             {R"("use_sliding_window":true,"sliding_window":512)", false},
+             {R"("use_sliding_window":true,"sliding_window":128,"max_window_layers":1)", false},
+             {R"("layer_types":["sliding_attention"])", true},
+             {R"("layer_types":["full_attention"],"use_sliding_window":true)", false},
+             {R"("use_sliding_window":false,"sliding_window":128)", false}}) {
+        CAPTURE(c.fields);
+        dir.write("config.json", replaced(kConfig, "\"eos_token_id\":[7,9]", c.fields));
+        if (c.refused)
+            CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("sliding"),
+                                 LoadError);
+        else
+            CHECK_NOTHROW(load_model_config(dir.path()));
+    }
+}
+
+TEST_CASE("config: generation defaults that mean off, and those that mean nothing") {
+    struct Case {
+        const char* json;
+        std::optional<float> temperature, top_p;
+        std::optional<int> top_k;
+        size_t n_warnings;
+    };
+    TempDir dir;
+    constexpr auto kNone = std::nullopt;
+    for (auto& c : std::vector<Case>{
+             {R"({"top_k":-1})", kNone, kNone, 0, 0},
+             {R"({"top_k":0})", kNone, kNone, 0, 0},
+             {R"({"top_k":1000000000})", kNone, kNone, 10'000'000, 0},
+             {R"({"top_k":-2})", kNone, kNone, kNone, 1},
+             {R"({"top_k":"20","top_p":"0.8","temperature":[1]})", kNone, kNone, kNone, 3},
+             {R"({"top_k":null,"top_p":null,"temperature":null})", kNone, kNone, kNone, 0},
+             {R"({"top_p":1.5})", kNone, 1.0f, kNone, 0},
+             {R"({"top_p":0})", kNone, 1e-9f, kNone, 0},
+             {R"({"top_p":-0.1})", kNone, kNone, kNone, 1},
+             {R"({"temperature":0})", 0.0f, kNone, kNone, 0},
+             {R"({"temperature":-1})", kNone, kNone, kNone, 1},
+             {R"({"temperature":NaN})", kNone, kNone, kNone, 0},
+             {R"({"temperature":0.6,"do_sample":false})", 0.0f, kNone, kNone, 0},
+             {R"({"temperature":0.6,"do_sample":"yes"})", 0.6f, kNone, kNone, 1},
+             {R"({"repetition_penalty":0,"min_p":2})", kNone, kNone, kNone, 2}}) {
+        CAPTURE(c.json);
+        dir.write("generation_config.json", c.json);
+        const GenerationDefaults found = load_generation_defaults(dir.path());
+        CHECK(found.temperature == c.temperature);
+        CHECK(found.top_p == c.top_p);
+        CHECK(found.top_k == c.top_k);
+        CHECK(found.warnings.size() == c.n_warnings);
+    }
+    dir.write("generation_config.json", R"({"eos_token_id":[5,-1,null],"top_k":-7})");
+    const GenerationDefaults found = load_generation_defaults(dir.path());
+    CHECK(found.eos_token_ids == std::vector<int32_t>{5});
+    CHECK(found.warnings[0].find("\"top_k\" is not used") != std::string::npos);
+    CHECK(found.warnings[0].find("found -7") != std::string::npos);
+    dir.write("generation_config.json", "{");
+    CHECK_THROWS_AS(load_generation_defaults(dir.path()), LoadError);
+}
+
+TEST_CASE("config: a folder that is none says what it is") {
+    TempDir dir;
+    const auto file = dir.write("model.gguf", "x");
+    CHECK_THROWS_WITH_AS(load_model_config(file), doctest::Contains("does not read GGUF"),
+                         LoadError);
+    CHECK_THROWS_WITH_AS(load_model_config(file / "x"), doctest::Contains("no such folder"),
+                         LoadError);
+    CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("no config.json"),
+                         LoadError);
+    std::filesystem::create_directory(dir.path() / "snapshots");
+    CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("folders in snapshots/"),
+                         LoadError);
+}

@@ -1,0 +1,105 @@
+// The CPU backend against transformers (tests/golden/logits.json) and against itself: alone, in a
+// crowd, in chunks, token by token, preempted, cached.
+
+#include "model/cpu/cpu_backend.h"
+
+#include <doctest/doctest.h>
+
+#include "model/cpu/linear.h"
+#include "tests/unit/backend_checks.h"
+#include "tests/unit/scheduled_checks.h"
+#include "tests/unit/skip.h"
+
+using namespace qwend;
+
+namespace {
+
+#ifdef __SANITIZE_THREAD__
+constexpr int kThreads = 1;  // ThreadSanitizer cannot see libgomp's barriers, only races everywhere
+#else
+constexpr int kThreads = 2;
+#endif
+
+std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
+                              BackendOptions options) {
+    options.n_threads = kThreads;
+    return make_cpu_backend(*checkpoint, options);
+}
+
+}  // namespace
+
+TEST_CASE("cpu_backend: logits and greedy continuations are transformers'") {
+    for (const HashedShape& shape : golden_shapes()) check_goldens(make, shape, 4097);
+    check_goldens(make, long_shape(), 4097);
+}
+
+TEST_CASE("cpu_backend: a stream is the same bits alone, in a crowd, and in chunks") {
+    // Without bf16 products oneDNN promises nothing about rows beside each other.
+    check_company(make, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: decode beside another's prefill is decode alone") {
+    for (const HashedShape& shape : golden_shapes())
+        for (int n_chunk : {4, 97})
+            for (bool decode_first : {true, false})
+                check_mixed(make, shape, n_chunk, decode_first,
+                            CpuLinear::uses_bf16() ? kAnyRows : 0);
+}
+
+TEST_CASE("cpu_backend: f16 and f32 checkpoints are rounded to nearest even") {
+    if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
+    for (const HashedShape& shape : golden_shapes())
+        for (DType type : {DType::f16, DType::f32})
+            check_stored_type(make, shape, type, type);  // embeddings are read as they are
+}
+
+TEST_CASE("cpu_backend: preempted streams resume with the same text") {
+    for (bool prefix_cache : {false, true})
+        check_preemption(make, prefix_cache, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: a prefix from the cache gives the same text") {
+    for (int max_step_tokens : {16, 512})
+        check_prefix_cache(make, max_step_tokens, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: cancelled streams leave nothing behind and disturb nobody") {
+    if (CpuLinear::uses_bf16()) check_cancel(make);
+    check_cancel_anywhere(make);
+}
+
+TEST_CASE("cpu_backend: an engine's worker gives the same text") {
+    check_engine(make, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: ids at and above n_valid_tokens are never sampled") {
+    HashedCheckpoint hashed(golden_shapes()[0]);
+    BackendOptions options;
+    options.kv_cache_bytes = 1 << 20;
+    options.n_valid_tokens = 10;
+    auto backend = make_cpu_backend(*hashed.checkpoint, options);
+    SamplingParams hot;
+    hot.temperature = 50;
+    for (int seed = 0; seed < 50; seed++) {
+        hot.seed = uint64_t(seed);
+        const std::vector<int32_t> prompt{seed};
+        Batch batch;
+        batch.tokens = {seed}, batch.positions = {0}, batch.slots = {0}, batch.block_tables = {0};
+        BatchSequence row;
+        row.n_query = row.n_context = 1;
+        row.sampling = &hot;
+        row.prompt = prompt;
+        batch.sequences = {row};
+        StepResult result;
+        backend->step(batch, result);
+        CHECK(result.samples[0].token < 10);
+    }
+}
+
+TEST_CASE("cpu_backend: a KV cache too small for two blocks is refused with both numbers") {
+    HashedCheckpoint hashed(golden_shapes()[0]);
+    BackendOptions options;
+    options.kv_cache_bytes = 100;
+    CHECK_THROWS_WITH_AS(make_cpu_backend(*hashed.checkpoint, options),
+                         doctest::Contains("100 bytes"), LoadError);
+}

@@ -1,0 +1,41 @@
+// Frequencies of rotary embedding against transformers (tests/golden/rope.json), from config.json
+// on.
+
+#include "model/rope.h"
+
+#include <doctest/doctest.h>
+
+#include "model/json.h"
+#include "tests/unit/checkpoint_files.h"
+#include "tests/unit/temp_dir.h"
+
+using namespace qwend;
+
+namespace dom = simdjson::dom;
+
+TEST_CASE("rope: frequencies and scale are transformers', whatever config.json says") {
+    dom::parser parser;
+    dom::array cases = parser.load("tests/golden/rope.json");
+    TempDir dir;
+    const std::string shape =
+        R"({"architectures":["Qwen2ForCausalLM"],"vocab_size":100,"hidden_size":256,)"
+        R"("intermediate_size":128,"num_hidden_layers":1,"num_key_value_heads":2)";
+    for (dom::object c : cases) {
+        std::string fields = simdjson::minify(c["config"]);
+        fields = fields == "{}" ? "}" : "," + fields.substr(1);
+        CAPTURE(fields);
+        const int64_t head_dim = c["head_dim"];
+        dir.write("config.json",
+                  shape + ",\"num_attention_heads\":" + std::to_string(256 / head_dim) + fields);
+        const ModelConfig config = load_model_config(dir.path());
+        REQUIRE(config.head_dim == head_dim);
+        const RopeFrequencies found = rope_frequencies(config);
+        CHECK(double(found.scale) == doctest::Approx(double(c["scale"])).epsilon(1e-6));
+        dom::array expected = c["inv_freq"];
+        REQUIRE(found.inv_freq.size() == expected.size());
+        // transformers computes in float32.
+        size_t i = 0;
+        for (double value : expected)
+            CHECK(double(found.inv_freq[i++]) == doctest::Approx(value).epsilon(4e-6));
+    }
+}

@@ -1,0 +1,93 @@
+// What the worst text costs: a guard against work that grows faster than the text does. The bound
+// is a hundred times what an ordinary build takes, since machines and sanitizers differ; work that
+// is quadratic takes as much more again.
+
+#include <doctest/doctest.h>
+#include <time.h>
+
+#include <functional>
+#include <random>
+
+#include "model/text/added_tokens.h"
+#include "model/text/stop.h"
+#include "model/text/tokenizer.h"
+
+using namespace qwend;
+
+namespace {
+
+constexpr double kMostNsPerByte = 20'000;
+constexpr size_t kBytes = 1 << 18;
+
+double cpu_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return double(now.tv_sec) + double(now.tv_nsec) * 1e-9;
+}
+
+std::string repeat(std::string_view unit, size_t size) {
+    std::string out;
+    while (out.size() < size) out += unit;
+    return out;
+}
+
+/// Doubles the text as long as the bound allows, so that a failure is found in a second.
+void check_cost(const std::function<void(const std::string&)>& work, std::string_view head,
+                std::string_view unit) {
+    CAPTURE(head);
+    CAPTURE(unit);
+    for (size_t size = 1 << 14; size <= kBytes; size *= 4) {
+        const std::string text = std::string(head) + repeat(unit, size);
+        const double began = cpu_seconds();
+        work(text);
+        const double ns_per_byte = (cpu_seconds() - began) * 1e9 / double(text.size());
+        CAPTURE(size);
+        REQUIRE(ns_per_byte < kMostNsPerByte);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("text cost: encoding and decoding are linear in the worst of texts") {
+    static const Tokenizer demo = Tokenizer::load("tests/demo-model");
+    auto work = [](const std::string& text) {
+        (void)demo.encode(text);
+        const auto ids = demo.encode_with_added_tokens(text);
+        (void)demo.decode(ids, true);
+    };
+    for (std::string_view unit :
+         {"\u0300\u0323", "a\u0323\u0300", "\u1100", "a", "ab", "the", " ", "\n", " \n", "\r\n  ",
+          "7", "<", "<|im_start", "</tool_call", "<|im_start|>", "\xE4", "'s", "!", "\u4e2d"})
+        for (std::string_view head : {"", "a"}) check_cost(work, head, unit);
+}
+
+TEST_CASE("text cost: added tokens that begin alike") {
+    std::vector<AddedToken> list;
+    for (int i = 0; i < 200; i++) {
+        AddedToken token;
+        token.id = i;
+        token.content = std::string(size_t(i) * 10 + 1, 'a') + (i % 2 ? "b" : "");
+        list.push_back(token);
+        token.content = "b" + token.content;
+        list.push_back(token);
+    }
+    list.erase(list.begin(), list.begin() + 2);  // no "a" by itself
+    const AddedTokens tokens(list);
+    auto work = [&](const std::string& text) { (void)tokens.find(text); };
+    for (std::string_view unit : {"a", "b", "ab", "aaaaaaaaaab", "c"})
+        for (std::string_view head : {"", "b"}) check_cost(work, head, unit);
+}
+
+TEST_CASE("text cost: stop strings that nearly match") {
+    std::vector<std::string> stops;
+    for (int i = 0; i < 16; i++) stops.push_back(std::string(size_t(1023 - i), 'a') + "b");
+    for (size_t piece : {1, 4, 1000}) {
+        auto work = [&](const std::string& text) {
+            StopMatcher matcher(stops, false);
+            for (size_t at = 0; at < text.size(); at += piece)
+                (void)matcher.push(std::string_view(text).substr(at, piece));
+        };
+        check_cost(work, "", "a");
+        check_cost(work, "", repeat("a", 1000) + "c");
+    }
+}
