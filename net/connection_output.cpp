@@ -26,10 +26,12 @@ void Connection::send_head(Exchange& exchange, int status, const Headers& header
     const char* kept = parser_.http_1_0() ? "keep-alive" : "";
     exchange.started_ = true;
     answered_status_ = status;
-    write_response_head(
-        out_.tail(),
-        {status, request.request_id, chunked, content_length, keep_alive_ ? kept : "close"},
-        {&headers, &added});
+    out_.append_with([&](std::string& out) {
+        write_response_head(
+            out,
+            {status, request.request_id, chunked, content_length, keep_alive_ ? kept : "close"},
+            {&headers, &added});
+    });
     mark_dirty();
 }
 
@@ -50,13 +52,10 @@ void Connection::start_stream(Exchange& exchange, int status, const Headers& hea
 
 void Connection::write_chunk(std::string_view data) {
     if (data.empty()) return;
-    std::string& out = out_.tail();
-    if (chunked_) {
-        fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
-        out.append(data).append("\r\n");
-    } else {
-        out.append(data);
-    }
+    out_.append_with([&](std::string& out) {
+        if (chunked_) fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
+        out.append(data).append(chunked_ ? "\r\n" : "");
+    });
     mark_dirty();
     update_congestion();
 }
@@ -117,6 +116,7 @@ void Connection::on_written(int status) {
 void Connection::on_sent() {
     update_congestion();
     if (state_ == State::closed) return;
+    if (out_.wants_flush()) mark_dirty();
     watch_reader();
     if (n_unsent() > 0) return;
     if (close_after_flush_) return linger();

@@ -23,11 +23,10 @@ double monotonic_seconds() {
         .count();
 }
 
-Answer::Answer(ExchangePtr exchange, const ServedModel& model, CompletionRequest request,
-               std::vector<std::vector<int32_t>> prompts)
+Answer::Answer(ExchangePtr exchange, std::unique_ptr<AnswerBody> body)
     : exchange_(std::move(exchange)),
-      body_(model, std::move(request), std::move(prompts), exchange_->request().request_id),
-      sequences_(size_t(body_.n_choices())),
+      body_(std::move(body)),
+      sequences_(size_t(body_->n_choices())),
       created_(monotonic_seconds()),
       last_sent_(created_) {}
 
@@ -37,12 +36,12 @@ bool Answer::on_event(int index, const TokenEvent& event) {
         failed_ = true;
         if (!event.error.empty())
             error_ = ApiError{500, "server_error", "", "", std::string(event.error)};
-        body_.abandon(index);
+        body_->abandon(index);
         return false;
     }
     if (queue_seconds_ < 0) queue_seconds_ = event.queue_seconds;
     if (first_token_ < 0 && event.sampled.token >= 0) first_token_ = monotonic_seconds();
-    return body_.on_event(index, event);
+    return body_->on_event(index, event);
 }
 
 void Answer::open(const char* content_type) {
@@ -56,8 +55,8 @@ bool Answer::flush(double now) {
     touched_ = false;
     // Before anything was sent the error can still be a status, which clients know how to repeat.
     if (failed_ && !exchange_->started()) return true;
-    const bool done = body_.done();
-    body_.take(out_);
+    body_->take(out_);
+    const bool done = body_->done() && !behind();
     if (!request().stream) return flush_document(done);
     if (!out_.empty()) {
         open("text/event-stream; charset=utf-8");
@@ -76,7 +75,7 @@ bool Answer::flush_document(bool done) {
         exchange_->respond(json_response(std::move(out_)));
         return true;
     }
-    if (body_.n_waiting() > kMaxWaiting) {
+    if (body_->n_waiting() > kMaxWaiting) {
         failed_ = true;
         error_ =
             bad_request(fmt::format("the answer's choices exceed {} MiB: ask for one at a "
@@ -95,25 +94,26 @@ bool Answer::flush_document(bool done) {
 void Answer::fail(const ApiError& error) {
     failed_ = true;
     if (!exchange_->started()) return exchange_->respond(error_response(error));
-    if (request().stream) exchange_->write(sse_event(render_error(error)));
+    // An event that has not been sent whole leaves no place for another.
+    if (request().stream && !body_->is_cut()) exchange_->write(sse_event(render_error(error)));
     exchange_->abort();
 }
 
 void Answer::ping(double now, double interval) {
-    if (!request().stream || now - last_sent_ < interval) return;
+    if (!request().stream || body_->is_cut() || now - last_sent_ < interval) return;
     open("text/event-stream; charset=utf-8");
     exchange_->write(kSsePing);
     last_sent_ = now;
 }
 
 std::string Answer::summary() const {
-    const Usage usage = body_.usage();
+    const Usage usage = body_->usage();
     std::string out = fmt::format(
         " prompt_tokens={} cached_tokens={} completion_tokens={} finish=", usage.prompt_tokens,
         usage.cached_tokens, usage.completion_tokens);
     for (int i = 0; i < n_choices(); i++) {
-        const bool failed = failed_ && body_.choice(i).finish() == FinishReason::none;
-        out.append(i > 0 ? "," : "").append(failed ? "error" : body_.choice(i).finish_name());
+        const bool failed = failed_ && body_->choice(i).finish() == FinishReason::none;
+        out.append(i > 0 ? "," : "").append(failed ? "error" : body_->choice(i).finish_name());
     }
     auto add_time = [&](const char* name, double seconds) {
         fmt::format_to(std::back_inserter(out), " {}={:.1f}", name, seconds * 1e3);

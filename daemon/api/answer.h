@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -7,7 +8,6 @@
 
 #include "daemon/api/answer_body.h"
 #include "daemon/api/openai.h"
-#include "daemon/api/served_model.h"
 #include "net/http.h"
 
 namespace qwend {
@@ -16,26 +16,28 @@ namespace qwend {
 /// bytes of its exchange, at once or, where it is not streamed, at the end. Loop thread.
 class Answer {
   public:
-    Answer(ExchangePtr exchange, const ServedModel& model, CompletionRequest request,
-           std::vector<std::vector<int32_t>> prompts);
+    Answer(ExchangePtr exchange, std::unique_ptr<AnswerBody> body);
 
     const ExchangePtr& exchange() const { return exchange_; }
-    const CompletionRequest& request() const { return body_.request(); }
-    int n_choices() const { return body_.n_choices(); }
-    const PromptTokens& prompt_of(int choice) const { return body_.prompt_of(choice); }
+    const CompletionRequest& request() const { return body_->request(); }
+    int n_choices() const { return body_->n_choices(); }
+    const PromptTokens& prompt_of(int choice) const { return body_->prompt_of(choice); }
     SequenceId& sequence_of(int choice) { return sequences_[size_t(choice)]; }
 
     /// Takes one event of a choice in. True if its sequence should now be cancelled: the choice has
     /// ended, and what the engine goes on to generate is of no use.
     bool on_event(int choice, const TokenEvent& event);
-    /// Sends what has come together since the last call; completes the exchange when every choice
-    /// is done. True if it is complete, or failed: then fail() is left to say why.
+    /// Sends what has come together since the last call, as far as AnswerBody gives it at once;
+    /// completes the exchange when every choice is done. True if it is complete, or failed: then
+    /// fail() is left to say why.
     bool flush(double now);
+    /// There is more to send now, for another turn of the loop.
+    bool behind() const { return body_->behind(); }
     /// Ends with an error: its own status if nothing was sent, else an event, and a broken stream.
     void fail(const ApiError& error);
     /// A comment, if nothing was sent for `interval` seconds; a stream's headers if need be.
     void ping(double now, double interval);
-    bool choice_done(int choice) const { return body_.choice(choice).done(); }
+    bool choice_done(int choice) const { return body_->choice(choice).done(); }
     bool failed() const { return failed_; }
     /// Why it failed, if that is known here and not the engine's doing.
     const std::optional<ApiError>& error() const { return error_; }
@@ -49,7 +51,7 @@ class Answer {
     bool flush_document(bool done);
 
     ExchangePtr exchange_;
-    AnswerBody body_;
+    std::unique_ptr<AnswerBody> body_;
     std::vector<SequenceId> sequences_;
     std::string out_;  // of a stream's flush(), then empty, with its memory; the document so far
     double created_, last_sent_, first_token_ = -1, queue_seconds_ = -1;

@@ -15,6 +15,9 @@ namespace qwend {
 
 namespace {
 
+// What a call of take() gives at most, or little more.
+constexpr size_t kTakenBytes = 128 << 10;
+
 /// {"id":…,"object":…,"created":…,"model":…,"system_fingerprint":… — without the closing brace.
 std::string answer_head(const CompletionRequest& request, const ServedModel& model,
                         std::string_view request_id) {
@@ -48,18 +51,19 @@ AnswerBody::AnswerBody(const ServedModel& model, CompletionRequest request,
       head_(answer_head(request_, model, request_.request_id.empty() ? id : request_.request_id)) {
     // The conversation has become ids; a stream may last, and its texts would last with it.
     request_.messages = {};
-    if (!request_.echo) request_.prompts = {};
     const size_t n = prompts_.size() * size_t(request_.n);
     choices_.reserve(n);
     while (choices_.size() < n) choices_.emplace_back(model.tokenizer, request_);
     request_.chat_options = {};
-    repeated_.resize(prompts_.size());
+    for (size_t i = 0; i < prompts_.size(); i++) repeated_.push_back(repeat(i));
+    request_.prompts = {};
     opened_.resize(n);
     closed_.resize(n);
     if (!request_.stream) drafts_.resize(n);
 }
 
 bool AnswerBody::on_event(int choice, const TokenEvent& event) {
+    has_news_ = true;
     return choices_[size_t(choice)].on_event(event);
 }
 
@@ -78,80 +82,74 @@ Usage AnswerBody::usage() const {
 }
 
 void AnswerBody::take(std::string& out) {
-    for (int i = 0; i < n_choices(); i++) request_.stream ? stream_choice(out, i) : draft_choice(i);
-    if (!request_.stream) return release(out);
-    if (ended_ || std::find(closed_.begin(), closed_.end(), false) != closed_.end()) return;
-    ended_ = true;
-    if (request_.include_usage)
-        fmt::format_to(std::back_inserter(out), "data: {},\"choices\":[],\"usage\":{}}}\n\n", head_,
-                       render_usage(usage()));
-    out += kSseDone;
+    if (ready_.empty()) {
+        if (next_choice_ == 0) has_news_ = false;
+        if (request_.stream) {
+            stream();
+        } else {
+            for (int i = 0; i < n_choices(); i++) draft_choice(i);
+            release();
+        }
+    }
+    ready_.take(out, kTakenBytes);
 }
 
-// A long prompt takes its time to become JSON, and all of its choices may begin in one step: it is
-// made once.
-
-const std::string& AnswerBody::echo_text(int choice) {
-    std::optional<std::string>& made = repeated(choice).text;
-    if (made) return *made;
-    made.emplace();
-    const size_t prompt = size_t(choice) / size_t(request_.n);
-    if (!request_.echo || prompt >= request_.prompts.size()) return *made;
-    const auto* text = std::get_if<std::string>(&request_.prompts[prompt]);
-    if (text) append_json_escaped(*made, *text);
-    return *made;
-}
-
-/// A member, as vLLM has it: of the answer in chat, of every choice in completions.
-const std::string& AnswerBody::prompt_token_ids(int choice) {
-    std::optional<std::string>& made = repeated(choice).ids;
-    if (made) return *made;
-    made.emplace();
-    if (!request_.return_token_ids) return *made;
-    append_ids(*made, prompt_of(choice).tokens());
-    made->insert(0, ",\"prompt_token_ids\":[");
-    return *made += ']';
+/// A long prompt is long as JSON too: all of its choices share it.
+AnswerBody::Repeated AnswerBody::repeat(size_t prompt) const {
+    Repeated repeated;
+    if (request_.echo && prompt < request_.prompts.size())
+        if (auto* text = std::get_if<std::string>(&request_.prompts[prompt])) {
+            auto json = std::make_shared<std::string>();
+            append_json_escaped(*json, *text);
+            repeated.text = std::move(json);
+        }
+    // As vLLM has it: of the answer in chat, of every choice in completions.
+    if (request_.return_token_ids) {
+        std::string ids;
+        append_ids(ids, prompts_[prompt].tokens());
+        repeated.ids =
+            std::make_shared<std::string>(",\"prompt_token_ids\":[" + std::move(ids) + ']');
+    }
+    return repeated;
 }
 
 // ---- A stream ----
 
-void AnswerBody::stream_choice(std::string& out, int index) {
+void AnswerBody::stream() {
+    for (int i = std::exchange(next_choice_, 0); i < n_choices(); i++) {
+        stream_choice(i);
+        if (ready_.size() >= kTakenBytes && i + 1 < n_choices()) {
+            next_choice_ = i + 1;
+            return;
+        }
+    }
+    if (ended_ || std::find(closed_.begin(), closed_.end(), false) != closed_.end()) return;
+    ended_ = true;
+    if (request_.include_usage)
+        ready_.append(fmt::format("data: {},\"choices\":[],\"usage\":{}}}\n\n", head_,
+                                  render_usage(usage())));
+    ready_.append(kSseDone);
+}
+
+void AnswerBody::stream_choice(int index) {
     Choice& choice = choices_[size_t(index)];
     if (closed_[size_t(index)] || (choice.n_tokens() == 0 && !choice.done())) return;
     const ChoicePart part = choice.take();
-    std::string extra;
-    std::string_view echo;
-    if (!opened_[size_t(index)]) {
-        if (!request_.chat) echo = echo_text(index);
-        open_choice(out, index, extra);
-    }
-    if (!part.token_ids.empty()) {
-        std::string ids;
-        append_ids(ids, part.token_ids);
-        extra += fmt::format(",\"token_ids\":[{}]", ids);
-    }
-    stream_part(out, index, part, echo, extra);
+    const bool first = !opened_[size_t(index)];
+    opened_[size_t(index)] = true;
+    if (first && request_.chat)
+        append_chunk({.index = index, .delta = R"("role":"assistant","content":"")"});
+    stream_part(index, part, first);
     if (!choice.done() || choice.abandoned()) return;
     closed_[size_t(index)] = true;
     if (choice.finish() == FinishReason::none) return;  // abandoned: an error tells the client
-    append_chunk(out, {.index = index,
-                       .delta = request_.chat ? "\"delta\":{}" : "\"text\":\"\"",
-                       .finished = true});
+    append_chunk({.index = index, .delta = {}, .finished = true});
 }
 
-/// The first event of a choice, or what is to be part of it.
-void AnswerBody::open_choice(std::string& out, int index, std::string& extra) {
-    opened_[size_t(index)] = true;
-    if (request_.chat) {
-        append_chunk(out,
-                     {.index = index, .delta = R"("delta":{"role":"assistant","content":""})"});
-    } else {
-        extra = prompt_token_ids(index);
-    }
-}
-
-void AnswerBody::stream_part(std::string& out, int index, const ChoicePart& part,
-                             std::string_view echo, std::string_view extra) {
+void AnswerBody::stream_part(int index, const ChoicePart& part, bool first) {
+    Chunk chunk{.index = index, .delta = {}};
+    if (first && !request_.chat)
+        chunk.echo = repeated(index).text, chunk.prompt_token_ids = repeated(index).ids;
     std::string logprobs = "null";
     if (!part.tokens.empty()) {
         LogprobWriter writer(logprob_style());
@@ -159,57 +157,65 @@ void AnswerBody::stream_part(std::string& out, int index, const ChoicePart& part
         writer.close();
         logprobs = writer.take();
     }
-    if (!part.text.empty() || !part.tokens.empty() || !echo.empty() || !extra.empty()) {
-        std::string delta = request_.chat ? R"("delta":{)" : R"("text":)";
-        if (request_.chat && !part.text.empty()) delta += "\"content\":";
-        if (!request_.chat || !part.text.empty()) {
-            delta.append("\"").append(echo);
-            append_json_escaped(delta, part.text);
-            delta += '"';
-        }
-        if (request_.chat) delta += '}';
-        append_chunk(out, {index, delta, logprobs, extra});
+    std::string ids;
+    if (!part.token_ids.empty()) {
+        append_ids(ids, part.token_ids);
+        ids = fmt::format(",\"token_ids\":[{}]", ids);
     }
-    for (const CallPart& call : part.calls) stream_call(out, index, call);
+    if (!part.text.empty() || !part.tokens.empty() || !ids.empty() || chunk.echo ||
+        chunk.prompt_token_ids) {
+        std::string delta;
+        if (request_.chat && !part.text.empty()) delta = "\"content\":\"";
+        append_json_escaped(delta, part.text);
+        if (request_.chat && !part.text.empty()) delta += '"';
+        chunk.delta = delta, chunk.logprobs = logprobs, chunk.extra = ids;
+        append_chunk(chunk);
+    }
+    for (const CallPart& call : part.calls) stream_call(index, call);
 }
 
-void AnswerBody::stream_call(std::string& out, int index, const CallPart& call) {
+void AnswerBody::stream_call(int index, const CallPart& call) {
     if (!call.name.empty()) {
         std::string name;
         append_json_string(name, call.name);
         const std::string delta =
-            fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"id":"{}","type":"function",)"
-                        R"("function":{{"name":{},"arguments":""}}}}]}})",
+            fmt::format(R"("tool_calls":[{{"index":{},"id":"{}","type":"function",)"
+                        R"("function":{{"name":{},"arguments":""}}}}])",
                         call.index, call.id, name);
-        append_chunk(out, {.index = index, .delta = delta});
+        append_chunk({.index = index, .delta = delta});
     }
     if (call.arguments.empty()) return;
     std::string arguments;
     append_json_string(arguments, call.arguments);
-    const std::string delta =
-        fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}]}})",
-                    call.index, arguments);
-    append_chunk(out, {.index = index, .delta = delta});
+    const std::string delta = fmt::format(
+        R"("tool_calls":[{{"index":{},"function":{{"arguments":{}}}}}])", call.index, arguments);
+    append_chunk({.index = index, .delta = delta});
 }
 
-void AnswerBody::append_chunk(std::string& out, const Chunk& chunk) {
+void AnswerBody::append_chunk(const Chunk& chunk) {
     const Choice& choice = choices_[size_t(chunk.index)];
-    fmt::format_to(std::back_inserter(out),
-                   "data: {},\"choices\":[{{\"index\":{},{},\"logprobs\":{}", head_, chunk.index,
-                   chunk.delta, chunk.logprobs);
+    std::string out = fmt::format("data: {},\"choices\":[{{\"index\":{},{}", head_, chunk.index,
+                                  request_.chat ? "\"delta\":{" : "\"text\":\"");
+    if (chunk.echo) ready_.append(std::exchange(out, {})).append(chunk.echo);
+    out.append(chunk.delta) += request_.chat ? '}' : '"';
+    out.append(",\"logprobs\":").append(chunk.logprobs);
     if (chunk.finished)
         fmt::format_to(std::back_inserter(out), ",\"finish_reason\":\"{}\",\"stop_reason\":{}",
                        choice.finish_name(), choice.stop_reason());
     else
         out += ",\"finish_reason\":null";
-    out.append(chunk.extra).append("}]");
-    if (request_.chat && !began_) out += prompt_token_ids(0);
+    out += chunk.extra;
+    if (chunk.prompt_token_ids)
+        ready_.append(std::exchange(out, {})).append(chunk.prompt_token_ids);
+    out += "}]";
+    if (request_.chat && !began_)
+        ready_.append(std::exchange(out, {})).append(repeated(chunk.index).ids);
     began_ = true;
     // As OpenAI's: null but in the last event, unless vLLM's continuous_usage_stats asks for more.
     if (request_.include_usage)
         out += request_.continuous_usage ? ",\"usage\":" + render_usage(usage())
                                          : std::string(",\"usage\":null");
-    out += "}\n\n";
+    ready_.append(out += "}\n\n");
 }
 
 // ---- A document ----
@@ -227,19 +233,18 @@ void AnswerBody::draft_choice(int index) {
     draft_calls(draft, part.calls);
     if (draft.logprobs) {
         for (const PlacedToken& token : part.tokens) draft.logprobs->add(token);
-        draft.ready += draft.logprobs->take();
+        draft.ready.append(draft.logprobs->take());
     }
     if (choice.done() && !choice.abandoned()) close_draft(draft, index);
 }
 
 void AnswerBody::begin_draft(Draft& draft, int index) {
     draft.begun = true;
-    draft.ready = fmt::format("{{\"index\":{},\"logprobs\":", index);
+    draft.ready.append(fmt::format("{{\"index\":{},\"logprobs\":", index));
     if (request_.sampling.n_logprobs >= 0)
         draft.logprobs.emplace(logprob_style());
     else
-        draft.ready += "null";
-    draft.text += echo_text(index);
+        draft.ready.append("null");
 }
 
 void AnswerBody::draft_calls(Draft& draft, const std::vector<CallPart>& calls) {
@@ -257,53 +262,59 @@ void AnswerBody::draft_calls(Draft& draft, const std::vector<CallPart>& calls) {
 
 void AnswerBody::close_draft(Draft& draft, int index) {
     const Choice& choice = choices_[size_t(index)];
-    std::string& out = draft.ready;
+    ByteQueue& out = draft.ready;
     draft.closed = true;
     if (draft.logprobs) {
         draft.logprobs->close();
-        out += draft.logprobs->take();
+        out.append(draft.logprobs->take());
     }
     if (request_.chat) {
-        out += R"(,"message":{"role":"assistant","content":)";
-        out += draft.text.empty() && !draft.calls.empty() ? "null" : '"' + draft.text + '"';
-        out += ",\"refusal\":null";
-        if (!draft.calls.empty()) out += ",\"tool_calls\":[" + draft.calls + "\"}}]";
-        out += '}';
+        const bool calls_alone = draft.text.empty() && !draft.calls.empty();
+        out.append(R"(,"message":{"role":"assistant","content":)");
+        if (calls_alone)
+            out.append("null");
+        else
+            out.append("\"").append(std::move(draft.text)).append("\"");
+        out.append(",\"refusal\":null");
+        if (!draft.calls.empty())
+            out.append(",\"tool_calls\":[").append(std::move(draft.calls)).append("\"}}]");
+        out.append("}");
     } else {
-        out += ",\"text\":\"" + draft.text + '"';
+        out.append(",\"text\":\"").append(repeated(index).text);
+        out.append(std::move(draft.text)).append("\"");
     }
-    fmt::format_to(std::back_inserter(out), ",\"finish_reason\":\"{}\",\"stop_reason\":{}",
-                   choice.finish_name(), choice.stop_reason());
+    out.append(fmt::format(",\"finish_reason\":\"{}\",\"stop_reason\":{}", choice.finish_name(),
+                           choice.stop_reason()));
     if (request_.return_token_ids) {
-        out += ",\"token_ids\":[" + draft.token_ids + ']';
-        if (!request_.chat) out += prompt_token_ids(index);
+        out.append(",\"token_ids\":[").append(std::move(draft.token_ids)).append("]");
+        if (!request_.chat) out.append(repeated(index).ids);
     }
-    out += '}';
+    out.append("}");
 }
 
-/// Appends the drafts in order, each as far as it has come.
-void AnswerBody::release(std::string& out) {
+/// What is ready of the drafts, in their order: all of one before the next.
+void AnswerBody::release() {
     if (!began_) {
-        out += head_;
-        if (request_.chat) out += prompt_token_ids(0);
-        out += ",\"choices\":[";
+        ready_.append(head_);
+        if (request_.chat) ready_.append(repeated(0).ids);
+        ready_.append(",\"choices\":[");
         began_ = true;
     }
     while (turn_ < drafts_.size()) {
-        out += std::exchange(drafts_[turn_].ready, {});
+        ready_.append(std::move(drafts_[turn_].ready));
         if (!drafts_[turn_].closed) return;
         drafts_[turn_] = {.begun = true, .closed = true};
-        if (++turn_ < drafts_.size()) out += ',';
+        if (++turn_ < drafts_.size()) ready_.append(",");
     }
     if (ended_) return;
     ended_ = true;
-    out += "],\"usage\":" + render_usage(usage()) + '}';
+    ready_.append("],\"usage\":" + render_usage(usage()) + '}');
 }
 
 size_t AnswerBody::n_waiting() const {
     size_t n = 0;
     for (size_t i = turn_ + 1; i < drafts_.size(); i++)
-        n += drafts_[i].ready.size() + drafts_[i].text.size() + drafts_[i].calls.size();
+        n += drafts_[i].ready.n_owned() + drafts_[i].text.size() + drafts_[i].calls.size();
     return n;
 }
 

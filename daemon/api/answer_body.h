@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/api/byte_queue.h"
 #include "daemon/api/choice.h"
 #include "daemon/api/logprobs.h"
 #include "daemon/api/openai.h"
@@ -19,7 +20,8 @@ namespace qwend {
 class AnswerBody {
   public:
     /// `id` is for a request that names none. `request.prompts` has the texts if they are to be
-    /// echoed.
+    /// echoed. Any thread may make it, and where prompts are long one beside the loop should: what
+    /// is repeated of them becomes JSON here.
     AnswerBody(const ServedModel& model, CompletionRequest request,
                std::vector<std::vector<int32_t>> prompts, std::string_view id);
     AnswerBody(const AnswerBody&) = delete;  // its choices refer to its request
@@ -40,10 +42,15 @@ class AnswerBody {
     bool done() const;  // every choice is
     Usage usage() const;
 
-    /// Appends what can be sent now: the events of a stream that there are, or the next part of the
-    /// document. What is appended once done() ends the body, unless a choice was abandoned: then it
-    /// has no end.
+    /// Appends the next of what can be sent now: the events of a stream that there are, or parts of
+    /// the document. It is a bounded part, since what a body repeats of its prompts, or a choice
+    /// that had to wait, may be long: behind() says whether there is more, to be taken in other
+    /// turns of the loop. With nothing left once done(), the body has its end, unless a choice was
+    /// abandoned: then it has none.
     void take(std::string& out);
+    bool behind() const { return is_cut() || next_choice_ > 0 || has_news_; }
+    /// What was taken may end in the middle of an event.
+    bool is_cut() const { return !ready_.empty(); }
     /// Bytes of the document that wait until the choices before them are complete.
     size_t n_waiting() const;
 
@@ -51,52 +58,58 @@ class AnswerBody {
     /// What is known of a choice of a document so far, as JSON.
     struct Draft {
         bool begun = false, closed = false;
-        std::string ready = {};  // can be sent in the choice's turn
+        ByteQueue ready = {};  // can be sent in the choice's turn
         std::string text = {}, calls = {}, token_ids = {};
         std::optional<LogprobWriter> logprobs = {};
     };
     /// One event's choice.
     struct Chunk {
         int index;
-        std::string_view delta;              // its own member: "delta":{…} or "text":"…"
+        std::string_view delta;              // in chat the members of "delta", else "text"
         std::string_view logprobs = "null";  // JSON
         std::string_view extra = {};         // more members, each after a comma
         bool finished = false;
+        // What a completion's first event repeats of its prompt.
+        ByteQueue::Shared echo = {}, prompt_token_ids = {};
     };
 
     LogprobStyle logprob_style() const {
         return {&model_.tokenizer, request_.chat, request_.tokens_as_ids};
     }
-    /// What a choice repeats of its prompt, as JSON.
+    /// What every choice of a prompt repeats of it; nullptr: nothing.
     struct Repeated {
-        std::optional<std::string> text = {}, ids = {};
+        ByteQueue::Shared text = {};  // of a JSON string, without its quotes
+        ByteQueue::Shared ids = {};   // a member after a comma
     };
-    Repeated& repeated(int choice) { return repeated_[size_t(choice) / size_t(request_.n)]; }
-    const std::string& echo_text(int choice);
-    const std::string& prompt_token_ids(int choice);
+    Repeated repeat(size_t prompt) const;
+    const Repeated& repeated(int choice) const {
+        return repeated_[size_t(choice) / size_t(request_.n)];
+    }
 
-    void stream_choice(std::string& out, int index);
-    void open_choice(std::string& out, int index, std::string& extra);
-    void stream_part(std::string& out, int index, const ChoicePart& part, std::string_view echo,
-                     std::string_view extra);
-    void stream_call(std::string& out, int index, const CallPart& call);
-    void append_chunk(std::string& out, const Chunk& chunk);
+    void stream();
+    void stream_choice(int index);
+    void stream_part(int index, const ChoicePart& part, bool first);
+    void stream_call(int index, const CallPart& call);
+    void append_chunk(const Chunk& chunk);
 
     void draft_choice(int index);
     void begin_draft(Draft& draft, int index);
     void draft_calls(Draft& draft, const std::vector<CallPart>& calls);
     void close_draft(Draft& draft, int index);
-    void release(std::string& out);
+    void release();
 
     const ServedModel& model_;
     CompletionRequest request_;
     std::vector<PromptTokens> prompts_;
-    std::vector<Repeated> repeated_;  // of every prompt, once made for its first choice
+    std::vector<Repeated> repeated_;  // of every prompt
     std::vector<Choice> choices_;
     std::vector<bool> opened_, closed_;  // of a stream's choices: its first, its last event is sent
     std::vector<Draft> drafts_;          // of a document
-    std::string head_;  // of every event and of the document: {"id":…,"model":…
-    size_t turn_ = 0;   // of the choice that the document is at
+    std::string head_;       // of every event and of the document: {"id":…,"model":…
+    ByteQueue ready_;        // to be taken
+    int next_choice_ = 0;    // of a stream: where to go on after a part; 0: they were all looked at
+    size_t turn_ = 0;        // of the choice that the document is at
+    bool has_news_ = false;  // since the choices were last looked at from the first one on
     bool began_ = false, ended_ = false;
 };
 

@@ -31,7 +31,8 @@ Completions::Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, Met
       metrics_(metrics),
       options_(options),
       model_(model),
-      unavailable_(std::move(unavailable)) {}
+      unavailable_(std::move(unavailable)),
+      wake_behind_(loop.make_wake([this] { flush_behind(); })) {}
 
 int Completions::context_limit() const {
     const auto info = engine_.backend_info();
@@ -105,12 +106,21 @@ std::optional<ApiError> Completions::fit(CompletionRequest& request,
 }
 
 Completions::Prepared Completions::prepare(std::string_view body, const Parse& parse,
-                                           int context_limit) const {
+                                           std::string_view id, int context_limit) const {
     Prepared prepared;
-    std::optional<ApiError>& error = prepared.encoded.error;
-    error = parse(body, prepared.request);
-    if (!error) prepared.encoded = encode(prepared.request);
-    if (!error) error = fit(prepared.request, prepared.encoded.prompts, context_limit);
+    CompletionRequest request;
+    EncodedPrompts encoded;
+    prepared.error = parse(body, request);
+    if (!prepared.error) {
+        encoded = encode(request);
+        prepared.error = encoded.error;
+    }
+    if (!prepared.error) prepared.error = fit(request, encoded.prompts, context_limit);
+    prepared.n_unknown_fields = request.n_unknown_fields;
+    prepared.unknown_fields = std::move(request.unknown_fields);
+    if (!prepared.error)
+        prepared.body = std::make_unique<AnswerBody>(model_, std::move(request),
+                                                     std::move(encoded.prompts), id);
     return prepared;
 }
 
@@ -124,21 +134,20 @@ ApiError Completions::refusal() const {
 void Completions::start(const ExchangePtr& exchange, Parse parse) {
     if (!engine_.has_room(1)) return exchange->respond(error_response(refusal()));
     const int limit = context_limit();  // the engine is asked on the loop only
-    bodies_.read(exchange,
-                 [this, exchange, parse = std::move(parse), limit](std::string_view body) {
-                     auto prepared = std::make_shared<Prepared>(prepare(body, parse, limit));
-                     return [this, exchange, prepared] { submit(exchange, std::move(*prepared)); };
-                 });
+    bodies_.read(exchange, [this, exchange, parse = std::move(parse),
+                            limit](std::string_view body) {
+        auto prepared =
+            std::make_shared<Prepared>(prepare(body, parse, exchange->request().request_id, limit));
+        return [this, exchange, prepared] { submit(exchange, std::move(*prepared)); };
+    });
 }
 
 void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
-    auto& [request, encoded] = prepared;
-    metrics_.unknown_fields.add(uint64_t(request.n_unknown_fields));
-    for (const std::string& name : unknown_fields_.note(request.unknown_fields))
+    metrics_.unknown_fields.add(uint64_t(prepared.n_unknown_fields));
+    for (const std::string& name : unknown_fields_.note(prepared.unknown_fields))
         log_info("requests have the field {}, which is not known here and changes nothing", name);
-    if (encoded.error) return exchange->respond(error_response(*encoded.error));
-    auto answer =
-        std::make_shared<Answer>(exchange, model_, std::move(request), std::move(encoded.prompts));
+    if (prepared.error) return exchange->respond(error_response(*prepared.error));
+    auto answer = std::make_shared<Answer>(exchange, std::move(prepared.body));
     std::vector<GenerationRequest> sequences;
     for (int i = 0; i < answer->n_choices(); i++) {
         GenerationRequest sequence;
@@ -160,7 +169,7 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         if (auto gone = weak.lock()) cancel(gone);
     });
     exchange->on_drained([this, weak = std::weak_ptr(answer)] {
-        if (auto drained = weak.lock()) go_on(*drained);
+        if (auto drained = weak.lock()) go_on(drained);
     });
     if (!ping_timer_)
         ping_timer_ = loop_.add_timer(std::min(kPingTick, options_.ping_interval), true,
@@ -183,10 +192,36 @@ void Completions::hold_back(const std::shared_ptr<Answer>& answer) {
         if (!answer->choice_done(i)) engine_.hold(answer->sequence_of(i));
 }
 
-void Completions::go_on(Answer& answer) {
-    if (held_.erase(&answer) == 0) return;
-    for (int i = 0; i < answer.n_choices(); i++)
-        if (!answer.choice_done(i)) engine_.resume(answer.sequence_of(i));
+void Completions::go_on(const std::shared_ptr<Answer>& answer) {
+    if (held_.erase(answer.get()) == 0) return;
+    for (int i = 0; i < answer->n_choices(); i++)
+        if (!answer->choice_done(i)) engine_.resume(answer->sequence_of(i));
+    if (answer->behind()) flush_later(answer);
+}
+
+void Completions::flush_later(const std::shared_ptr<Answer>& answer) {
+    if (std::find(behind_.begin(), behind_.end(), answer) != behind_.end()) return;
+    if (behind_.empty()) wake_behind_();
+    behind_.push_back(answer);
+}
+
+void Completions::flush_behind() {
+    const double now = monotonic_seconds();
+    for (const std::shared_ptr<Answer>& answer : std::exchange(behind_, {}))
+        if (answers_.contains(answer.get())) flush(answer, now);
+}
+
+void Completions::flush(const std::shared_ptr<Answer>& answer, double now) {
+    if (answer->flush(now)) {
+        if (answer->failed())
+            answer->fail(answer->error().value_or(unavailable_().value_or(
+                ApiError{503, "unavailable_error", "", "", "the engine failed while answering"})));
+        return cancel(answer);
+    }
+    if (answer->exchange()->congested())
+        hold_back(answer);
+    else if (answer->behind())
+        flush_later(answer);
 }
 
 void Completions::on_ping_tick() {
@@ -205,16 +240,8 @@ void Completions::on_engine_events() {
         if (answer->on_event(choice, event)) engine_.cancel(event.id, FinishReason::stop);
     }
     const double now = monotonic_seconds();
-    for (const std::shared_ptr<Answer>& answer : touched) {
-        if (!answer->flush(now)) {
-            if (answer->exchange()->congested()) hold_back(answer);
-            continue;
-        }
-        if (answer->failed())
-            answer->fail(answer->error().value_or(unavailable_().value_or(
-                ApiError{503, "unavailable_error", "", "", "the engine failed while answering"})));
-        cancel(answer);
-    }
+    for (const std::shared_ptr<Answer>& answer : touched)
+        if (answers_.contains(answer.get())) flush(answer, now);
 }
 
 std::string Completions::take_summary(const HttpRequest& request) {

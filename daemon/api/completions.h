@@ -64,20 +64,27 @@ class Completions {
 
     /// A request that is ready for the engine, or why it is not.
     struct Prepared {
-        CompletionRequest request;
-        EncodedPrompts encoded;
+        std::unique_ptr<AnswerBody> body;
+        std::optional<ApiError> error;
+        int n_unknown_fields = 0;  // as CompletionRequest's
+        std::vector<std::string> unknown_fields;
     };
 
-    Prepared prepare(std::string_view body, const Parse& parse, int context_limit) const;
+    Prepared prepare(std::string_view body, const Parse& parse, std::string_view id,
+                     int context_limit) const;
     std::optional<ApiError> fit(CompletionRequest& request,
                                 std::vector<std::vector<int32_t>>& prompts,
                                 int context_limit) const;
     void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
     ApiError refusal() const;
+    void flush(const std::shared_ptr<Answer>& answer, double now);
+    /// Goes on with an answer in another turn of the loop.
+    void flush_later(const std::shared_ptr<Answer>& answer);
+    void flush_behind();
     /// A client that does not read its stream gets no more tokens until it does.
     void hold_back(const std::shared_ptr<Answer>& answer);
-    void go_on(Answer& answer);
+    void go_on(const std::shared_ptr<Answer>& answer);
     void on_ping_tick();
 
     EventLoop& loop_;
@@ -94,6 +101,8 @@ class Completions {
     std::unordered_set<const Answer*> held_;  // of them, those whose sequences are held
     // Of every request that net/ has not ended yet, its client's going included.
     std::unordered_map<const HttpRequest*, std::shared_ptr<Answer>> unlogged_;
+    std::vector<std::shared_ptr<Answer>> behind_;  // to be flushed when the loop comes round
+    std::function<void()> wake_behind_;
     std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping
 };
 

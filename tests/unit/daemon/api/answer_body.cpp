@@ -179,6 +179,8 @@ Said read_document(const std::string& bytes) {
 
 using Events = std::vector<std::vector<TokenEvent>>;  // of each choice
 
+constexpr size_t kMostTaken = 128 << 10;  // bytes, in one turn of the loop
+
 /// Feeds the events of all choices in random order, and takes the bytes at random times.
 std::string bytes_of(const ServedModel& model, const CompletionRequest& request,
                      const Events& events, std::vector<std::vector<int32_t>> prompts) {
@@ -194,7 +196,11 @@ std::string bytes_of(const ServedModel& model, const CompletionRequest& request,
         body.on_event(int(i), events[i][next[i]++]);
         if (random() % 3 == 0) body.take(out);
     }
-    body.take(out);
+    do {
+        const size_t before = out.size();
+        body.take(out);
+        CHECK(out.size() - before <= kMostTaken);
+    } while (body.behind());
     return out;
 }
 
@@ -473,18 +479,35 @@ TEST_CASE("answer_body: with a choice abandoned there is no end that looks like 
     }
 }
 
-TEST_CASE("answer_body: a choice's prompt becomes JSON with its first token") {
-    CompletionRequest request;
+TEST_CASE("answer_body: however long what it repeats of a prompt is, it comes in small parts") {
+    CompletionRequest request = text_request();
+    request.n = 8;
     request.echo = request.return_token_ids = true;
     request.prompts = {"first", std::string(100'000, '\x01'), "third"};
-    AnswerBody body(demo(), request, {{5}, std::vector<int32_t>(1000, 7), {9}}, "id");
-    TokenEvent event;
-    event.sampled.token = 100;
+    const std::vector<std::vector<int32_t>> prompts = {{5}, std::vector<int32_t>(50'000, 7), {9}};
+    Events events;
+    for (int i = 0; i < 24; i++) events.push_back(events_of(ids_of("a b c"), FinishReason::length));
+    for (const bool stream : {true, false}) {
+        request.stream = stream;
+        const std::string bytes = bytes_of(demo(), request, events, prompts);
+        CHECK(bytes.size() > 8 * (6 * 100'000 + 2 * 50'000));
+        const Said said = stream ? read_stream(bytes, 24) : read_document(bytes);
+        REQUIRE(said.choices.size() == 24);
+        for (size_t i = 0; i < 24; i++)
+            CHECK(said.choices[i].text == std::get<std::string>(request.prompts[i / 8]) + "a b c");
+    }
+}
+
+TEST_CASE("answer_body: a choice that waits for its turn holds no copy of its prompt") {
+    CompletionRequest request = text_request();
+    request.echo = true;
+    request.prompts = {"first", std::string(100'000, '\x01')};
+    AnswerBody body(demo(), request, {{5}, {7}}, "id");
     std::string out;
-    body.on_event(0, event);
+    for (const TokenEvent& event : events_of(ids_of("a b c"), FinishReason::stop))
+        body.on_event(1, event);
     body.take(out);
-    CHECK(body.n_waiting() == 0);
-    body.on_event(1, event);
-    body.take(out);
-    CHECK(body.n_waiting() > 600'000);
+    CHECK(!body.behind());
+    CHECK(body.n_waiting() > 0);
+    CHECK(body.n_waiting() < 1000);
 }
