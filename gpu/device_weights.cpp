@@ -100,13 +100,13 @@ struct Placement {
         for (const LayerWeights& l : w.layers)
             layers.push_back({layout.place({&l.input_norm}, true),
                               layout.place({&l.post_attention_norm}, true),
-                              layout.place({&l.q_weight, &l.k_weight, &l.v_weight}, false),
-                              layout.place({&l.q_bias, &l.k_bias, &l.v_bias}, true),
-                              layout.place({&l.o_weight}, false),
-                              layout.place({&l.gate_weight, &l.up_weight}, false),
-                              layout.place({&l.down_weight}, false)});
+                              layout.place({&l.q.weight, &l.k.weight, &l.v.weight}, false),
+                              layout.place({&*l.q.bias, &*l.k.bias, &*l.v.bias}, true),
+                              layout.place({&l.o.weight}, false),
+                              layout.place({&l.gate.weight, &l.up.weight}, false),
+                              layout.place({&l.down.weight}, false)});
         final_norm = layout.place({&w.final_norm}, true);
-        lm_head = w.tied ? embedding : layout.place({&w.lm_head}, false);
+        lm_head = w.tied ? embedding : layout.place({&w.lm_head.weight}, false);
     }
 };
 

@@ -61,26 +61,35 @@ class TensorFinder {
 };
 
 LayerWeights find_layer(const TensorFinder& find, const ModelConfig& config, int layer) {
-    const int64_t hidden = config.hidden_size, inner = config.intermediate_size;
-    const int64_t q_dim = int64_t(config.n_heads) * config.head_dim;
-    const int64_t kv_dim = int64_t(config.n_kv_heads) * config.head_dim;
+    const int hidden = config.hidden_size, inner = config.intermediate_size;
+    const int q_dim = config.n_heads * config.head_dim;
+    const int kv_dim = config.n_kv_heads * config.head_dim;
     const std::string prefix = fmt::format("layers.{}.", layer);
-    auto get = [&](const char* name, std::vector<int64_t> shape) {
-        return find.get(prefix + name, std::move(shape));
+    auto norm = [&](const char* name) {
+        return find.get(fmt::format("{}{}.weight", prefix, name), {hidden});
+    };
+    auto linear = [&](const char* name, int n, int k) {
+        return StoredLinear{LinearKind::dense,
+                            n,
+                            k,
+                            find.get(fmt::format("{}{}.weight", prefix, name), {n, k}),
+                            {}};
+    };
+    auto biased = [&](const char* name, int n, int k) {
+        StoredLinear made = linear(name, n, k);
+        made.bias = find.get(fmt::format("{}{}.bias", prefix, name), {n});
+        return made;
     };
     LayerWeights w;
-    w.input_norm = get("input_layernorm.weight", {hidden});
-    w.q_weight = get("self_attn.q_proj.weight", {q_dim, hidden});
-    w.q_bias = get("self_attn.q_proj.bias", {q_dim});
-    w.k_weight = get("self_attn.k_proj.weight", {kv_dim, hidden});
-    w.k_bias = get("self_attn.k_proj.bias", {kv_dim});
-    w.v_weight = get("self_attn.v_proj.weight", {kv_dim, hidden});
-    w.v_bias = get("self_attn.v_proj.bias", {kv_dim});
-    w.o_weight = get("self_attn.o_proj.weight", {hidden, q_dim});
-    w.post_attention_norm = get("post_attention_layernorm.weight", {hidden});
-    w.gate_weight = get("mlp.gate_proj.weight", {inner, hidden});
-    w.up_weight = get("mlp.up_proj.weight", {inner, hidden});
-    w.down_weight = get("mlp.down_proj.weight", {hidden, inner});
+    w.input_norm = norm("input_layernorm");
+    w.q = biased("self_attn.q_proj", q_dim, hidden);
+    w.k = biased("self_attn.k_proj", kv_dim, hidden);
+    w.v = biased("self_attn.v_proj", kv_dim, hidden);
+    w.o = linear("self_attn.o_proj", hidden, q_dim);
+    w.post_attention_norm = norm("post_attention_layernorm");
+    w.gate = linear("mlp.gate_proj", inner, hidden);
+    w.up = linear("mlp.up_proj", inner, hidden);
+    w.down = linear("mlp.down_proj", hidden, inner);
     return w;
 }
 
@@ -117,8 +126,9 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
     const std::string head = "lm_head.weight";
     Weights& w = checkpoint.weights;
     w.tied = checkpoint.config.tie_word_embeddings;
+    w.lm_head.n = checkpoint.config.vocab_size, w.lm_head.k = checkpoint.config.hidden_size;
     if (w.tied && find.has_named(head) && !find.has_named(find.prefix() + "embed_tokens.weight")) {
-        w.embedding = w.lm_head = find.get_named(head, shape);
+        w.embedding = w.lm_head.weight = find.get_named(head, shape);
         return;
     }
     w.embedding = find.get("embed_tokens.weight", shape);
@@ -133,7 +143,7 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
             "config.json ties the head to the embedding, but the files have a head that differs: "
             "it is used");
     }
-    w.lm_head = w.tied ? w.embedding : find.get_named(head, shape);
+    w.lm_head.weight = w.tied ? w.embedding : find.get_named(head, shape);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,17 +10,28 @@
 
 namespace qwend {
 
-/// One decoder layer; linear weights are (out, in) row-major, as published.
+/// How a matrix is stored: it decides what else belongs to it, and which product computes with it.
+enum class LinearKind {
+    dense,  // a number an element
+};
+
+/// A linear layer in the files, y = x Wᵀ + b, as published.
+struct StoredLinear {
+    LinearKind kind = LinearKind::dense;
+    int n = 0, k = 0;                  // outputs, inputs
+    StoredTensor weight;               // dense: (n, k)
+    std::optional<StoredTensor> bias;  // (n)
+};
+
+/// One decoder layer.
 struct LayerWeights {
     StoredTensor input_norm;           // (hidden)
-    StoredTensor q_weight, q_bias;     // (n_heads * head_dim, hidden), (n_heads * head_dim)
-    StoredTensor k_weight, k_bias;     // (n_kv_heads * head_dim, hidden), (n_kv_heads * head_dim)
-    StoredTensor v_weight, v_bias;     // as k
-    StoredTensor o_weight;             // (hidden, n_heads * head_dim)
+    StoredLinear q;                    // hidden → n_heads * head_dim, with bias
+    StoredLinear k, v;                 // hidden → n_kv_heads * head_dim, with bias
+    StoredLinear o;                    // n_heads * head_dim → hidden
     StoredTensor post_attention_norm;  // (hidden)
-    StoredTensor gate_weight;          // (intermediate, hidden)
-    StoredTensor up_weight;            // (intermediate, hidden)
-    StoredTensor down_weight;          // (hidden, intermediate)
+    StoredLinear gate, up;             // hidden → intermediate
+    StoredLinear down;                 // intermediate → hidden
 };
 
 /// Where the weights of a model lie in its files: all of them BF16, F16 or F32.
@@ -27,7 +39,7 @@ struct Weights {
     StoredTensor embedding;  // (vocab, hidden)
     std::vector<LayerWeights> layers;
     StoredTensor final_norm;  // (hidden)
-    StoredTensor lm_head;     // (vocab, hidden); the embedding itself when tied
+    StoredLinear lm_head;     // hidden → vocab; its matrix is the embedding itself when tied
     bool tied = false;        // the head is the embedding
 };
 

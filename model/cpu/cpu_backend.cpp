@@ -97,17 +97,14 @@ void CpuBackend::load_weights(const Checkpoint& checkpoint,
     auto vector = [&](const StoredTensor& tensor) {
         return tensor_to_float(buffer.read({&tensor})[0]);
     };
-    auto linear = [&](std::initializer_list<const StoredTensor*> weights) {
-        return CpuLinear(buffer.read(weights), {});
+    auto linear = [&](std::initializer_list<const StoredLinear*> parts) {
+        return load_linear(buffer, parts);
     };
     for (const LayerWeights& l : w.layers) {
         auto input_norm = vector(l.input_norm), post_attention_norm = vector(l.post_attention_norm);
-        auto qkv =
-            buffer.read({&l.q_weight, &l.k_weight, &l.v_weight, &l.q_bias, &l.k_bias, &l.v_bias});
         layers_.push_back({std::move(input_norm), std::move(post_attention_norm),
-                           CpuLinear({qkv[0], qkv[1], qkv[2]}, {qkv[3], qkv[4], qkv[5]}),
-                           linear({&l.o_weight}), linear({&l.gate_weight, &l.up_weight}),
-                           linear({&l.down_weight})});
+                           linear({&l.q, &l.k, &l.v}), linear({&l.o}), linear({&l.gate, &l.up}),
+                           linear({&l.down})});
         const CpuLayer& layer = layers_.back();
         for (auto* matrix : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
             info_.weight_bytes += matrix->weight_bytes();

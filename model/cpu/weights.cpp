@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cassert>
 #include <exception>
 
 #include "model/error.h"
@@ -58,16 +59,28 @@ std::vector<TensorView> TensorBuffer::read(std::span<const StoredTensor* const> 
     return views;
 }
 
+CpuLinear load_linear(TensorBuffer& buffer, std::initializer_list<const StoredLinear*> parts) {
+    std::vector<const StoredTensor*> tensors;
+    for (const StoredLinear* part : parts) {
+        assert(part->kind == LinearKind::dense && part->k == (*parts.begin())->k);
+        tensors.push_back(&part->weight);
+    }
+    for (const StoredLinear* part : parts)
+        if (part->bias) tensors.push_back(&*part->bias);
+    assert(tensors.size() == parts.size() || tensors.size() == 2 * parts.size());
+    const std::vector<TensorView> views = buffer.read(tensors);
+    const auto biases = views.begin() + ptrdiff_t(parts.size());
+    return CpuLinear({views.begin(), biases}, {biases, views.end()});
+}
+
 size_t cpu_weight_bytes(const Weights& weights, size_t element_bytes) {
     size_t bytes = weights.embedding.n_bytes;
-    auto add = [&](const StoredTensor& matrix) {
-        bytes += matrix.n_bytes / dtype_size(matrix.dtype) * element_bytes;
+    auto add = [&](const StoredLinear& linear) {
+        bytes += size_t(linear.n) * size_t(linear.k) * element_bytes;
     };
     add(weights.lm_head);
     for (const LayerWeights& l : weights.layers)
-        for (auto* matrix : {&l.q_weight, &l.k_weight, &l.v_weight, &l.o_weight, &l.gate_weight,
-                             &l.up_weight, &l.down_weight})
-            add(*matrix);
+        for (auto* linear : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) add(*linear);
     return bytes;
 }
 

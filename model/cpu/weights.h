@@ -1,8 +1,10 @@
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <vector>
 
+#include "model/cpu/linear.h"
 #include "model/host_memory.h"
 #include "model/weights.h"
 
@@ -26,6 +28,10 @@ class TensorBuffer {
     const SafetensorsFiles& files_;
     LazyMemory memory_;
 };
+
+/// One product of several linear layers with the same input and of the same kind: their outputs
+/// side by side. Either all have a bias or none has. Throws LoadError as TensorBuffer::read() does.
+CpuLinear load_linear(TensorBuffer& buffer, std::initializer_list<const StoredLinear*> parts);
 
 /// What the CPU backend needs of memory and may have, in bytes.
 struct CpuMemory {

@@ -38,10 +38,10 @@ class LayerProducts {
     explicit LayerProducts(const Checkpoint& checkpoint) {
         const LayerWeights& w = checkpoint.weights.layers[0];
         TensorBuffer buffer(checkpoint.files);
-        parts_.emplace_back(CpuLinear(buffer.read({&w.q_weight, &w.k_weight, &w.v_weight}), {}));
-        parts_.emplace_back(CpuLinear(buffer.read({&w.o_weight}), {}));
-        parts_.emplace_back(CpuLinear(buffer.read({&w.gate_weight, &w.up_weight}), {}));
-        parts_.emplace_back(CpuLinear(buffer.read({&w.down_weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.q.weight, &w.k.weight, &w.v.weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.o.weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.gate.weight, &w.up.weight}), {}));
+        parts_.emplace_back(CpuLinear(buffer.read({&w.down.weight}), {}));
     }
     /// Seconds oneDNN needs for them with `rows` rows.
     double run_seconds(int rows) {

@@ -93,7 +93,7 @@ void check_loaded(const HashedShape& shape, HashedTypes types) {
                          [&](float done) { progress = std::max(progress, done); });
     CHECK(progress == 1);
     check_matrix(files, device.embedding(), {&w.embedding});
-    check_matrix(files, device.lm_head().data, {&w.lm_head});
+    check_matrix(files, device.lm_head().data, {&w.lm_head.weight});
     CHECK((device.lm_head().data == device.embedding()) == shape.tied);
     check_vector(files, device.final_norm(), {&w.final_norm});
     REQUIRE(device.layers().size() == w.layers.size());
@@ -102,11 +102,11 @@ void check_loaded(const HashedShape& shape, HashedTypes types) {
         const LayerWeights& l = w.layers[i];
         check_vector(files, d.input_norm, {&l.input_norm});
         check_vector(files, d.post_attention_norm, {&l.post_attention_norm});
-        check_matrix(files, d.qkv.data, {&l.q_weight, &l.k_weight, &l.v_weight});
-        check_vector(files, d.qkv_bias, {&l.q_bias, &l.k_bias, &l.v_bias});
-        check_matrix(files, d.o.data, {&l.o_weight});
-        check_matrix(files, d.gate_up.data, {&l.gate_weight, &l.up_weight});
-        check_matrix(files, d.down.data, {&l.down_weight});
+        check_matrix(files, d.qkv.data, {&l.q.weight, &l.k.weight, &l.v.weight});
+        check_vector(files, d.qkv_bias, {&*l.q.bias, &*l.k.bias, &*l.v.bias});
+        check_matrix(files, d.o.data, {&l.o.weight});
+        check_matrix(files, d.gate_up.data, {&l.gate.weight, &l.up.weight});
+        check_matrix(files, d.down.data, {&l.down.weight});
     }
 }
 

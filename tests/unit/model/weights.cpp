@@ -168,7 +168,7 @@ TEST_CASE("weights: the head may be tied, stored, stored though tied, or all the
     const Checkpoint differs =
         Folder(kTied).add_ends().add_layer(0).add("lm_head.weight", {100, 64}, "BF16", 2, 1).open();
     CHECK_FALSE(differs.weights.tied);
-    CHECK(differs.weights.lm_head.offset != differs.weights.embedding.offset);
+    CHECK(differs.weights.lm_head.weight.offset != differs.weights.embedding.offset);
     REQUIRE(differs.warnings.size() == 1);
     const Checkpoint head_only = Folder(kTied)
                                      .add("lm_head.weight", {100, 64})
@@ -176,7 +176,7 @@ TEST_CASE("weights: the head may be tied, stored, stored though tied, or all the
                                      .add_layer(0)
                                      .open();
     CHECK(head_only.weights.tied);
-    CHECK(head_only.weights.embedding.offset == head_only.weights.lm_head.offset);
+    CHECK(head_only.weights.embedding.offset == head_only.weights.lm_head.weight.offset);
 }
 
 TEST_CASE("weights: a model saved without its head has names without a prefix") {

@@ -18,8 +18,8 @@ TEST_CASE("cpu_weights: a group of tensors lies in memory as in the file") {
     const LayerWeights& layer = c.weights.layers[0];
     TensorBuffer buffer(c.files);
     for (int round = 0; round < 2; round++) {
-        const std::vector<const StoredTensor*> tensors = {&layer.k_bias, &layer.gate_weight,
-                                                          &layer.input_norm, &layer.up_weight};
+        const std::vector<const StoredTensor*> tensors = {&*layer.k.bias, &layer.gate.weight,
+                                                          &layer.input_norm, &layer.up.weight};
         const auto views = buffer.read(tensors);
         REQUIRE(views.size() == 4);
         for (size_t i = 0; i < 4; i++) {
@@ -38,9 +38,9 @@ TEST_CASE("cpu_weights: a file cut while it is read is refused") {
     HashedCheckpoint hashed({"large", 896, 7, 1, 4096, false}, 1);
     const Checkpoint& c = *hashed.checkpoint;
     std::filesystem::resize_file(hashed.path() / "model.safetensors",
-                                 c.weights.lm_head.offset + 100);
+                                 c.weights.lm_head.weight.offset + 100);
     TensorBuffer buffer(c.files);
-    CHECK_THROWS_WITH_AS(buffer.read({&c.weights.embedding, &c.weights.lm_head}),
+    CHECK_THROWS_WITH_AS(buffer.read({&c.weights.embedding, &c.weights.lm_head.weight}),
                          doctest::Contains("changed while it was read"), LoadError);
 }
 
