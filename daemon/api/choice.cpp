@@ -114,25 +114,35 @@ void Choice::take_pieces() {
                 new_.text += piece.text;
                 break;
             case ToolPiece::Kind::call:
-                new_.calls.push_back({n_calls_++, make_call_id(), std::move(piece.text), {}});
+                open_call_ = {n_calls_++, make_call_id(), std::move(piece.text), {}};
+                if (request_->stream) new_.calls.push_back(std::move(open_call_));
                 break;
             case ToolPiece::Kind::arguments:
-                if (new_.calls.empty()) new_.calls.push_back({n_calls_ - 1, {}, {}, {}});
-                new_.calls.back().arguments += piece.text;
+                take_arguments(piece.text);
                 break;
             case ToolPiece::Kind::call_end:
+                if (!request_->stream) new_.calls.push_back(std::move(open_call_));
                 if (request_->parallel_tool_calls) break;
                 finish_ = FinishReason::stop;
                 done_ = true;  // and what may follow the one call is not wanted
                 return;
+            case ToolPiece::Kind::call_cut:
+                call_cut_ = true;
+                if (!request_->stream) new_.text += piece.text;
+                break;
         }
     }
+}
+
+void Choice::take_arguments(std::string_view text) {
+    if (request_->stream && new_.calls.empty()) new_.calls.push_back({n_calls_ - 1, {}, {}, {}});
+    (request_->stream ? new_.calls.back() : open_call_).arguments += text;
 }
 
 std::string_view Choice::finish_name() const {
     switch (finish_) {
         case FinishReason::stop:
-            return n_calls_ > 0 ? "tool_calls" : "stop";
+            return n_calls_ > 0 && !call_cut_ ? "tool_calls" : "stop";
         case FinishReason::length:
             return "length";
         case FinishReason::abort:

@@ -38,6 +38,11 @@ struct ChoicePart {
 
 /// One of an answer's choices: tokens of the engine become text and calls. It decides where stop
 /// strings and `parallel_tool_calls` end it; the same events give the same, however they are taken.
+///
+/// A call that the end cuts, be it a stop string, max_tokens or the model itself, is no call: in a
+/// document it comes as the text it is, as at vLLM. In a stream its name may have been sent, and
+/// what there is of its arguments stays sent, as at OpenAI. finish_name() is the same in both and
+/// tells: "tool_calls" only if every call that began is complete.
 class Choice {
   public:
     /// Both outlive the choice.
@@ -65,6 +70,7 @@ class Choice {
     void add_text(std::string_view text);
     void end(FinishReason finish);
     void take_pieces();
+    void take_arguments(std::string_view text);
 
     const Tokenizer* tokenizer_;
     const CompletionRequest* request_;
@@ -76,11 +82,12 @@ class Choice {
     ToolCallParser parser_;
     std::vector<ToolPiece> pieces_;
     ChoicePart new_;
+    CallPart open_call_;  // of a document: not complete yet
     int n_tokens_ = 0, n_cached_ = 0, n_calls_ = 0;
     size_t text_length_ = 0;  // code points
     FinishReason finish_ = FinishReason::none;
     std::string stop_reason_ = "null";
-    bool done_ = false;
+    bool done_ = false, call_cut_ = false;
 };
 
 }  // namespace qwend

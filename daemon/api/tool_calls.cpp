@@ -49,8 +49,11 @@ void ToolCallParser::finish(std::vector<ToolPiece>& pieces) {
         not_a_call();
         run();
     }
-    if (state_ == State::arguments || state_ == State::malformed)
+    if (state_ == State::arguments || state_ == State::malformed) {
         emit_until(Kind::arguments, buffer_.size());
+        emit(Kind::call_cut, call_text_);
+    }
+    if (state_ == State::tail) emit(Kind::call_end, {});  // only a brace is missing
     const bool part_of_tag = state_ == State::closing && at_ < buffer_.size();
     const bool rest_is_text = n_calls_ == 0 || !is_blank(slice(emitted_, buffer_.size()));
     if (rest_is_text && !part_of_tag) emit_until(Kind::text, buffer_.size());
@@ -194,6 +197,7 @@ void ToolCallParser::arguments_step() {
     }
     emit(Kind::arguments, {});
     append_json_byte(out_->back().text, c, in_string);
+    call_text_ += c;
     emitted_ = ++at_;
     if (scanner_.depth() == 1) state_ = State::tail;
 }
@@ -264,6 +268,8 @@ void ToolCallParser::not_a_call() {
 
 void ToolCallParser::begin_call() {
     emit(Kind::call, name_);
+    call_text_ = slice(emitted_, keep_tags_ ? tag_end_ : tag_begin_);
+    call_text_ += slice(tag_end_, at_);
     emitted_ = at_;
     n_calls_++;
 }
@@ -282,6 +288,7 @@ void ToolCallParser::emit(Kind kind, std::string_view text) {
 void ToolCallParser::emit_until(Kind kind, size_t end) {
     if (end <= emitted_) return;
     emit(kind, slice(emitted_, end));
+    if (kind == Kind::arguments) call_text_ += slice(emitted_, end);
     emitted_ = end;
 }
 

@@ -15,6 +15,7 @@ struct ToolPiece {
         call,       // a call begins; `text` is the function's name
         arguments,  // more of its arguments, JSON as the model wrote it
         call_end,   // it is complete; `text` is empty
+        call_cut,   // the end came before; `text` is the whole call as it was generated
     };
     Kind kind;
     std::string text;
@@ -88,6 +89,7 @@ class ToolCallParser {
     JsonScanner scanner_;
     size_t key_begin_ = 0, value_begin_ = 0;
     std::string key_, name_, arguments_;  // of the call's own object
+    std::string call_text_;               // of a call that has begun, with its tag
     bool in_value_ = false;               // of one of these two
     bool has_name_ = false, has_arguments_ = false;
 };

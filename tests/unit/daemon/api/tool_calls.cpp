@@ -13,6 +13,7 @@ struct Found {
     std::string text;
     std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
     int n_ended = 0;
+    std::string cut;  // the call that the end cut
     bool operator==(const Found&) const = default;
 };
 
@@ -33,6 +34,7 @@ Found parse(const std::string& text, size_t size, bool keep_tags = true) {
         if (piece.kind == Kind::call) found.calls.push_back({piece.text, ""});
         if (piece.kind == Kind::arguments) found.calls.back().second += piece.text;
         if (piece.kind == Kind::call_end) found.n_ended++;
+        if (piece.kind == Kind::call_cut) found.cut = piece.text;
     }
     CHECK(size_t(parser.n_calls()) == found.calls.size());
     return found;
@@ -54,6 +56,7 @@ TEST_CASE("tool_calls: what is found in an answer, however it is split") {
     struct Case {
         std::string answer, text;
         std::vector<std::pair<std::string, std::string>> calls;
+        std::string cut = {};
     };
     const std::string deep = "{\"x\": " + std::string(500, '[') + std::string(500, ']') + "}";
     const std::vector<Case> cases = {
@@ -92,7 +95,14 @@ TEST_CASE("tool_calls: what is found in an answer, however it is split") {
         {"<tool_call>{\"name\":\"f\",\"arguments\":{}}}\n</tool_call>", "", {{"f", "{}"}}},
         {"<tool_call>{\"name\":\"f\",\"arguments\":{}}}", "}", {{"f", "{}"}}},
         // The end comes too early: what was begun stays begun.
-        {"<tool_call>{\"name\":\"f\",\"arguments\":{\"x\": \"ab", "", {{"f", "{\"x\": \"ab"}}},
+        {"a \n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\": \"a\nb",
+         "a",
+         {{"f", R"({"x": "a\nb)"}},
+         " \n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"x\": \"a\nb"},
+        {call("{}") + "<tool_call>{\"name\":\"g\",\"arguments\":{x: <} \n",
+         "",
+         {{"f", "{}"}, {"g", "{x: <} \n"}},
+         "<tool_call>{\"name\":\"g\",\"arguments\":{x: <} \n"},
         {"<tool_call>{\"name\":\"f\",\"arguments\":{}}\n</tool_", "", {{"f", "{}"}}},
         {"<tool_call>{\"name\":\"f\",\"arguments\":{}, \"z", ", \"z", {{"f", "{}"}}},
         {"<tool_call>{\"name\":\"f\",\"argu", "<tool_call>{\"name\":\"f\",\"argu", {}},
@@ -119,6 +129,7 @@ TEST_CASE("tool_calls: what is found in an answer, however it is split") {
             const Found found = parse(each.answer, size);
             CHECK(found.text == each.text);
             CHECK(found.calls == each.calls);
+            CHECK(found.cut == each.cut);
         }
     }
 }
@@ -168,6 +179,8 @@ TEST_CASE("tool_calls: tags that are special tokens are no text") {
     CHECK(parse("a <tool_call> b </tool_call> c", 1, false).text == "a  b  c");
     CHECK(parse("a\n<tool_call>\n" + call("{}"), 3, false).text == "a");
     CHECK(parse("a <tool_call>{\"name\"", 2, false).text == "a {\"name\"");
+    const std::string begun = "{\"name\":\"f\",\"arguments\":{\"x\"";
+    CHECK(parse("a <tool_call>" + begun, 2, false).cut == " " + begun);
 }
 
 TEST_CASE("tool_calls: any text gives the same in any pieces, and loses nothing") {
