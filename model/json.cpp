@@ -37,7 +37,7 @@ std::string standard_json(std::string_view text) {
         for (std::string_view word : {"NaN", "Infinity", "-Infinity"})
             if (text.starts_with(word)) piece = word, is_odd = true;
         if (is_odd) {
-            out += "null";
+            out.append("\"").append(piece).append("\"");
         } else if (text[0] == '"') {
             out += piece = string_literal(text);
         } else if (is_number_char(text[0])) {

@@ -14,7 +14,8 @@ namespace qwend {
 
 /// A parsed JSON file of a checkpoint, read as Python's json reads it, which wrote it: of a key
 /// that appears twice the last counts, an integer beyond 64 bits is a number, NaN and Infinity are
-/// accepted (as null). A byte order mark is skipped. Errors name the file and the field.
+/// accepted where nobody reads them (as strings: no field that is read takes them). A byte order
+/// mark is skipped. Errors name the file and the field.
 class JsonFile {
   public:
     /// Throws LoadError: unreadable, not JSON, nested too deep, or not an object.
@@ -44,7 +45,7 @@ class JsonFile {
 std::optional<simdjson::dom::element> find_last(simdjson::dom::object object, std::string_view key);
 
 /// The same JSON with what Python writes and the standard has not: integers beyond 64 bits become
-/// floating-point numbers, NaN and Infinity null. Exposed for the tests.
+/// floating-point numbers, NaN and Infinity strings. Exposed for the tests.
 std::string standard_json(std::string_view text);
 
 }  // namespace qwend

@@ -11,6 +11,8 @@ namespace {
 
 constexpr int kMaxPosition = 1 << 24;  // tokens
 constexpr double kDefaultTheta = 10000, kMaxFactor = 4096;
+// Of rope_theta: at 1 all dimensions would turn alike, and YaRN divides by its logarithm.
+constexpr double kMinTheta = 2, kMaxTheta = 1e12;
 
 /// The object with the parameters, whatever its name, and errors that say it.
 class RopeFields {
@@ -43,6 +45,15 @@ class RopeFields {
             fail(field, fmt::format("expected a number from {} to {}, found {}", low, high,
                                     simdjson::minify(*element)));
         return value;
+    }
+
+    /// A number of tokens.
+    std::optional<int> positions(std::string_view field) const {
+        const auto value = number(field, 1, kMaxPosition);
+        if (!value) return std::nullopt;
+        if (*value != std::floor(*value))
+            fail(field, fmt::format("expected an integer, found {}", *value));
+        return int(*value);
     }
 
     bool boolean(std::string_view field, bool otherwise) const {
@@ -78,8 +89,7 @@ YarnScaling read_yarn(const JsonFile& json, const RopeFields& rope, int max_posi
     yarn.original_max_position =
         json.has("original_max_position_embeddings")
             ? int(json.integer("original_max_position_embeddings", 1, kMaxPosition))
-            : int(rope.number("original_max_position_embeddings", 1, kMaxPosition)
-                      .value_or(max_position));
+            : rope.positions("original_max_position_embeddings").value_or(max_position);
     yarn.factor = float(rope.number("factor", 1e-3, kMaxFactor)
                             .value_or(double(max_position) / yarn.original_max_position));
     auto optional = [&](const char* field, double low) {
@@ -94,8 +104,9 @@ YarnScaling read_yarn(const JsonFile& json, const RopeFields& rope, int max_posi
     yarn.beta_fast = or_else("beta_fast", yarn.beta_fast);
     yarn.beta_slow = or_else("beta_slow", yarn.beta_slow);
     yarn.attention_factor = optional("attention_factor", 1e-6);
-    yarn.mscale = optional("mscale", -1e6).value_or(0);
-    yarn.mscale_all_dim = optional("mscale_all_dim", -1e6).value_or(0);
+    // Not below 0: what the two come to, cos and sin are multiplied with and divided by.
+    yarn.mscale = optional("mscale", 0).value_or(0);
+    yarn.mscale_all_dim = optional("mscale_all_dim", 0).value_or(0);
     yarn.truncate = rope.boolean("truncate", true);
     return yarn;
 }
@@ -113,8 +124,8 @@ void read_rope(const JsonFile& json, ModelConfig& config) {
                               : 32768;  // Qwen2Config's default
     const RopeFields rope(json);
     const double theta =
-        json.has("rope_theta") ? json.number("rope_theta", 1, 1e12) : kDefaultTheta;
-    config.rope_theta = float(rope.number("rope_theta", 1, 1e12).value_or(theta));
+        json.has("rope_theta") ? json.number("rope_theta", kMinTheta, kMaxTheta) : kDefaultTheta;
+    config.rope_theta = float(rope.number("rope_theta", kMinTheta, kMaxTheta).value_or(theta));
     const std::string type = rope.type();
     if (type == "default") return;
     if (rope.number("partial_rotary_factor", 0, 1).value_or(1) != 1)

@@ -61,6 +61,58 @@ TEST_CASE("config: says what was expected and what was found") {
                          LoadError);
 }
 
+TEST_CASE("config: a number that cannot be computed with is refused by name, with its value") {
+    TempDir dir;
+    // The fields of kConfig, and of those of rope_scaling's kinds.
+    const std::string linear = R"("rope_scaling":{"type":"linear","factor":2.0})";
+    const std::string yarn =
+        R"("rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":512.0,)"
+        R"("beta_fast":32.0,"beta_slow":1.0,"mscale":1.0,"mscale_all_dim":1.0,)"
+        R"("attention_factor":1.5,"rope_theta":10000.0})";
+    struct Case {
+        std::string fields, field, value;
+        bool zero_is_absent = false;
+    };
+    const std::string base = R"("eos_token_id":[7,9])";
+    for (const Case& c : std::vector<Case>{{base, "vocab_size", "100"},
+                                           {base, "hidden_size", "64"},
+                                           {base, "intermediate_size", "128"},
+                                           {base, "num_hidden_layers", "1"},
+                                           {base, "num_attention_heads", "4"},
+                                           {base, "num_key_value_heads", "2"},
+                                           {base, "max_position_embeddings", "512"},
+                                           {base, "rms_norm_eps", "1e-6"},
+                                           {base, "rope_theta", "1000000.0"},
+                                           {R"("head_dim":16)", "head_dim", "16"},
+                                           {linear, "factor", "2.0"},
+                                           {yarn, "factor", "4.0"},
+                                           {yarn, "original_max_position_embeddings", "512.0"},
+                                           {yarn, "beta_fast", "32.0", true},
+                                           {yarn, "beta_slow", "1.0", true},
+                                           {yarn, "mscale", "1.0", true},
+                                           {yarn, "mscale_all_dim", "1.0", true},
+                                           {yarn, "attention_factor", "1.5"},
+                                           {yarn, "rope_theta", "10000.0"}}) {
+        const std::string whole = replaced(kConfig, base, c.fields);
+        dir.write("config.json", whole);
+        CHECK_NOTHROW(load_model_config(dir.path()));
+        const std::string name = "\"" + c.field + "\":";
+        for (const char* bad : {"Infinity", "-Infinity", "NaN", "-1", "-0.5", "1e300", "0"}) {
+            if (c.zero_is_absent && std::string_view(bad) == "0") continue;
+            CAPTURE(c.field);
+            CAPTURE(bad);
+            dir.write("config.json", replaced(whole, name + c.value, name + bad));
+            CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains(c.field.c_str()),
+                                 LoadError);
+            CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("found"),
+                                 LoadError);
+        }
+    }
+    dir.write("config.json", replaced(replaced(kConfig, base, yarn), "512.0", "512.5"));
+    CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("found 512.5"),
+                         LoadError);
+}
+
 TEST_CASE("config: generation defaults, greedy when do_sample is false") {
     TempDir dir;
     CHECK_FALSE(load_generation_defaults(dir.path()).temperature);
@@ -161,7 +213,8 @@ TEST_CASE("config: generation defaults that mean off, and those that mean nothin
              {R"({"top_p":-0.1})", kNone, kNone, kNone, 1},
              {R"({"temperature":0})", 0.0f, kNone, kNone, 0},
              {R"({"temperature":-1})", kNone, kNone, kNone, 1},
-             {R"({"temperature":NaN})", kNone, kNone, kNone, 0},
+             {R"({"temperature":NaN})", kNone, kNone, kNone, 1},
+             {R"({"top_p":-Infinity,"top_k":Infinity})", kNone, kNone, kNone, 2},
              {R"({"temperature":0.6,"do_sample":false})", 0.0f, kNone, kNone, 0},
              {R"({"temperature":0.6,"do_sample":"yes"})", 0.6f, kNone, kNone, 1},
              {R"({"repetition_penalty":0,"min_p":2})", kNone, kNone, kNone, 2}}) {
