@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "daemon/api/responses.h"
 #include "daemon/log.h"
@@ -67,11 +68,14 @@ EncodedPrompts Completions::encode(const CompletionRequest& request) const {
 std::optional<ApiError> Completions::fit(CompletionRequest& request,
                                          std::vector<std::vector<int32_t>>& prompts,
                                          int context_limit) const {
+    constexpr int kDefaultTextTokens = 16;  // OpenAI's
+    const int wanted = request.max_tokens.value_or(request.chat ? 1 : kDefaultTextTokens);
+    int most = request.truncate_prompt_tokens.value_or(INT_MAX);
+    if (most == kToContext) most = std::max(context_limit - wanted, 1);
     size_t longest = 0;
     for (size_t i = 0; i < prompts.size(); i++) {
         std::vector<int32_t>& prompt = prompts[i];
-        const int most = request.truncate_prompt_tokens.value_or(int(prompt.size()));
-        const bool truncated = int(prompt.size()) > most;
+        const bool truncated = prompt.size() > size_t(most);
         if (truncated) prompt.erase(prompt.begin(), prompt.end() - most);
         // The client's own text is echoed, as far as there is one: encoding normalises it.
         if (request.echo &&
@@ -81,8 +85,6 @@ std::optional<ApiError> Completions::fit(CompletionRequest& request,
             return bad_request("the prompt is empty", request.chat ? "messages" : "prompt");
         longest = std::max(longest, prompt.size());
     }
-    constexpr int kDefaultTextTokens = 16;  // OpenAI's
-    const int wanted = request.max_tokens.value_or(request.chat ? 1 : kDefaultTextTokens);
     if (longest + size_t(wanted) > size_t(context_limit))
         return bad_request(
             fmt::format("This model's maximum context length is {} tokens, but the prompt has {} "

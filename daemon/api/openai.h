@@ -34,6 +34,9 @@ std::string render_error(const ApiError& error);
 /// between two characters, with an ellipsis where something is missing.
 std::string excerpt(std::string_view text, size_t most = 64);
 
+/// For truncate_prompt_tokens: as many as the context holds beside what may be generated.
+inline constexpr int kToContext = -1;
+
 using Prompt = std::variant<std::string, std::vector<int32_t>>;  // text or token ids
 
 /// A chat or text completion request. Numbers are in range; what needs the model (ids below the
@@ -47,7 +50,7 @@ struct CompletionRequest {
     ChatOptions chat_options;
     std::vector<Prompt> prompts;
     bool add_special_tokens = true;
-    std::optional<int> truncate_prompt_tokens;
+    std::optional<int> truncate_prompt_tokens;  // the last ones are kept; or kToContext
 
     SamplingParams sampling;
     std::optional<uint64_t> seed;

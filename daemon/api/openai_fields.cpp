@@ -97,9 +97,13 @@ bool read_logprobs(RequestReader& r, const JsonValue& v) {
 }
 
 bool read_truncate(RequestReader& r, const JsonValue& v) {
-    int n = 0;
-    if (!r.integer("truncate_prompt_tokens", v, 1, kMaxTokensLimit, n)) return false;
-    r.request.truncate_prompt_tokens = n;
+    int64_t n = 0;
+    if (!v.get(n) || n == 0 || n < kToContext || n > kMaxTokensLimit)
+        return r.expected("truncate_prompt_tokens",
+                          fmt::format("-1 for what the context allows, or an integer from 1 to {}",
+                                      kMaxTokensLimit),
+                          v);
+    r.request.truncate_prompt_tokens = int(n);
     return true;
 }
 

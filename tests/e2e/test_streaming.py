@@ -199,6 +199,24 @@ def test_echo_is_the_text_of_the_client(daemon):
         "choices"][0]["text"].startswith(" you")
 
 
+def test_a_prompt_is_truncated_to_what_the_context_allows():
+    text = "Hello you " * 200
+    with Daemon("--max-context", "128") as daemon:
+        def usage(path, **fields):
+            status, answer = daemon.post(path, {"truncate_prompt_tokens": -1, "ignore_eos": True, **fields})
+            return answer["usage"] if status == 200 else answer["error"]
+
+        assert usage("/v1/completions", prompt=text, max_tokens=28)["prompt_tokens"] == 100
+        assert usage("/v1/completions", prompt=text)["prompt_tokens"] == 128 - 16
+        assert usage("/v1/completions", prompt="Hello", max_tokens=2)["prompt_tokens"] < 10
+        chat = usage("/v1/chat/completions", messages=[{"role": "user", "content": text}])
+        assert (chat["prompt_tokens"], chat["completion_tokens"]) == (127, 1)
+        assert usage("/v1/completions", prompt=text, max_tokens=128)["code"] == "context_length_exceeded"
+        for wrong in 0, -2, "x":
+            found = usage("/v1/completions", prompt=text, truncate_prompt_tokens=wrong)
+            assert found["param"] == "truncate_prompt_tokens" and "expected -1" in found["message"]
+
+
 def test_one_line_a_request():
     """Whatever ends it: id, method, path, status, times; tokens and the end of a generation."""
     with Daemon("--log-level", "info", "--max-sequences", "2") as daemon:
