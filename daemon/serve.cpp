@@ -223,6 +223,8 @@ void Daemon::on_drain_tick() {
     // Answers are given; what is left is what clients have not taken in yet. As long as they do,
     // they have the whole of drain-timeout: who makes no progress for write-timeout is cut off.
     server_.close_idle();
+    // A head that was under way when the drain began had as long as the answers took.
+    server_.close_half_heads();
     const int n_sending = server_.n_sending();
     if (n_sending > 0 && !drain_timed_out_) return;
     if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kDrainLinger) return;

@@ -306,8 +306,16 @@ void Connection::close() {
 
 void Connection::close_idle() {
     keep_alive_ = false;
-    if (state_ != State::idle) return;
+    if (state_ == State::idle) close_when_sent();
+}
+
+void Connection::close_half_head() {
+    if (state_ == State::headers) close_when_sent();
+}
+
+void Connection::close_when_sent() {
     if (n_unsent() == 0) return close();
+    uv_timer_stop(&timer_);
     close_after_flush_ = true;  // what is answered is sent, at the reader's pace
     watch_reader();
 }

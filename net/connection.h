@@ -49,6 +49,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void close();       // at once; the client of an unfinished answer is told by the broken stream
     void cut();         // at once; whoever works for the client is told
     void close_idle();  // now if between requests, else when the answer is done and sent
+    void close_half_head();  // if only a part of a request's headers has come
     bool closing() const { return state_ == State::closed; }
     bool reserved() const { return reserved_; }
     bool congested() const { return congested_; }  // the client reads too slowly
@@ -108,6 +109,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void on_write_timer();
     void client_gone();
     void tell_gone(Exchange& exchange);
+    void close_when_sent();
     void linger();
     void linger_on();
 

@@ -344,6 +344,11 @@ void HttpServer::close_idle() {
     for (Connection* connection : open) connection->close_idle();
 }
 
+void HttpServer::close_half_heads() {
+    const std::vector<Connection*> open(impl_->connections.begin(), impl_->connections.end());
+    for (Connection* connection : open) connection->close_half_head();
+}
+
 void HttpServer::close_all() {
     const std::vector<Connection*> open(impl_->connections.begin(), impl_->connections.end());
     for (Connection* connection : open) connection->close();

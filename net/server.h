@@ -26,6 +26,8 @@ class HttpServer {
     void stop_accepting();  // closes the listeners; open connections go on
     /// Connections between requests are closed, others close when their answer is done and sent.
     void close_idle();
+    /// Those of which only a part of a request's headers has come: they have no request yet.
+    void close_half_heads();
     int n_connections() const;
     int n_sending() const;  // of those, with an answer that is not complete, or not yet sent
     void close_all();       // at once

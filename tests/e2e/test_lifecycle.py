@@ -133,6 +133,15 @@ def test_sigterm_while_loading_ends_at_once():
         assert "stopped while loading" in daemon.log()
 
 
+def test_half_a_request_head_does_not_hold_up_the_end():
+    with Daemon() as daemon, daemon.connect() as stuck:
+        stuck.send(b"POST /v1/completions HTTP/1.1\r\nHost: loc")
+        time.sleep(0.1)
+        daemon.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert daemon.process.wait(PATIENCE) == 0 and time.monotonic() - began < 2
+
+
 def test_drain_lets_a_slow_reader_take_its_answer(tmp_path):
     """The answer is given, and lies in the daemon's queue: it is not drained before it is read, even
     if nothing moves for longer than a finished answer's connection is kept."""

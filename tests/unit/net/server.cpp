@@ -42,6 +42,25 @@ TEST_CASE("server: what came while the loop was busy came in time") {
     CHECK(body == 200);
 }
 
+TEST_CASE("server: half a request's head is no request, and can be closed") {
+    for (const char* before : {"", "an answer first"}) {
+        CAPTURE(before);
+        Served served;
+        const auto drain = served.loop.make_wake([&] { served.server->close_half_heads(); });
+        std::string received, after;
+        served.run([&] {
+            TestClient half(served.port);
+            half.send((*before ? get("/") : "") + "GET / HTTP/1.1\r\nHost: loc");
+            while (*before && !received.ends_with("fine")) received += half.receive();
+            usleep(50000);
+            drain();
+            after = half.receive_all();  // waits for the server's end of it
+        });
+        CHECK(after.empty());
+        CHECK(served.statuses == (*before ? std::vector<int>{200} : std::vector<int>{}));
+    }
+}
+
 TEST_CASE("server: a body that trickles in is refused, one that keeps the pace is not") {
     Served served;
     served.limits.body_timeout = 0.3;
