@@ -115,9 +115,9 @@ struct HttpServer::Impl {
     }
 
     std::string listen_tcp(const ListenAddress& address, bool& in_use);
-    std::string listen_at(const std::string& name, const sockaddr* address, int& error);
+    int listen_at(const sockaddr* address);
     std::string listen_unix(const std::string& path, bool& in_use);
-    std::string begin(Listener* listener, const std::string& what, int& error);
+    int begin(Listener* listener);
     Listener* new_listener(bool is_pipe);
     void drop(Listener* listener);
     enum class Place { table, reserve, none };
@@ -186,28 +186,25 @@ std::string HttpServer::Impl::listen_tcp(const ListenAddress& address, bool& in_
     std::vector<SocketAddress> found;
     if (std::string error = resolve_address(address, found); !error.empty()) return error;
     const size_t n_before = listeners.size();
-    std::string failed;
+    int failed = 0;
     for (const SocketAddress& each : found) {
-        int error = 0;
-        const std::string what = listen_at(address.text, each.get(), error);
-        in_use = error == UV_EADDRINUSE;
-        if (!what.empty()) failed = what;
+        if (const int error = listen_at(each.get()); error != 0) failed = error;
+        in_use = failed == UV_EADDRINUSE;
         if (in_use) break;
     }
     // A name may have addresses that this machine has not, IPv6 above all; one is enough.
     if (!in_use && listeners.size() > n_before) return {};
     for (; listeners.size() > n_before; listeners.pop_back(), bound.pop_back())
         drop(listeners.back());
-    return failed;
+    return fmt::format("{}: {}", address.text, uv_strerror(failed));
 }
 
-std::string HttpServer::Impl::listen_at(const std::string& name, const sockaddr* address,
-                                        int& error) {
+int HttpServer::Impl::listen_at(const sockaddr* address) {
     Listener* listener = new_listener(false);
-    error = uv_tcp_bind(&listener->u.tcp, address, 0);
-    if (error == 0) return begin(listener, name, error);
+    const int error = uv_tcp_bind(&listener->u.tcp, address, 0);
+    if (error == 0) return begin(listener);
     drop(listener);
-    return fmt::format("{}: {}", name, uv_strerror(error));
+    return error;
 }
 
 std::string HttpServer::Impl::listen_unix(const std::string& path, bool& in_use) {
@@ -216,9 +213,11 @@ std::string HttpServer::Impl::listen_unix(const std::string& path, bool& in_use)
     int error = uv_pipe_bind(&listener->u.pipe, path.c_str());
     // For the owner and the group, whatever the umask: a proxy in front runs as somebody else.
     if (error == 0 && chmod(path.c_str(), 0660) != 0) error = uv_translate_sys_error(errno);
-    if (error == 0) return begin(listener, "unix:" + path, error);
-    drop(listener);
-    return fmt::format("unix:{}: {}", path, uv_strerror(error));
+    if (error == 0)
+        error = begin(listener);
+    else
+        drop(listener);
+    return error == 0 ? std::string() : fmt::format("unix:{}: {}", path, uv_strerror(error));
 }
 
 std::string HttpServer::listen_fd(int fd) {
@@ -227,31 +226,31 @@ std::string HttpServer::listen_fd(int fd) {
         return fmt::format("inherited descriptor {}: {}", fd, std::strerror(errno));
     const bool is_pipe = address.storage.ss_family == AF_UNIX;
     Impl::Listener* listener = impl_->new_listener(is_pipe);
-    const int rc =
-        is_pipe ? uv_pipe_open(&listener->u.pipe, fd) : uv_tcp_open(&listener->u.tcp, fd);
-    if (rc != 0) {
+    int error = is_pipe ? uv_pipe_open(&listener->u.pipe, fd) : uv_tcp_open(&listener->u.tcp, fd);
+    if (error == 0)
+        error = impl_->begin(listener);
+    else
         impl_->drop(listener);
-        return fmt::format("inherited descriptor {}: {}", fd, uv_strerror(rc));
-    }
-    int error = 0;
-    return impl_->begin(listener, fmt::format("inherited descriptor {}", fd), error);
+    if (error == 0) return {};
+    return fmt::format("inherited descriptor {}: {}", fd, uv_strerror(error));
 }
 
-std::string HttpServer::Impl::begin(Listener* listener, const std::string& what, int& error) {
-    error = uv_listen(&listener->u.stream, kBacklog, [](uv_stream_t* stream, int status) {
+/// libuv's error, or 0. The listener is the server's, or gone.
+int HttpServer::Impl::begin(Listener* listener) {
+    const int error = uv_listen(&listener->u.stream, kBacklog, [](uv_stream_t* stream, int status) {
         auto* self = static_cast<Listener*>(stream->data);
         self->server->on_connection(self, status);
     });
     if (error != 0) {
         drop(listener);
-        return fmt::format("{}: {}", what, uv_strerror(error));
+        return error;
     }
     listeners.push_back(listener);
     SocketAddress address;
     int fd = -1;
     if (uv_fileno(&listener->u.handle, &fd) == 0) address_of(fd, address);
     bound.push_back(describe_address(address));
-    return {};
+    return 0;
 }
 
 void HttpServer::Impl::drop(Listener* listener) {
