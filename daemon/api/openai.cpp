@@ -126,6 +126,18 @@ void apply_defaults(const GenerationDefaults& defaults, SamplingParams& sampling
     sampling.repetition_penalty = defaults.repetition_penalty.value_or(sampling.repetition_penalty);
 }
 
+bool settle_prompts(RequestReader& r) {
+    const std::vector<Prompt>& prompts = r.request.prompts;
+    if (prompts.empty()) return r.fail("prompt", "prompt: expected a prompt");
+    for (size_t i = 0; i < prompts.size(); i++)
+        if (std::visit([](const auto& prompt) { return prompt.empty(); }, prompts[i]))
+            return r.no_prompt(r.lists_prompts ? fmt::format("prompt[{}]", i) : "prompt");
+    if (r.request.n * int(prompts.size()) > r.limits.max_choices)
+        return r.fail("n", fmt::format("n: {} choices of {} prompts are more than {}", r.request.n,
+                                       prompts.size(), r.limits.max_choices));
+    return true;
+}
+
 /// What can only be judged with all fields read.
 std::optional<ApiError> settle(RequestReader& r) {
     CompletionRequest& q = r.request;
@@ -141,10 +153,7 @@ std::optional<ApiError> settle(RequestReader& r) {
     if (q.echo && q.chat) r.unsupported("echo");
     if (r.best_of > 0 && r.best_of != q.n) r.unsupported("best_of");
     if (q.chat && q.messages.empty()) r.fail("messages", "messages: expected at least one");
-    if (!q.chat && q.prompts.empty()) r.fail("prompt", "prompt: expected a prompt");
-    if (!q.chat && q.n * int(q.prompts.size()) > r.limits.max_choices)
-        r.fail("n", fmt::format("n: {} choices of {} prompts are more than {}", q.n,
-                                q.prompts.size(), r.limits.max_choices));
+    if (!q.chat) settle_prompts(r);
     if (q.max_tokens && q.sampling.min_tokens > *q.max_tokens)
         r.fail("min_tokens", "min_tokens: more than max_tokens");
     if ((q.include_usage || q.continuous_usage) && !q.stream)

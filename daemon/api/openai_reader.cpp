@@ -103,9 +103,11 @@ bool RequestReader::prompts(const JsonValue& value) {
         return true;
     }
     if (!value.is_array()) return expected("prompt", "a string or a list", value);
+    lists_prompts = true;
     for (const JsonValue element : value.elements()) {
         if (request.prompts.empty() && element.is_number()) {
             request.prompts.emplace_back(std::vector<int32_t>());
+            lists_prompts = false;
             return token_ids("prompt", value, kMost, std::get<1>(request.prompts.back()));
         }
         if (int(request.prompts.size()) >= limits.max_choices)
@@ -119,7 +121,16 @@ bool RequestReader::prompts(const JsonValue& value) {
         else
             return false;
     }
-    return !request.prompts.empty() || fail("prompt", "prompt: expected at least one");
+    if (request.prompts.empty()) return no_prompt("prompt");
+    return true;
+}
+
+/// vLLM refuses it too; OpenAI's models begin with <|endoftext|> then, Qwen2's have no such token.
+bool RequestReader::no_prompt(const std::string& param) {
+    return fail(param, fmt::format("{}: expected text or token ids, found none; the model has no "
+                                   "token of its own to begin with: to have it begin a document, "
+                                   "send \"<|endoftext|>\"",
+                                   param));
 }
 
 bool RequestReader::stops(const JsonValue& value) {

@@ -60,6 +60,7 @@ class RequestReader {
     bool messages(const JsonValue& value);
     bool tools(const JsonValue& value);
     bool prompts(const JsonValue& value);
+    bool no_prompt(const std::string& param);  // where there has to be one
     bool stops(const JsonValue& value);
     bool logit_bias(const JsonValue& value);
     bool stream_options(const JsonValue& value);
@@ -69,6 +70,7 @@ class RequestReader {
     CompletionRequest& request;
     std::optional<ApiError> error;
     // Fields whose meaning depends on others, settled once all are read.
+    bool lists_prompts = false;  // so that one is named by its place
     bool use_tools = true;
     std::vector<std::string> tool_names;                    // of the tools, in their order
     std::optional<std::vector<std::string>> allowed_tools;  // names of those that may be called

@@ -85,6 +85,29 @@ TEST_CASE("openai: prompts in all four forms") {
     CHECK(param_of(parse("7", e)) == "prompt");
 }
 
+TEST_CASE("openai: a prompt that is empty is named, with what to send instead") {
+    struct Case {
+        const char *prompt, *param;
+    };
+    for (auto& c : std::vector<Case>{{R"("")", "prompt"},
+                                     {"[]", "prompt"},
+                                     {"[[]]", "prompt[0]"},
+                                     {R"([""])", "prompt[0]"},
+                                     {R"(["a",""])", "prompt[1]"},
+                                     {"[[1],[2],[]]", "prompt[2]"}}) {
+        CAPTURE(c.prompt);
+        CompletionRequest q;
+        const std::string body = fmt::format(R"({{"prompt":{}}})", c.prompt);
+        const auto error = parse_completion_request(body, {}, kLimits, q);
+        REQUIRE(error);
+        CHECK(error->param == c.param);
+        CHECK(error->message.starts_with(error->param + ": expected text or token ids"));
+        CHECK(error->message.find("send \"<|endoftext|>\"") != std::string::npos);
+    }
+    CompletionRequest q;  // no tokens are an answer like any other
+    CHECK_FALSE(parse_tokenize_request(R"({"prompt":""})", kLimits, q));
+}
+
 TEST_CASE("openai: what is wrong is named by its path") {
     struct Case {
         const char *fields, *param;
