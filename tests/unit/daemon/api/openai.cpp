@@ -302,8 +302,8 @@ TEST_CASE("openai: the largest bodies take time in proportion, whatever their sh
         std::string begin, piece, end;  // '#' in a piece is a number of its own each time
     };
     constexpr size_t kLargest = 8u << 20;  // bytes
-    constexpr double kPatience =
-        400;  // s of CPU, under a sanitizer too; what is quadratic takes hours
+    // s of CPU, under a sanitizer too; what is quadratic takes hours.
+    constexpr double kPatience = 400;
     for (auto& shape : std::vector<Shape>{
              {R"({"prompt":"x")", R"(,"k#":[{}])", "}"},
              {R"({"prompt":"x","logit_bias":{"0":1)", R"(,"#":1)", "}}"},
