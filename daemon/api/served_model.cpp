@@ -19,6 +19,19 @@ std::time_t modification_time(const std::filesystem::path& path) {
     return stat(path.c_str(), &status) == 0 ? status.st_mtime : 0;
 }
 
+/// A chat whose turns are not marked by control tokens would be another text to the model than it
+/// was trained on, and nobody would notice: refused like a template that is not known.
+void check_chat_tokens(const std::filesystem::path& dir, const ServedModel& model) {
+    if (model.chat_template.kind == ChatTemplate::none) return;
+    for (const char* token : {"<|im_start|>", "<|im_end|>"})
+        if (!model.tokenizer.added_token_id(token))
+            throw LoadError(
+                fmt::format("{}: expected the token {} among the tokenizer's added tokens, since "
+                            "the chat template writes it, found none; take tokenizer.json from "
+                            "the model's own repository, or take the chat template out",
+                            dir.string(), token));
+}
+
 }  // namespace
 
 std::vector<std::string> folder_names(const std::filesystem::path& dir) {
@@ -62,6 +75,7 @@ ServedModel load_served_model(const Options& options) {
                       .eos_token_ids = defaults.eos_token_ids,
                       .chat_eos_token_ids = {},
                       .created = modification_time(dir / "config.json")};
+    check_chat_tokens(dir, model);
     if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
     model.chat_eos_token_ids = model.eos_token_ids;

@@ -31,7 +31,7 @@ struct ServedModel {
 /// the Hugging Face cache the repository's, with and without its owner, since the folder is a hash.
 std::vector<std::string> folder_names(const std::filesystem::path& dir);
 
-/// Throws LoadError.
+/// Throws LoadError: a file is missing or wrong, or they do not belong together.
 ServedModel load_served_model(const Options& options);
 
 }  // namespace qwend

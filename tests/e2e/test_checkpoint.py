@@ -39,6 +39,17 @@ def refusal(*options):
     return done.stderr
 
 
+def test_a_chat_template_without_its_tokens_is_refused(folder):
+    path = folder / "tokenizer.json"
+    tokens = json.loads(path.read_text())["added_tokens"]
+    for kept, missing in ([], "<|im_start|>"), (["<|im_start|>"], "<|im_end|>"):
+        change(path, added_tokens=[token for token in tokens if token["content"] in kept])
+        said = refusal("--model", str(folder))
+        assert f"expected the token {missing}" in said and "found none" in said
+        checked = subprocess.run([BINARY, "check", "--model", str(folder)], capture_output=True, text=True, timeout=60)
+        assert checked.returncode == 78 and missing in checked.stderr
+
+
 @pytest.mark.parametrize("spoil", ["truncate", "overwrite", "remove"])
 def test_answers_do_not_depend_on_the_file_any_more(folder, spoil):
     weights = folder / "model.safetensors"
