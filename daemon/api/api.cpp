@@ -27,6 +27,7 @@ std::string error_type(int status) {
 }
 
 constexpr std::string_view kModelPath = "/v1/models/";
+constexpr const char* kMethods = "GET, HEAD, POST";  // of all routes
 
 /// A browser asks whether a page may ask. What it may read of the answer is said with the answer.
 HttpResponse preflight_response(const HttpRequest& request, const std::string& methods) {
@@ -163,6 +164,8 @@ std::optional<ApiError> Api::Impl::unavailable() const {
 }
 
 std::optional<HttpResponse> Api::Impl::on_headers(const HttpRequest& request) {
+    // RFC 9110, 9.3.7: a ping of the server as a whole, which tells nothing of what it serves.
+    if (request.target == "*") return HttpResponse{204, {{"Allow", kMethods}}, {}};
     bool path_exists = false;
     std::string allow;
     const Route* route = find_route(request, path_exists, allow);
@@ -344,7 +347,7 @@ HttpHandler Api::handler() {
     handler.render_error = [](int status, std::string_view message) {
         HttpResponse response =
             error_response({status, error_type(status), "", "", std::string(message)});
-        if (status == 405) response.headers.emplace_back("Allow", "GET, HEAD, POST");
+        if (status == 405) response.headers.emplace_back("Allow", kMethods);
         return response;
     };
     handler.add_headers = [impl = impl_.get()](const HttpRequest& request, Headers& headers) {

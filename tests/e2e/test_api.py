@@ -239,6 +239,17 @@ def test_pages_and_proxies_of_elsewhere_are_refused(daemon):
         assert daemon.ask("POST", "/v1/completions", body, headers)[0] == 200, headers
 
 
+def test_options_of_the_server_as_a_whole(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("secret\n")
+    keys.chmod(0o600)
+    with Daemon("--api-key-file", str(keys)) as daemon:
+        status, headers, body = daemon.ask("OPTIONS", "*")
+        assert (status, headers["allow"], body) == (204, "GET, HEAD, POST", b"")
+        status, headers, _ = daemon.ask("OPTIONS", "/*")
+        assert status == 401
+
+
 def test_cors_is_off_until_named():
     with Daemon("--cors-origins", "https://app.example") as daemon:
         _, headers, _ = daemon.ask("GET", "/v1/models", headers={"Origin": "https://app.example"})
