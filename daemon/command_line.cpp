@@ -16,6 +16,7 @@
 #include "daemon/option_values.h"
 #include "daemon/version.h"
 #include "model/error.h"
+#include "model/utf8.h"
 
 namespace qwend {
 
@@ -78,13 +79,13 @@ void define_generate(CLI::App& app, GenerateOptions& g) {
 
 /// What CLI11 says of a mistake, and what was meant.
 std::string explain(const CLI::ParseError& error, const CLI::App& app) {
-    if (!dynamic_cast<const CLI::ExtrasError*>(&error)) return error.what();
+    if (!dynamic_cast<const CLI::ExtrasError*>(&error)) return excerpt(error.what(), 512);
     const std::vector<std::string> extras = app.remaining(true);
     const std::string word = extras.empty() ? "" : extras[0];
     if (!word.starts_with("-")) {
         const bool could_be_model = std::filesystem::exists(word) || word.find('/') != word.npos;
-        return fmt::format("unexpected \"{}\"; {}", word,
-                           could_be_model ? "name the checkpoint with --model " + word
+        return fmt::format("unexpected \"{}\"; {}", excerpt(word),
+                           could_be_model ? "name the checkpoint with --model " + excerpt(word)
                                           : "expected serve, check or generate");
     }
     std::vector<std::string> names;
@@ -95,7 +96,7 @@ std::string explain(const CLI::ParseError& error, const CLI::App& app) {
         for (const std::string& name : option->get_lnames()) names.push_back(name);
     const std::string_view bare = std::string_view(word).substr(word.find_first_not_of('-'));
     const std::string meant = did_you_mean(bare.substr(0, bare.find('=')), names);
-    return fmt::format("unknown option {}{}", word,
+    return fmt::format("unknown option {}{}", excerpt(word),
                        meant.empty() ? "; qwend --help lists them all"
                                      : fmt::format("; did you mean --{}?", meant));
 }

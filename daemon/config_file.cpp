@@ -10,6 +10,7 @@
 #include "daemon/file_access.h"
 #include "daemon/option_values.h"
 #include "model/error.h"
+#include "model/utf8.h"
 
 namespace qwend {
 
@@ -67,7 +68,8 @@ ConfigEntry ConfigReader::read_entry() {
     if (entry.key.empty() && peek() == '[')
         fail("expected KEY = VALUE, found a section: there are none here");
     if (entry.key.empty() || peek() != '=')
-        fail(fmt::format("expected KEY = VALUE, found \"{}{}\"", entry.key, take_until("\r\n")));
+        fail(fmt::format("expected KEY = VALUE, found \"{}\"",
+                         excerpt(entry.key + std::string(take_until("\r\n")))));
     at_++;
     skip_blanks();
     if (peek() == '[')
@@ -79,7 +81,7 @@ ConfigEntry ConfigReader::read_entry() {
         fail(
             fmt::format("{}: expected the end of the line, found \"{}\"; a value with spaces "
                         "wants quotes, several values a list: [\"a\", \"b\"]",
-                        entry.key, take_until("\r\n")));
+                        excerpt(entry.key), excerpt(take_until("\r\n"))));
     return entry;
 }
 
@@ -118,13 +120,14 @@ void ConfigReader::read_list(ConfigEntry& entry) {
     entry.is_list = true;
     at_++;
     for (skip_lines(); peek() != ']'; skip_lines()) {
-        if (at_ == text_.size()) fail(fmt::format("{}: expected the list's end, ]", entry.key));
+        if (at_ == text_.size())
+            fail(fmt::format("{}: expected the list's end, ]", excerpt(entry.key)));
         entry.values.push_back(read_value(" \t\r\n#\"'[],"));
         skip_lines();
         if (peek() == ',')
             at_++;
         else if (peek() != ']')
-            fail(fmt::format("{}: expected , or ] after a list's value", entry.key));
+            fail(fmt::format("{}: expected , or ] after a list's value", excerpt(entry.key)));
     }
     at_++;
 }
@@ -142,7 +145,7 @@ void set_option(CLI::Option& option, const ConfigEntry& entry) {
     if (is_nothing && may_be_nothing && !is_flag) return;
     if (is_flag && entry.values[0] != "true" && entry.values[0] != "false")
         throw CLI::ValidationError(
-            fmt::format("expected true or false, found \"{}\"", entry.values[0]));
+            fmt::format("expected true or false, found \"{}\"", excerpt(entry.values[0])));
     for (const std::string& value : entry.values)
         option.add_result(is_flag ? option.get_flag_value(entry.key, value) : value);
     option.run_callback();
@@ -174,7 +177,7 @@ void load_config_file(const std::filesystem::path& file, Options& options) {
         };
         if (std::find(names.begin(), names.end(), entry.key) == names.end()) {
             const std::string meant = did_you_mean(entry.key, names);
-            fail(fmt::format("unknown option {}{}", entry.key,
+            fail(fmt::format("unknown option {}{}", excerpt(entry.key),
                              meant.empty() ? "; qwend --help lists them all"
                                            : fmt::format("; did you mean {}?", meant)));
         }

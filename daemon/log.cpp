@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <ctime>
@@ -10,6 +11,7 @@
 #include <string>
 
 #include "daemon/line_sink.h"
+#include "model/utf8.h"
 
 namespace qwend {
 
@@ -70,6 +72,23 @@ bool log_enabled(LogLevel level) {
     return level <= threshold.load();
 }
 
+std::string printable(std::string_view text) {
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+        const DecodedChar c = utf8_at(text, at);
+        const std::string_view bytes = text.substr(at, size_t(c.length));
+        at += bytes.size();
+        const bool is_control =
+            c.code_point < 0x20 || (c.code_point >= 0x7F && c.code_point < 0xA0);
+        if (c.valid && (!is_control || c.code_point == '\n'))
+            out += bytes;
+        else
+            for (char byte : bytes)
+                fmt::format_to(std::back_inserter(out), "\\x{:02X}", uint8_t(byte));
+    }
+    return out;
+}
+
 void log_line(LogLevel level, std::string_view message) {
     if (!log_enabled(level)) return;
     static const bool journal = stderr_is_journal();
@@ -78,7 +97,8 @@ void log_line(LogLevel level, std::string_view message) {
                        : fmt::format("{} {:<7} ", timestamp(), level_name(l));
     };
     std::string line = prefix(level);
-    for (char c : message) line += c == '\n' || c == '\r' ? ' ' : c;
+    line += printable(message);
+    std::replace(line.begin(), line.end(), '\n', ' ');
     // Never destroyed: threads may log while the process ends.
     static auto& sink = *new LineSink(STDERR_FILENO);
     static std::mutex mutex;  // held for no longer than it takes to copy a line
@@ -91,7 +111,7 @@ void complain(std::string_view message) {
     if (stderr_is_journal())
         log_line(LogLevel::error, message);
     else
-        fmt::print(stderr, "qwend: {}\n", message);
+        fmt::print(stderr, "qwend: {}\n", printable(message));
 }
 
 uint64_t log_lines_dropped() {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace qwend {
@@ -13,13 +14,18 @@ enum class LogLevel { error = 3, warning = 4, notice = 5, info = 6, debug = 7 };
 void log_set_level(LogLevel level);
 bool log_parse_level(std::string_view name, LogLevel& level);  // error warning notice info debug
 bool log_enabled(LogLevel level);
-/// One line to stderr, in one write. Under journald (JOURNAL_STREAM) with a "<N>" prefix, else
-/// with time and level. Never waits: what nobody reads in time is dropped and counted; a line is
-/// cut at 4 KiB. Never pass prompt or completion text. Any thread.
+/// What a terminal may be shown: control characters but for line ends, and bytes that are no UTF-8,
+/// as \xNN. Messages quote files and command lines, which may hold anything.
+std::string printable(std::string_view text);
+
+/// One printable line to stderr, in one write. Under journald (JOURNAL_STREAM) with a "<N>" prefix,
+/// else with time and level. Never waits: what nobody reads in time is dropped and counted; a line
+/// is cut at 4 KiB. Never pass prompt or completion text. Any thread.
 void log_line(LogLevel level, std::string_view message);
 uint64_t log_lines_dropped();
 
-/// Why a command ends: a line of the log under journald, for people "qwend: …" as it is. May wait.
+/// Why a command ends: a line of the log under journald, for people "qwend: …", perhaps on several
+/// lines. Printable. May wait.
 void complain(std::string_view message);
 
 template <class... Args>

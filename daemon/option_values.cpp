@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "model/utf8.h"
 #include "net/address.h"
 
 namespace qwend {
@@ -17,9 +18,10 @@ namespace qwend {
 namespace {
 
 constexpr std::string_view kExpected = "expected ";
+constexpr size_t kMaxMessage = 256;  // bytes of what CLI11 says, which may quote a value
 
 std::string expected(std::string_view what, std::string_view found) {
-    return fmt::format("{}{}, found \"{}\"", kExpected, what, found);
+    return fmt::format("{}{}, found \"{}\"", kExpected, what, excerpt(found));
 }
 
 /// The whole of the text, or nothing.
@@ -130,7 +132,7 @@ std::string default_of(const CLI::Option& option) {
 std::string message_of(const CLI::Error& error) {
     const std::string text = error.what();
     const size_t at = text.find(kExpected);
-    return at == text.npos ? text : text.substr(at);
+    return at == text.npos ? excerpt(text, kMaxMessage) : text.substr(at);
 }
 
 }  // namespace qwend

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "daemon/option_values.h"
+#include "model/utf8.h"
 
 namespace qwend {
 
@@ -106,13 +107,13 @@ std::string check_options(const Options& o) {
     if (o.listen.empty()) return "listen: expected at least one address, found none";
     for (const std::string& address : o.listen)
         if (!address.ends_with(":0") && std::count(o.listen.begin(), o.listen.end(), address) > 1)
-            return fmt::format("listen: {} is given twice", address);
+            return fmt::format("listen: {} is given twice", excerpt(address));
     for (const std::string& origin : o.cors_origins)
         if (!is_origin(origin))
             return fmt::format(
                 "cors-origins: expected \"*\" or SCHEME://HOST[:PORT], found \"{}\"; a browser "
                 "sends nothing after the host, not even a slash",
-                origin);
+                excerpt(origin));
     if (o.max_sequences > 0 && o.max_step_tokens > 0 && o.max_sequences > o.max_step_tokens)
         return fmt::format(
             "max-sequences {} is more than max-step-tokens {}: a step computes a token of every "

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/utf8.h"
+
 namespace qwend {
 
 namespace {
@@ -77,7 +79,8 @@ void JsonFile::parse(std::string_view text) {
 }
 
 void JsonFile::fail(std::string_view what) const {
-    throw LoadError(fmt::format("{}: {}", name_, what));
+    constexpr size_t kMost = 1024;  // bytes: it may repeat a value, however long
+    throw LoadError(fmt::format("{}: {}", name_, excerpt(what, kMost)));
 }
 
 std::optional<simdjson::dom::element> find_last(simdjson::dom::object object,

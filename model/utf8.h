@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace qwend {
@@ -63,6 +64,13 @@ inline size_t utf8_settled_length(std::string_view bytes) {
         return bytes.size();
     }
     return bytes.size();
+}
+
+/// What a client or an operator sent as it may be repeated in an answer, a message or a log: at
+/// most `most` bytes, cut between two characters, with an ellipsis where something is missing.
+inline std::string excerpt(std::string_view text, size_t most = 64) {
+    if (text.size() <= most) return std::string(text);
+    return std::string(text.substr(0, utf8_settled_length(text.substr(0, most)))) + "…";
 }
 
 }  // namespace qwend

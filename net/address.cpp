@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kMaxPort = 65535;
 constexpr size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
+constexpr size_t kMaxHost = 253;  // RFC 1035, 2.3.4, without the dots that stand for lengths
 
 /// A socket that is closed again.
 class Probe {
@@ -78,8 +79,8 @@ std::string parse_listen_address(std::string_view text, ListenAddress& out) {
     if (text.starts_with(kUnix)) {
         out.path = text.substr(kUnix.size());
         if (out.path.empty() || out.path.size() > kMaxPath)
-            return fmt::format("expected unix: and a path of 1 to {} bytes, found \"{}\"", kMaxPath,
-                               text);
+            return fmt::format("expected unix: and a path of 1 to {} bytes, found \"{:.100}\"",
+                               kMaxPath, text);
         return {};
     }
     const size_t colon = text.rfind(':');
@@ -89,13 +90,16 @@ std::string parse_listen_address(std::string_view text, ListenAddress& out) {
     const std::string_view port = colon == text.npos ? "" : text.substr(colon + 1);
     const bool has_colon = host.find(':') != host.npos;
     const bool is_odd = host.find_first_of("[] \t") != host.npos;
-    if (host.empty() || is_odd || port.empty() || has_colon != bracketed ||
+    if (host.empty() || host.size() > kMaxHost || is_odd || port.empty() ||
+        has_colon != bracketed ||
         !std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; }))
-        return fmt::format("expected HOST:PORT, [IPV6]:PORT or unix:/PATH, found \"{}\"", text);
+        return fmt::format("expected HOST:PORT, [IPV6]:PORT or unix:/PATH, found \"{:.100}\"",
+                           text);
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
     if (error != std::errc() || out.port > kMaxPort)
-        return fmt::format("expected a port from 1 to {}, or 0 for any that is free, found \"{}\"",
-                           kMaxPort, text);
+        return fmt::format(
+            "expected a port from 1 to {}, or 0 for any that is free, found \"{:.100}\"", kMaxPort,
+            text);
     out.host = host;
     return {};
 }

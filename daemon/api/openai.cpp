@@ -6,7 +6,6 @@
 
 #include "daemon/api/json_writer.h"
 #include "daemon/api/openai_fields.h"
-#include "model/utf8.h"
 
 namespace qwend {
 
@@ -179,12 +178,6 @@ ApiError bad_request(std::string message, std::string param, std::string code) {
 ApiError model_not_found(std::string_view name) {
     return {404, "not_found_error", "model_not_found", "model",
             fmt::format("no model \"{}\" is served here", excerpt(name))};
-}
-
-std::string excerpt(std::string_view text, size_t most) {
-    if (text.size() <= most) return std::string(text);
-    // A character that the cut goes through is left out.
-    return std::string(text.substr(0, utf8_settled_length(text.substr(0, most)))) + "…";
 }
 
 std::string render_error(const ApiError& error) {

@@ -10,6 +10,7 @@
 #include "model/config.h"
 #include "model/sampling.h"
 #include "model/text/chat.h"
+#include "model/utf8.h"
 
 namespace qwend {
 
@@ -29,10 +30,6 @@ ApiError bad_request(std::string message, std::string param = {}, std::string co
 /// A 404 for a model that is not served.
 ApiError model_not_found(std::string_view name);
 std::string render_error(const ApiError& error);
-
-/// What a client sent as it may be repeated in an answer or a log: at most `most` bytes, cut
-/// between two characters, with an ellipsis where something is missing.
-std::string excerpt(std::string_view text, size_t most = 64);
 
 /// For truncate_prompt_tokens: as many as the context holds beside what may be generated.
 inline constexpr int kToContext = -1;

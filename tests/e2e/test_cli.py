@@ -53,6 +53,19 @@ FLAGS = [
 ]
 
 
+def test_what_a_message_repeats_is_short_and_printable(tmp_path):
+    binary = bytes(range(1, 256)).replace(b"\n", b"") * 400
+    config = tmp_path / "c.conf"
+    for text in binary, b"max-queue = '" + binary.replace(b"'", b"") + b"'", b"\x1b]0;title\x07 = 1":
+        config.write_bytes(text)
+        for arguments in ["--config", config], ["--listen", text.replace(b"'", b"")], [b"--" + text]:
+            done = subprocess.run([BINARY, "check", "--model", MODEL, *arguments], capture_output=True,
+                                  timeout=PATIENCE)
+            said = done.stderr.decode()  # UTF-8
+            assert done.returncode in (USAGE, CONFIG) and 20 < len(said) < 1000, said
+            assert all(c == "\n" or c.isprintable() for c in said), said
+
+
 @pytest.mark.parametrize("flags, words", FLAGS, ids=[" ".join(flags) for flags, _ in FLAGS])
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_a_bad_flag_is_a_usage_error(command, flags, words):

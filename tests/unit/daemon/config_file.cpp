@@ -138,6 +138,16 @@ TEST_CASE("config_file: every mistake has its line, and what was expected and fo
     }
 }
 
+TEST_CASE("config_file: no error is long, whatever the file holds") {
+    const std::string big(100'000, 'q');
+    for (const std::string& text :
+         {big, big + " = 1", "model = " + big + " " + big, "listen = " + big, big + " = [1",
+          big + " = [1 2]", "prefix-cache = " + big, "max-queue = " + big, "max-body = " + big,
+          "device = " + big, "drain-timeout = " + big, "listen = \"unix:" + big + "\"",
+          "listen = " + big + ":80", "listen = \"127.0.0.1:" + big + "\"", "listen = x:" + big})
+        CHECK_MESSAGE((!error_of(text).empty() && error_of(text).size() < 500), text.substr(0, 40));
+}
+
 TEST_CASE("config_file: one that cannot be read says why") {
     Options options;
     CHECK_THROWS_WITH_AS(load_config_file("/nonexistent/c.conf", options),
