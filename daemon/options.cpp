@@ -14,9 +14,7 @@ namespace {
 
 constexpr uint64_t kMostMemory = uint64_t(64) << 40;  // bytes; no machine has more
 
-}  // namespace
-
-void define_options(CLI::App& app, Options& o) {
+void define_model(CLI::App& app, Options& o) {
     app.option_defaults()->group("Model");
     app.add_option("--model", o.model, "checkpoint folder, as git clone leaves it")
         ->type_name("FOLDER");
@@ -26,6 +24,9 @@ void define_options(CLI::App& app, Options& o) {
         ->allow_extra_args(false);
     app.add_option("--max-context", o.max_context, "tokens of context; 0: the model's own limit")
         ->check(whole_number(0, 1 << 24));
+}
+
+void define_network(CLI::App& app, Options& o) {
     app.option_defaults()->group("Network");
     app.add_option("--listen", o.listen, "HOST:PORT, [IPV6]:PORT or unix:/PATH; may be repeated")
         ->check(listen_address())
@@ -40,6 +41,9 @@ void define_options(CLI::App& app, Options& o) {
         ->allow_extra_args(false);
     app.add_option("--log-level", o.log_level, "error, warning, notice, info or debug")
         ->check(one_of({"error", "warning", "notice", "info", "debug"}));
+}
+
+void define_engine(CLI::App& app, Options& o) {
     app.option_defaults()->group("Engine");
     app.add_option("--device", o.device, "auto, cpu or cuda")
         ->check(one_of({"auto", "cpu", "cuda"}));
@@ -63,6 +67,9 @@ void define_options(CLI::App& app, Options& o) {
         ->check(seconds());
     app.add_flag("--deterministic,!--no-deterministic", o.deterministic,
                  "the same text in any company, to the last bit; slower on a GPU");
+}
+
+void define_limits(CLI::App& app, Options& o) {
     app.option_defaults()->group("Limits");
     app.add_option("--max-connections", o.max_connections, "clients at once")
         ->check(whole_number(1, 1 << 20));
@@ -87,10 +94,7 @@ void define_options(CLI::App& app, Options& o) {
     app.add_option("--drain-timeout", o.drain_timeout,
                    "seconds answers may take to finish after SIGTERM")
         ->check(seconds());
-    app.option_defaults()->group("Options");
 }
-
-namespace {
 
 /// As a browser writes it. What is written otherwise is equal to no page's.
 bool is_origin(std::string_view text) {
@@ -102,6 +106,14 @@ bool is_origin(std::string_view text) {
 }
 
 }  // namespace
+
+void define_options(CLI::App& app, Options& o) {
+    define_model(app, o);
+    define_network(app, o);
+    define_engine(app, o);
+    define_limits(app, o);
+    app.option_defaults()->group("Options");
+}
 
 std::string check_options(const Options& o) {
     if (o.listen.empty()) return "listen: expected at least one address, found none";

@@ -128,32 +128,36 @@ bool read_generation_prompt(RequestReader& r, const JsonValue& v) {
     return true;
 }
 
-}  // namespace
+using Fields = std::map<std::string_view, RequestField>;
 
-const std::map<std::string_view, RequestField>& request_fields() {
-    static const std::map<std::string_view, RequestField> table = {
+/// What the model reads.
+Fields prompt_fields() {
+    return {
         QWEND_FIELD("model", kBoth | kTokenize, r.string("model", v, r.request.model)),
         QWEND_FIELD("messages", kChat | kTokenize, r.messages(v)),
         QWEND_FIELD("prompt", kText | kTokenize, r.prompts(v)),
-        QWEND_FIELD("max_tokens", kBoth, read_max_tokens(r, v)),
-        QWEND_FIELD("max_completion_tokens", kBoth, read_max_completion_tokens(r, v)),
+        QWEND_FIELD("add_generation_prompt", kChat | kTokenize, read_generation_prompt(r, v)),
+        QWEND_FIELD(
+            "continue_final_message", kChat | kTokenize,
+            r.boolean("continue_final_message", v, r.request.chat_options.continue_final_message)),
+        QWEND_FIELD("add_special_tokens", kBoth | kTokenize,
+                    r.boolean("add_special_tokens", v, r.request.add_special_tokens)),
+        QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
+        QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),
+        QWEND_FIELD("tool_choice", kChat, read_tool_choice(r, v)),
+        QWEND_FIELD("cache_salt", kBoth, read_cache_salt(r, v)),
+    };
+}
+
+/// Which tokens it writes, and how many.
+Fields generation_fields() {
+    return {
         QWEND_FIELD("temperature", kBoth,
                     r.number("temperature", v, 0, 100, r.request.sampling.temperature)),
         QWEND_FIELD("top_p", kBoth, read_top_p(r, v)),
         QWEND_FIELD("top_k", kBoth, read_top_k(r, v)),
         QWEND_FIELD("min_p", kBoth, r.number("min_p", v, 0, 1, r.request.sampling.min_p)),
-        QWEND_FIELD("n", kBoth, r.integer("n", v, 1, r.limits.max_choices, r.request.n)),
         QWEND_FIELD("seed", kBoth, read_seed(r, v)),
-        QWEND_FIELD("stop", kBoth, r.stops(v)),
-        QWEND_FIELD("stop_token_ids", kBoth,
-                    r.token_ids("stop_token_ids", v, 64, r.request.stop_token_ids)),
-        QWEND_FIELD("include_stop_str_in_output", kBoth,
-                    r.boolean("include_stop_str_in_output", v, r.request.include_stop)),
-        QWEND_FIELD("ignore_eos", kBoth, r.boolean("ignore_eos", v, r.request.ignore_eos)),
-        QWEND_FIELD("min_tokens", kBoth,
-                    r.integer("min_tokens", v, 0, kMaxTokensLimit, r.request.sampling.min_tokens)),
-        QWEND_FIELD("skip_special_tokens", kBoth,
-                    r.boolean("skip_special_tokens", v, r.request.skip_special_tokens)),
         QWEND_FIELD("frequency_penalty", kBoth,
                     r.number("frequency_penalty", v, -2, 2, r.request.sampling.frequency_penalty)),
         QWEND_FIELD("presence_penalty", kBoth,
@@ -165,36 +169,56 @@ const std::map<std::string_view, RequestField>& request_fields() {
         QWEND_FIELD("allowed_token_ids", kBoth,
                     r.token_ids("allowed_token_ids", v, kMaxListedIds,
                                 r.request.sampling.allowed_token_ids)),
+        QWEND_FIELD("max_tokens", kBoth, read_max_tokens(r, v)),
+        QWEND_FIELD("max_completion_tokens", kBoth, read_max_completion_tokens(r, v)),
+        QWEND_FIELD("min_tokens", kBoth,
+                    r.integer("min_tokens", v, 0, kMaxTokensLimit, r.request.sampling.min_tokens)),
+        QWEND_FIELD("stop", kBoth, r.stops(v)),
+        QWEND_FIELD("stop_token_ids", kBoth,
+                    r.token_ids("stop_token_ids", v, 64, r.request.stop_token_ids)),
+        QWEND_FIELD("ignore_eos", kBoth, r.boolean("ignore_eos", v, r.request.ignore_eos)),
+    };
+}
+
+/// What of them is sent, and how.
+Fields answer_fields() {
+    return {
+        QWEND_FIELD("n", kBoth, r.integer("n", v, 1, r.limits.max_choices, r.request.n)),
+        QWEND_FIELD("best_of", kText, r.integer("best_of", v, 1, r.limits.max_choices, r.best_of)),
+        QWEND_FIELD("include_stop_str_in_output", kBoth,
+                    r.boolean("include_stop_str_in_output", v, r.request.include_stop)),
+        QWEND_FIELD("skip_special_tokens", kBoth,
+                    r.boolean("skip_special_tokens", v, r.request.skip_special_tokens)),
         QWEND_FIELD("logprobs", kBoth, read_logprobs(r, v)),
         QWEND_FIELD("top_logprobs", kChat,
                     r.integer("top_logprobs", v, 0, kMaxLogprobs, r.top_logprobs)),
         QWEND_FIELD("stream", kBoth, r.boolean("stream", v, r.request.stream)),
         QWEND_FIELD("stream_options", kBoth, r.stream_options(v)),
         QWEND_FIELD("echo", kBoth, r.boolean("echo", v, r.request.echo)),
-        QWEND_FIELD("best_of", kText, r.integer("best_of", v, 1, r.limits.max_choices, r.best_of)),
         QWEND_FIELD("request_id", kBoth,
                     r.identifier("request_id", v, kMaxRequestId, r.request.request_id)),
         QWEND_FIELD("priority", kBoth, read_priority(r, v)),
-        QWEND_FIELD("cache_salt", kBoth, read_cache_salt(r, v)),
         QWEND_FIELD("return_tokens_as_token_ids", kBoth,
                     r.boolean("return_tokens_as_token_ids", v, r.request.tokens_as_ids)),
         QWEND_FIELD("return_token_ids", kBoth,
                     r.boolean("return_token_ids", v, r.request.return_token_ids)),
-        QWEND_FIELD("add_generation_prompt", kChat | kTokenize, read_generation_prompt(r, v)),
-        QWEND_FIELD(
-            "continue_final_message", kChat | kTokenize,
-            r.boolean("continue_final_message", v, r.request.chat_options.continue_final_message)),
-        QWEND_FIELD("add_special_tokens", kBoth | kTokenize,
-                    r.boolean("add_special_tokens", v, r.request.add_special_tokens)),
-        QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
-        QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),
-        QWEND_FIELD("tool_choice", kChat, read_tool_choice(r, v)),
         QWEND_FIELD("parallel_tool_calls", kChat,
                     r.boolean("parallel_tool_calls", v, r.request.parallel_tool_calls)),
     };
-    return table;
 }
 
 #undef QWEND_FIELD
+
+}  // namespace
+
+const std::map<std::string_view, RequestField>& request_fields() {
+    static const Fields table = [] {
+        Fields all = prompt_fields();
+        all.merge(generation_fields());
+        all.merge(answer_fields());
+        return all;
+    }();
+    return table;
+}
 
 }  // namespace qwend
