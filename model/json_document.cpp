@@ -335,24 +335,4 @@ std::optional<JsonValue> JsonValue::member(std::string_view name) const {
     return std::nullopt;
 }
 
-JsonMember JsonMembers::Iterator::operator*() const {
-    JsonMember member{{}, JsonValue(*document, node + 1)};
-    JsonValue(*document, node).get(member.key);
-    return member;
-}
-
-JsonMembers::Iterator& JsonMembers::Iterator::operator++() {
-    node = document->nodes_[node + 1].next;
-    return *this;
-}
-
-JsonValue JsonElements::Iterator::operator*() const {
-    return {*document, node};
-}
-
-JsonElements::Iterator& JsonElements::Iterator::operator++() {
-    node = document->nodes_[node].next;
-    return *this;
-}
-
 }  // namespace qwend

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace qwend {
@@ -20,8 +21,11 @@ struct JsonFault {
 };
 
 class JsonValue;
-class JsonMembers;
-class JsonElements;
+struct JsonMember;
+template <class Item>
+class JsonRange;
+using JsonMembers = JsonRange<JsonMember>;
+using JsonElements = JsonRange<JsonValue>;
 
 /// A JSON text that was checked whole, and where in it each value lies. Values are converted when
 /// they are asked for and can be had as they were written: numbers of any size, schemas of any
@@ -38,8 +42,8 @@ class JsonDocument {
 
   private:
     friend class JsonValue;
-    friend class JsonMembers;
-    friend class JsonElements;
+    template <class Item>
+    friend class JsonRange;
     friend struct JsonParser;
 
     enum class Type : uint8_t { null, boolean, number, string, array, object };
@@ -86,8 +90,8 @@ class JsonValue {
 
   private:
     friend class JsonDocument;
-    friend class JsonMembers;
-    friend class JsonElements;
+    template <class Item>
+    friend class JsonRange;
     JsonValue(const JsonDocument& document, uint32_t node) : document_(&document), node_(node) {}
     const JsonDocument::Node& node() const { return document_->nodes_[node_]; }
 
@@ -100,14 +104,26 @@ struct JsonMember {
     JsonValue value;
 };
 
-/// The members of an object, in order.
-class JsonMembers {
+/// What there is in an object (JsonMember) or in an array (JsonValue), in order.
+template <class Item>
+class JsonRange {
   public:
     struct Iterator {
         const JsonDocument* document;
-        uint32_t node;
-        JsonMember operator*() const;
-        Iterator& operator++();
+        uint32_t node;  // of the key, or of the element
+        Item operator*() const {
+            if constexpr (!kHasKeys)
+                return JsonValue(*document, node);
+            else {
+                JsonMember member{{}, JsonValue(*document, node + 1)};
+                JsonValue(*document, node).get(member.key);
+                return member;
+            }
+        }
+        Iterator& operator++() {
+            node = document->nodes_[node + (kHasKeys ? 1 : 0)].next;
+            return *this;
+        }
         bool operator!=(const Iterator& other) const { return node != other.node; }
     };
     Iterator begin() const { return {document_, begin_}; }
@@ -115,28 +131,8 @@ class JsonMembers {
 
   private:
     friend class JsonValue;
-    JsonMembers(const JsonDocument* document, uint32_t begin, uint32_t end)
-        : document_(document), begin_(begin), end_(end) {}
-    const JsonDocument* document_;
-    uint32_t begin_, end_;
-};
-
-/// The elements of an array, in order.
-class JsonElements {
-  public:
-    struct Iterator {
-        const JsonDocument* document;
-        uint32_t node;
-        JsonValue operator*() const;
-        Iterator& operator++();
-        bool operator!=(const Iterator& other) const { return node != other.node; }
-    };
-    Iterator begin() const { return {document_, begin_}; }
-    Iterator end() const { return {document_, end_}; }
-
-  private:
-    friend class JsonValue;
-    JsonElements(const JsonDocument* document, uint32_t begin, uint32_t end)
+    static constexpr bool kHasKeys = std::is_same_v<Item, JsonMember>;
+    JsonRange(const JsonDocument* document, uint32_t begin, uint32_t end)
         : document_(document), begin_(begin), end_(end) {}
     const JsonDocument* document_;
     uint32_t begin_, end_;
