@@ -15,13 +15,8 @@ enum class CharClass : uint8_t { letter, number, newline, space, other };
 
 CharClass classify_unicode(int32_t c) {
     if (is_white_space(c)) return CharClass::space;
+    if (is_letter(c)) return CharClass::letter;
     switch (utf8proc_category(c)) {
-        case UTF8PROC_CATEGORY_LU:
-        case UTF8PROC_CATEGORY_LL:
-        case UTF8PROC_CATEGORY_LT:
-        case UTF8PROC_CATEGORY_LM:
-        case UTF8PROC_CATEGORY_LO:
-            return CharClass::letter;
         case UTF8PROC_CATEGORY_ND:
         case UTF8PROC_CATEGORY_NL:
         case UTF8PROC_CATEGORY_NO:
@@ -114,6 +109,19 @@ size_t pretoken_end(std::string_view text, size_t begin) {
     if (text[begin] == ' ' && second.length && second.cls == CharClass::other)
         return symbols_end(text, second_at);
     return whitespace_end(text, begin);
+}
+
+bool is_letter(int32_t c) {
+    switch (utf8proc_category(c)) {
+        case UTF8PROC_CATEGORY_LU:
+        case UTF8PROC_CATEGORY_LL:
+        case UTF8PROC_CATEGORY_LT:
+        case UTF8PROC_CATEGORY_LM:
+        case UTF8PROC_CATEGORY_LO:
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace qwend

@@ -18,4 +18,7 @@ size_t pretoken_end(std::string_view text, size_t begin);
 /// The White_Space property, which the regex calls \s; it is not a general category.
 bool is_white_space(int32_t code_point);
 
+/// \p{L}, the letters.
+bool is_letter(int32_t code_point);
+
 }  // namespace qwend
