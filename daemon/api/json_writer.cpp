@@ -4,40 +4,14 @@
 
 #include <cmath>
 
+#include "model/json_escape.h"
 #include "model/utf8.h"
 
 namespace qwend {
 
 namespace {
 
-/// One byte that cannot stand for itself.
-void append_escape(std::string& out, uint8_t c) {
-    switch (c) {
-        case '"':
-            out += "\\\"";
-            break;
-        case '\\':
-            out += "\\\\";
-            break;
-        case '\n':
-            out += "\\n";
-            break;
-        case '\r':
-            out += "\\r";
-            break;
-        case '\t':
-            out += "\\t";
-            break;
-        default:
-            if (c >= 0x80) {
-                out += "\xEF\xBF\xBD";
-            } else {
-                constexpr char kDigits[] = "0123456789abcdef";
-                const char escape[] = {'\\', 'u', '0', '0', kDigits[c >> 4], kDigits[c & 15]};
-                out.append(escape, sizeof escape);
-            }
-    }
-}
+constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 }  // namespace
 
@@ -58,7 +32,10 @@ void append_json_escaped(std::string& out, std::string_view text) {
             continue;
         }
         out.append(text, plain, at - plain);
-        append_escape(out, c);
+        if (c < 0x80)
+            append_json_escape(out, c);
+        else
+            out += kReplacement;
         plain = at += length;
     }
     out.append(text, plain);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/json_document.h"
+#include "model/json_escape.h"
 
 namespace qwend {
 
@@ -17,34 +18,10 @@ namespace {
 void append_string(std::string& out, std::string_view text) {
     out += '"';
     for (char c : text) {
-        switch (c) {
-            case '"':
-                out += "\\\"";
-                break;
-            case '\\':
-                out += "\\\\";
-                break;
-            case '\n':
-                out += "\\n";
-                break;
-            case '\r':
-                out += "\\r";
-                break;
-            case '\t':
-                out += "\\t";
-                break;
-            case '\b':
-                out += "\\b";
-                break;
-            case '\f':
-                out += "\\f";
-                break;
-            default:
-                if (uint8_t(c) < 0x20)
-                    fmt::format_to(std::back_inserter(out), "\\u{:04x}", int(c));
-                else
-                    out += c;
-        }
+        if (uint8_t(c) < 0x20 || c == '"' || c == '\\')
+            append_json_escape(out, uint8_t(c));
+        else
+            out += c;
     }
     out += '"';
 }
