@@ -305,35 +305,6 @@ TEST_CASE("answer_body: a stream says what the document says") {
     }
 }
 
-TEST_CASE("answer_body: a character that the end cuts is no text, a broken one is") {
-    std::vector<int32_t> ids = ids_of("a🙂");
-    REQUIRE(ids.size() > 2);
-    ids.pop_back();
-    for (FinishReason finish : {FinishReason::length, FinishReason::stop, FinishReason::abort}) {
-        std::vector<int32_t> cut = ids;
-        if (finish == FinishReason::stop) cut.push_back(ids_of("<|im_end|>")[0]);
-        CHECK(document_of(chat_request(), {events_of(cut, finish)}).choices[0].text == "a");
-    }
-    ids.push_back(ids_of("b")[0]);
-    CHECK(document_of(chat_request(), {events_of(ids, FinishReason::length)}).choices[0].text ==
-          "a\uFFFDb");
-}
-
-TEST_CASE("answer_body: stop strings wait for min_tokens") {
-    CompletionRequest request = text_request();
-    request.stops = {"b"};
-    const auto ids = ids_of("a b a b a b");
-    for (int min_tokens = 0; min_tokens < int(ids.size()); min_tokens++) {
-        request.sampling.min_tokens = min_tokens;
-        const Said said = document_of(request, {events_of(ids, FinishReason::length)});
-        const std::string first =
-            demo().tokenizer.decode(std::span(ids).first(size_t(min_tokens)), false);
-        const size_t at = std::string("a b a b a b").find('b', first.size());
-        CHECK(said.choices[0].text == std::string("a b a b a b").substr(0, at));
-        CHECK(said.choices[0].stop_reason == "\"b\"");
-    }
-}
-
 TEST_CASE("answer_body: echo is the client's own text") {
     CompletionRequest request = text_request();
     request.echo = true;

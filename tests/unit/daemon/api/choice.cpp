@@ -19,11 +19,14 @@ struct Said {
     bool operator==(const Said&) const = default;
 };
 
-/// What a choice makes of `text` token by token, taken after every one; the last has `finish`.
-Said say(const CompletionRequest& request, const std::string& text, FinishReason finish) {
+std::vector<int32_t> ids_of(const std::string& text) {
+    return demo().encode_with_added_tokens(text);
+}
+
+/// What a choice makes of the ids, taken after every one; the last has `finish`.
+Said say(const CompletionRequest& request, const std::vector<int32_t>& ids, FinishReason finish) {
     Choice choice(demo(), request);
     Said said;
-    const auto ids = demo().encode_with_added_tokens(text);
     for (size_t i = 0; i < ids.size() && !choice.done(); i++) {
         TokenEvent event;
         event.sampled.token = ids[i];
@@ -78,8 +81,34 @@ TEST_CASE("choice: a call that the end cuts is text, or in a stream as much as w
                             {"", "tool_calls", {{"f", "{}"}}}}}) {
         CAPTURE(c.text);
         request.stream = false;
-        CHECK(say(request, c.text, c.finish) == c.document);
+        CHECK(say(request, ids_of(c.text), c.finish) == c.document);
         request.stream = true;
-        CHECK(say(request, c.text, c.finish) == c.stream);
+        CHECK(say(request, ids_of(c.text), c.finish) == c.stream);
+    }
+}
+
+TEST_CASE("choice: a character that the end cuts is no text, a broken one is") {
+    std::vector<int32_t> ids = ids_of("a🙂");
+    REQUIRE(ids.size() > 2);
+    ids.pop_back();
+    for (FinishReason finish : {FinishReason::length, FinishReason::stop, FinishReason::abort}) {
+        std::vector<int32_t> cut = ids;
+        if (finish == FinishReason::stop) cut.push_back(ids_of("<|im_end|>")[0]);
+        CHECK(say({}, cut, finish).text == "a");
+    }
+    ids.push_back(ids_of("b")[0]);
+    CHECK(say({}, ids, FinishReason::length).text == "a\uFFFDb");
+}
+
+TEST_CASE("choice: stop strings wait for min_tokens") {
+    CompletionRequest request;
+    request.stops = {"b"};
+    const std::string text = "a b a b a b";
+    const auto ids = ids_of(text);
+    for (int min_tokens = 0; min_tokens < int(ids.size()); min_tokens++) {
+        request.sampling.min_tokens = min_tokens;
+        const std::string first = demo().decode(std::span(ids).first(size_t(min_tokens)), false);
+        const Said said = say(request, ids, FinishReason::length);
+        CHECK(said == Said{text.substr(0, text.find('b', first.size())), "stop"});
     }
 }
