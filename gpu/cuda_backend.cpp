@@ -214,6 +214,7 @@ void CudaBackend::launch_captured(const StepStage::Staged& staged) {
 }
 
 void CudaBackend::launch(const Batch& batch) {
+    check_capabilities(batch, info_);
     InFlight step{0, next_slot_, {}};
     next_slot_ = (next_slot_ + 1) % kStepsInFlight;
     for (const BatchSequence& sequence : batch.sequences)

@@ -25,10 +25,19 @@ struct BatchSequence {
 
     // Sampling: set if the last of these tokens is the last one of the sequence.
     const SamplingParams* sampling = nullptr;  // nullptr: a prefill chunk that is not the last
-    std::span<const int32_t> prompt;           // ids, for penalties
-    // Ids generated so far; size() is the Philox counter. With steps in flight the last may be -1:
-    // they count, but only the device knows them, which sampled them for this run of the lane.
+    // The last so many tokens are guesses of what the ones before them will sample. A token is
+    // sampled after each, and after the last that is known: sample i as if i guesses were right.
+    int n_drafts = 0;
+    int sample_begin = 0;             // first of its samples in StepResult::samples
+    std::span<const int32_t> prompt;  // ids, for penalties
+    // Ids generated so far, then the guesses. Sample i sees all but the last n_drafts - i, and the
+    // number of those it sees is its Philox counter. With steps in flight the last may be -1: they
+    // count, but only the device knows them, which sampled them for this run of the lane.
     std::span<const int32_t> output;
+    // (n_samples(), mask_words(n_vocab)) the ids each sample may be; empty: any.
+    std::span<const uint32_t> masks;
+
+    int n_samples() const { return sampling ? 1 + n_drafts : 0; }
 };
 
 /// One step over several sequences: plain arrays, valid during Backend::launch.
@@ -46,7 +55,7 @@ struct Batch {
     }
 };
 
-/// What a step gives back: one entry per sequence that asked for sampling, in batch order.
+/// What a step gives back: n_samples() entries for each sequence, end to end in batch order.
 struct StepResult {
     std::vector<SampledToken> samples;
 };
@@ -57,11 +66,13 @@ struct BackendInfo {
     int block_size = 0;  // tokens per KV block
     int n_blocks = 0;    // KV blocks in the pool
     size_t kv_bytes_per_token = 0;
-    size_t weight_bytes = 0;      // as held in memory
-    int max_step_tokens = 0;      // most tokens in one step
-    int max_sequences = 0;        // most sequences in one step
-    int max_steps_in_flight = 1;  // most steps launched and not yet collected
-    int n_vocab = 0;              // ids that are sampled are below it
+    size_t weight_bytes = 0;        // as held in memory
+    int max_step_tokens = 0;        // most tokens in one step
+    int max_sequences = 0;          // most sequences in one step
+    int max_steps_in_flight = 1;    // most steps launched and not yet collected
+    int n_vocab = 0;                // ids that are sampled are below it
+    int max_samples = 1;            // most samples of a sequence in one step
+    bool vocabulary_masks = false;  // whether it takes BatchSequence::masks
 };
 
 /// How a backend is to be made; zero means "choose".
@@ -111,5 +122,18 @@ class Backend {
 struct BackendFault : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
+
+/// For launch(): throws std::logic_error if the batch wants of a backend what it cannot do. Whoever
+/// made the batch should have refused the request.
+inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
+    for (const BatchSequence& sequence : batch.sequences) {
+        if (sequence.n_samples() > info.max_samples)
+            throw std::logic_error("expected at most " + std::to_string(info.max_samples) +
+                                   " samples of a sequence in a step, found " +
+                                   std::to_string(sequence.n_samples()));
+        if (!sequence.masks.empty() && !info.vocabulary_masks)
+            throw std::logic_error("expected no vocabulary masks, which this backend cannot apply");
+    }
+}
 
 }  // namespace qwend

@@ -30,7 +30,8 @@ void clean(std::span<float> logits) {
         if (std::isnan(logit)) logit = std::numeric_limits<float>::infinity();
 }
 
-void apply_bias_and_masks(std::span<float> logits, const SamplingParams& params, size_t n_output) {
+void apply_bias_and_masks(std::span<float> logits, const SamplingParams& params, size_t n_output,
+                          std::span<const uint32_t> mask) {
     for (auto [token, bias] : params.logit_bias)
         if (size_t(token) < logits.size()) logits[token] += bias;
     if (!params.allowed_token_ids.empty()) {
@@ -40,6 +41,9 @@ void apply_bias_and_masks(std::span<float> logits, const SamplingParams& params,
         std::fill(logits.begin(), logits.end(), kMasked);
         for (auto [token, logit] : kept) logits[token] = logit;
     }
+    if (!mask.empty())
+        for (size_t id = 0; id < logits.size(); id++)
+            if (!(mask[id / 32] >> (id % 32) & 1)) logits[id] = kMasked;
     if (n_output < size_t(std::max(params.min_tokens, 0)))
         for (int32_t token : params.stop_token_ids)
             if (size_t(token) < logits.size()) logits[token] = kMasked;
@@ -199,7 +203,8 @@ float philox_uniform(uint64_t seed, uint64_t index) {
 }
 
 SampledToken sample(std::span<float> logits, const SamplingParams& params,
-                    std::span<const int32_t> prompt, std::span<const int32_t> output) {
+                    std::span<const int32_t> prompt, std::span<const int32_t> output,
+                    std::span<const uint32_t> mask) {
     SampledToken sampled;
     clean(logits);
     std::vector<float> raw;
@@ -209,7 +214,7 @@ SampledToken sample(std::span<float> logits, const SamplingParams& params,
         raw.assign(logits.begin(), logits.end());
         logprobs = raw_logprobs(logits, params.n_logprobs);
     }
-    apply_bias_and_masks(logits, params, output.size());
+    apply_bias_and_masks(logits, params, output.size(), mask);
     apply_penalties(logits, params, prompt, output);
     sampled.token = argmax(logits);
     const float max_logit = logits[sampled.token];

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -34,6 +35,12 @@ bool masks_everything(const SamplingParams& params);
 /// Makes the ids of every list distinct: the last bias of an id counts, as of a JSON object's keys.
 /// Backends rely on it.
 void make_distinct(SamplingParams& params);
+
+/// A mask over the vocabulary has a bit an id, 1 where it may be sampled: bit id % 32 of word
+/// id / 32. Bits past the vocabulary mean nothing.
+constexpr size_t mask_words(int n_vocab) {
+    return (static_cast<size_t>(n_vocab) + 31) / 32;
+}
 
 struct TokenLogprob {
     int32_t token;

@@ -29,6 +29,12 @@ struct CpuLayer {
     CpuLinear down;     // intermediate → hidden
 };
 
+/// One token whose successor is sampled: sample `index` of its sequence.
+struct SampledRow {
+    const BatchSequence* sequence;
+    int index;
+};
+
 class CpuBackend final : public Backend {
   public:
     CpuBackend(const Checkpoint& checkpoint, const BackendOptions& options);
@@ -44,6 +50,7 @@ class CpuBackend final : public Backend {
     void layer_step(const Batch& batch, int layer);
     void split_qkv(const Batch& batch, const KvLayer& kv);
     void sample_rows(const Batch& batch);
+    void sample_rows(std::span<const SampledRow> rows, SampledToken* samples);
 
     const ModelConfig config_;
     BackendInfo info_;
@@ -187,30 +194,45 @@ void CpuBackend::layer_step(const Batch& batch, int index) {
     add_normed();
 }
 
-/// The head runs only for the rows that are sampled.
+/// The head runs only for the rows that are sampled, and for no more at once than there are
+/// sequences, so that drafts do not make the logits larger.
 void CpuBackend::sample_rows(const Batch& batch) {
-    std::vector<const BatchSequence*> rows;
+    std::vector<SampledRow> rows;
     for (const BatchSequence& sequence : batch.sequences)
-        if (sequence.sampling) rows.push_back(&sequence);
-    const int n_rows = int(rows.size()), n = config_.hidden_size;
+        for (int i = 0; i < sequence.n_samples(); i++) rows.push_back({&sequence, i});
     result_.samples.resize(rows.size());
-    if (n_rows == 0) return;
+    const size_t n_most = size_t(info_.max_sequences);
+    for (size_t begin = 0; begin < rows.size(); begin += n_most)
+        sample_rows(std::span(rows).subspan(begin, std::min(n_most, rows.size() - begin)),
+                    result_.samples.data() + begin);
+}
+
+void CpuBackend::sample_rows(std::span<const SampledRow> rows, SampledToken* samples) {
+    const int n_rows = int(rows.size()), n = config_.hidden_size;
     for (int i = 0; i < n_rows; i++) {
-        const size_t last = size_t(rows[i]->query_begin) + size_t(rows[i]->n_query) - 1;
-        rmsnorm(hidden_.data() + last * n, final_norm_.data(), config_.rms_norm_eps, n,
+        const BatchSequence& s = *rows[i].sequence;
+        const size_t token = size_t(s.query_begin + s.n_query - s.n_samples() + rows[i].index);
+        rmsnorm(hidden_.data() + token * n, final_norm_.data(), config_.rms_norm_eps, n,
                 normed_.data() + size_t(i) * n);
     }
     logits_.resize(std::max(logits_.size(), size_t(n_rows) * config_.vocab_size));
     lm_head_->apply(linear_workspace_, normed_.data(), n_rows, logits_.data());
 #pragma omp parallel for schedule(dynamic, 1)
     for (int i = 0; i < n_rows; i++) {
+        const auto [sequence, index] = rows[i];
         std::span<float> logits(logits_.data() + size_t(i) * config_.vocab_size,
                                 size_t(n_valid_tokens_));
-        result_.samples[i] = sample(logits, *rows[i]->sampling, rows[i]->prompt, rows[i]->output);
+        const size_t n_output = sequence->output.size() - size_t(sequence->n_drafts - index);
+        std::span<const uint32_t> mask = sequence->masks;
+        const size_t n_words = mask_words(n_valid_tokens_);
+        if (!mask.empty()) mask = mask.subspan(size_t(index) * n_words, n_words);
+        samples[i] = sample(logits, *sequence->sampling, sequence->prompt,
+                            sequence->output.first(n_output), mask);
     }
 }
 
 void CpuBackend::launch(const Batch& batch) {
+    check_capabilities(batch, info_);
     const size_t n_tokens = batch.tokens.size();
     const size_t q_dim = size_t(config_.n_heads) * config_.head_dim;
     const size_t kv_dim = size_t(config_.n_kv_heads) * config_.head_dim;
@@ -243,6 +265,8 @@ BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions&
     info.max_sequences = options.max_sequences;
     info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
                                               : config.vocab_size;
+    info.max_samples = options.max_step_tokens;
+    info.vocabulary_masks = true;
     info.kv_bytes_per_token =
         size_t(config.n_layers) * 2 * config.n_kv_heads * config.head_dim * sizeof(bf16_t);
     // Every sequence at a fair length, or one at full length, unless a size was asked for.

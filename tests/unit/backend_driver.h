@@ -98,6 +98,21 @@ class Driver {
         return copy;
     }
 
+    /// What a step of its own gives a fork after its last token and after each draft;
+    /// `masks`: (1 + drafts, words), or empty.
+    std::vector<SampledToken> sample_after(DrivenStream fork, const std::vector<int32_t>& drafts,
+                                           std::span<const uint32_t> masks = {}) {
+        fork.output.insert(fork.output.end(), drafts.begin(), drafts.end());
+        Batch batch;
+        std::vector<DrivenStream*> sampled;
+        add(batch, fork, fork.n_uncomputed(), sampled);
+        batch.sequences[0].n_drafts = int(drafts.size());
+        batch.sequences[0].masks = masks;
+        StepResult result;
+        backend_->step(batch, result);
+        return std::move(result.samples);
+    }
+
   private:
     static constexpr int kStepTokens = 4096, kLanes = 256;
 

@@ -167,6 +167,38 @@ TEST_CASE("sampler: draws what the slow twin's distribution says") {
     }
 }
 
+TEST_CASE("sampler: a mask is the list of the ids it allows, and both may be given") {
+    std::mt19937 random(3);
+    for (size_t n : {1, 31, 32, 33, 100}) {
+        const std::vector<float> logits = random_logits(n, random, false);
+        const std::vector<int32_t> prompt = {0}, output = {int32_t(n - 1)};
+        for (int round = 0; round < 50; round++) {
+            CAPTURE(n);
+            CAPTURE(round);
+            std::vector<uint32_t> mask(mask_words(int(n)));
+            for (uint32_t& word : mask) word = uint32_t(random());
+            SamplingParams masked, listed;
+            masked.seed = uint64_t(round), masked.temperature = round % 2 ? 1.0f : 0.0f;
+            masked.repetition_penalty = 1.2f, masked.logit_bias = {{0, 2.0f}};
+            masked.n_logprobs = 3;
+            for (int32_t id = 0; id < int32_t(n); id += 1 + round % 3)
+                masked.allowed_token_ids.push_back(id);
+            listed = masked;
+            std::erase_if(listed.allowed_token_ids,
+                          [&](int32_t id) { return !(mask[size_t(id) / 32] >> (id % 32) & 1); });
+            std::vector<float> a = logits, b = logits;
+            const SampledToken ours = sample(a, masked, prompt, output, mask);
+            if (listed.allowed_token_ids.empty()) {
+                CHECK(ours.token == kNoToken);
+                continue;
+            }
+            const SampledToken theirs = sample(b, listed, prompt, output);
+            CHECK(ours.token == theirs.token);
+            CHECK(ours.logprob == theirs.logprob);
+        }
+    }
+}
+
 TEST_CASE("sampler: masks, minimum length, allowed ids") {
     SamplingParams p;
     p.temperature = 0;
