@@ -15,6 +15,7 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/engine/backend_contract.h"
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/request_metrics.h"
 #include "daemon/engine/scheduler.h"
@@ -47,46 +48,12 @@ struct Resumption {
 };
 using Command = std::variant<Submission, Cancellation, Hold, Resumption>;
 
-TokenEvent error_event(SequenceId id) {
+TokenEvent error_event(SequenceId id, std::string_view error = {}) {
     TokenEvent event;
     event.id = id;
     event.finish = FinishReason::error;
+    event.error = error;
     return event;
-}
-
-void check_info(const BackendInfo& info) {
-    if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
-        info.max_sequences <= 0 || info.max_steps_in_flight <= 0 || info.n_vocab <= 0)
-        throw std::logic_error(fmt::format(
-            "the backend offers no KV blocks, tokens, sequences, steps or vocabulary: block_size "
-            "{}, n_blocks {}, max_step_tokens {}, max_sequences {}, max_steps_in_flight {}, "
-            "n_vocab {}",
-            info.block_size, info.n_blocks, info.max_step_tokens, info.max_sequences,
-            info.max_steps_in_flight, info.n_vocab));
-}
-
-size_t count_sampled(const Batch& batch) {
-    return std::count_if(batch.sequences.begin(), batch.sequences.end(),
-                         [](const BatchSequence& sequence) { return sequence.sampling; });
-}
-
-/// A backend that does not answer what it was asked has failed, whatever it says.
-void check_samples(size_t n_expected, int n_vocab, const StepResult& result) {
-    if (result.samples.size() != n_expected)
-        throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
-                           " tokens where " + std::to_string(n_expected) + " were expected");
-    for (const SampledToken& sample : result.samples)
-        if (sample.token < kNotANumber || sample.token >= n_vocab)
-            throw BackendFault("the backend sampled " + std::to_string(sample.token) +
-                               ", which is no token");
-}
-
-/// Leaves a failed backend as it is. Its destructor would call a device whose context is poisoned,
-/// where every call fails, or that hangs, where none returns. Something still points to it, so that
-/// a leak checker finds the leaks that are none of ours.
-void abandon(std::unique_ptr<Backend> backend) {
-    static auto& abandoned = *new std::vector<Backend*>;
-    abandoned.push_back(backend.release());
 }
 
 }  // namespace
@@ -121,7 +88,7 @@ struct Engine::Impl {
     bool has_served = false;  // since it last prepared
     std::unique_ptr<Scheduler> scheduler;
     struct Launched {
-        size_t n_tokens, n_sampled;
+        size_t n_tokens, n_samples;
     };
     std::deque<Launched> in_flight;  // oldest first
     StepResult result;
@@ -240,11 +207,12 @@ void Engine::Impl::apply(Command command) {
     has_served = true;
     auto& submission = std::get<Submission>(command);
     const SequenceId id = submission.request.id;
-    if (scheduler->add(std::move(submission.request), submission.submitted_at,
-                       std::move(submission.group)))
+    const std::string_view missing = missing_capability(submission.request, backend->info());
+    if (missing.empty() && scheduler->add(std::move(submission.request), submission.submitted_at,
+                                          std::move(submission.group)))
         return;
     finish_counter(metrics, FinishReason::error).add();
-    events.push_back(error_event(id));
+    events.push_back(error_event(id, missing));
 }
 
 void Engine::Impl::apply(const Cancellation& cancellation) {
@@ -262,7 +230,7 @@ bool Engine::Impl::launch_step() {
     if (scheduler->idle()) return false;
     const Batch& batch = scheduler->schedule(now());
     if (batch.sequences.empty()) return false;
-    in_flight.push_back({batch.tokens.size(), count_sampled(batch)});
+    in_flight.push_back({batch.tokens.size(), count_samples(batch)});
     step_began = now();
     backend->launch(batch);
     step_began = -1;
@@ -276,7 +244,7 @@ void Engine::Impl::collect_step() {
     step_began = now();
     backend->collect(result);
     step_began = -1;
-    check_samples(step.n_sampled, backend->info().n_vocab, result);
+    check_samples(step.n_samples, backend->info().n_vocab, result);
     scheduler->postprocess(result, outputs);
     metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
     record_outputs();

@@ -65,7 +65,8 @@ class Engine {
     /// Whether submit() would take `n` sequences; to be asked before anything is spent on them.
     bool has_room(size_t n) const;
     /// Takes all requests or, if the queue has no room for all or the engine is not ready, none
-    /// (false). A request that could never fit the KV cache finishes at once, with an error.
+    /// (false). A request that could never fit the KV cache, or needs what the backend cannot do,
+    /// finishes at once, with an error.
     /// Quick: it copies no prompt.
     bool submit(std::vector<GenerationRequest> requests);
     /// Ends a sequence within one step, wherever it is; no event of it is delivered any more.

@@ -77,6 +77,13 @@ bool KvBlocks::grow(BlockTable& table, int64_t n_blocks) {
     return true;
 }
 
+void KvBlocks::shrink(BlockTable& table, int64_t n_blocks) {
+    while (static_cast<int64_t>(table.blocks.size()) > n_blocks) {
+        release(table.blocks.back());
+        table.blocks.pop_back();
+    }
+}
+
 void KvBlocks::publish(BlockTable& table, std::span<const int32_t> computed,
                        std::string_view salt) {
     if (!prefix_cache_) return;

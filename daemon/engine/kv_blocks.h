@@ -68,6 +68,8 @@ class KvBlocks {
     void adopt(BlockTable& table, const PrefixMatch& match);
     /// Grows the table to `n_blocks`; false, and nothing changed, if that many are not free.
     bool grow(BlockTable& table, int64_t n_blocks);
+    /// Gives the table's blocks after the first `n_blocks` back; they are not published.
+    void shrink(BlockTable& table, int64_t n_blocks);
     /// Offers the table's full blocks to the prefix cache; `computed` are the tokens whose keys and
     /// values it holds. A block whose content is cached already is exchanged for the cached one, so
     /// that whoever holds a block always holds its whole cached prefix.

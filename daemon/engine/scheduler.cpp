@@ -27,13 +27,15 @@ bool is_running(const Sequence& sequence) {
 
 /// A decoding sequence whose last token is in flight has nothing left to compute.
 bool has_decode(const Sequence& sequence) {
-    return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens;
+    return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens &&
+           !(sequence.awaits_last_token && sequence.n_pending > 0);
 }
 
 }  // namespace
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     : max_step_tokens_(info.max_step_tokens),
+      n_vocab_(info.n_vocab),
       prefix_cache_(prefix_cache),
       blocks_(info.n_blocks, info.block_size, prefix_cache) {
     for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
@@ -42,7 +44,8 @@ Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
 bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group) {
     // The last token is never fed back, so it needs no place in the cache.
     const int64_t n_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens - 1;
-    if (request.prompt.empty() || request.max_tokens <= 0) return false;
+    if (request.prompt.empty()) return false;
+    if (static_cast<int64_t>(request.output.size()) >= request.max_tokens) return false;
     if (sequences_.contains(request.id)) return false;
     if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
 
@@ -100,6 +103,7 @@ const Batch& Scheduler::schedule(double now) {
     plan_decodes();
     admit_waiting();
     plan_prefills(now);
+    plan_drafts();
     build_batch();
     return batch_;
 }
@@ -134,6 +138,25 @@ void Scheduler::plan_prefills(double now) {
         if (sequence->state != SequenceState::prefill) continue;
         if (sequence->times.scheduled < 0) sequence->times.scheduled = now;
         plan(*sequence, std::min(n_left, sequence->n_uncomputed()));
+    }
+}
+
+void Scheduler::plan_drafts() {
+    for (Planned& planned : plan_) {
+        Sequence& sequence = *planned.sequence;
+        if (!sequence.drafter || sequence.state != SequenceState::decode) continue;
+        // The last token is sampled after the last draft that may be right.
+        const int n_left = sequence.max_tokens - sequence.n_output() - 1;
+        const int n_spare = std::max(0, blocks_.n_free() - static_cast<int>(running_.size()));
+        const auto n_blocks = static_cast<int64_t>(sequence.table.blocks.size()) + n_spare;
+        const int64_t n_room = n_blocks * blocks_.block_size() - sequence.n_known();
+        const auto n_most = static_cast<int>(std::min<int64_t>(
+            {sequence.drafter->max_drafts, n_left, n_room, max_step_tokens_ - n_planned_tokens_}));
+        if (n_most <= 0) continue;
+        planned.n_drafts = add_drafts(sequence, n_most, n_vocab_);
+        planned.n_tokens += planned.n_drafts;
+        n_planned_tokens_ += planned.n_drafts;
+        blocks_.grow(sequence.table, blocks_.blocks_for(sequence.tokens.size()));
     }
 }
 
@@ -225,7 +248,7 @@ int Scheduler::coming_prefix(const Sequence& candidate, const Sequence& other) {
     const auto n_matched = static_cast<int>(candidate.match.blocks.size());
     const int n_other = other.state == SequenceState::prefill
                             ? static_cast<int>(other.tokens.size())
-                            : other.n_computed;
+                            : std::min(other.n_computed, other.n_known());  // guesses may be wrong
     const int n_end = std::min(n_other, static_cast<int>(candidate.tokens.size()) - 1);
     const int next_end = (n_matched + 1) * block_size;
     if (next_end > n_end || next_end <= other.n_landed) return 0;
@@ -293,8 +316,8 @@ void Scheduler::start(Sequence& sequence) {
     free_lanes_.pop_back();
     sequence.run = ++n_runs_;
     if (sequence.state == SequenceState::waiting) {
-        sequence.n_cached = sequence.n_computed;
-        counters_.prefix_queried += prefix_cache_ ? sequence.tokens.size() : 0;
+        sequence.n_cached = std::min(sequence.n_computed, sequence.n_prompt);
+        counters_.prefix_queried += prefix_cache_ ? sequence.n_prompt : 0;
         counters_.prefix_hit += sequence.n_cached;
     }
     sequence.state = SequenceState::prefill;
@@ -341,6 +364,7 @@ void Scheduler::leave(Sequence& sequence) {
 
 void Scheduler::build_batch() {
     batch_.clear();
+    n_batch_samples_ = 0;
     if (plan_.empty()) return;
     in_flight_.emplace_back();
     for (const Planned& planned : plan_) add_to_batch(planned);
@@ -358,15 +382,24 @@ void Scheduler::add_to_batch(const Planned& planned) {
     const bool sampled = planned.n_tokens == sequence.n_uncomputed();
     add_tokens(sequence, sequence.n_computed, row.n_context);
     sequence.n_computed = row.n_context;
-    if (sampled) {
-        sequence.state = SequenceState::decode;
-        sequence.expect_token();  // before the spans are made, since tokens may move
-        row.sampling = &sequence.sampling;
-        row.prompt = sequence.prompt();
-        row.output = sequence.output().first(sequence.n_output() - 1);
-    }
+    if (sampled) add_sampling(row, sequence, planned.n_drafts);
     batch_.sequences.push_back(row);
-    in_flight_.back().push_back({sequence.id, sequence.run, row.n_context, sampled});
+    in_flight_.back().push_back(
+        {sequence.id, sequence.run, row.n_context, row.sample_begin, row.n_samples()});
+}
+
+void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts) {
+    sequence.state = SequenceState::decode;
+    sequence.expect_token();  // before the spans are made, since tokens may move
+    row.sampling = &sequence.sampling;
+    row.n_drafts = n_drafts;
+    row.sample_begin = std::exchange(n_batch_samples_, n_batch_samples_ + row.n_samples());
+    row.prompt = sequence.prompt();
+    row.output = sequence.output().first(sequence.n_output() - 1);
+    if (!sequence.constraint) return;
+    sequence.masks.resize(row.n_samples() * mask_words(n_vocab_));
+    sequence.constraint->fill_masks(row.output.last(n_drafts), sequence.masks);
+    row.masks = sequence.masks;
 }
 
 void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
@@ -385,17 +418,36 @@ void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
 void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs) {
     const std::vector<Launched> step = std::move(in_flight_.front());
     in_flight_.pop_front();
-    auto sample = result.samples.begin();
     for (const Launched& launched : step) {
-        SampledToken* sampled = launched.sampled ? &*sample++ : nullptr;
         const auto found = sequences_.find(launched.id);
         // Finished or cancelled; or started over, which it does not with a token in flight.
         if (found == sequences_.end() || found->second->run != launched.run) continue;
-        Sequence& sequence = *found->second;
-        const bool finite = !sampled || sampled->token != kNotANumber;
-        if (is_running(sequence) && finite) land(sequence, launched.n_context);
-        if (sampled) outputs.push_back({&sequence, settle(sequence, std::move(*sampled))});
+        take(*found->second, launched.n_context,
+             std::span(result.samples).subspan(launched.sample_begin, launched.n_samples), outputs);
     }
+}
+
+/// What a step up to `n_context` gave a sequence.
+void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> samples,
+                     std::vector<StepOutput>& outputs) {
+    const int n_rejected = reject_drafts(sequence, samples);
+    samples = samples.first(samples.size() - n_rejected);
+    const bool finite = std::ranges::all_of(
+        samples, [](const SampledToken& sampled) { return sampled.token != kNotANumber; });
+    if (is_running(sequence)) {
+        if (n_rejected > 0) roll_back(sequence, n_rejected);
+        if (finite) land(sequence, n_context - n_rejected);
+    }
+    for (SampledToken& sampled : samples) {
+        outputs.push_back({&sequence, settle(sequence, std::move(sampled))});
+        if (sequence.state == SequenceState::finished) return;
+    }
+}
+
+/// Forgets the keys and values of the last tokens, which were guessed wrongly.
+void Scheduler::roll_back(Sequence& sequence, int n_tokens) {
+    sequence.n_computed -= n_tokens;
+    blocks_.shrink(sequence.table, blocks_.blocks_for(sequence.n_computed));
 }
 
 /// The step up to `n_context` is over: those before it are too, so all these tokens are known.

@@ -37,6 +37,9 @@ struct SchedulerCounters {
 ///     the pool has room for all its tokens and one block more for each running sequence; while
 ///     the first in line finds no room, nobody overtakes it. One whose prefix a running sequence
 ///     is about to compute follows that one: it lets others pass until it can share those blocks.
+///  3. the guesses of drafters, which may be wrong: so they take neither a token that somebody is
+///     sure of nor a block that somebody may soon need. A step that finds them right gives a
+///     sequence several tokens; the keys and values of wrong ones are computed over again.
 /// A decoding sequence that finds no block takes those of the last in order of service, which
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
@@ -55,7 +58,8 @@ struct SchedulerCounters {
 /// each until its step is over. Since the device computes the steps in order, blocks and lanes
 /// change hands as soon as their owner leaves; only what others read by its content, the prefix
 /// cache, waits until the step is over and the tokens are known. What a step in flight samples for
-/// a sequence that finished or was cancelled meanwhile is dropped.
+/// a sequence that finished or was cancelled meanwhile is dropped. One that awaits its last token
+/// is in no step while a token of it is in flight.
 class Scheduler {
   public:
     struct InOrder {
@@ -65,8 +69,8 @@ class Scheduler {
 
     Scheduler(const BackendInfo& info, bool prefix_cache);
 
-    /// False if the sequence could never run: no prompt, or prompt and output exceed the pool; or
-    /// if its id is in use.
+    /// False if the sequence could never run: no prompt, nothing left to generate, or prompt and
+    /// output exceed the pool; or if its id is in use.
     bool add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group = nullptr);
     /// Forgets a sequence in whatever state it is; false if there is none with this id.
     bool cancel(SequenceId id);
@@ -79,8 +83,8 @@ class Scheduler {
     /// The next step; valid until the next call of anything. Empty, and not in flight, if there is
     /// nothing to do before a step in flight is postprocessed. Call only with room for one more.
     const Batch& schedule(double now);
-    /// Records what the backend made of the oldest batch in flight: one sample for each sequence
-    /// that has `sampling` set. Appends one output for each of them that still wants it.
+    /// Records what the backend made of the oldest batch in flight. Appends one output for each
+    /// sample that is a token of a sequence which still wants it, in order, or that ends it.
     void postprocess(StepResult& result, std::vector<StepOutput>& outputs);
 
     int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
@@ -101,21 +105,24 @@ class Scheduler {
     struct Planned {
         Sequence* sequence;
         int n_tokens;
+        int n_drafts = 0;  // of them, the last so many
     };
     /// One row of a step in flight. By id: the sequence may be gone when the step is over.
     struct Launched {
         SequenceId id;
         uint64_t run;
         int n_context;
-        bool sampled;
+        int sample_begin, n_samples;  // in StepResult::samples
     };
 
     void plan_decodes();
     void admit_waiting();
     void plan_prefills(double now);
+    void plan_drafts();
     void plan(Sequence& sequence, int n_tokens);
     void build_batch();
     void add_to_batch(const Planned& planned);
+    void add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts);
     void add_tokens(const Sequence& sequence, int begin, int end);
 
     bool prefill_ahead_fills_step(const Sequence& candidate) const;
@@ -135,11 +142,14 @@ class Scheduler {
     void preempt(Sequence& sequence);
     void stop_running(Sequence& sequence);
     void leave(Sequence& sequence);
+    void take(Sequence& sequence, int n_context, std::span<SampledToken> samples,
+              std::vector<StepOutput>& outputs);
+    void roll_back(Sequence& sequence, int n_tokens);
     void land(Sequence& sequence, int n_context);
     void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
-    int max_step_tokens_;
+    int max_step_tokens_, n_vocab_;
     bool prefix_cache_;
     KvBlocks blocks_;
     std::vector<int> free_lanes_;
@@ -152,6 +162,7 @@ class Scheduler {
     std::vector<Planned> plan_;
     int n_planned_tokens_ = 0;
     Batch batch_;
+    int n_batch_samples_ = 0;
     std::deque<std::vector<Launched>> in_flight_;  // oldest first
     SchedulerCounters counters_;
 };

@@ -23,9 +23,14 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
       priority(request.priority),
       arrival(arrival),
       cache_salt(std::move(request.cache_salt)),
+      awaits_last_token(request.awaits_last_token || request.constraint || request.drafter),
+      constraint(std::move(request.constraint)),
+      drafter(std::move(request.drafter)),
       group(std::move(group)),
       tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()) {
     times.submitted = now;
+    tokens.insert(tokens.end(), request.output.begin(), request.output.end());
+    if (constraint) std::ranges::for_each(request.output, constraint->accept);
 }
 
 void Sequence::expect_token() {
@@ -41,6 +46,7 @@ FinishReason Sequence::settle_token(int32_t token) {
     }
     tokens[n_known - 1] = token;
     --n_pending;
+    if (constraint) constraint->accept(token);
     const auto& stops = sampling.stop_token_ids;
     FinishReason finish = FinishReason::none;
     if (std::find(stops.begin(), stops.end(), token) != stops.end())

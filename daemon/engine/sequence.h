@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -9,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/engine/constraint.h"
 #include "daemon/engine/kv_blocks.h"
+#include "daemon/engine/speculation.h"
 #include "model/sampling.h"
 
 namespace qwend {
@@ -43,6 +46,14 @@ struct GenerationRequest {
     int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
     std::string cache_salt;  // separates prefix caches
     int n_choices = 1;       // of its request; a submission has them one after the other
+
+    // Ids that were generated already, by a stream that had not ended, fewer than max_tokens, which
+    // counts them: it goes on as if it had never been interrupted, and gives only what is new.
+    std::vector<int32_t> output;
+    bool awaits_last_token = false;        // no token is sampled before the last one was read, as a
+                                           // constraint and a drafter need it
+    std::optional<Constraint> constraint;  // needs BackendInfo::vocabulary_masks
+    std::optional<Drafter> drafter;        // needs 1 + max_drafts BackendInfo::max_samples
 };
 
 enum class FinishReason { none, stop, length, abort, error };
@@ -90,9 +101,13 @@ struct Sequence {
     const int priority;
     const uint64_t arrival;  // rank in order of submission
     const std::string cache_salt;
+    const bool awaits_last_token;  // never has samples of two steps pending
+    const std::optional<Constraint> constraint;
+    const std::optional<Drafter> drafter;
     const std::shared_ptr<ChoiceGroup> group;  // nullptr: none was given
 
-    std::vector<int32_t> tokens;  // prompt, then output; the last n_pending are placeholders
+    std::vector<int32_t> tokens;  // prompt, then output; of the last n_pending, each is a
+                                  // placeholder or, where it was drafted, a guess
     SequenceState state = SequenceState::waiting;
     bool held = false;
     int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
@@ -103,6 +118,7 @@ struct Sequence {
     int lane = -1;       // set while it runs
     uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
     int n_preemptions = 0;
+    std::vector<uint32_t> masks;  // the constraint's, for the step that is launched
     BlockTable table;
     SequenceTimes times;
 
@@ -116,13 +132,14 @@ struct Sequence {
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
     int n_output() const { return static_cast<int>(tokens.size()) - n_prompt; }
-    int n_sampled() const { return n_output() - n_pending; }  // those that are known
+    int n_known() const { return static_cast<int>(tokens.size()) - n_pending; }
+    int n_sampled() const { return n_output() - n_pending; }  // of the output, those that are known
     int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
 
     /// Adds a placeholder, -1, for the token that a step just planned will sample.
     void expect_token();
-    /// Puts a sampled token in place of the first placeholder and says whether the sequence ends
-    /// with it; if so, the placeholders after it are gone. Without a token, kNoToken or
+    /// Puts a sampled token in place of the first pending one and says whether the sequence ends
+    /// with it; if so, the pending ones after it are gone. Without a token, kNoToken or
     /// kNotANumber, it ends: stop or error, and its own placeholder is gone too.
     FinishReason settle_token(int32_t token);
 };

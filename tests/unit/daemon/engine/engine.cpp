@@ -5,6 +5,7 @@
 
 #include "tests/unit/daemon/engine/each_depth.h"
 #include "tests/unit/daemon/engine/engine_harness.h"
+#include "tests/unit/daemon/engine/fake_drafter.h"
 
 namespace qwend {
 
@@ -149,6 +150,61 @@ TEST_CASE("engine: what can never fit the cache finishes at once with an error")
     CHECK(harness.outputs[1].empty());
     CHECK(harness.metrics.request_success[3].value() == 1);
     CHECK(harness.engine.state() == EngineState::ready);
+}
+
+TEST_CASE("engine: what the backend cannot do is refused, by name") {
+    BackendInfo info = fake_info(4, 64, 16, 4, each_depth());
+    info.max_samples = 3, info.vocabulary_masks = false;
+    Harness harness;
+    harness.start(info);
+    GenerationRequest constrained = make_request(1, make_prompt(5), 8);
+    constrained.constraint = fake_constraint();
+    GenerationRequest drafted = make_request(2, make_prompt(5), 8), fewer = drafted;
+    drafted.drafter = fake_drafter(drafted, 3, Guesses::right);
+    fewer.id = 3, fewer.drafter = fake_drafter(fewer, 2, Guesses::right);
+    REQUIRE(harness.engine.submit({constrained, drafted, fewer}));
+    REQUIRE(harness.drain());
+    for (SequenceId id = 1; id <= 2; ++id) {
+        CHECK(harness.finishes[id] == FinishReason::error);
+        CHECK(harness.outputs[id].empty());
+    }
+    CHECK(harness.errors[1].find("vocabulary masks") != std::string_view::npos);
+    CHECK(harness.errors[2].find("samples") != std::string_view::npos);
+    CHECK(harness.metrics.request_success[3].value() == 2);
+    CHECK(harness.outputs[3] == expected_output(fewer));
+    CHECK(harness.engine.state() == EngineState::ready);
+}
+
+TEST_CASE("engine: constraints, drafts and streams that began elsewhere") {
+    const int depth = each_depth();
+    Harness harness({.max_queue = 200});
+    harness.start(fake_info(4, 40, 16, 6, depth));
+    std::vector<GenerationRequest> requests;
+    std::map<SequenceId, std::vector<int32_t>> expected;
+    for (SequenceId id = 1; id <= 100; ++id) {
+        GenerationRequest request = make_request(id, make_prompt(9, static_cast<int>(id % 7)), 20);
+        request.sampling.seed = id;
+        request.awaits_last_token = id % 11 == 0;
+        if (id % 3 == 0) request.constraint = fake_constraint();
+        if (id % 2 == 0) request.drafter = fake_drafter(request, 5, Guesses{int(id / 2) % 4});
+        if (id % 5 == 0) {
+            request.output = expected_output(request);
+            request.output.resize(request.output.size() * (id % 4) / 4);
+        }
+        expected[id] = expected_output(request);
+        requests.push_back(std::move(request));
+    }
+    REQUIRE(harness.engine.submit(std::move(requests)));
+    for (SequenceId id = 1; id <= 100; id += 13) harness.engine.hold(id);
+    REQUIRE(harness.wait_until([&] { return harness.engine.n_unfinished() <= 50; }));
+    for (SequenceId id = 1; id <= 100; id += 13) harness.engine.resume(id);
+    for (SequenceId id = 99; id <= 100; ++id) harness.engine.cancel(id);
+    REQUIRE(harness.drain());
+    for (SequenceId id = 1; id < 99; ++id) {
+        CAPTURE(id);
+        CHECK(harness.outputs[id] == expected[id]);
+    }
+    REQUIRE(harness.wait_until([&] { return harness.metrics.kv_blocks_used.value() == 0; }));
 }
 
 TEST_CASE("engine: cancel ends waiting and running sequences without an event") {

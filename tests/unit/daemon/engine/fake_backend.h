@@ -12,6 +12,7 @@
 
 #include "daemon/engine/sequence.h"
 #include "model/backend.h"
+#include "tests/unit/daemon/engine/fake_grammar.h"
 
 namespace qwend {
 
@@ -40,13 +41,14 @@ class FakeBackend : public Backend {
     void launch(const Batch& batch) override {
         if (before_launch) before_launch();
         require(n_in_flight() < info_.max_steps_in_flight, "no more steps in flight than may be");
+        check_capabilities(batch, info_);
         check_shape(batch);
         std::set<int32_t> written;
         for (const BatchSequence& sequence : batch.sequences) enter_lane(sequence);
         for (const BatchSequence& sequence : batch.sequences) write(batch, sequence, written);
         StepResult result;
         for (const BatchSequence& sequence : batch.sequences)
-            if (sequence.sampling) result.samples.push_back(sample(batch, sequence));
+            if (sequence.sampling) sample(batch, sequence, result.samples);
         in_flight_.push_back(std::move(result));
     }
 
@@ -74,6 +76,13 @@ class FakeBackend : public Backend {
             extend(context_hash ^ (seed * 0xbf58476d1ce4e5b9u), static_cast<int32_t>(n_output)) %
             n_vocab);
     }
+    /// The first that is allowed, from `token` on and around the vocabulary; kNoToken if none is.
+    template <class Allows>
+    static int32_t allowed_token(int32_t token, Allows allows) {
+        for (int32_t i = 0; i < n_vocab; ++i)
+            if (allows((token + i) % n_vocab)) return (token + i) % n_vocab;
+        return kNoToken;
+    }
 
   private:
     struct Cell {
@@ -98,7 +107,7 @@ class FakeBackend : public Backend {
         require(batch.positions.size() == batch.tokens.size(), "one position a token");
         require(batch.slots.size() == batch.tokens.size(), "one slot a token");
         std::set<int> lanes;
-        size_t n_tokens = 0, n_table = 0;
+        size_t n_tokens = 0, n_table = 0, n_samples = 0;
         for (const BatchSequence& sequence : batch.sequences) {
             require(static_cast<size_t>(sequence.query_begin) == n_tokens, "tokens end to end");
             require(static_cast<size_t>(sequence.block_table_begin) == n_table, "tables too");
@@ -106,9 +115,21 @@ class FakeBackend : public Backend {
             require(lanes.insert(sequence.lane).second, "a lane for each");
             n_tokens += sequence.n_query;
             n_table += (sequence.n_context + info_.block_size - 1) / info_.block_size;
+            check_sampling(sequence, n_samples);
+            n_samples += sequence.n_samples();
         }
         require(n_tokens == batch.tokens.size(), "no token too many");
         require(n_table == batch.block_tables.size(), "no table entry too many");
+    }
+
+    static void check_sampling(const BatchSequence& sequence, size_t n_samples_before) {
+        require(sequence.sampling || sequence.n_drafts == 0, "drafts are to be sampled after");
+        if (!sequence.sampling) return;
+        require(static_cast<size_t>(sequence.sample_begin) == n_samples_before, "samples too");
+        require(sequence.n_drafts >= 0 && sequence.n_drafts < sequence.n_query, "drafts are last");
+        require(static_cast<size_t>(sequence.n_drafts) <= sequence.output.size(), "and output");
+        const size_t n_words = sequence.n_samples() * mask_words(n_vocab);
+        require(sequence.masks.empty() || sequence.masks.size() == n_words, "a mask a sample");
     }
 
     /// A run begins once, and its chunks follow one another.
@@ -180,19 +201,40 @@ class FakeBackend : public Backend {
         }
     }
 
-    SampledToken sample(const Batch& batch, const BatchSequence& sequence) {
+    /// One token after each of the last n_samples(). What was computed past the first wrong draft
+    /// is to be computed again.
+    void sample(const Batch& batch, const BatchSequence& sequence,
+                std::vector<SampledToken>& samples) {
         const std::vector<int32_t> known = known_tokens(sequence);
         require(known.size() == static_cast<size_t>(sequence.n_context), "sampled at the end");
+        Lane& lane = lanes_[sequence.lane];
+        const int first = sequence.n_context - sequence.n_samples();
+        bool accepted = true;
         uint64_t hash = 0;
         for (int position = 0; position < sequence.n_context; ++position) {
             const Cell& cell = read(batch, sequence, position);
             require(cell.token == known[position], "the cache holds this token");
             hash = extend(hash, cell.token);
             require(cell.context_hash == hash, "the cache holds this context");
+            if (position < first) continue;
+            if (position > first && known[position] != samples.back().token) accepted = false;
+            samples.push_back(draw(sequence, position - first, hash));
+            if (accepted)
+                lane.sampled.push_back(samples.back().token);
+            else
+                --lane.n_context;
         }
+    }
+
+    static SampledToken draw(const BatchSequence& sequence, size_t index, uint64_t hash) {
         SampledToken sampled;
-        sampled.token = next_token(hash, sequence.sampling->seed, sequence.output.size());
-        lanes_[sequence.lane].sampled.push_back(sampled.token);
+        const size_t n_output = sequence.output.size() - sequence.n_drafts + index;
+        sampled.token = next_token(hash, sequence.sampling->seed, n_output);
+        const size_t n_words = mask_words(n_vocab);
+        const uint32_t* mask = sequence.masks.data() + index * n_words;
+        if (!sequence.masks.empty())
+            sampled.token = allowed_token(
+                sampled.token, [=](int32_t id) { return mask[id / 32] >> (id % 32) & 1; });
         return sampled;
     }
 
@@ -213,20 +255,51 @@ inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, 
     info.max_sequences = max_sequences;
     info.max_steps_in_flight = max_steps_in_flight;
     info.n_vocab = FakeBackend::n_vocab;
+    info.max_samples = 6;
+    info.vocabulary_masks = true;
     return info;
 }
 
-/// What FakeBackend gives this request when nothing disturbs it.
+/// What FakeBackend samples for a sequence, token by token.
+class FakeStream {
+  public:
+    FakeStream(std::span<const int32_t> prompt, uint64_t seed, bool is_constrained)
+        : seed_(seed), is_constrained_(is_constrained) {
+        for (const int32_t token : prompt) hash_ = FakeBackend::extend(hash_, token);
+    }
+
+    int32_t next() const {
+        const int32_t token = FakeBackend::next_token(hash_, seed_, n_output_);
+        if (!is_constrained_) return token;
+        return FakeBackend::allowed_token(token,
+                                          [this](int32_t id) { return grammar_.allows(id); });
+    }
+    void push(int32_t token) {
+        hash_ = FakeBackend::extend(hash_, token);
+        grammar_.accept(token);
+        ++n_output_;
+    }
+
+  private:
+    uint64_t seed_, hash_ = 0;
+    bool is_constrained_;
+    FakeGrammar grammar_;
+    size_t n_output_ = 0;
+};
+
+/// What FakeBackend gives this request when nothing disturbs it, after the output it begins with.
 inline std::vector<int32_t> expected_output(const GenerationRequest& request) {
-    uint64_t hash = 0;
-    for (int32_t token : request.prompt.tokens()) hash = FakeBackend::extend(hash, token);
+    FakeStream stream(request.prompt.tokens(), request.sampling.seed,
+                      request.constraint.has_value());
+    for (const int32_t token : request.output) stream.push(token);
     std::vector<int32_t> output;
     const auto& stops = request.sampling.stop_token_ids;
-    while (static_cast<int>(output.size()) < request.max_tokens) {
-        output.push_back(FakeBackend::next_token(hash, request.sampling.seed, output.size()));
-        for (int32_t stop : stops)
-            if (stop == output.back()) return output;
-        hash = FakeBackend::extend(hash, output.back());
+    while (request.output.size() + output.size() < static_cast<size_t>(request.max_tokens)) {
+        const int32_t token = stream.next();
+        if (token < 0) return output;
+        output.push_back(token);
+        if (std::ranges::find(stops, token) != stops.end()) return output;
+        stream.push(token);
     }
     return output;
 }

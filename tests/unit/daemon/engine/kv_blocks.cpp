@@ -41,6 +41,19 @@ TEST_CASE("kv_blocks: growing takes free blocks, and all or none") {
     CHECK(blocks.n_free() == 4);
 }
 
+TEST_CASE("kv_blocks: shrinking gives the last blocks back, and never grows") {
+    KvBlocks blocks(4, 16, true);
+    BlockTable table;
+    REQUIRE(blocks.grow(table, 3));
+    const std::vector<int32_t> before = table.blocks;
+    blocks.shrink(table, 5);
+    CHECK(table.blocks == before);
+    blocks.shrink(table, 1);
+    CHECK(table.blocks == std::vector<int32_t>{before[0]});
+    CHECK(blocks.n_free() == 3);
+    CHECK(blocks.ref_count(before[0]) == 1);
+}
+
 TEST_CASE("kv_blocks: tokens round up to blocks") {
     KvBlocks blocks(1, 16, true);
     CHECK(blocks.blocks_for(0) == 0);

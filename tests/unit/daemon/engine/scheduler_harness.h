@@ -28,10 +28,11 @@ struct SchedulerHarness {
     Scheduler scheduler;
     std::map<SequenceId, Stream> streams;
     std::vector<StepOutput> outputs;
-    Batch last_batch;               // the one last collected; its spans may dangle
-    std::deque<Batch> in_flight;    // oldest first; the same
-    std::map<uint64_t, int> known;  // tokens of each run that steps collected have computed
-    size_t n_sampled = 0;           // rows launched that sample
+    Batch last_batch;                   // the one last collected; its spans may dangle
+    std::deque<Batch> in_flight;        // oldest first; the same
+    std::map<uint64_t, int> known;      // tokens of each run that steps collected have computed
+    size_t n_sampled = 0;               // samples launched
+    size_t n_drafted = 0, n_right = 0;  // drafts collected; of them, those that were right
     size_t n_events = 0;
 
     explicit SchedulerHarness(const BackendInfo& info, bool prefix_cache = true)
@@ -68,7 +69,7 @@ struct SchedulerHarness {
                 require(row.run != sequence->run, "a held sequence is in no step");
         for (const BatchSequence& row : batch.sequences) {
             known.try_emplace(row.run, row.n_context - row.n_query);
-            n_sampled += row.sampling != nullptr;
+            n_sampled += row.n_samples();
         }
         check();
         check_first_runs(batch);
@@ -83,12 +84,24 @@ struct SchedulerHarness {
         backend.collect(result);
         last_batch = std::move(in_flight.front());
         in_flight.pop_front();
-        for (const BatchSequence& row : last_batch.sequences) known.at(row.run) = row.n_context;
+        for (const BatchSequence& row : last_batch.sequences) {
+            const int n_right_here = count_right(row, result);
+            n_drafted += row.n_drafts, n_right += n_right_here;
+            known.at(row.run) = row.n_context - row.n_drafts + n_right_here;
+        }
         outputs.clear();
         scheduler.postprocess(result, outputs);
         for (const StepOutput& output : outputs) record(output.event);
         check();
         if (scheduler.idle()) known.clear();
+    }
+
+    /// Of a row's drafts in last_batch, those before the first that was wrong.
+    int count_right(const BatchSequence& row, const StepResult& result) const {
+        const auto draft = last_batch.tokens.begin() + row.query_begin + row.n_query - row.n_drafts;
+        int n = 0;
+        while (n < row.n_drafts && draft[n] == result.samples.at(row.sample_begin + n).token) ++n;
+        return n;
     }
 
     void record(const TokenEvent& event) {
@@ -125,13 +138,19 @@ struct SchedulerHarness {
         return nullptr;
     }
 
-    /// Placeholders are the last tokens, one at most for each step in flight.
+    /// Placeholders are the last tokens, one at most for each step in flight; with drafts before
+    /// the last where there is a drafter. One that awaits its last token is in flight once.
     void check_tokens(const Sequence& sequence) const {
         const auto first = std::find_if(sequence.tokens.begin(), sequence.tokens.end(),
                                         [](int t) { return t < 0; });
-        require(sequence.tokens.end() - first == sequence.n_pending, "placeholders come last");
+        const auto n_placeholders = static_cast<int>(sequence.tokens.end() - first);
         require(std::all_of(first, sequence.tokens.end(), [](int t) { return t == -1; }), "-1");
-        require(sequence.n_pending <= scheduler.n_in_flight(), "placeholders are in flight");
+        require(n_placeholders <= scheduler.n_in_flight(), "placeholders are in flight");
+        require(n_placeholders <= 1 || !sequence.awaits_last_token, "the last token is awaited");
+        const int n_drafts = sequence.n_pending - n_placeholders;
+        require(n_drafts >= 0 && n_drafts <= (sequence.drafter ? sequence.drafter->max_drafts : 0),
+                "placeholders come last");
+        require(n_drafts == 0 || n_placeholders == 1, "drafts come before a placeholder");
         require(sequence.n_output() <= sequence.max_tokens, "max_tokens");
         require(sequence.state != SequenceState::waiting || sequence.n_pending == 0, "none ran");
     }
@@ -142,10 +161,11 @@ struct SchedulerHarness {
         const auto found = known.find(sequence.run);
         const int n_known = found == known.end() ? sequence.n_computed : found->second;
         require(sequence.table.n_published * block_size <= n_known, "published what is known");
+        require(sequence.table.n_published * block_size <= sequence.n_known(), "and sampled");
+        if (sequence.drafter) return;  // a guess may be in the cache, of somebody else
         const PrefixMatch match =
             scheduler.blocks().find_prefix(sequence.tokens, sequence.cache_salt);
-        require(static_cast<int>(match.blocks.size()) * block_size <=
-                    static_cast<int>(sequence.tokens.size()) - sequence.n_pending,
+        require(static_cast<int>(match.blocks.size()) * block_size <= sequence.n_known(),
                 "no placeholder is ever found");
     }
 
@@ -188,10 +208,10 @@ struct SchedulerHarness {
     }
 
     /// No starvation: the first in order of service is in every step, unless its last token is in
-    /// flight. A step is empty only if that is true of all.
+    /// flight, or one that it awaits. A step is empty only if that is true of all.
     void check_first_runs(const Batch& batch) const {
         auto waits = [](const Sequence* s) {
-            return s->n_pending > 0 && s->n_output() == s->max_tokens;
+            return s->n_pending > 0 && (s->awaits_last_token || s->n_output() == s->max_tokens);
         };
         const auto& running = scheduler.running();
         if (batch.sequences.empty()) {

@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "tests/unit/daemon/engine/fake_drafter.h"
 #include "tests/unit/daemon/engine/scheduler_harness.h"
 
 namespace qwend {
@@ -17,6 +18,7 @@ struct RandomLoad {
     SchedulerHarness harness;
     std::set<SequenceId> held;
     int n_holds = 0;
+    int n_begun = 0;  // requests that brought output
     int n_steps = 0;
 
     RandomLoad(uint32_t seed, const BackendInfo& info) : random(seed), harness(info) {}
@@ -41,7 +43,21 @@ struct RandomLoad {
         request.sampling.seed = pick(0, 1);
         if (pick(0, 1)) request.sampling.stop_token_ids = {pick(0, FakeBackend::n_vocab - 1)};
         if (pick(0, 9) == 0) request.cache_salt = "salt";
+        add_kinds(request);
         return request;
+    }
+
+    /// What a request may bring along, in any combination; and it may have begun elsewhere.
+    void add_kinds(GenerationRequest& request) {
+        request.awaits_last_token = pick(0, 5) == 0;
+        if (pick(0, 5) == 0) request.constraint = fake_constraint();
+        if (pick(0, 2) == 0)
+            request.drafter = fake_drafter(request, pick(1, 5), Guesses{pick(0, 3)}, random());
+        if (pick(0, 3) > 0) return;
+        request.output = expected_output(request);
+        // The last one may be its end.
+        request.output.resize(pick(0, std::max(0, static_cast<int>(request.output.size()) - 1)));
+        n_begun += !request.output.empty();
     }
 
     void cancel_one() {
@@ -86,7 +102,10 @@ struct RandomLoad {
         while (n_left > 0 || harness.scheduler.n_sequences() > 0 || !harness.scheduler.idle()) {
             for (int n = pick(0, 4); n > 0 && n_left > 0; --n, --n_left) {
                 GenerationRequest next = request(id++);
-                patience += 4 * (static_cast<int>(next.prompt.size()) + next.max_tokens) + 4;
+                // One that awaits its last token takes no part in the other steps in flight.
+                const int n_turns = harness.backend.info().max_steps_in_flight;
+                patience +=
+                    4 * (static_cast<int>(next.prompt.size()) + n_turns * next.max_tokens) + 4;
                 harness.require(harness.add(std::move(next)), "it fits");
             }
             meddle();
@@ -120,6 +139,7 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
     for (const int depth : {1, 2, 3}) {
         CAPTURE(depth);
         uint64_t n_preemptions = 0, n_hits = 0, n_dropped = 0, n_holds = 0;
+        uint64_t n_begun = 0, n_right = 0, n_wrong = 0;
         for (BackendInfo info : infos) {
             info.max_steps_in_flight = depth;
             RandomLoad load(42, info);
@@ -129,12 +149,18 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
             n_preemptions += scheduler.counters().preemptions;
             n_hits += scheduler.counters().prefix_hit;
             n_holds += load.n_holds;
+            n_begun += load.n_begun;
+            n_right += load.harness.n_right;
+            n_wrong += load.harness.n_drafted - load.harness.n_right;
             n_dropped += load.harness.n_sampled - load.harness.n_events;
         }
         CHECK(n_preemptions > 1000);
         CHECK(n_hits > 100000);
         CHECK(n_dropped > 1000);
         CHECK(n_holds > 1000);
+        CHECK(n_begun > 1000);
+        CHECK(n_right > 10000);
+        CHECK(n_wrong > 10000);
     }
 }
 

@@ -91,6 +91,42 @@ TEST_CASE("sequence: ends where no token can be sampled, without one") {
     }
 }
 
+TEST_CASE("sequence: drafts are pending until their samples say which were right") {
+    for (int n_right = 0; n_right <= 2; ++n_right) {
+        CAPTURE(n_right);
+        GenerationRequest request;
+        request.prompt = std::vector<int32_t>{10, 11};
+        request.output = {12};
+        request.max_tokens = 9;
+        std::vector<int32_t> seen;
+        request.drafter =
+            Drafter{5, [&](std::span<const int32_t> tokens, int n_most, auto& drafts) {
+                        seen.assign(tokens.begin(), tokens.end());
+                        CHECK(n_most == 3);
+                        drafts = {20, 21, 30, 22};  // 30 is outside the vocabulary
+                    }};
+        Sequence sequence(std::move(request), 0, 5.0);
+        CHECK(sequence.awaits_last_token);
+        CHECK(sequence.n_sampled() == 1);
+        CHECK(add_drafts(sequence, 3, 30) == 2);
+        CHECK(seen == std::vector<int32_t>{10, 11, 12});
+        sequence.expect_token();
+        CHECK(sequence.n_pending == 3);
+        CHECK(sequence.n_known() == 3);
+        CHECK(sequence.tokens == std::vector<int32_t>{10, 11, 12, 20, 21, -1});
+        std::vector<SampledToken> samples(3);
+        for (int i = 0; i < 3; ++i) samples[i].token = i < n_right ? 20 + i : 7;
+        CHECK(reject_drafts(sequence, samples) == 2 - n_right);
+        CHECK(sequence.n_pending == 1 + n_right);
+        for (int i = 0; i <= n_right; ++i) sequence.settle_token(samples[i].token);
+        const std::vector<int32_t> all = {10, 11, 12, 20, 21};
+        std::vector<int32_t> expected(all.begin(), all.begin() + 3 + n_right);
+        expected.push_back(7);
+        CHECK(sequence.tokens == expected);
+        CHECK(sequence.n_pending == 0);
+    }
+}
+
 TEST_CASE("sequence: every list of ids that it samples by names one once") {
     CHECK(make(0, 0, 3, {42, 43, 42}).sampling.stop_token_ids == std::vector<int32_t>{42, 43});
 }

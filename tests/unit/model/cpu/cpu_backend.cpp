@@ -7,6 +7,7 @@
 
 #include "model/cpu/linear.h"
 #include "tests/unit/backend_checks.h"
+#include "tests/unit/backend_samples.h"
 #include "tests/unit/scheduled_checks.h"
 #include "tests/unit/skip.h"
 
@@ -70,6 +71,46 @@ TEST_CASE("cpu_backend: cancelled streams leave nothing behind and disturb nobod
 
 TEST_CASE("cpu_backend: an engine's worker gives the same text") {
     check_engine(make, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: several samples of a step are those of several steps") {
+    if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
+    check_drafts(make);
+}
+
+TEST_CASE("cpu_backend: a mask over the vocabulary allows what a list of its ids does") {
+    if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
+    check_masks(make);
+}
+
+TEST_CASE("cpu_backend: more samples than there are logits for at once") {
+    if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
+    HashedCheckpoint hashed(golden_shapes()[0]);
+    Driver driver(make, hashed.checkpoint, 512);
+    DrivenStream stream = make_stream(20), stepped = stream;
+    driver.run({&stream}, 1);
+    driver.run({&stepped}, 301);
+    const auto samples = driver.sample_after(
+        driver.fork(stream), std::vector(stepped.output.begin() + 1, stepped.output.end() - 1));
+    REQUIRE(samples.size() == 300);
+    for (size_t i = 0; i < samples.size(); i++) CHECK(same(samples[i], stepped.samples[i + 1]));
+}
+
+TEST_CASE("cpu_backend: the demo model's streams do not depend on drafts or on where they began") {
+    if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
+    BackendOptions options;
+    options.kv_cache_bytes = 32 << 20;
+    options.n_threads = kThreads;
+    auto backend = make_cpu_backend(open_checkpoint("tests/demo-model"), options);
+    std::vector<GenerationRequest> requests;
+    for (SequenceId id = 1; id <= 6; id++) {
+        requests.push_back(greedy_request(id, 5 + 4 * int(id), 24));
+        SamplingParams& params = requests.back().sampling;
+        if (id % 3 != 0) params = SamplingParams{};
+        params.seed = id, params.n_logprobs = 5;
+        if (id % 3 == 1) params.temperature = 0, params.repetition_penalty = 1.1f;
+    }
+    check_stream_is_pure(*backend, requests);
 }
 
 TEST_CASE("cpu_backend: ids at and above n_valid_tokens are never sampled") {
