@@ -142,7 +142,8 @@ void Scheduler::plan_prefills(double now) {
 void Scheduler::plan_drafts() {
     for (Planned& planned : plan_) {
         Sequence& sequence = *planned.sequence;
-        if (!sequence.drafter || sequence.state != SequenceState::decode) continue;
+        if (!sequence.awaits_last_token || !sequence.drafter) continue;
+        if (sequence.state != SequenceState::decode) continue;
         // The last token is sampled after the last draft that may be right.
         const int n_left = sequence.max_tokens - sequence.n_output() - 1;
         const int n_spare = std::max(0, blocks_.n_free() - static_cast<int>(running_.size()));
@@ -269,7 +270,7 @@ void Scheduler::build_batch() {
 
 void Scheduler::add_to_batch(const Planned& planned) {
     Sequence& sequence = *planned.sequence;
-    BatchSequence row;
+    BatchSequence& row = batch_.sequences.emplace_back();
     row.lane = sequence.lane;
     row.run = sequence.run;
     row.query_begin = static_cast<int>(batch_.tokens.size());
@@ -280,7 +281,6 @@ void Scheduler::add_to_batch(const Planned& planned) {
     add_tokens(sequence, sequence.n_computed, row.n_context);
     sequence.n_computed = row.n_context;
     if (sampled) add_sampling(row, sequence, planned.n_drafts);
-    batch_.sequences.push_back(row);
     in_flight_.back().push_back(
         {sequence.id, sequence.run, row.n_context, row.sample_begin, row.n_samples()});
 }
@@ -293,7 +293,7 @@ void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_draft
     row.sample_begin = std::exchange(n_batch_samples_, n_batch_samples_ + row.n_samples());
     row.prompt = sequence.prompt();
     row.output = sequence.output().first(sequence.n_output() - 1);
-    if (!sequence.constraint) return;
+    if (!sequence.awaits_last_token || !sequence.constraint) return;
     sequence.masks.resize(row.n_samples() * mask_words(n_vocab_));
     sequence.constraint->fill_masks(row.output.last(n_drafts), sequence.masks);
     row.masks = sequence.masks;
@@ -327,7 +327,7 @@ void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs
 /// What a step up to `n_context` gave a sequence.
 void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> samples,
                      std::vector<StepOutput>& outputs) {
-    const int n_rejected = reject_drafts(sequence, samples);
+    const int n_rejected = samples.size() > 1 ? reject_drafts(sequence, samples) : 0;
     samples = samples.first(samples.size() - n_rejected);
     const bool finite = std::ranges::all_of(
         samples, [](const SampledToken& sampled) { return sampled.token != kNotANumber; });

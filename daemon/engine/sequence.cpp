@@ -23,11 +23,11 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
       priority(request.priority),
       arrival(arrival),
       cache_salt(std::move(request.cache_salt)),
+      group(std::move(group)),
+      tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()),
       awaits_last_token(request.awaits_last_token || request.constraint || request.drafter),
       constraint(std::move(request.constraint)),
-      drafter(std::move(request.drafter)),
-      group(std::move(group)),
-      tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()) {
+      drafter(std::move(request.drafter)) {
     times.submitted = now;
     tokens.insert(tokens.end(), request.output.begin(), request.output.end());
     if (constraint) std::ranges::for_each(request.output, constraint->accept);
@@ -46,7 +46,7 @@ FinishReason Sequence::settle_token(int32_t token) {
     }
     tokens[n_known - 1] = token;
     --n_pending;
-    if (constraint) constraint->accept(token);
+    if (awaits_last_token && constraint) constraint->accept(token);
     const auto& stops = sampling.stop_token_ids;
     FinishReason finish = FinishReason::none;
     if (std::find(stops.begin(), stops.end(), token) != stops.end())

@@ -101,14 +101,12 @@ struct Sequence {
     const int priority;
     const uint64_t arrival;  // rank in order of submission
     const std::string cache_salt;
-    const bool awaits_last_token;  // never has samples of two steps pending
-    const std::optional<Constraint> constraint;
-    const std::optional<Drafter> drafter;
     const std::shared_ptr<ChoiceGroup> group;  // nullptr: none was given
 
     std::vector<int32_t> tokens;  // prompt, then output; of the last n_pending, each is a
                                   // placeholder or, where it was drafted, a guess
     SequenceState state = SequenceState::waiting;
+    const bool awaits_last_token;  // never has samples of two steps pending
     bool held = false;
     int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
@@ -118,7 +116,6 @@ struct Sequence {
     int lane = -1;       // set while it runs
     uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
     int n_preemptions = 0;
-    std::vector<uint32_t> masks;  // the constraint's, for the step that is launched
     BlockTable table;
     SequenceTimes times;
 
@@ -128,6 +125,11 @@ struct Sequence {
     int n_shared = 0;            // tokens of that prefix, whole blocks
     // While it runs: those it leads, by n_shared.
     std::set<std::pair<int, Sequence*>> followers;
+
+    // What few have; those that have it await their last token.
+    const std::optional<Constraint> constraint;
+    const std::optional<Drafter> drafter;
+    std::vector<uint32_t> masks;  // the constraint's, for the step that is launched
 
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
