@@ -219,8 +219,10 @@ TEST_CASE("engine: out of memory is a fault that a restart may mend") {
     SUBCASE("while serving") {
         harness.fail_at_step = 3;
         harness.start();
+        std::vector<GenerationRequest> requests;
         for (int id = 1; id <= 6; ++id)
-            REQUIRE(harness.submit(make_request(id, make_prompt(5, id), 90)));
+            requests.push_back(make_request(id, make_prompt(5, id), 90));
+        REQUIRE(harness.engine.submit(requests));
         REQUIRE(harness.drain());
         CHECK_FALSE(harness.engine.refused_to_load());
         CHECK(harness.engine.failure() == "out of memory");
