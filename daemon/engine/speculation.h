@@ -12,10 +12,11 @@ namespace qwend {
 struct Sequence;
 
 /// Guesses how a sequence goes on. The step that computes its last token then computes the guesses
-/// too and samples after each: as many as were right need no step of their own. Since a token is a
-/// pure function of those before it, the stream is the one without guesses. Source: Leviathan et
-/// al., "Fast Inference from Transformers via Speculative Decoding", ICML'23, where the draft is
-/// compared with the sampled token itself. Called by the engine's worker alone.
+/// too and samples after each: as many as were right need no step of their own. A guess is compared
+/// with the sampled token itself, a pure function of those before it. The stream is therefore the
+/// one without guesses, not only in distribution as in Leviathan et al., "Fast Inference from
+/// Transformers via Speculative Decoding", ICML'23, as far as the backend's numbers do not depend
+/// on how a text is cut into steps. Called by the engine's worker alone.
 struct Drafter {
     int max_drafts = 0;  // ids a step; one more sample is taken
     /// Appends up to `n_most` ids that may follow `tokens`, prompt and output; none is an answer.
