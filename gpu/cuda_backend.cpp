@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "gpu/step_stage.h"
+#include "gpu/step_staging.h"
 #include "model/error.h"
 
 namespace qwend {

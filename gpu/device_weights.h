@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "gpu/cuda.h"
-#include "gpu/rows.h"
+#include "gpu/tensors.h"
 #include "model/weights.h"
 
 namespace qwend {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "gpu/attention/attention.h"
 #include "gpu/device_weights.h"
-#include "gpu/gemm.h"
-#include "gpu/rows_many.h"
-#include "gpu/sample.h"
+#include "gpu/elementwise/elementwise.h"
+#include "gpu/linear/gemm.h"
+#include "gpu/linear/wgmma_sm90.h"
+#include "gpu/sampling/sample.h"
 #include "model/rope.h"
 
 namespace qwend {

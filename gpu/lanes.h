@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "gpu/cuda.h"
-#include "gpu/ops.h"
-#include "gpu/sample.h"
+#include "gpu/elementwise/elementwise.h"
+#include "gpu/sampling/sample.h"
 #include "model/backend.h"
 
 namespace qwend {

@@ -5,8 +5,8 @@ CUDA_HOME ?= $(abspath $(dir $(shell readlink -f $(NVCC)))..)
 # of them, and without them slower kernels run (has_warpgroups()).
 NVCCFLAGS ?= -O3 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a \
              -gencode=arch=compute_90,code=compute_90
-GPU_OBJ   := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard gpu/*.cu gpu/*.cpp)))
-GPU_TESTS := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard tests/gpu/*.cpp tests/gpu/*.cu)))
+GPU_OBJ   := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(shell find gpu -name '*.cu' -o -name '*.cpp'))))
+GPU_TESTS := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(shell find tests/gpu -name '*.cpp'))))
 GPU_BENCH := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/gpu_*.cpp))
 BENCH_CU  := $(patsubst %,$(BUILD)/%.o,$(basename $(wildcard tests/bench/*.cu)))
 CPPFLAGS  += -DQWEND_CUDA -isystem $(CUDA_HOME)/include

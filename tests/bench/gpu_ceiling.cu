@@ -1,7 +1,7 @@
 #include "tests/bench/gpu_ceiling.h"
 
 #include "gpu/cuda.h"
-#include "gpu/device.cuh"
+#include "gpu/warp.cuh"
 
 namespace qwend {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "gpu/ops.h"
+#include "gpu/tensors.h"
 
 namespace qwend {
 

@@ -11,10 +11,11 @@
 #include <numeric>
 #include <random>
 
-#include "gpu/gemm.h"
+#include "gpu/attention/prefill_tiling.h"
+#include "gpu/elementwise/elementwise.h"
 #include "gpu/lanes.h"
-#include "gpu/prefill_tiles.h"
-#include "gpu/rows_many.h"
+#include "gpu/linear/gemm.h"
+#include "gpu/linear/wgmma_sm90.h"
 #include "tests/bench/gpu_ceiling.h"
 #include "tests/bench/gpu_timer.h"
 #include "tests/bench/shapes.h"

@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <random>
 
+#include "gpu/attention/attention.h"
 #include "gpu/cuda_backend.h"
-#include "gpu/rows.h"
+#include "gpu/linear/linear.h"
 #include "tests/unit/backend_checks.h"
 
 using namespace qwend;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "gpu/cuda.h"
-#include "gpu/ops.h"
+#include "gpu/tensors.h"
 #include "tests/gpu/twins.h"
 
 /// What the tests of kernels share: random inputs, arrays on the device, comparison with a twin.

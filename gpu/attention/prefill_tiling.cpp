@@ -1,0 +1,78 @@
+#include "gpu/attention/prefill_tiling.h"
+
+#include <algorithm>
+
+#include "gpu/launch.h"
+
+namespace qwend {
+
+namespace {
+
+int divide_up(int a, int b) {
+    return (a + b - 1) / b;
+}
+
+/// Calls take(first query, counted in the run; how many; the position of the last) for every tile.
+template <class Take>
+void for_each_tile(const PrefillRun& run, int most, Take take) {
+    for (int first = 0; first < run.n_query; first += most) {
+        const int n = std::min(most, run.n_query - first);
+        take(first, n, run.position + first + n - 1);
+    }
+}
+
+}  // namespace
+
+PrefillTiling::PrefillTiling(HeadShape shape, PrefillTileRows rows)
+    : group_(shape.group()), n_kv_heads_(shape.n_kv_heads), rows_(rows) {}
+
+/// More blocks than that are too many even of a prompt's beginning, whose contexts differ in length
+/// so that short ones fill the gaps: with 228 blocks smaller tiles were the faster ones, with 294
+/// they were not. A captured step launches a block for each of most_tiles().
+int PrefillTiling::fewest_rows(int n_queries) const {
+    constexpr int kMostBlocks = 240;
+    int rows = rows_.step;
+    while (rows < rows_.most && divide_up(n_queries, queries(rows)) * n_kv_heads_ > kMostBlocks)
+        rows += rows_.step;
+    return rows;
+}
+
+int PrefillTiling::most_tiles(int n_queries, int n_runs) const {
+    return n_queries / queries(fewest_rows(n_queries)) + n_runs;
+}
+
+int PrefillTiling::capacity(int n_queries, int n_runs) const {
+    return n_queries / queries(rows_.step) + n_runs;
+}
+
+/// Of tiles of so many rows, in arbitrary units of time. A block has an SM to itself. What it takes
+/// for a step of keys, and by how much the SMs miss a perfect balance, as measured with heads of 64
+/// and of 128, two and four KV heads, 512 to 4,096 queries.
+double PrefillTiling::cost(std::span<const PrefillRun> runs, int rows) const {
+    constexpr double kStep = 3, kImbalance = 1.15;
+    double total = 0, longest = 0;
+    for (const PrefillRun& run : runs)
+        for_each_tile(run, queries(rows), [&](int, int, int last) {
+            total += last, longest = std::max(longest, double(last));
+        });
+    const double on_an_sm = total * n_kv_heads_ / kMultiprocessors * kImbalance;
+    return std::max(longest, on_an_sm) * (kStep + rows / rows_.step);
+}
+
+void PrefillTiling::cut(std::span<const PrefillRun> runs, int n_queries,
+                        std::vector<PrefillTile>& tiles) const {
+    int best = fewest_rows(n_queries);
+    double least = cost(runs, best);
+    for (int rows = best + rows_.step; rows <= rows_.most; rows += rows_.step)
+        if (const double other = cost(runs, rows); other <= least) best = rows, least = other;
+    tiles.clear();
+    for (const PrefillRun& run : runs)
+        for_each_tile(run, queries(best), [&](int first, int n, int) {
+            tiles.push_back({run.query_begin + first, n, run.position + first, run.lane});
+        });
+    std::stable_sort(tiles.begin(), tiles.end(), [](const PrefillTile& a, const PrefillTile& b) {
+        return a.position > b.position;
+    });
+}
+
+}  // namespace qwend

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "gpu/tensors.h"
+
+namespace qwend {
+
+/// The launchers of the kernels between products and attention. Nothing here synchronises; every
+/// launch is checked. Rows beyond those in use (padding of a captured batch size) write nothing
+/// that anybody reads.
+
+/// Begins a step: brings the block tables up to date, and makes hidden (n, width) f32 of rows of
+/// `embedding` (vocab, width), where a token below 0 is the one last sampled in lane -1 - token.
+/// rotations (n, head_dim / 2) = (cos, sin) of positions * inv_freq, times `rope_scale`.
+struct TableUpdate {
+    int32_t index;  // into block_tables
+    int32_t block;
+};
+struct EmbedArgs {
+    const TableUpdate* updates;  // (*n_updates)
+    const int32_t* n_updates;    // in device memory: a captured graph takes any number
+    int32_t* block_tables;
+    const int32_t* tokens;       // (n)
+    const int32_t* positions;    // (n)
+    const int32_t* last_tokens;  // (lanes)
+    const bf16* embedding;
+    const float* inv_freq;  // (head_dim / 2)
+    float rope_scale;
+    int n, width, head_dim;
+    float* hidden;
+    float2* rotations;
+    const float* norm;  // (width) the next three as RowStream of rows.h
+    bf16* x;            // (n, width); null: not wanted
+    float* squares;     // (n, width / square_width, rounded up)
+    int square_width;   // 8 or 64
+};
+void embed(const EmbedArgs& args, cudaStream_t stream);
+
+/// out (n, width) bf16 = rmsnorm of rows of x; row i is x[rows[i]], or x[i] where rows is null.
+/// Source: Zhang & Sennrich 2019, arXiv:1910.07467.
+void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps, int n, int width,
+             bf16* out, cudaStream_t stream);
+
+/// out (n, width) = silu(gate) * up, of gate_up (n, 2 * width), gate first.
+void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream);
+
+}  // namespace qwend

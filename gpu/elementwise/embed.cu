@@ -1,0 +1,70 @@
+#include "gpu/cuda.h"
+#include "gpu/elementwise/elementwise.h"
+#include "gpu/warp.cuh"
+
+namespace qwend {
+
+namespace {
+
+constexpr int kThreads = 128;
+
+/// Eight columns of one row; the sum of their squares.
+__device__ float embed_columns(const EmbedArgs& a, int row, int token, int i) {
+    const uint4 eight = reinterpret_cast<const uint4*>(a.embedding + size_t(token) * a.width)[i];
+    const float2 p[4] = {unpack_bf16(eight.x), unpack_bf16(eight.y), unpack_bf16(eight.z),
+                         unpack_bf16(eight.w)};
+    auto* to = reinterpret_cast<float4*>(a.hidden + size_t(row) * a.width);
+    to[2 * i] = {p[0].x, p[0].y, p[1].x, p[1].y};
+    to[2 * i + 1] = {p[2].x, p[2].y, p[3].x, p[3].y};
+    if (!a.x) return 0;
+    uint32_t x[4];
+    float square = 0;
+    for (int j = 0; j < 4; j++) {
+        const float2 norm = reinterpret_cast<const float2*>(a.norm)[4 * i + j];
+        x[j] = pack_bf16(p[j].x * norm.x, p[j].y * norm.y);
+        square += p[j].x * p[j].x + p[j].y * p[j].y;
+    }
+    reinterpret_cast<uint4*>(a.x + size_t(row) * a.width)[i] = {x[0], x[1], x[2], x[3]};
+    return square;
+}
+
+/// All of one row.
+__device__ void embed_row(const EmbedArgs& a, int row, int token) {
+    const int n = a.width / 8;
+    const int together = a.x ? a.square_width / 8 : 1;  // threads, neighbours, of a sum
+    const int n_sums = (n + together - 1) / together;
+    for (int i = threadIdx.x; i < n_sums * together; i += kThreads) {
+        float square = i < n ? embed_columns(a, row, token, i) : 0;
+        if (!a.x) continue;
+        const unsigned mask = ((1u << together) - 1) << threadIdx.x % kWarp / together * together;
+        for (int offset = 1; offset < together; offset *= 2)
+            square += __shfl_xor_sync(mask, square, offset);
+        if (i % together == 0) a.squares[size_t(row) * n_sums + i / together] = square;
+    }
+}
+
+/// One block a token. Lets nobody start early: kernels after the next read the block tables before
+/// they wait for the one before them.
+__global__ void embed_kernel(EmbedArgs a) {
+    const int row = blockIdx.x;
+    for (int i = row * kThreads + threadIdx.x; i < *a.n_updates; i += a.n * kThreads)
+        a.block_tables[a.updates[i].index] = a.updates[i].block;
+    int token = a.tokens[row];
+    if (token < 0) token = a.last_tokens[-1 - token];
+    embed_row(a, row, token);
+    const int half = a.head_dim / 2;
+    if (threadIdx.x < half) {
+        float sin, cos;
+        sincosf(float(a.positions[row]) * a.inv_freq[threadIdx.x], &sin, &cos);
+        a.rotations[size_t(row) * half + threadIdx.x] = {cos * a.rope_scale, sin * a.rope_scale};
+    }
+}
+
+}  // namespace
+
+void embed(const EmbedArgs& args, cudaStream_t stream) {
+    embed_kernel<<<args.n, kThreads, 0, stream>>>(args);
+    CUDA_CHECK_LAUNCH();
+}
+
+}  // namespace qwend

@@ -1,0 +1,35 @@
+#include "gpu/elementwise/elementwise.h"
+#include "gpu/launch.h"
+#include "gpu/sm90/dependent_launch.cuh"
+#include "gpu/warp.cuh"
+
+namespace qwend {
+
+namespace {
+
+constexpr int kThreads = 256;
+
+__device__ uint32_t swiglu_pair(uint32_t gate, uint32_t up) {
+    const float2 g = unpack_bf16(gate), u = unpack_bf16(up);
+    return pack_bf16(g.x / (1 + __expf(-g.x)) * u.x, g.y / (1 + __expf(-g.y)) * u.y);
+}
+
+/// A thread makes eight values; blockIdx.y is the row.
+__global__ void swiglu_kernel(const bf16* gate_up, int width, bf16* out) {
+    wait_for_previous_kernel();
+    const int i = blockIdx.x * kThreads + threadIdx.x;
+    if (i >= width / 8) return;
+    const auto* row = reinterpret_cast<const uint4*>(gate_up + size_t(blockIdx.y) * 2 * width);
+    const uint4 g = row[i], u = row[i + width / 8];
+    reinterpret_cast<uint4*>(out + size_t(blockIdx.y) * width)[i] = {
+        swiglu_pair(g.x, u.x), swiglu_pair(g.y, u.y), swiglu_pair(g.z, u.z), swiglu_pair(g.w, u.w)};
+}
+
+}  // namespace
+
+void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream) {
+    const dim3 grid((width / 8 + kThreads - 1) / kThreads, n);
+    launch_dependent(swiglu_kernel, {grid, kThreads}, stream, gate_up, width, out);
+}
+
+}  // namespace qwend

@@ -1,0 +1,323 @@
+#pragma once
+
+#include "gpu/sampling/row_sampler.cuh"
+#include "model/sampling.h"
+
+// The choice of a token: likeliest tokens by cuts through the order of keys, and draws in order of
+// id. Sums are of weights in fixed point, and so the same in whatever order they are taken.
+
+namespace qwend {
+
+/// Gives every block the largest key of every warp; returns the largest of all.
+__device__ inline uint32_t RowSampler::share_maxima() {
+    const uint32_t mine = __reduce_max_sync(0xffffffffu, uint32_t(likeliest_ >> 32));
+    const unsigned n_blocks = cluster_size(), lane = threadIdx.x % kWarp;
+    const int at = int(cluster_.rank()) * kSampleWarps + int(threadIdx.x) / kWarp;
+    if (lane < n_blocks) *shared_of(&s_.warp_maxima[at], lane) = mine;
+    cluster_sync();
+    uint32_t all = 0;
+    for (unsigned i = lane; i < n_blocks * kSampleWarps; i += kWarp)
+        all = max(all, s_.warp_maxima[i]);
+    return __reduce_max_sync(0xffffffffu, all);
+}
+
+/// A key that at least k tokens reach, and few more: the k-th largest of the warps' maxima, rounded
+/// down to what 20 steps of bisection find. After share_maxima.
+__device__ inline uint32_t RowSampler::bound_of_top(int k) {
+    const unsigned n_maxima = cluster_size() * kSampleWarps, lane = threadIdx.x % kWarp;
+    constexpr int kEach = kMaxCluster * kSampleWarps / kWarp;
+    uint32_t maxima[kEach];
+#pragma unroll
+    for (int i = 0; i < kEach; i++)
+        maxima[i] = i * kWarp + lane < n_maxima ? s_.warp_maxima[i * kWarp + lane] : 0;
+    uint32_t bound = 0;
+    for (int bit = 31; bit >= 12; bit--) {
+        const uint32_t higher = bound | 1u << bit;
+        int n = 0;
+#pragma unroll
+        for (int i = 0; i < kEach; i++) n += maxima[i] >= higher;
+        if (int(__reduce_add_sync(0xffffffffu, n)) >= k) bound = higher;
+    }
+    return bound;
+}
+
+/// Lists what a cut keeps in the first block, in no order, and returns how many that is. More than
+/// fit are counted, not listed.
+__device__ inline int RowSampler::list_above(Cut cut) {
+    uint64_t rank = 0;
+    if (cut.ties != ~uint64_t{0}) {
+        uint64_t ties = 0;
+        for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == cut.key;
+        rank = cluster_.prefix(ties).before;
+    }
+    uint32_t* n_listed = shared_of(&s_.n_listed, 0);
+    uint64_t* list = shared_of(s_.list, 0);
+    uint64_t n = 0;
+    for (int i = begin_; i < end_; i++) {
+        const uint32_t key = key_of(slice_[i]);
+        if (key < cut.key || (key == cut.key && rank++ >= cut.ties)) continue;
+        const uint32_t at = atomicAdd(n_listed, 1);
+        if (at < kListCapacity) list[at] = entry_of(slice_[i], first_id_ + i);
+        n++;
+    }
+    n = cluster_.sum(n);
+    if (threadIdx.x == 0) s_.n_listed = 0;  // whoever lists next has met the others before
+    return int(n);
+}
+
+/// Puts the k likeliest into `sorted` of the first block, likeliest first; k <= kListCapacity.
+/// Returns how many there are. After share_maxima.
+__device__ inline int RowSampler::list_top(int k) {
+    k = min(k, a_.n_valid);
+    const int n_warps = int(cluster_size()) * kSampleWarps;
+    int n = list_above({k <= n_warps ? bound_of_top(k) : 0, ~uint64_t{0}});
+    if (n > kListCapacity) n = list_above(find_cut(uint64_t(k), [](float) { return uint64_t{1}; }));
+    if (leads()) {
+        for (int at = threadIdx.x; at < n; at += kSampleThreads) {
+            const uint64_t entry = s_.list[at];
+            int rank = 0;
+            for (int i = 0; i < n; i++) rank += s_.list[i] > entry;
+            s_.sorted[rank] = entry;
+        }
+        __syncthreads();
+    }
+    return k;
+}
+
+/// The cut that keeps the likeliest tokens until their measures add up to `limit` (> 0).
+template <class Measure>
+__device__ inline Cut RowSampler::find_cut(uint64_t limit, Measure measure) {
+    uint32_t prefix = 0;
+    uint64_t above = 0;  // measure of all keys above those that begin with `prefix`
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        for (int i = threadIdx.x; i < kBins; i += kSampleThreads) s_.bins[i] = s_.all_bins[i] = 0;
+        cluster_sync();
+        int bin = 0;  // neighbours mostly share a bin: one addition for a run of them
+        uint64_t sum = 0;
+        auto flush = [&] {
+            if (sum) atomicAdd(reinterpret_cast<unsigned long long*>(&s_.bins[bin]), sum);
+            sum = 0;
+        };
+        for (int i = begin_; i < end_; i++) {
+            const uint32_t key = key_of(slice_[i]);
+            if (shift < 24 && key >> (shift + 8) != prefix >> (shift + 8)) continue;
+            const int now = key >> shift & (kBins - 1);
+            if (now != bin) flush(), bin = now;
+            sum += measure(slice_[i]);
+        }
+        flush();
+        __syncthreads();
+        for (int i = threadIdx.x; i < kBins; i += kSampleThreads)
+            if (s_.bins[i])
+                atomicAdd(reinterpret_cast<unsigned long long*>(shared_of(&s_.all_bins[i], 0)),
+                          s_.bins[i]);
+        cluster_sync();
+        if (threadIdx.x == 0) {
+            const uint64_t* bins = shared_of(s_.all_bins, 0);
+            int at = kBins - 1;
+            while (at > 0 && above + bins[at] < limit) above += bins[at--];
+            s_.cut.key = prefix | uint32_t(at) << shift, s_.above = above;
+        }
+        __syncthreads();
+        prefix = s_.cut.key, above = s_.above;
+        cluster_sync();  // all have read the first block's bins
+    }
+    const uint64_t each = measure(logit_of(prefix));
+    const uint64_t ties = each ? (limit - above + each - 1) / each : ~uint64_t{0} - 1;
+    return {prefix, ties};
+}
+
+/// Of the raw logits: the likeliest, and what the sampled token will need.
+__device__ inline void RowSampler::write_logprobs(int result_row) {
+    const float max_logit = logit_of(share_maxima());
+    finite_ = isfinite(max_logit);
+    uint64_t sum = 0;
+    for (int i = begin_; i < end_; i++) sum += __float2ull_rn(expf(slice_[i] - max_logit) * kOne);
+    const double total = double(cluster_.sum(sum)) / double(kOne);
+    const float log_sum = float(double(max_logit) + log(total));
+    if (params_.n_logprobs > 0) {
+        const int k = list_top(params_.n_logprobs);
+        for (int i = threadIdx.x; leads() && i < k; i += kSampleThreads) {
+            const uint64_t entry = s_.sorted[i];
+            const size_t at = size_t(result_row) * a_.results.max_logprobs + i;
+            a_.results.top_tokens[at] = id_of(entry);
+            a_.results.top_logprobs[at] = logit_of(uint32_t(entry >> 32)) - log_sum;
+        }
+    }
+    log_sum_ = log_sum;
+    cluster_sync();  // the list will be used again
+}
+
+/// From the top-k list: min-p, top-p, and the draw in order of id. By the first block alone; what
+/// the others return does not matter.
+__device__ inline int RowSampler::draw_listed(float max_logit) {
+    const int k = list_top(params_.top_k);
+    if (!leads()) return -1;
+    if (k <= kWarp) {
+        if (threadIdx.x < kWarp) s_.token = draw_in_warp(k, max_logit);
+    } else {
+        draw_in_block(k, max_logit);
+    }
+    __syncthreads();
+    return s_.token;
+}
+
+/// Where in the kept weight the draw falls.
+__device__ inline uint64_t RowSampler::target(uint64_t total) const {
+    return uint64_t(double(philox_uniform(params_.seed, params_.n_output)) * double(total));
+}
+
+/// A candidate a thread.
+__device__ inline int RowSampler::draw_in_warp(int k, float max_logit) {
+    const int lane = threadIdx.x;
+    const uint64_t entry = lane < k ? s_.sorted[lane] : 0;
+    const float logit = logit_of(uint32_t(entry >> 32));
+    const bool above_floor = lane < k && logit >= floor_of(max_logit);
+    uint64_t mine = above_floor ? weight(logit, max_logit) : 0, sum = mine;
+#pragma unroll
+    for (int offset = 1; offset < kWarp; offset *= 2) {
+        const uint64_t other = __shfl_up_sync(0xffffffffu, sum, offset);
+        if (lane >= offset) sum += other;
+    }
+    if (params_.top_p < 1) {
+        const uint64_t total = __shfl_sync(0xffffffffu, sum, kWarp - 1);
+        const uint64_t limit = uint64_t(double(total) * params_.top_p);
+        if (lane > 0 && sum - mine >= limit) mine = 0;  // those before it were enough
+    }
+    const int id = id_of(entry);
+    uint64_t before = 0, total = 0;
+    for (int i = 0; i < k; i++) {
+        const uint64_t other = __shfl_sync(0xffffffffu, mine, i);
+        total += other;
+        if (__shfl_sync(0xffffffffu, id, i) < id) before += other;
+    }
+    const uint64_t at = target(total);
+    const unsigned drawn = __ballot_sync(0xffffffffu, before <= at && at < before + mine);
+    return __shfl_sync(0xffffffffu, id, drawn ? __ffs(int(drawn)) - 1 : 0);
+}
+
+/// Any number of candidates; the token is left in s_.token.
+__device__ inline void RowSampler::draw_in_block(int k, float max_logit) {
+    for (int i = threadIdx.x; i < k; i += kSampleThreads)
+        s_.weights[i] = weight(logit_of(uint32_t(s_.sorted[i] >> 32)), max_logit);
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        const float floor = floor_of(max_logit);
+        int n = 0;
+        uint64_t total = 0;
+        while (n < k && logit_of(uint32_t(s_.sorted[n] >> 32)) >= floor) total += s_.weights[n++];
+        if (params_.top_p < 1) {
+            const uint64_t limit = uint64_t(double(total) * params_.top_p);
+            total = 0, n = 0;
+            do total += s_.weights[n++];
+            while (total < limit);
+        }
+        s_.n_kept = n, s_.kept_weight = total, s_.token = id_of(s_.sorted[0]);
+    }
+    __syncthreads();
+    const int n = s_.n_kept;
+    const uint64_t at = target(s_.kept_weight);
+    for (int mine = threadIdx.x; mine < n; mine += kSampleThreads) {
+        const int id = id_of(s_.sorted[mine]);
+        uint64_t before = 0;
+        for (int i = 0; i < n; i++)
+            if (id_of(s_.sorted[i]) < id) before += s_.weights[i];
+        if (before <= at && at < before + s_.weights[mine]) s_.token = id;
+    }
+}
+
+/// Without a short list: cuts over the whole vocabulary, then the draw in order of id.
+__device__ inline int RowSampler::draw_any(float max_logit) {
+    const uint32_t floor = key_of(floor_of(max_logit));
+    Cut cut{floor, ~uint64_t{0}};
+    auto kept = [&](float logit, Cut c) {
+        return key_of(logit) >= c.key ? weight(logit, max_logit) : 0;
+    };
+    if (params_.top_k > 0 && params_.top_k < a_.n_valid) {
+        const Cut top = find_cut(uint64_t(params_.top_k), [](float) { return uint64_t{1}; });
+        if (top.key >= cut.key) cut = top;
+    }
+    auto sum_of = [&](Cut c) {
+        uint64_t ties = 0, above = 0;
+        for (int i = begin_; i < end_; i++) {
+            const uint32_t key = key_of(slice_[i]);
+            ties += key == c.key;
+            if (key > c.key) above += weight(slice_[i], max_logit);
+        }
+        const uint64_t rank = cluster_.prefix(ties).before;
+        const uint64_t taken = rank >= c.ties ? 0 : min(ties, c.ties - rank);
+        return above + taken * weight(logit_of(c.key), max_logit);
+    };
+    if (params_.top_p < 1) {
+        const uint64_t total = cluster_.sum(sum_of(cut));
+        const uint64_t limit = max(uint64_t(double(total) * params_.top_p), uint64_t{1});
+        Cut top = find_cut(limit, [&](float x) { return kept(x, cut); });
+        if (top.key == cut.key) top.ties = min(top.ties, cut.ties);
+        if (top.key >= cut.key) cut = top;
+    }
+    const uint64_t mine = sum_of(cut);
+    const auto [before, total] = cluster_.prefix(mine);
+    const uint64_t at = target(total);
+    uint64_t ties = 0;
+    for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == cut.key;
+    uint64_t rank = cluster_.prefix(ties).before;
+    if (threadIdx.x == 0) s_.token = -1;
+    cluster_sync();
+    if (before <= at && at < before + mine) {
+        uint64_t sum = before;
+        for (int i = begin_; i < end_; i++) {
+            const uint32_t key = key_of(slice_[i]);
+            if (key < cut.key || (key == cut.key && rank++ >= cut.ties)) continue;
+            sum += weight(slice_[i], max_logit);
+            if (at < sum) {
+                *shared_of(&s_.token, 0) = first_id_ + i;
+                break;
+            }
+        }
+    }
+    cluster_sync();
+    return s_.token;
+}
+
+/// What model/sampling.h says in place of a token included. What other threads than the first of
+/// the first block return does not matter.
+__device__ inline int RowSampler::choose() {
+    const bool greedy = params_.temperature <= 0;
+    const float max_logit = greedy ? INFINITY : logit_of(share_maxima());
+    if (greedy || !isfinite(max_logit)) {
+        const uint64_t likeliest = cluster_.max(likeliest_);
+        const float logit = logit_of(uint32_t(likeliest >> 32));
+        if (!isfinite(logit)) return finite_ && logit < 0 ? kNoToken : kNotANumber;
+        return finite_ ? id_of(likeliest) : kNotANumber;
+    }
+    const bool listed = params_.top_k > 0 && params_.top_k <= kListCapacity;
+    const int token = listed ? draw_listed(max_logit) : draw_any(max_logit);
+    return finite_ ? token : kNotANumber;
+}
+
+__device__ inline void RowSampler::run(const float* logits, int result_row) {
+    const SampleResults& out = a_.results;
+    load(logits);
+    if (params_.n_logprobs >= 0) write_logprobs(result_row);
+    if (has_lists()) apply_lists();
+    if (params_.has_penalties == 1) apply_penalties();
+    if (has_lists() || params_.has_penalties == 1) find_likeliest();
+    const int token = choose();
+    if (leads() && threadIdx.x == 0) {
+        out.tokens[result_row] = token;
+        if (token <
+            0) {  // it ends; a step that is launched already may compute anything, in bounds
+            a_.last_tokens[lane_] = 0;
+            return;
+        }
+        if (params_.n_logprobs >= 0) out.logprobs[result_row] = logits[token] - log_sum_;
+        a_.last_tokens[lane_] = token;
+        a_.sampling[lane_].n_output = params_.n_output + 1;
+        if (params_.has_penalties) {
+            uint16_t& count = counts_of_lane()[token];
+            if ((count & ~kInPrompt) < kInPrompt - 1) count++;
+        }
+    }
+}
+
+}  // namespace qwend

@@ -1,0 +1,229 @@
+#pragma once
+
+#include <cmath>
+
+#include "gpu/sampling/cluster_reduce.cuh"
+#include "gpu/sampling/sample.h"
+
+// Sampling of one row: what it keeps, and everything that is done to the logits before the choice.
+// The choice itself is in row_draw.cuh.
+
+namespace qwend {
+
+inline constexpr int kListCapacity = 1024;  // candidates that are looked at one by one
+inline constexpr int kBins = 256;
+inline constexpr float kOne = 0x1p40f;  // a weight of 1 in fixed point; 2^18 of them fit 64 bits
+
+/// Order-preserving: a larger float is a larger key.
+__device__ inline uint32_t key_of(float x) {
+    const uint32_t bits = __float_as_uint(x);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+__device__ inline float logit_of(uint32_t key) {
+    return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
+}
+/// Likelier is larger, and of equals the lower id.
+__device__ inline uint64_t entry_of(float logit, int id) {
+    return uint64_t(key_of(logit)) << 32 | uint32_t(~id);
+}
+__device__ inline int id_of(uint64_t entry) {
+    return int(~uint32_t(entry));
+}
+
+/// The tokens that are kept: those with a larger key, and of those with this key the first `ties`.
+struct Cut {
+    uint32_t key = 0;
+    uint64_t ties = ~uint64_t{0};
+};
+
+struct SamplerShared {
+    ClusterScratch scratch;
+    uint64_t bins[kBins];      // of this block
+    uint64_t all_bins[kBins];  // of the cluster, in the first block
+    uint32_t warp_maxima[kMaxCluster * kSampleWarps];
+    uint32_t n_listed;  // in the first block, as the list
+    uint64_t list[kListCapacity];
+    uint64_t sorted[kListCapacity];
+    uint64_t weights[kListCapacity];
+    Cut cut;
+    uint64_t above;
+    int32_t token;
+    int32_t n_kept;
+    uint64_t kept_weight;
+};
+
+/// Source: Salmon et al. 2011 (Philox4x32-10); model/sampler.cpp has the same.
+__device__ inline float philox_uniform(uint64_t seed, uint64_t index) {
+    uint32_t c0 = uint32_t(index), c1 = uint32_t(index >> 32), c2 = 0, c3 = 0;
+    uint32_t k0 = uint32_t(seed), k1 = uint32_t(seed >> 32);
+    for (int round = 0; round < 10; round++) {
+        const uint32_t a_high = __umulhi(0xD2511F53u, c0), a_low = 0xD2511F53u * c0;
+        const uint32_t b_high = __umulhi(0xCD9E8D57u, c2), b_low = 0xCD9E8D57u * c2;
+        c0 = b_high ^ c1 ^ k0, c1 = b_low, c2 = a_high ^ c3 ^ k1, c3 = a_low;
+        k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+    }
+    return float(c0 >> 8) * 0x1p-24f;
+}
+
+/// One row's sampling, by all threads of a cluster. A thread owns a run of consecutive ids. Whoever
+/// reaches into another block's shared memory meets it at a barrier afterwards, so that a block
+/// which has nothing left to do may leave.
+class RowSampler {
+  public:
+    __device__ RowSampler(const SampleArgs& args, int row, float* slice, int slice_size,
+                          SamplerShared& shared)
+        : a_(args),
+          params_(args.sampling[args.lanes[row]]),
+          lane_(args.lanes[row]),
+          slice_(slice),
+          first_id_(int(cluster_rank()) * slice_size),
+          n_(max(0, min(slice_size, args.n_valid - first_id_))),
+          cluster_(shared.scratch),
+          s_(shared) {
+        const int run = ((slice_size + kSampleThreads - 1) / kSampleThreads) | 1;  // odd: banks
+        begin_ = min(n_, int(threadIdx.x) * run), end_ = min(n_, begin_ + run);
+        if (threadIdx.x == 0) s_.n_listed = 0;
+    }
+
+    __device__ void run(const float* logits, int result_row);
+
+  private:
+    __device__ void load(const float* logits);
+    __device__ void apply_lists();
+    __device__ void apply_penalties();
+    __device__ float penalised(float x, uint16_t count) const;
+    __device__ bool has_lists() const {
+        return params_.n_bias + params_.n_allowed + params_.n_stop > 0;
+    }
+    __device__ void find_likeliest();
+    __device__ uint32_t share_maxima();
+    __device__ uint32_t bound_of_top(int k);
+    __device__ int list_above(Cut cut);
+    __device__ int list_top(int k);
+    template <class Measure>
+    __device__ Cut find_cut(uint64_t limit, Measure measure);
+    __device__ void write_logprobs(int result_row);
+    __device__ int draw_listed(float max_logit);
+    __device__ int draw_in_warp(int k, float max_logit);
+    __device__ void draw_in_block(int k, float max_logit);
+    __device__ uint64_t target(uint64_t total) const;
+    __device__ int draw_any(float max_logit);
+    __device__ int choose();
+    __device__ uint16_t* counts_of_lane() const {
+        return a_.counts + size_t(lane_) * size_t(count_stride(a_.n_valid));
+    }
+    __device__ bool leads() const { return cluster_.rank() == 0; }
+
+    __device__ uint64_t weight(float logit, float max_logit) const {
+        return __float2ull_rn(expf((logit - max_logit) / params_.temperature) * kOne);
+    }
+    /// Whether min-p keeps a logit.
+    __device__ float floor_of(float max_logit) const {
+        return params_.min_p > 0 ? max_logit + params_.temperature * logf(params_.min_p)
+                                 : -INFINITY;
+    }
+
+    const SampleArgs& a_;
+    LaneSampling params_;
+    int lane_;
+    float* slice_;
+    int first_id_, n_, begin_, end_;
+    uint64_t likeliest_ = 0;  // of the thread's
+    float log_sum_ = 0;       // of the raw logits, if logprobs are wanted
+    bool finite_ = true;      // the likeliest of the raw logits, if logprobs are wanted
+    Cluster cluster_;
+    SamplerShared& s_;
+};
+
+/// Reads the slice. Where nothing comes before penalties they are applied on the way, and the
+/// likeliest of the thread's tokens is kept in likeliest_.
+__device__ inline void RowSampler::load(const float* logits) {
+    const float* from = logits + first_id_;
+    const bool plain = !has_lists() && params_.n_logprobs < 0;
+    const bool penalise = params_.has_penalties && plain;
+    const bool keep = params_.temperature > 0 || !plain;
+    const uint16_t* counts = counts_of_lane() + first_id_;
+    float best = -INFINITY;
+    int best_at = -1;
+    auto take = [&](int i, float x, uint16_t count) {
+        if (isnan(x)) x = INFINITY;  // the likeliest, and found there
+        x = penalised(x, count);
+        if (x > best || best_at < 0) best = x, best_at = i;
+        return x;
+    };
+    // Four neighbours at a time; slices begin at multiples of four.
+#pragma unroll 5
+    for (int i = 4 * int(threadIdx.x); i + 3 < n_; i += 4 * kSampleThreads) {
+        float4 x = __ldcs(reinterpret_cast<const float4*>(from + i));
+        const ushort4 count = penalise ? *reinterpret_cast<const ushort4*>(counts + i) : ushort4{};
+        x = {take(i, x.x, count.x), take(i + 1, x.y, count.y), take(i + 2, x.z, count.z),
+             take(i + 3, x.w, count.w)};
+        if (keep) *reinterpret_cast<float4*>(slice_ + i) = x;
+    }
+    const int tail = n_ / 4 * 4 + int(threadIdx.x);
+    if (tail < n_) slice_[tail] = take(tail, from[tail], penalise ? counts[tail] : 0);
+    likeliest_ = best_at < 0 ? 0 : entry_of(best, first_id_ + best_at);
+    cluster_sync();                           // all blocks of the cluster are there from now on
+    if (penalise) params_.has_penalties = 2;  // done; the token still counts
+}
+
+/// likeliest_ again, after something changed the slice.
+__device__ inline void RowSampler::find_likeliest() {
+    likeliest_ = 0;
+    for (int i = begin_; i < end_; i++) {
+        const uint64_t entry = entry_of(slice_[i], first_id_ + i);
+        likeliest_ = likeliest_ > entry ? likeliest_ : entry;
+    }
+}
+
+/// Bias, the ids that are allowed, and the stop ids as long as it is too early for them.
+__device__ inline void RowSampler::apply_lists() {
+    const int32_t* bias_ids = params_.lists;
+    const auto* bias_values = reinterpret_cast<const float*>(bias_ids + params_.n_bias);
+    const int32_t* allowed = bias_ids + 2 * params_.n_bias;
+    const int32_t* stop = allowed + params_.n_allowed;
+    for (int i = threadIdx.x; i < params_.n_bias; i += kSampleThreads)
+        if (unsigned(bias_ids[i] - first_id_) < unsigned(n_))
+            slice_[bias_ids[i] - first_id_] += bias_values[i];  // ids are distinct
+    __syncthreads();
+    if (params_.n_allowed > 0) {
+        // The allowed ids are marked by a set bit where no finite logit has one: in a second pass
+        // everything without a mark is masked.
+        auto* bits = reinterpret_cast<uint32_t*>(slice_);
+        auto* marks = reinterpret_cast<uint32_t*>(s_.list);
+        constexpr int kMarkBits = int(sizeof s_.list + sizeof s_.sorted + sizeof s_.weights) * 8;
+        for (int base = 0; base < n_; base += kMarkBits) {
+            for (int i = threadIdx.x; i < kMarkBits / 32; i += kSampleThreads) marks[i] = 0;
+            __syncthreads();
+            for (int i = threadIdx.x; i < params_.n_allowed; i += kSampleThreads) {
+                const int at = allowed[i] - first_id_ - base;
+                if (unsigned(at) < unsigned(kMarkBits)) atomicOr(&marks[at / 32], 1u << at % 32);
+            }
+            __syncthreads();
+            for (int i = threadIdx.x; i < min(kMarkBits, n_ - base); i += kSampleThreads)
+                if (!(marks[i / 32] >> i % 32 & 1)) bits[base + i] = __float_as_uint(-INFINITY);
+            __syncthreads();
+        }
+    }
+    if (params_.n_output < params_.min_tokens)
+        for (int i = threadIdx.x; i < params_.n_stop; i += kSampleThreads)
+            if (unsigned(stop[i] - first_id_) < unsigned(n_))
+                slice_[stop[i] - first_id_] = -INFINITY;
+    __syncthreads();
+}
+
+__device__ inline float RowSampler::penalised(float x, uint16_t count) const {
+    if (count == 0) return x;
+    x = x > 0 ? x / params_.repetition_penalty : x * params_.repetition_penalty;
+    const int n = count & ~kInPrompt;
+    return n > 0 ? x - (params_.frequency_penalty * float(n) + params_.presence_penalty) : x;
+}
+
+__device__ inline void RowSampler::apply_penalties() {
+    const uint16_t* counts = counts_of_lane() + first_id_;
+    for (int i = threadIdx.x; i < n_; i += kSampleThreads)
+        slice_[i] = penalised(slice_[i], counts[i]);
+    __syncthreads();
+}
+
+}  // namespace qwend

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <cstdint>
+
+#include "gpu/sm90/mbarrier.cuh"
+
+// The tensor cores' product of a warpgroup (wgmma): 64 rows times 16 to 256 rows. The first are in
+// shared memory or registers, the others in shared memory, where a row's 64 columns (128 bytes) are
+// swizzled by 128 bytes, or 16 (32 bytes) by 32; sums in registers. sm_90a only. Source: PTX ISA,
+// "Asynchronous Warpgroup Level Matrix Operation".
+
+namespace qwend {
+
+/// Where a tile lies, as wgmma wants to be told. Rows of 128 bytes, or of 32 and swizzled by 32.
+template <int ROW_BYTES = 128>
+__device__ inline uint64_t tile_descriptor(const void* tile) {
+    static_assert(ROW_BYTES == 128 || ROW_BYTES == 32);
+    constexpr uint64_t kSwizzle = uint64_t(ROW_BYTES == 128 ? 1 : 3) << 62;
+    constexpr uint64_t kEightRows = 8 * ROW_BYTES;
+    return kSwizzle | (kEightRows >> 4) << 32 | uint64_t(1) << 16 |
+           (shared_address(tile) & 0x3FFFF) >> 4;
+}
+
+#if __CUDA_ARCH_FEAT_SM90_ALL
+
+#define QWEND_4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define QWEND_8(i) QWEND_4(i), QWEND_4(i + 4)
+#define QWEND_16(i) QWEND_8(i), QWEND_8(i + 8)
+#define QWEND_32(i) QWEND_16(i), QWEND_16(i + 16)
+#define QWEND_64(i) QWEND_32(i), QWEND_32(i + 32)
+
+/// d (64, N) f32 = a (64, 16) bf16 · b (N, 16)ᵀ bf16, plus d if `adds`. With g and t as for mma():
+/// warp w has rows 16 w + g (elements 4 j and 4 j + 1) and 8 more (4 j + 2 and 4 j + 3), columns
+/// 8 j + 2 t and 1 more.
+__device__ inline void wgmma(float (&d)[8], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %10, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n16k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7}, "
+        "%8, %9, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_8(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+__device__ inline void wgmma(float (&d)[16], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %18, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15}, "
+        "%16, %17, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_16(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+__device__ inline void wgmma(float (&d)[32], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %34, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
+        "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+        "%32, %33, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_32(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+__device__ inline void wgmma(float (&d)[64], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %66, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,"
+        "%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,"
+        "%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,%60,%61,"
+        "%62,%63}, "
+        "%64, %65, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_64(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
+
+/// The same, added to d, with the fragment of a as mma() has it.
+__device__ inline void wgmma(float (&d)[32], const uint32_t* a, uint64_t b) {
+    asm volatile(
+        "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,"
+        "%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31}, "
+        "{%32,%33,%34,%35}, %36, 1, 1, 1, 0;"
+        : QWEND_32(0)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+}
+__device__ inline void wgmma(float (&d)[64], const uint32_t* a, uint64_t b) {
+    asm volatile(
+        "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,"
+        "%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,%36,%37,%38,%39,"
+        "%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,%57,%58,%59,"
+        "%60,%61,%62,%63}, "
+        "{%64,%65,%66,%67}, %68, 1, 1, 1, 0;"
+        : QWEND_64(0)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
+}
+
+#undef QWEND_4
+#undef QWEND_8
+#undef QWEND_16
+#undef QWEND_32
+#undef QWEND_64
+
+/// Before the first product whose sums other instructions have touched.
+__device__ inline void wgmma_fence() {
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+}
+__device__ inline void wgmma_commit() {
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+/// Until at most N groups that were committed are under way.
+template <int N>
+__device__ inline void wgmma_wait() {
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+
+/// Registers of each thread of the calling warpgroup from now on: a multiple of 8, fewer than it
+/// was launched with or, once others have given theirs up, more.
+template <int N>
+__device__ inline void give_registers() {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
+}
+template <int N>
+__device__ inline void take_registers() {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
+}
+
+#endif
+
+}  // namespace qwend

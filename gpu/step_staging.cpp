@@ -1,0 +1,151 @@
+#include "gpu/step_staging.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qwend {
+
+namespace {
+
+constexpr size_t kHeader = 4;  // n_updates, result slot, two spare: tiles stay aligned
+
+int blocks_of(int n_tokens) {
+    return (n_tokens + kBlockTokens - 1) / kBlockTokens;
+}
+
+StepKind kind_of(const Batch& batch) {
+    const auto& sequences = batch.sequences;
+    if (std::all_of(sequences.begin(), sequences.end(),
+                    [](const BatchSequence& s) { return s.n_query == 1 && s.sampling; }))
+        return StepKind::decode;
+    return sequences.size() == 1 && sequences[0].sampling ? StepKind::prompt : StepKind::mixed;
+}
+
+}  // namespace
+
+StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape,
+                     bool decodes)
+    : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)),
+      decodes_(decodes),
+      most_tokens_(Forward::padded_rows(max_tokens)),
+      most_sampled_(Forward::padded_rows(max_sequences)) {
+    const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
+    const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
+    capacity_ = kHeader + 3 * tokens + 4 * rows + 4 * tiles +
+                2 * rows * size_t(table_width);  // every table may change
+    device_ = DeviceBuffer<int32_t>(capacity_);
+    // A step's buffer is free again when the step was collected: one more than are in flight.
+    for (int i = 0; i <= kStepsInFlight; i++) pinned_.emplace_back(capacity_);
+}
+
+StepStage::Sizes StepStage::sizes_of(StepKind kind, int n_tokens) const {
+    if (kind == StepKind::prompt)
+        return {n_tokens, 0, Forward::padded_rows(1), tiling_.most_tiles(n_tokens, 1)};
+    return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, decodes_ ? 0 : n_tokens};
+}
+
+/// Every step passes here, and no buffer of any kernel has room for more rows.
+StepStage::Staged StepStage::lay_out(StepKind kind, Sizes n) const {
+    if (n.tokens > most_tokens_ || n.sampled > most_sampled_)
+        device_fault("expected a step of at most " + std::to_string(most_tokens_) +
+                     " rows, sampled at most " + std::to_string(most_sampled_) + ", found " +
+                     std::to_string(n.tokens) + " and " + std::to_string(n.sampled));
+    Staged staged{};
+    staged.kind = kind;
+    staged.inputs.samples_in_order = kind == StepKind::decode;
+    int32_t* at = device_.get();
+    staged.inputs.n_updates = at, staged.result_slot = at + 1;
+    at += kHeader;
+    auto take = [&](int count) { return std::exchange(at, at + count); };
+    StepInputs& in = staged.inputs;
+    in.n_tokens = n.tokens, in.n_decode = n.decode, in.n_sampled = n.sampled, in.n_tiles = n.tiles;
+    in.tiles = reinterpret_cast<PrefillTile*>(take(4 * n.tiles));
+    in.tokens = take(n.tokens), in.positions = take(n.tokens), in.slots = take(n.tokens);
+    in.lanes = take(n.decode), in.contexts = take(n.decode);
+    in.sampled_tokens = take(n.sampled), in.sampled_lanes = take(n.sampled);
+    if ((at - device_.get()) % 2) at++;  // updates are pairs
+    in.updates = reinterpret_cast<TableUpdate*>(at);
+    return staged;
+}
+
+/// Takes the next buffer and makes all of its rows padding.
+void StepStage::fill_padding(const Staged& staged) {
+    base_ = pinned_[turn_++ % pinned_.size()].get();
+    const StepInputs& in = staged.inputs;
+    const auto* end = reinterpret_cast<const int32_t*>(in.updates);
+    std::memset(base_, 0, size_t(end - device_.get()) * sizeof(int32_t));
+    std::fill_n(host(in.slots), in.n_tokens, -1);
+    std::fill_n(host(in.sampled_lanes), in.n_sampled, -1);
+}
+
+void StepStage::fill_sequences(const Batch& batch, int n_decode, const Staged& staged) {
+    const StepInputs& in = staged.inputs;
+    int n_sampled = 0;
+    for (size_t i = 0; i < batch.sequences.size(); i++) {
+        const BatchSequence& sequence = batch.sequences[i];
+        if (int(i) < n_decode) {
+            host(in.lanes)[i] = sequence.lane;
+            host(in.contexts)[i] = sequence.n_context;
+        }
+        if (!sequence.sampling) continue;
+        host(in.sampled_tokens)[n_sampled] = sequence.query_begin + sequence.n_query - 1;
+        host(in.sampled_lanes)[n_sampled++] = sequence.lane;
+    }
+}
+
+void StepStage::send(const Staged& staged, cudaStream_t stream) {
+    const auto* updates = reinterpret_cast<const int32_t*>(staged.inputs.updates);
+    const size_t n_fixed = size_t(updates - device_.get());
+    base_[0] = int32_t(updates_.size());
+    std::memcpy(base_ + n_fixed, updates_.data(), updates_.size() * sizeof(TableUpdate));
+    CUDA_CHECK(cudaMemcpyAsync(device_.get(), base_,
+                               n_fixed * sizeof(int32_t) + updates_.size() * sizeof(TableUpdate),
+                               cudaMemcpyHostToDevice, stream));
+}
+
+StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_slot,
+                                   cudaStream_t stream) {
+    const int n_tokens = int(batch.tokens.size());
+    int n_decode = 0, n_sampled = 0;
+    while (decodes_ && n_decode < int(batch.sequences.size()) &&
+           batch.sequences[size_t(n_decode)].n_query == 1)
+        n_decode++;
+    updates_.clear(), runs_.clear();
+    for (size_t i = 0; i < batch.sequences.size(); i++) {
+        const BatchSequence& s = batch.sequences[i];
+        n_sampled += s.sampling != nullptr;
+        lanes.update_table(batch, s, blocks_of(s.n_context), updates_);
+        if (int(i) >= n_decode)
+            runs_.push_back({s.query_begin, s.n_query, s.n_context - s.n_query, s.lane});
+    }
+    const int padded = Forward::padded_rows(n_tokens);
+    tiling_.cut(runs_, padded, tiles_);
+    const StepKind kind = kind_of(batch);
+    Staged staged = lay_out(
+        kind, kind == StepKind::mixed
+                  ? Sizes{padded, n_decode, Forward::padded_rows(n_sampled), int(tiles_.size())}
+                  : sizes_of(kind, padded));
+    staged.n_rows = n_sampled;
+    fill_padding(staged);
+    base_[1] = result_slot;
+    std::copy(tiles_.begin(), tiles_.end(), host(staged.inputs.tiles));
+    std::copy(batch.tokens.begin(), batch.tokens.end(), host(staged.inputs.tokens));
+    std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
+    std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
+    fill_sequences(batch, n_decode, staged);
+    staged.inputs.one_short_row =
+        padded == 1 && n_decode == 1 && batch.sequences[0].n_context <= kPartTokens;
+    send(staged, stream);
+    return staged;
+}
+
+StepStage::Staged StepStage::stage_padding(int n_tokens, StepKind kind, cudaStream_t stream) {
+    updates_.clear();
+    Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
+    fill_padding(staged);
+    staged.inputs.one_short_row = staged.inputs.n_tokens == 1 && staged.inputs.n_decode == 1;
+    send(staged, stream);
+    return staged;
+}
+
+}  // namespace qwend

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace qwend {
+
+/// What the rooms of gpu/ hand each other. All matrices are row-major and in device memory,
+/// activations bf16 but for the residual stream, which stays f32.
+
+using bf16 = __nv_bfloat16;
+
+inline constexpr int kBlockTokens = 16;  // of a KV block: a tile of the tensor cores
+
+struct HeadShape {
+    int n_heads;
+    int n_kv_heads;
+    int head_dim;  // 64 or 128
+
+    __host__ __device__ int q_dim() const { return n_heads * head_dim; }
+    __host__ __device__ int kv_dim() const { return n_kv_heads * head_dim; }
+    __host__ __device__ int qkv_dim() const { return q_dim() + 2 * kv_dim(); }
+    __host__ __device__ int group() const { return n_heads / n_kv_heads; }
+};
+
+/// Keys and values of one layer. Values lie transposed within a block, so that both products of
+/// attention read 8 or 16 contiguous bytes a thread.
+struct KvCache {
+    bf16* keys;    // (n_blocks, n_kv_heads, 16, head_dim)
+    bf16* values;  // (n_blocks, n_kv_heads, head_dim, 16)
+};
+
+/// A weight matrix, (n, k) row-major bf16 as published. n and k are multiples of 32.
+struct RowWeights {
+    const bf16* data;
+    int n, k;
+};
+
+/// The residual stream, and what the next product wants of it.
+struct RowStream {
+    float* hidden;           // (rows, width)
+    const float* next_norm;  // (width)
+    bf16* next_x;            // (rows, width) hidden * next_norm
+    float* squares;          // (rows, width / the product's square width, rounded up)
+};
+
+}  // namespace qwend

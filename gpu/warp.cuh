@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+// What every kernel file shares: sums of a warp and of a block, named barriers, 16-byte accesses.
+
+namespace qwend {
+
+inline constexpr int kWarp = 32;  // threads
+
+__device__ inline float warp_sum(float x) {
+#pragma unroll
+    for (int offset = kWarp / 2; offset > 0; offset /= 2)
+        x += __shfl_xor_sync(0xffffffffu, x, offset);
+    return x;
+}
+
+/// The same order of additions in every thread, and so the same bits. `scratch`: one float a warp.
+template <int N_THREADS>
+__device__ inline float block_sum(float x, float* scratch) {
+    constexpr int n_warps = N_THREADS / kWarp;
+    x = warp_sum(x);
+    if constexpr (n_warps > 1) {
+        if (threadIdx.x % kWarp == 0) scratch[threadIdx.x / kWarp] = x;
+        __syncthreads();
+        x = 0;
+#pragma unroll
+        for (int i = 0; i < n_warps; i++) x += scratch[i];
+        __syncthreads();
+    }
+    return x;
+}
+
+/// Barrier of that number, of so many of the block's threads; 0 is that of __syncthreads().
+__device__ inline void sync_threads(int barrier, int n) {
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(n) : "memory");
+}
+/// Arrives without waiting.
+__device__ inline void arrive_threads(int barrier, int n) {
+    asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(n) : "memory");
+}
+
+/// Weights are read once a step, so they go past L1. Not ".nc", which the assembler may move to
+/// after the wait that it is meant to come before.
+__device__ inline uint4 load_streaming(const void* address) {
+    uint4 v;
+    asm volatile("ld.global.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(address)
+                 : "memory");
+    return v;
+}
+
+__device__ inline uint32_t pack_bf16(float low, float high) {
+    __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+    return reinterpret_cast<uint32_t&>(pair);
+}
+
+__device__ inline float2 unpack_bf16(uint32_t pair) {
+    return __bfloat1622float2(reinterpret_cast<__nv_bfloat162&>(pair));
+}
+
+}  // namespace qwend
