@@ -40,7 +40,7 @@ int compute_major();
 /// Whether the current device starts dependent kernels early (sm_90).
 bool has_dependent_launch();
 /// Whether the current device has wgmma and this build uses it: sm_90, built as sm_90a.
-bool has_warpgroups();
+bool has_wgmma();
 
 /// After a <<<launch>>>: reports what the launch itself refused.
 #define CUDA_CHECK_LAUNCH() CUDA_CHECK(cudaGetLastError())

@@ -50,7 +50,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
-      fused_rows_(has_warpgroups() ? max_many_rows(c.hidden_size) : kRowTile),
+      fused_rows_(has_wgmma() ? max_many_rows(c.hidden_size) : kRowTile),
       few_attention_(can_attend_few()),
       attends_and_adds_(can_attend_and_add(shape_, c.hidden_size)),
       deterministic_(deterministic),
@@ -92,7 +92,7 @@ bool Forward::is_fused(int n) const {
 
 /// Those that are the faster ones for n rows, or the same for all.
 const RowProducts& Forward::products(int n) const {
-    const bool few = deterministic_ ? !has_warpgroups() : n <= kRowTile;
+    const bool few = deterministic_ ? !has_wgmma() : n <= kRowTile;
     return few ? kFewProducts : kManyProducts;
 }
 

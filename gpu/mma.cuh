@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-// The tensor cores' product of a warp (mma.sync), on every device from sm_80 on.
+// mma.sync: the tensor cores' product of a warp, on every device from sm_80 on.
 
 namespace qwend {
 
@@ -18,10 +18,11 @@ __device__ inline void mma(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2,
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-/// The products of rows g (low) and g + 8 (high) with the columns x, summed over steps of 32 of k,
-/// in chains: an mma waits for the one before it in its chain.
+/// Sums, over steps of 32 columns of k, of weight rows g (low) and g + 8 (high) times the columns
+/// of x. An mma waits for the one before it that adds to the same sums, so the sums are kept in
+/// several chains and added at the end.
 template <int CHAINS>
-struct StepSums {
+struct MmaChains {
     float of_chain[CHAINS][4] = {};
 
     __device__ void add(int step, const uint4& low, const uint4& high, const uint4& x) {

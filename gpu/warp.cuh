@@ -10,6 +10,7 @@ namespace qwend {
 
 inline constexpr int kWarp = 32;  // threads
 
+/// The sum of x over the warp, in every lane.
 __device__ inline float warp_sum(float x) {
 #pragma unroll
     for (int offset = kWarp / 2; offset > 0; offset /= 2)
@@ -17,7 +18,8 @@ __device__ inline float warp_sum(float x) {
     return x;
 }
 
-/// The same order of additions in every thread, and so the same bits. `scratch`: one float a warp.
+/// The sum of x over the block, in every thread, with the same order of additions and so the same
+/// bits. `scratch`: shared, one float a warp.
 template <int N_THREADS>
 __device__ inline float block_sum(float x, float* scratch) {
     constexpr int n_warps = N_THREADS / kWarp;
@@ -33,17 +35,18 @@ __device__ inline float block_sum(float x, float* scratch) {
     return x;
 }
 
-/// Barrier of that number, of so many of the block's threads; 0 is that of __syncthreads().
-__device__ inline void sync_threads(int barrier, int n) {
+/// Named barrier: waits until n threads of the block have come to barrier number `barrier`, which
+/// is 1 to 15; 0 is that of __syncthreads(). Source: PTX ISA, bar.sync.
+__device__ inline void named_barrier_sync(int barrier, int n) {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(n) : "memory");
 }
-/// Arrives without waiting.
-__device__ inline void arrive_threads(int barrier, int n) {
+/// Counts the calling thread at the barrier without waiting there.
+__device__ inline void named_barrier_arrive(int barrier, int n) {
     asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(n) : "memory");
 }
 
-/// Weights are read once a step, so they go past L1. Not ".nc", which the assembler may move to
-/// after the wait that it is meant to come before.
+/// Loads 16 bytes past L1, for weights, which a step reads once. The load is not ".nc": ptxas may
+/// move such a one to after wait_for_previous_kernel(), which it is meant to come before.
 __device__ inline uint4 load_streaming(const void* address) {
     uint4 v;
     asm volatile("ld.global.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"

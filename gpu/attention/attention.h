@@ -79,10 +79,10 @@ struct PrefillAttention {
     PrefillTileRows (*tile_rows)(int head_dim);
     void (*attend)(const PrefillAttentionArgs& args, cudaStream_t stream);
 };
-extern const PrefillAttention kWarpPrefill, kWarpgroupPrefill;  // the second: has_warpgroups()
+extern const PrefillAttention kWarpPrefill, kWarpgroupPrefill;  // the second: has_wgmma()
 /// The current device's.
 inline const PrefillAttention& prefill_attention() {
-    return has_warpgroups() ? kWarpgroupPrefill : kWarpPrefill;
+    return has_wgmma() ? kWarpgroupPrefill : kWarpPrefill;
 }
 
 }  // namespace qwend

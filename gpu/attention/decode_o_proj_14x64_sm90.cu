@@ -23,7 +23,7 @@ struct AddShared {
     FewShared<kHeadDim> attention;
     float received[kHeadShares][kOwnOutputs];
     __align__(16) bf16 head[kHeadDim];
-    Barrier barrier;
+    Mbarrier barrier;
 };
 
 /// The warp's rows of the weights, those of one head's columns.
@@ -58,7 +58,7 @@ __device__ void push_products(AddShared& shared, const HeadWeights& weights, int
             x[step] = *reinterpret_cast<const uint4*>(shared.head + step * kDepth + 8 * t);
 #pragma unroll
     for (int i = 0; i < kWarpTiles; i++) {
-        StepSums<chains_of(kHeadSteps)> sums;
+        MmaChains<chains_of(kHeadSteps)> sums;
 #pragma unroll
         for (int step = 0; step < kHeadSteps; step++)
             sums.add(step, weights.low[i][step], weights.high[i][step], x[step]);
@@ -68,8 +68,8 @@ __device__ void push_products(AddShared& shared, const HeadWeights& weights, int
 #pragma unroll
         for (int h = 0; h < 2; h++) {
             const int row = HeadWeights::row(i) + 8 * h;
-            push(&shared.received[head][row % kOwnOutputs], sum[2 * h], shared.barrier,
-                 unsigned(row / kOwnOutputs));
+            st_async(&shared.received[head][row % kOwnOutputs], sum[2 * h], shared.barrier,
+                     unsigned(row / kOwnOutputs));
         }
     }
 }
@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     allow_next_kernel();
     if (attention.n_parts() == 0) return;
     if (is_output) out.fetch(state, output / 8, output % 8, row, true);
-    if (threadIdx.x < kWarp) expect_pushes(shared.barrier, sizeof shared.received);
+    if (threadIdx.x < kWarp) init_and_expect(shared.barrier, sizeof shared.received);
     HeadShare<kHeadDim> head;
     attention.run(scale, [&](const HeadShare<kHeadDim>& share, int) { head.merge(share); });
     if (attention.has_head()) head.write(shared.head);

@@ -90,7 +90,7 @@ template <int HEAD_DIM>
 struct FewShared {
     Tile<HEAD_DIM> tiles[kWarps];  // and in the memory of a warp's last one, its result
     StoredShare<HEAD_DIM> received[kBlocks];
-    Barrier barrier;
+    Mbarrier barrier;
     static_assert(sizeof(GroupResult<HEAD_DIM>) <= sizeof(Tile<HEAD_DIM>));
 
     __device__ GroupResult<HEAD_DIM>& result_of(int warp) {
@@ -144,7 +144,7 @@ class WarpTiles {
         const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
         GroupRunning<HEAD_DIM> running;
         for (int tile = parts_.begin(part) + own_; tile < end_; tile += kRoundTiles) {
-            wait_for_all_copies();
+            cp_async_wait_all();
             __syncwarp();  // what the warp's other threads copied
             KeyFragment<HEAD_DIM> keys;
             ValueFragment<HEAD_DIM> values;
@@ -167,12 +167,12 @@ class WarpTiles {
         const size_t offset =
             (size_t(table_[next_]) * a_.shape.n_kv_heads + kv_head_) * Tile<HEAD_DIM>::kElements;
         next_ += kRoundTiles;
-        constexpr int kElementsOfCopy = kCopyBytes / int(sizeof(bf16));
+        constexpr int kElementsOfCopy = kCpAsyncBytes / int(sizeof(bf16));
 #pragma unroll
         for (int i = threadIdx.x % kWarp * kElementsOfCopy; i < Tile<HEAD_DIM>::kElements;
              i += kWarp * kElementsOfCopy) {
-            copy_async(to_.keys + i, a_.cache.keys + offset + i);
-            copy_async(to_.values + i, a_.cache.values + offset + i);
+            cp_async(to_.keys + i, a_.cache.keys + offset + i);
+            cp_async(to_.values + i, a_.cache.values + offset + i);
         }
     }
 
@@ -206,7 +206,7 @@ class FewAttention {
     template <class Take>
     __device__ void run(float scale, Take take) {
         tiles_.copy_newest(int(blockIdx.z));
-        if (warp_ == 0) expect_pushes(shared_.barrier, sizeof shared_.received);
+        if (warp_ == 0) init_and_expect(shared_.barrier, sizeof shared_.received);
         const GroupQueries<HEAD_DIM> queries(
             a_.queries + (size_t(row_) * a_.shape.n_heads + kv_head_ * a_.shape.group()) * HEAD_DIM,
             a_.shape.group(), lane_ / 4, lane_ % 4);
@@ -287,10 +287,10 @@ class FewAttention {
         if (warp_ >= a_.shape.group()) return;
         const unsigned to_rank = cluster_rank() - unsigned(rank_) + unsigned(warp_);
         StoredShare<HEAD_DIM>& to = shared_.received[rank_];
-        if (lane_ == 0) push(&to.max_sum, {share.max, share.sum}, shared_.barrier, to_rank);
+        if (lane_ == 0) st_async(&to.max_sum, {share.max, share.sum}, shared_.barrier, to_rank);
 #pragma unroll
         for (int p = 0; p < share.kPairs; p++)
-            push(&to.out[share.pair(p)], share.out[p], shared_.barrier, to_rank);
+            st_async(&to.out[share.pair(p)], share.out[p], shared_.barrier, to_rank);
     }
 
     __device__ HeadShare<HEAD_DIM> merge_blocks(uint32_t use) {
@@ -300,7 +300,7 @@ class FewAttention {
             [&](int b) { return from[b].max_sum.x; }, [&](int b) { return from[b].max_sum.y; },
             [&](int b) { return from[b].out; });
         __syncwarp();
-        if (lane_ == 0) shared_.barrier.expect(sizeof shared_.received);
+        if (lane_ == 0) shared_.barrier.arrive_expect_tx(sizeof shared_.received);
         return head;
     }
 

@@ -55,7 +55,7 @@ template <int HEAD_DIM>
 __device__ inline void score_group(float (&scores)[4], const GroupQueries<HEAD_DIM>& queries,
                                    const KeyFragment<HEAD_DIM>& keys, int first, int n_keys,
                                    float scale, int g) {
-    StepSums<2> products;
+    MmaChains<2> products;
 #pragma unroll
     for (int b = 0; b < HEAD_DIM / 32; b++)
         products.add(b, keys.half[0][b], keys.half[1][b], queries.of_head[b]);

@@ -115,7 +115,7 @@ struct Step {
     static constexpr int kElements = kBlockTokens * HEAD_DIM;  // of a tile
     bf16 keys[kStepTiles][kElements], values[kStepTiles][kElements];
 
-    static constexpr int kCopyElements = kCopyBytes / int(sizeof(bf16));
+    static constexpr int kCopyElements = kCpAsyncBytes / int(sizeof(bf16));
     static constexpr int kRowCopies = HEAD_DIM / kCopyElements;
     /// Where the copy of the elements from `column` on lies.
     __device__ static int key_offset(int row, int column) {
@@ -131,10 +131,8 @@ struct Step {
 #pragma unroll
             for (int at = threadIdx.x; at < kBlockTokens * kRowCopies; at += kThreads) {
                 const int row = at / kRowCopies, column = at % kRowCopies * kCopyElements;
-                copy_async(keys[i] + key_offset(row, column),
-                           cache.keys + from + at * kCopyElements);
-                copy_async(values[i] + at * kCopyElements,
-                           cache.values + from + at * kCopyElements);
+                cp_async(keys[i] + key_offset(row, column), cache.keys + from + at * kCopyElements);
+                cp_async(values[i] + at * kCopyElements, cache.values + from + at * kCopyElements);
             }
         }
     }
@@ -265,7 +263,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
     auto copy = [&](int step) {
         if (step < n_steps)
             stages[step % kStages].copy(a.cache, blocks, kv_head, a.shape.n_kv_heads);
-        commit_copies();
+        cp_async_commit();
         find_blocks(step + 1);
     };
     find_blocks(0);
@@ -275,7 +273,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks)
     WarpRows<HEAD_DIM> rows(a, tile, kv_head);
     const int n_own = rows.n_keys();
     for (int step = 0; step < n_steps; step++) {
-        wait_for_copies<kStages - 2>();
+        cp_async_wait<kStages - 2>();
         __syncthreads();  // the step is there, and the one before is done with
         copy(step + kStages - 1);
         if (step * kStepKeys < n_own) rows.attend(stages[step % kStages], step * kStepKeys, scale);

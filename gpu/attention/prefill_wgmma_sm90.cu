@@ -31,7 +31,7 @@ template <int HEAD_DIM>
 struct TileShape {
     static constexpr int kWarpgroups = warpgroups_of(HEAD_DIM);
     static constexpr int kRows = 64 * kWarpgroups;
-    static constexpr int kColumns = HEAD_DIM / kTileDepth;  // tiles of 64 columns side by side
+    static constexpr int kColumns = HEAD_DIM / kSwizzleColumns;  // tiles of 64 columns side by side
     static constexpr int kConsumers = 128 * kWarpgroups;
     static constexpr int kThreads = kConsumers + 128;  // one warp of these copies
 };
@@ -43,16 +43,16 @@ struct CacheMaps {
 
 template <int HEAD_DIM>
 struct Step {
-    bf16 keys[HEAD_DIM / kTileDepth][kStepKeys * kTileDepth];
+    bf16 keys[HEAD_DIM / kSwizzleColumns][kStepKeys * kSwizzleColumns];
     bf16 values[kStepTiles][HEAD_DIM * kBlockTokens];
 };
 
 template <int HEAD_DIM>
 struct PrefillShared {
     using T = TileShape<HEAD_DIM>;
-    bf16 queries[T::kColumns][T::kRows * kTileDepth];
+    bf16 queries[T::kColumns][T::kRows * kSwizzleColumns];
     Step<HEAD_DIM> steps[kStages];
-    Barrier full[kStages], empty[kStages];
+    Mbarrier full[kStages], empty[kStages];
 };
 
 /// Keeps the ring of steps full. By one warp.
@@ -68,22 +68,22 @@ __device__ void copy_steps(PrefillShared<HEAD_DIM>& shared, const PrefillAttenti
     auto block_of = [&](int step) {  // beyond the last key any will do
         return table[min(step * kStepTiles + i, last)];
     };
-    if (lane == 0) fetch_map(maps.keys), fetch_map(maps.values);
+    if (lane == 0) prefetch_tensor_map(maps.keys), prefetch_tensor_map(maps.values);
     wait_for_previous_kernel();
-    show_memory_to_copies();
+    fence_async_global();
     int block = block_of(0);
     for (int step = 0, stage = 0, round = 0; step < n_steps; step++) {
         Step<HEAD_DIM>& to = shared.steps[stage];
-        Barrier& full = shared.full[stage];
+        Mbarrier& full = shared.full[stage];
         if (round > 0) shared.empty[stage].wait(round - 1);
-        if (lane == 0) full.expect(sizeof to);
+        if (lane == 0) full.arrive_expect_tx(sizeof to);
         __syncwarp();
         const int of_head = block * a.shape.n_kv_heads + kv_head;
         if (what < T::kColumns)
-            copy_tile(to.keys[what] + i * kBlockTokens * kTileDepth, maps.keys, full,
-                      what * kTileDepth, of_head * kBlockTokens);
+            tma_load_2d(to.keys[what] + i * kBlockTokens * kSwizzleColumns, maps.keys, full,
+                        what * kSwizzleColumns, of_head * kBlockTokens);
         else if (what == T::kColumns)
-            copy_tile(to.values[i], maps.values, full, 0, of_head * HEAD_DIM);
+            tma_load_2d(to.values[i], maps.values, full, 0, of_head * HEAD_DIM);
         block = block_of(step + 1);
         if (++stage == kStages) stage = 0, round++;
     }
@@ -116,11 +116,11 @@ class WarpgroupRows {
         }
 #pragma unroll
         for (int i = 0; i < kLoads; i++) {
-            bf16* row = shared.queries[eight / 8] + row_of(i) * kTileDepth;
+            bf16* row = shared.queries[eight / 8] + row_of(i) * kSwizzleColumns;
             *reinterpret_cast<uint4*>(row + 8 * (eight % 8 ^ row_of(i) % 8)) = queries[i];
         }
-        show_to_copies();
-        sync_threads(1 + warpgroup_, 128);
+        fence_async_shared();
+        named_barrier_sync(1 + warpgroup_, 128);
     }
 
     /// Multiplies by the keys of a step; not waited for.
@@ -128,12 +128,12 @@ class WarpgroupRows {
         constexpr uint64_t kDepthStep = 32 >> 4;  // 16 columns, in units of 16 bytes
         wgmma_fence();
 #pragma unroll
-        for (int c = 0; c < HEAD_DIM / kTileDepth; c++) {
+        for (int c = 0; c < HEAD_DIM / kSwizzleColumns; c++) {
             const uint64_t queries =
-                tile_descriptor(shared.queries[c] + warpgroup_ * 64 * kTileDepth);
-            const uint64_t keys = tile_descriptor(step.keys[c]);
+                smem_descriptor(shared.queries[c] + warpgroup_ * 64 * kSwizzleColumns);
+            const uint64_t keys = smem_descriptor(step.keys[c]);
 #pragma unroll
-            for (int i = 0; i < kTileDepth / 16; i++)
+            for (int i = 0; i < kSwizzleColumns / 16; i++)
                 wgmma(scores_, queries + i * kDepthStep, keys + i * kDepthStep, c + i > 0);
         }
         wgmma_commit();
@@ -162,7 +162,7 @@ class WarpgroupRows {
         wgmma_fence();
 #pragma unroll
         for (int i = 0; i < kStepTiles; i++)
-            wgmma(out_, weights_ + 4 * i, tile_descriptor<32>(step.values[i]));
+            wgmma(out_, weights_ + 4 * i, smem_descriptor<32>(step.values[i]));
         wgmma_commit();
     }
 
@@ -276,7 +276,7 @@ __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
     if (threadIdx.x == 0) {
         for (int i = 0; i < kStages; i++)
             shared.full[i].init(1), shared.empty[i].init(n_warpgroups * 4);
-        Barrier::make_visible();
+        Mbarrier::fence_init();
     }
     __syncthreads();
     // Registers of a thread, in eights: those who copy leave most of what all have at launch.
@@ -284,16 +284,16 @@ __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
     constexpr int kOfAttending =
         (kAtLaunch * (T::kWarpgroups + 1) - kOfCopying) / T::kWarpgroups / 8 * 8;
     if (threadIdx.x >= T::kConsumers) {
-        give_registers<kOfCopying>();
+        setmaxnreg_dec<kOfCopying>();
         if (threadIdx.x < T::kConsumers + kWarp)
             copy_steps<HEAD_DIM>(shared, a, maps, tile, n_steps);
     } else {
-        take_registers<kOfAttending>();
+        setmaxnreg_inc<kOfAttending>();
         if (int(threadIdx.x) / 128 < n_warpgroups)
             attend_steps<HEAD_DIM>(shared, a, tile, n_steps, scale);
     }
 #else
-    __trap();  // has_warpgroups()
+    __trap();  // has_wgmma()
 #endif
 }
 

@@ -20,7 +20,7 @@ struct TileSums {
 
     /// What the warp's mma left: see mma() for who has what.
     template <int CHAINS>
-    __device__ void put(int warp, int g, int t, const StepSums<CHAINS>& sums) {
+    __device__ void put(int warp, int g, int t, const MmaChains<CHAINS>& sums) {
         auto& own = of_warp[warp];
         float sum[4];
         sums.total(sum);
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
 
     out.fetch(state, tile, last_i, last_row, is_row);
     const InputRow input_row(input, first_row, n_here, k, share.begin);
-    StepSums<EXACT ? chains_of(AHEAD) : 1> step_sums;
+    MmaChains<EXACT ? chains_of(AHEAD) : 1> step_sums;
     // Steps whose loads of x are in flight: all of them, unless the registers would not do.
     constexpr int kTogether = AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2 : AHEAD;
     int begin = 0;  // of a round of AHEAD steps

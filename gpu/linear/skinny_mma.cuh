@@ -27,7 +27,7 @@ struct Share {
     }
 };
 
-/// Chains of StepSums for a share all of whose steps are in flight.
+/// Chains of MmaChains for a share all of whose steps are in flight.
 constexpr int chains_of(int n_steps) {
     return n_steps > 10 ? 4 : 2;
 }

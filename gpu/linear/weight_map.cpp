@@ -11,7 +11,7 @@ WeightTiles::WeightTiles(RowWeights weights, int run, int tile_groups) : groups_
     map = encode_tensor_map<5>({weights.data,
                                 {k, 8, 2, r / 8, n / (2 * r)},
                                 {k, r * k, 8 * k, 2 * r * k},
-                                {kTileDepth, 8, 2, boxes, cuuint32_t(tile_groups) / boxes}});
+                                {kSwizzleColumns, 8, 2, boxes, cuuint32_t(tile_groups) / boxes}});
 }
 
 }  // namespace qwend

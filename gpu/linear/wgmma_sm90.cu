@@ -33,7 +33,7 @@ __global__ void __launch_bounds__(ManyShape<WARPGROUPS, ROWS>::kThreads,
     cluster_arrive_relaxed();
     cluster_wait();
 #else
-    __trap();  // has_warpgroups()
+    __trap();  // has_wgmma()
 #endif
 }
 
@@ -94,7 +94,7 @@ void launch_many(RowWeights weights, RowInput input, int n_rows, Out out, cudaSt
     const int n_tiles = divide_up(weights.n, 64);
     ManyPlan plan{};
     plan.n_rows = n_rows, plan.n_groups = weights.n / 16, plan.k = weights.k;
-    plan.n_steps = divide_up(weights.k, kTileDepth);
+    plan.n_steps = divide_up(weights.k, kSwizzleColumns);
     plan.steps_each = Out::kIsDirect ? plan.n_steps : steps_each(n_tiles, plan.n_steps);
     constexpr int kWide = Out::kIsDirect ? 2 : 1;  // there are tiles enough
     switch (rows_of_block(plan, n_tiles)) {

@@ -42,7 +42,7 @@ struct WarpgroupSums {
     /// A step, not waited for.
     __device__ void add(const void* weights, const void* input, bool adds) {
         constexpr uint64_t kStep = 32 >> 4;  // of 16 columns, in units of 16 bytes
-        const uint64_t a = tile_descriptor(weights), b = tile_descriptor(input);
+        const uint64_t a = smem_descriptor(weights), b = smem_descriptor(input);
         wgmma_fence();
 #pragma unroll
         for (int i = 0; i < 4; i++)
@@ -66,7 +66,7 @@ struct ManyPlan {
 template <int ROWS>
 struct ManySmall {
     float scales[ROWS];
-    Barrier full[kMaxStages], empty[kMaxStages], received;
+    Mbarrier full[kMaxStages], empty[kMaxStages], received;
 };
 
 /// A block's shared memory after the ring of stages: offsets, and bytes in all.
@@ -81,8 +81,8 @@ struct ManyShape {
     static constexpr int kScaleThreads = (kHelperWarps - 1) * kWarp;
     static constexpr int kThreads = kConsumers + kHelperWarps * kWarp;
     static constexpr int kConsumersBarrier = 1, kScalesBarrier = 2;
-    static constexpr int kWeightBytes = kGroups * 16 * kTileDepth * 2;
-    static constexpr int kStageBytes = kWeightBytes + ROWS * kTileDepth * 2;
+    static constexpr int kWeightBytes = kGroups * 16 * kSwizzleColumns * 2;
+    static constexpr int kStageBytes = kWeightBytes + ROWS * kSwizzleColumns * 2;
     static constexpr int kEights = ROWS / kEight;
     static constexpr int kBlocksAnSm = WARPGROUPS * ROWS <= 128 ? 2 : 1;
 
@@ -130,9 +130,9 @@ class ManyBlock {
                 small_->empty[i].init(S::kConsumers / kWarp);
             }
             small_->received.init(1);
-            Barrier::make_visible();
+            Mbarrier::fence_init();
             if (n_blocks_ > 1 && n_own_ > 0)
-                small_->received.expect((n_blocks_ - 1) * unit_bytes(n_own_));
+                small_->received.arrive_expect_tx((n_blocks_ - 1) * unit_bytes(n_own_));
         }
         __syncthreads();
         if (n_blocks_ > 1) cluster_arrive_relaxed();
@@ -140,12 +140,12 @@ class ManyBlock {
 
     /// Keeps the ring full. By one thread.
     __device__ void copy(const CUtensorMap& weights, const CUtensorMap& input) {
-        fetch_map(weights);
-        fetch_map(input);
+        prefetch_tensor_map(weights);
+        prefetch_tensor_map(input);
         const int n_first = min(plan_.n_stages, n_steps_);
         for (int i = 0; i < n_first; i++) copy_weights(weights, i, i);
         wait_for_previous_kernel();
-        show_memory_to_copies();
+        fence_async_global();
         for (int i = 0; i < n_first; i++) copy_input(input, i, i);
         for (int i = n_first, stage = 0, round = 0; i < n_steps_; i++) {
             small_->empty[stage].wait(round);
@@ -169,7 +169,7 @@ class ManyBlock {
             small_->scales[row] = n > 0 ? rsqrtf(sum / float(plan_.k) + input.eps) : 1;
         }
         __syncwarp();
-        arrive_threads(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
+        named_barrier_arrive(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
     }
 
     __device__ void multiply_and_finish(const Out& out) {
@@ -210,14 +210,14 @@ class ManyBlock {
             units)[block * S::units_of(n_blocks_) + own_eight * S::kGroups + group];
     }
     __device__ void copy_weights(const CUtensorMap& map, int stage, int step) {
-        small_->full[stage].expect(S::kStageBytes);
-        copy_weight_tile(ring_ + stage * S::kStageBytes, map, small_->full[stage],
-                         (first_step_ + step) * kTileDepth, first_group_ % plan_.groups_a_run,
-                         first_group_ / plan_.groups_a_run);
+        small_->full[stage].arrive_expect_tx(S::kStageBytes);
+        tma_load_5d(ring_ + stage * S::kStageBytes, map, small_->full[stage],
+                    (first_step_ + step) * kSwizzleColumns, 0, 0, first_group_ % plan_.groups_a_run,
+                    first_group_ / plan_.groups_a_run);
     }
     __device__ void copy_input(const CUtensorMap& map, int stage, int step) {
-        copy_tile(ring_ + stage * S::kStageBytes + S::kWeightBytes, map, small_->full[stage],
-                  (first_step_ + step) * kTileDepth, first_row_);
+        tma_load_2d(ring_ + stage * S::kStageBytes + S::kWeightBytes, map, small_->full[stage],
+                    (first_step_ + step) * kSwizzleColumns, first_row_);
     }
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
@@ -225,7 +225,7 @@ class ManyBlock {
         WarpgroupSums<ROWS> sums;
         multiply(sums);
         // The ring is not read any more, and the scales are there.
-        sync_threads(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
+        named_barrier_sync(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
         const int group = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
 #pragma unroll
         for (int j = 0; j < S::kEights; j++) {
@@ -251,7 +251,7 @@ class ManyBlock {
         return reinterpret_cast<uint32_t*>(ring_) + row * kRow + group * 4 + two;
     }
     __device__ void write_staged(const Out& out) const {
-        sync_threads(S::kConsumersBarrier, S::kConsumers);
+        named_barrier_sync(S::kConsumersBarrier, S::kConsumers);
         for (int i = threadIdx.x; i < n_here_ * S::kGroups; i += S::kConsumers) {
             const int group = i % S::kGroups, row = i / S::kGroups;
             if (first_group_ + group < plan_.n_groups)
@@ -268,7 +268,7 @@ class ManyBlock {
         WarpgroupSums<ROWS> sums;
         multiply(sums);
         hand_on(sums);
-        sync_threads(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
+        named_barrier_sync(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
 #pragma unroll 2
         for (; i < n_spots; i += S::kConsumers) {
             const ManySpot spot = spot_of(i);
@@ -282,7 +282,7 @@ class ManyBlock {
     }
 
     __device__ void multiply(WarpgroupSums<ROWS>& sums) {
-        const int own_weights = threadIdx.x / 128 * (4 * 16 * kTileDepth * 2);
+        const int own_weights = threadIdx.x / 128 * (4 * 16 * kSwizzleColumns * 2);
         int stage = 0, round = 0, last_stage = 0;
         for (int i = 0; i < n_steps_; i++) {
             small_->full[stage].wait(round);
@@ -303,8 +303,8 @@ class ManyBlock {
     /// where they are.
     __device__ void hand_on(const WarpgroupSums<ROWS>& sums) {
         const int group = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-        sync_threads(S::kConsumersBarrier, S::kConsumers);  // the ring is not read any more
-        int to = 0, own_eight = 0;                          // j / n_blocks_ of block j % n_blocks_
+        named_barrier_sync(S::kConsumersBarrier, S::kConsumers);  // the ring is not read any more
+        int to = 0, own_eight = 0;  // j / n_blocks_ of block j % n_blocks_
 #pragma unroll
         for (int j = 0; j < S::kEights; j++) {
             if (j * kEight < n_here_) {
@@ -315,12 +315,12 @@ class ManyBlock {
             if (++to == n_blocks_) to = 0, own_eight++;
         }
         if (n_blocks_ == 1) return;
-        show_to_copies();
-        sync_threads(S::kConsumersBarrier, S::kConsumers);
+        fence_async_shared();
+        named_barrier_sync(S::kConsumersBarrier, S::kConsumers);
         cluster_wait();
         to = int(threadIdx.x);
         if (to < n_blocks_ && to != rank_ && eights_of(to) > 0)
-            push_bytes(&unit(received_, rank_, 0, 0), &unit(ring_, to, 0, 0),
+            dsmem_copy(&unit(received_, rank_, 0, 0), &unit(ring_, to, 0, 0),
                        unit_bytes(eights_of(to)), small_->received, unsigned(to));
         __syncwarp();
         if (n_own_ > 0) small_->received.wait(0);

@@ -8,7 +8,7 @@ namespace qwend {
 /// weights and of input to shared memory by the copy engine, weights before the kernel before has
 /// ended, and the tensor cores' largest product. Where a matrix has few tiles, a cluster of blocks
 /// shares the inner dimension of each. Any number of rows; a row's result has the same bits
-/// whatever rows are beside it. Where has_warpgroups().
+/// whatever rows are beside it. Where has_wgmma().
 
 inline constexpr int kManySquareWidth = 64;  // of the sums of squares that add_many makes
 

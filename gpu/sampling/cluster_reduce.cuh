@@ -76,7 +76,7 @@ class Cluster {
 #pragma unroll
             for (int offset = kSampleWarps / 2; offset > 0; offset /= 2)
                 all = op(all, __shfl_xor_sync(0xffffffffu, all, offset));
-            if (threadIdx.x < size_) *shared_of(&scratch_.blocks[phase_][rank_], threadIdx.x) = all;
+            if (threadIdx.x < size_) *dsmem_of(&scratch_.blocks[phase_][rank_], threadIdx.x) = all;
         }
         cluster_sync();
         return scratch_.blocks[phase_];

@@ -13,7 +13,7 @@ __device__ inline uint32_t RowSampler::share_maxima() {
     const uint32_t mine = __reduce_max_sync(0xffffffffu, uint32_t(likeliest_ >> 32));
     const unsigned n_blocks = cluster_size(), lane = threadIdx.x % kWarp;
     const int at = int(cluster_.rank()) * kSampleWarps + int(threadIdx.x) / kWarp;
-    if (lane < n_blocks) *shared_of(&s_.warp_maxima[at], lane) = mine;
+    if (lane < n_blocks) *dsmem_of(&s_.warp_maxima[at], lane) = mine;
     cluster_sync();
     uint32_t all = 0;
     for (unsigned i = lane; i < n_blocks * kSampleWarps; i += kWarp)
@@ -50,8 +50,8 @@ __device__ inline int RowSampler::list_above(Cut cut) {
         for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == cut.key;
         rank = cluster_.prefix(ties).before;
     }
-    uint32_t* n_listed = shared_of(&s_.n_listed, 0);
-    uint64_t* list = shared_of(s_.list, 0);
+    uint32_t* n_listed = dsmem_of(&s_.n_listed, 0);
+    uint64_t* list = dsmem_of(s_.list, 0);
     uint64_t n = 0;
     for (int i = begin_; i < end_; i++) {
         const uint32_t key = key_of(slice_[i]);
@@ -109,11 +109,11 @@ __device__ inline Cut RowSampler::find_cut(uint64_t limit, Measure measure) {
         __syncthreads();
         for (int i = threadIdx.x; i < kBins; i += kSampleThreads)
             if (s_.bins[i])
-                atomicAdd(reinterpret_cast<unsigned long long*>(shared_of(&s_.all_bins[i], 0)),
+                atomicAdd(reinterpret_cast<unsigned long long*>(dsmem_of(&s_.all_bins[i], 0)),
                           s_.bins[i]);
         cluster_sync();
         if (threadIdx.x == 0) {
-            const uint64_t* bins = shared_of(s_.all_bins, 0);
+            const uint64_t* bins = dsmem_of(s_.all_bins, 0);
             int at = kBins - 1;
             while (at > 0 && above + bins[at] < limit) above += bins[at--];
             s_.cut.key = prefix | uint32_t(at) << shift, s_.above = above;
@@ -270,7 +270,7 @@ __device__ inline int RowSampler::draw_any(float max_logit) {
             if (key < cut.key || (key == cut.key && rank++ >= cut.ties)) continue;
             sum += weight(slice_[i], max_logit);
             if (at < sum) {
-                *shared_of(&s_.token, 0) = first_id_ + i;
+                *dsmem_of(&s_.token, 0) = first_id_ + i;
                 break;
             }
         }

@@ -24,6 +24,7 @@ __device__ inline unsigned cluster_size() {
     return 1;
 #endif
 }
+/// The barrier of all threads of the cluster; what they wrote before, all see after.
 __device__ inline void cluster_sync() {
 #if __CUDA_ARCH__ >= 900
     cooperative_groups::this_cluster().sync();
@@ -31,9 +32,9 @@ __device__ inline void cluster_sync() {
     __syncthreads();
 #endif
 }
-/// The same shared variable of another block.
+/// Where the same shared variable of block `rank` can be read and written.
 template <class T>
-__device__ inline T* shared_of(T* address, unsigned rank) {
+__device__ inline T* dsmem_of(T* address, unsigned rank) {
 #if __CUDA_ARCH__ >= 900
     return cooperative_groups::this_cluster().map_shared_rank(address, rank);
 #else

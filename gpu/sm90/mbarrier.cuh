@@ -2,20 +2,26 @@
 
 #include <cstdint>
 
-// Barriers in shared memory that count arrivals and bytes (mbarrier). sm_90 only; empty before.
-// Source: PTX ISA, "Asynchronous Barrier".
+// mbarrier: a barrier in shared memory that counts arrivals of threads and bytes of asynchronous
+// copies. It goes through phases; one ends when as many threads have arrived as init() said and
+// every byte that was announced has come, and the next begins at once. A waiter names a phase by
+// its parity, so nobody may fall behind by more than one.
+//
+// Everything in gpu/sm90/ compiles for sm_80 too, as functions that do nothing; kernels named
+// ..._sm90 are not launched there. Source: PTX ISA, "Asynchronous Barrier" (mbarrier).
 
 namespace qwend {
 
+/// The address as PTX wants it: 32 bits within shared memory.
 __device__ inline uint32_t shared_address(const void* at) {
     return uint32_t(__cvta_generic_to_shared(at));
 }
 
-struct Barrier {
+struct Mbarrier {
     uint64_t state;
 
-    /// By one thread; make_visible() before anybody else looks. A phase ends when that many have
-    /// arrived and every byte expected has come.
+    /// Called by one thread. The others may use the barrier after fence_init() and a barrier of the
+    /// block (or of the cluster, if its other blocks use it).
     __device__ void init(uint32_t n_arrivals) {
 #if __CUDA_ARCH__ >= 900
         asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(&state)),
@@ -23,15 +29,15 @@ struct Barrier {
                      : "memory");
 #endif
     }
-    /// What the calling thread initialised, to the copy engine and to the other blocks of the
-    /// cluster once they have met.
-    __device__ static void make_visible() {
+    /// Orders the calling thread's init() before what TMA and the cluster's other blocks do with
+    /// the barrier.
+    __device__ static void fence_init() {
 #if __CUDA_ARCH__ >= 900
         asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
     }
-    /// Arrives, and has the phase wait for so many bytes more.
-    __device__ void expect(uint32_t n_bytes) {
+    /// Arrives, and makes the phase wait for n_bytes of copies besides.
+    __device__ void arrive_expect_tx(uint32_t n_bytes) {
 #if __CUDA_ARCH__ >= 900
         asm volatile("mbarrier.arrive.expect_tx.relaxed.cta.shared::cta.b64 _, [%0], %1;" ::"r"(
                          shared_address(&state)),
@@ -45,7 +51,7 @@ struct Barrier {
                      : "memory");
 #endif
     }
-    /// Until the phase of that number, counted from 0, has ended: it or the next must be under way.
+    /// Waits until phase number `phase` (0, 1, …) has ended.
     __device__ void wait(uint32_t phase) {
 #if __CUDA_ARCH__ >= 900
         asm volatile(
@@ -61,8 +67,9 @@ struct Barrier {
     }
 };
 
-/// What the calling thread wrote to shared memory, to the copy engine and to wgmma.
-__device__ inline void show_to_copies() {
+/// Orders what the calling thread wrote to shared memory before reads of it by TMA and wgmma, which
+/// go through another path (the async proxy) and would else see what was there before.
+__device__ inline void fence_async_shared() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif

@@ -48,7 +48,7 @@ CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int til
     return encode_tensor_map<2>({x,
                                  {cuuint64_t(k), cuuint64_t(n_rows)},
                                  {cuuint64_t(k)},
-                                 {kTileDepth, cuuint32_t(tile_rows)}});
+                                 {kSwizzleColumns, cuuint32_t(tile_rows)}});
 }
 
 CUtensorMap narrow_tensor_map(const __nv_bfloat16* x, int n_rows, int tile_rows) {

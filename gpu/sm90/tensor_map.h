@@ -13,7 +13,7 @@ namespace qwend {
 /// API, cuTensorMapEncodeTiled; PTX ISA, "Asynchronous Warpgroup Level Matrix Operation".
 
 /// Columns of bf16 in a row of a tile that is swizzled by 128 bytes.
-inline constexpr int kTileDepth = 64;
+inline constexpr int kSwizzleColumns = 64;
 
 /// A tensor of bf16 and the box of it that one copy brings, dimensions innermost first.
 template <size_t N>
@@ -29,7 +29,7 @@ template <size_t N>
 CUtensorMap encode_tensor_map(const TensorBox<N>& tensor,
                               CUtensorMapSwizzle swizzle = CU_TENSOR_MAP_SWIZZLE_128B);
 
-/// Of a matrix x (n_rows, k), tiles of tile_rows rows and kTileDepth columns.
+/// Of a matrix x (n_rows, k), tiles of tile_rows rows and kSwizzleColumns columns.
 CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int tile_rows);
 
 /// Of x (n_rows, 16), tiles of tile_rows rows, swizzled by 32 bytes.

@@ -4,29 +4,30 @@
 
 #include "gpu/sm90/mbarrier.cuh"
 
-// Tiles of matrices to shared memory by the copy engine (see copy_tiles.h), one thread for all of a
-// tile; `barrier` counts its bytes. sm_90 only; empty before.
-// Source: PTX ISA, cp.async.bulk.tensor.
+// TMA (Tensor Memory Accelerator): one thread has a whole tile of a tensor copied to shared memory,
+// and an mbarrier counts its bytes. What TMA has to know of the tensor is made on the host, see
+// tensor_map.h. Source: PTX ISA, cp.async.bulk.tensor.
 
 namespace qwend {
 
-/// Has the map at hand when the first copy wants it.
-__device__ inline void fetch_map(const CUtensorMap& map) {
+/// Fetches the map ahead of the first copy that needs it.
+__device__ inline void prefetch_tensor_map(const CUtensorMap& map) {
 #if __CUDA_ARCH__ >= 900
     asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
 #endif
 }
 
-/// What kernels before have written to global memory, to the copy engine.
-__device__ inline void show_memory_to_copies() {
+/// Orders what earlier kernels wrote to global memory before the calling thread's copies, which go
+/// through another path (the async proxy).
+__device__ inline void fence_async_global() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("fence.proxy.async.global;" ::: "memory");
 #endif
 }
 
-/// From column and row of an input.
-__device__ inline void copy_tile(void* to, const CUtensorMap& map, Barrier& barrier, int column,
-                                 int row) {
+/// Copies the tile of a matrix that begins at `column` and `row`.
+__device__ inline void tma_load_2d(void* to, const CUtensorMap& map, Mbarrier& barrier, int column,
+                                   int row) {
 #if __CUDA_ARCH__ >= 900
     asm volatile(
         "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
@@ -36,14 +37,14 @@ __device__ inline void copy_tile(void* to, const CUtensorMap& map, Barrier& barr
 #endif
 }
 
-/// From `column` and group `group` of `run` of weights.
-__device__ inline void copy_weight_tile(void* to, const CUtensorMap& map, Barrier& barrier,
-                                        int column, int group, int run) {
+/// Copies the box of a tensor of five dimensions that begins at i0 … i4, innermost first.
+__device__ inline void tma_load_5d(void* to, const CUtensorMap& map, Mbarrier& barrier, int i0,
+                                   int i1, int i2, int i3, int i4) {
 #if __CUDA_ARCH__ >= 900
     asm volatile(
         "cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
-        "[%0], [%1, {%3, %4, %4, %5, %6}], [%2];" ::"r"(shared_address(to)),
-        "l"(&map), "r"(shared_address(&barrier.state)), "r"(column), "r"(0), "r"(group), "r"(run)
+        "[%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(shared_address(to)),
+        "l"(&map), "r"(shared_address(&barrier.state)), "r"(i0), "r"(i1), "r"(i2), "r"(i3), "r"(i4)
         : "memory");
 #endif
 }

@@ -4,16 +4,22 @@
 
 #include "gpu/sm90/mbarrier.cuh"
 
-// The tensor cores' product of a warpgroup (wgmma): 64 rows times 16 to 256 rows. The first are in
-// shared memory or registers, the others in shared memory, where a row's 64 columns (128 bytes) are
-// swizzled by 128 bytes, or 16 (32 bytes) by 32; sums in registers. sm_90a only. Source: PTX ISA,
-// "Asynchronous Warpgroup Level Matrix Operation".
+// wgmma: the tensor cores' product of a warpgroup (four warps, 128 threads), asynchronous. D (64,
+// N) f32 in registers += A (64, 16) bf16 · B (N, 16)ᵀ bf16, N from 16 to 128 here. A is in shared
+// memory or in registers, B in shared memory; tiles there are swizzled as TMA writes them: by 128
+// bytes where a row has 64 columns, by 32 where it has 16. Needs code for sm_90a
+// (__CUDA_ARCH_FEAT_SM90_ALL).
+//
+// Order of calls: wgmma_fence(), any number of wgmma(), wgmma_commit(), wgmma_wait(). Until the
+// wait nobody touches D, or A if it is in registers; nor the tiles in shared memory. Source: PTX
+// ISA, "Asynchronous Warpgroup Level Matrix Operation".
 
 namespace qwend {
 
-/// Where a tile lies, as wgmma wants to be told. Rows of 128 bytes, or of 32 and swizzled by 32.
+/// The matrix descriptor of a tile in shared memory: its address and how it is swizzled. Rows of
+/// 128 bytes are swizzled by 128, rows of 32 by 32; tiles begin at multiples of eight such rows.
 template <int ROW_BYTES = 128>
-__device__ inline uint64_t tile_descriptor(const void* tile) {
+__device__ inline uint64_t smem_descriptor(const void* tile) {
     static_assert(ROW_BYTES == 128 || ROW_BYTES == 32);
     constexpr uint64_t kSwizzle = uint64_t(ROW_BYTES == 128 ? 1 : 3) << 62;
     constexpr uint64_t kEightRows = 8 * ROW_BYTES;
@@ -29,9 +35,10 @@ __device__ inline uint64_t tile_descriptor(const void* tile) {
 #define QWEND_32(i) QWEND_16(i), QWEND_16(i + 16)
 #define QWEND_64(i) QWEND_32(i), QWEND_32(i + 32)
 
-/// d (64, N) f32 = a (64, 16) bf16 · b (N, 16)ᵀ bf16, plus d if `adds`. With g and t as for mma():
-/// warp w has rows 16 w + g (elements 4 j and 4 j + 1) and 8 more (4 j + 2 and 4 j + 3), columns
-/// 8 j + 2 t and 1 more.
+/// d = a · bᵀ, plus d if `adds`; a and b by their descriptors. Who has what of d, with g = lane / 4
+/// and t = lane % 4 as for mma(): warp w of the warpgroup has rows 16 w + g in elements 4 j and
+/// 4 j + 1, and rows 16 w + g + 8 in elements 4 j + 2 and 4 j + 3; of columns 8 j + 2 t and one
+/// more.
 __device__ inline void wgmma(float (&d)[8], uint64_t a, uint64_t b, bool adds) {
     asm volatile(
         "{\n"
@@ -85,7 +92,7 @@ __device__ inline void wgmma(float (&d)[64], uint64_t a, uint64_t b, bool adds) 
         : "l"(a), "l"(b), "r"(int(adds)));
 }
 
-/// The same, added to d, with the fragment of a as mma() has it.
+/// d += a · bᵀ with a in registers, each warp's 16 rows as mma() has them.
 __device__ inline void wgmma(float (&d)[32], const uint32_t* a, uint64_t b) {
     asm volatile(
         "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 "
@@ -113,27 +120,27 @@ __device__ inline void wgmma(float (&d)[64], const uint32_t* a, uint64_t b) {
 #undef QWEND_32
 #undef QWEND_64
 
-/// Before the first product whose sums other instructions have touched.
+/// Orders other accesses to d (and to a in registers) before the products that follow.
 __device__ inline void wgmma_fence() {
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
 __device__ inline void wgmma_commit() {
     asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
 }
-/// Until at most N groups that were committed are under way.
+/// Waits until at most N of the committed groups are still under way.
 template <int N>
 __device__ inline void wgmma_wait() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 }
 
-/// Registers of each thread of the calling warpgroup from now on: a multiple of 8, fewer than it
-/// was launched with or, once others have given theirs up, more.
+/// How many registers each thread of the calling warpgroup has from now on, a multiple of 8: fewer
+/// than at launch, or more, which waits until other warpgroups have given theirs up.
 template <int N>
-__device__ inline void give_registers() {
+__device__ inline void setmaxnreg_dec() {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
 }
 template <int N>
-__device__ inline void take_registers() {
+__device__ inline void setmaxnreg_inc() {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
 }
 

@@ -87,7 +87,7 @@ class KernelBench {
     void run(const std::string& kind) {
         const bool all = kind.empty();
         if (all || kind == "few") fused("few", kFewProducts);
-        if ((all || kind == "many") && has_warpgroups()) fused("many", kManyProducts);
+        if ((all || kind == "many") && has_wgmma()) fused("many", kManyProducts);
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
         if (all || kind == "prefill") prefill();
@@ -325,7 +325,7 @@ void KernelBench::prefill() {
 
 void KernelBench::prefill(int n, int position) {
     prefill("warps", kWarpPrefill, n, position);
-    if (has_warpgroups()) prefill("groups", kWarpgroupPrefill, n, position);
+    if (has_wgmma()) prefill("groups", kWarpgroupPrefill, n, position);
 }
 
 void KernelBench::prefill(const char* name, const PrefillAttention& attention, int n,

@@ -349,7 +349,7 @@ void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector
         for (int turn = 0; turn < 3; turn++) CHECK(same_bits(out, run(true)));
     };
     check(kWarpPrefill, tallies.warps);
-    if (has_warpgroups()) check(kWarpgroupPrefill, tallies.warpgroups);
+    if (has_wgmma()) check(kWarpgroupPrefill, tallies.warpgroups);
 }
 
 struct AttentionShape {
@@ -442,7 +442,7 @@ TEST_CASE("attention: fused with the product after it, the bits of the two kerne
 
 TEST_CASE("attention: runs of queries over what came before, however they are cut") {
     PrefillTallies tallies;
-    CHECK(has_warpgroups() == (compute_major() == 9));  // else half of this would be left out
+    CHECK(has_wgmma() == (compute_major() == 9));  // else half of this would be left out
     for_each_shape([&](const AttentionShape& shape, Kind kind, Random& random) {
         std::vector<Run> runs = {{0, 1},    {0, 15},  {0, 16},    {0, 17},   {0, 300}, {14, 1},
                                  {15, 3},   {31, 33}, {100, 70},  {126, 2},  {511, 2}, {512, 1},

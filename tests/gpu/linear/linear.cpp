@@ -41,7 +41,7 @@ void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t widt
 template <class Test>
 void for_both(Test test) {
     test(kFewProducts, "few");
-    if (has_warpgroups()) test(kManyProducts, "many");
+    if (has_wgmma()) test(kManyProducts, "many");
 }
 
 /// Calls test(shape, random) for every shape.

@@ -14,7 +14,7 @@ __device__ int built_with_warpgroups =
 
 }  // namespace
 
-bool has_warpgroups() {
+bool has_wgmma() {
     static const bool has = [] {
         int found = 0;
         CUDA_CHECK(cudaMemcpyFromSymbol(&found, built_with_warpgroups, sizeof found));
