@@ -42,6 +42,11 @@ void device_fault(const std::string& what) {
     throw BackendFault(what);
 }
 
+void shape_fault(const char* condition, const char* file, int line) {
+    throw BackendFault(std::string(file) + ":" + std::to_string(line) +
+                       ": no kernel for this shape: expected " + condition);
+}
+
 bool device_lost() {
     return lost;
 }

@@ -26,13 +26,22 @@ struct CudaRefusal : BackendFault {
 [[noreturn]] void cuda_fault(cudaError_t error, const char* call, const char* file, int line);
 /// The same for what the libraries on top of CUDA report.
 [[noreturn]] void device_fault(const std::string& what);
-/// Whether a fault has happened in this process. Any thread.
+/// Throws BackendFault for a launcher that was called with a shape it has no kernel for, which is a
+/// broken invariant of the caller's. Nothing was launched, so the device is as it was.
+[[noreturn]] void shape_fault(const char* condition, const char* file, int line);
+/// Whether a fault of the device has happened in this process. Any thread.
 bool device_lost();
 
 #define CUDA_CHECK(call)                                            \
     do {                                                            \
         if (cudaError_t error_ = (call); error_ != cudaSuccess)     \
             ::qwend::cuda_fault(error_, #call, __FILE__, __LINE__); \
+    } while (0)
+
+/// What a launcher expects of its arguments. On the host, at every launch that is not replayed.
+#define SHAPE_CHECK(condition)                                                  \
+    do {                                                                        \
+        if (!(condition)) ::qwend::shape_fault(#condition, __FILE__, __LINE__); \
     } while (0)
 
 /// Major compute capability of the current device: 9 of sm_90.

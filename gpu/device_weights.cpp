@@ -186,7 +186,7 @@ DeviceWeights::DeviceWeights(const Checkpoint& checkpoint,
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
     auto matrix = [&](size_t at, int n, int k) {
-        return RowWeights{reinterpret_cast<const bf16*>(memory_.get() + at), n, k};
+        return LinearWeights{reinterpret_cast<const bf16*>(memory_.get() + at), n, k};
     };
     const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;
     for (const Placement::Layer& at : placed.layers)

@@ -11,11 +11,11 @@ namespace qwend {
 
 struct DeviceLayer {
     const float *input_norm, *post_attention_norm;  // (hidden)
-    RowWeights qkv;                                 // q, k, v below each other
+    LinearWeights qkv;                              // q, k, v below each other
     const float* qkv_bias;                          // (qkv_dim)
-    RowWeights o;
-    RowWeights gate_up;  // gate, up
-    RowWeights down;
+    LinearWeights o;
+    LinearWeights gate_up;  // gate, up
+    LinearWeights down;
 };
 
 /// A checkpoint in device memory: matrices bf16, vectors f32, one copy of each; a tied head is the
@@ -32,7 +32,7 @@ class DeviceWeights {
     const bf16* embedding() const { return embedding_; }
     const std::vector<DeviceLayer>& layers() const { return layers_; }
     const float* final_norm() const { return final_norm_; }
-    const RowWeights& lm_head() const { return lm_head_; }
+    const LinearWeights& lm_head() const { return lm_head_; }
     size_t n_bytes() const { return memory_.n_bytes(); }
 
   private:
@@ -40,7 +40,7 @@ class DeviceWeights {
     const bf16* embedding_ = nullptr;
     std::vector<DeviceLayer> layers_;
     const float* final_norm_ = nullptr;
-    RowWeights lm_head_{};
+    LinearWeights lm_head_{};
 };
 
 }  // namespace qwend

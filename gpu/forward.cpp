@@ -50,7 +50,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
-      fused_rows_(has_wgmma() ? max_many_rows(c.hidden_size) : kRowTile),
+      fused_rows_(has_wgmma() ? max_wgmma_rows(c.hidden_size) : kSkinnyRows),
       few_attention_(can_attend_few()),
       attends_and_adds_(can_attend_and_add(shape_, c.hidden_size)),
       deterministic_(deterministic),
@@ -91,9 +91,9 @@ bool Forward::is_fused(int n) const {
 }
 
 /// Those that are the faster ones for n rows, or the same for all.
-const RowProducts& Forward::products(int n) const {
-    const bool few = deterministic_ ? !has_wgmma() : n <= kRowTile;
-    return few ? kFewProducts : kManyProducts;
+const LinearKernels& Forward::products(int n) const {
+    const bool few = deterministic_ ? !has_wgmma() : n <= kSkinnyRows;
+    return few ? kSkinnyMma : kWgmmaSm90;
 }
 
 DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardState& state,
@@ -125,15 +125,15 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
     const float* next_norm =
         is_last ? weights_.final_norm() : weights_.layers()[size_t(layer) + 1].input_norm;
     const int n = in.n_tokens;
-    const RowProducts& p = products(n);
-    const RowInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
+    const LinearKernels& p = products(n);
+    const LinearInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
     auto residual = [&](const float* norm) {
-        return RowStream{hidden_.get(), norm, normed_.get(), squares_.get()};
+        return ResidualStream{hidden_.get(), norm, normed_.get(), squares_.get()};
     };
     p.qkv({l.qkv, normed, l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(),
            cache_of(layer)},
           n, stream);
-    const RowStream attended = residual(l.post_attention_norm);
+    const ResidualStream attended = residual(l.post_attention_norm);
     if (in.one_short_row && attends_and_adds_) {
         attend_and_add(decode_args(in, state, layer), l.o, attended, stream);
     } else {
@@ -163,14 +163,14 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
 
 void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
     if (in.n_sampled == 0) return;
-    const RowWeights& head = weights_.lm_head();
+    const LinearWeights& head = weights_.lm_head();
     const float eps = config_.rms_norm_eps;
     const int n = in.n_sampled;
     const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
-    const RowProducts& p = products(n);
+    const LinearKernels& p = products(n);
     // Sums of squares of the same kind of product; many rows cannot be gathered.
     const bool has_squares =
-        is_fused(in.n_tokens) && &p == &products(in.n_tokens) && (!rows || &p == &kFewProducts);
+        is_fused(in.n_tokens) && &p == &products(in.n_tokens) && (!rows || &p == &kSkinnyMma);
     // Norm by norm wherever the rows come from, if bits are to be the same.
     if (has_squares && !deterministic_)
         return p.logits(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(), n, stream);

@@ -4,7 +4,7 @@
 #include "gpu/device_weights.h"
 #include "gpu/elementwise/elementwise.h"
 #include "gpu/linear/gemm.h"
-#include "gpu/linear/wgmma_sm90.h"
+#include "gpu/linear/linear.h"
 #include "gpu/sampling/sample.h"
 #include "model/rope.h"
 
@@ -34,10 +34,10 @@ struct ForwardState {
 };
 
 /// The transformer on the device: activations, the KV cache, and the order of the kernels. Up to
-/// kRowTile rows take the fused products of rows.h, more those of rows_many.h (on sm_90, as far as
-/// they are faster), the rest cuBLASLt.
+/// kSkinnyRows rows take the fused products of rows.h, more those of rows_many.h (on sm_90, as far
+/// as they are faster), the rest cuBLASLt.
 ///
-/// Rows of a decode step of up to kRowTile have the same bits whatever rows are beside them (on
+/// Rows of a decode step of up to kSkinnyRows have the same bits whatever rows are beside them (on
 /// a device with clusters of blocks, sm_90). Otherwise the number of rows may change the low bits:
 /// it chooses the products, cuBLASLt's order of additions, and how attention of decode cuts a
 /// context. `deterministic` takes one way for all rows, at some cost.
@@ -61,7 +61,7 @@ class Forward {
   private:
     KvCache cache_of(int layer) const;
     bool is_fused(int n) const;
-    const RowProducts& products(int n) const;
+    const LinearKernels& products(int n) const;
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, cudaStream_t stream);

@@ -6,21 +6,21 @@ namespace qwend {
 
 inline constexpr int kMultiprocessors = 132;  // of an H100, for which work is cut
 
-/// LaunchShape::shared_percent in a step of few rows, of kernels whose threads hold all of their
+/// LaunchShape::carveout_percent in a step of few rows, of kernels whose threads hold all of their
 /// weights and so need little L1. A kernel can start early only on an SM that need not change its
 /// split of L1 and shared memory; this one has room for two blocks of decode_attention_few beside
 /// others.
-inline constexpr int kFewSharedPercent = 60;
+inline constexpr int kSmallStepCarveout = 60;
 
 /// The same in a step of more rows: all that the products of rows_many.h can have.
-inline constexpr int kManySharedPercent = 100;
+inline constexpr int kLargeStepCarveout = 100;
 
 struct LaunchShape {
     dim3 grid;
-    int n_threads;            // of a block
-    size_t shared_bytes = 0;  // dynamic, of a block
-    unsigned cluster = 1;     // blocks, along x
-    int shared_percent = -1;  // of L1 and shared memory together; -1: the driver's choice
+    int n_threads;              // of a block
+    size_t shared_bytes = 0;    // dynamic, of a block
+    unsigned cluster = 1;       // blocks, along x
+    int carveout_percent = -1;  // of L1 and shared memory together; -1: the driver's choice
 };
 
 /// What the driver wants to know, of a kernel that calls wait_for_previous_kernel() before it
@@ -37,8 +37,8 @@ class LaunchConfig {
             set(cudaFuncAttributeMaxDynamicSharedMemorySize, int(shape.shared_bytes));
         if (shape.cluster > kPortableCluster)
             set(cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
-        if (shape.shared_percent >= 0)
-            set(cudaFuncAttributePreferredSharedMemoryCarveout, shape.shared_percent);
+        if (shape.carveout_percent >= 0)
+            set(cudaFuncAttributePreferredSharedMemoryCarveout, shape.carveout_percent);
         attributes_[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
         attributes_[0].val.programmaticStreamSerializationAllowed = 1;
         attributes_[1].id = cudaLaunchAttributeClusterDimension;

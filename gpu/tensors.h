@@ -33,13 +33,13 @@ struct KvCache {
 };
 
 /// A weight matrix, (n, k) row-major bf16 as published. n and k are multiples of 32.
-struct RowWeights {
+struct LinearWeights {
     const bf16* data;
     int n, k;
 };
 
 /// The residual stream, and what the next product wants of it.
-struct RowStream {
+struct ResidualStream {
     float* hidden;           // (rows, width)
     const float* next_norm;  // (width)
     bf16* next_x;            // (rows, width) hidden * next_norm

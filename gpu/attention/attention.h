@@ -45,7 +45,7 @@ void decode_attention_many(const DecodeAttentionArgs& args, cudaStream_t stream)
 
 /// decode_attention_few and the add_rows of its output in one kernel, to the same bits. Faster for
 /// one row whose context is at most kPartTokens: longer ones are not shared by clusters here.
-void attend_and_add(const DecodeAttentionArgs& attention, RowWeights weights, RowStream out,
+void attend_and_add(const DecodeAttentionArgs& attention, LinearWeights weights, ResidualStream out,
                     cudaStream_t stream);
 /// Whether it is made for that shape, 14 heads of 64 and two KV heads, and the current device.
 bool can_attend_and_add(HeadShape shape, int width);

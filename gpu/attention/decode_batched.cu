@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
 template <int HEAD_DIM, int WARPS>
 void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
     LaunchShape shape{dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp};
-    shape.shared_percent = kManySharedPercent;
+    shape.carveout_percent = kLargeStepCarveout;
     launch_dependent(many_kernel<HEAD_DIM, WARPS>, shape, stream, a, log2_scale(HEAD_DIM));
 }
 

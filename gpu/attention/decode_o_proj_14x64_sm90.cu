@@ -1,6 +1,6 @@
 #include "gpu/attention/decode_split_kv_sm90.cuh"
 #include "gpu/launch.h"
-#include "gpu/linear/skinny_mma.cuh"
+#include "gpu/linear/skinny_mma_epilogues.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
 
 namespace qwend {
@@ -11,7 +11,7 @@ namespace {
 // to wait for. A block that puts a head together multiplies it by that head's columns of the
 // weights, which are in its registers by then, and hands the sums to the blocks that own the rows.
 
-constexpr int kHeadDim = kHeadSteps * kDepth;
+constexpr int kHeadDim = kOProjSliceSteps * kStepColumns;
 constexpr int kKvHeads = 2;
 constexpr int kClusterBlocks = kKvHeads * kBlocks;
 constexpr int kWarpTiles = 7;                           // of 16 weight rows
@@ -21,27 +21,27 @@ static_assert(kOwnOutputs <= 2 * kWarp && kOwnOutputs % 8 == 0);
 
 struct AddShared {
     FewShared<kHeadDim> attention;
-    float received[kHeadShares][kOwnOutputs];
+    float received[kOProjSlices][kOwnOutputs];
     __align__(16) bf16 head[kHeadDim];
     Mbarrier barrier;
 };
 
 /// The warp's rows of the weights, those of one head's columns.
 struct HeadWeights {
-    uint4 low[kWarpTiles][kHeadSteps], high[kWarpTiles][kHeadSteps];
+    uint4 low[kWarpTiles][kOProjSliceSteps], high[kWarpTiles][kOProjSliceSteps];
 
     __device__ static int row(int tile) {
         const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4;
         return (warp * kWarpTiles + tile) * 16 + g;
     }
-    __device__ void load(const RowWeights& weights, int head) {
+    __device__ void load(const LinearWeights& weights, int head) {
         const int t = threadIdx.x % 4;
 #pragma unroll
         for (int i = 0; i < kWarpTiles; i++)
 #pragma unroll
-            for (int step = 0; step < kHeadSteps; step++) {
+            for (int step = 0; step < kOProjSliceSteps; step++) {
                 const bf16* from = weights.data + size_t(row(i)) * weights.k + head * kHeadDim +
-                                   step * kDepth + 8 * t;
+                                   step * kStepColumns + 8 * t;
                 low[i][step] = load_streaming(from);
                 high[i][step] = load_streaming(from + size_t(8) * weights.k);
             }
@@ -51,16 +51,16 @@ struct HeadWeights {
 /// Of the block's head, to the blocks that own the outputs.
 __device__ void push_products(AddShared& shared, const HeadWeights& weights, int head) {
     const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-    uint4 x[kHeadSteps] = {};
+    uint4 x[kOProjSliceSteps] = {};
     if (g == 0)
 #pragma unroll
-        for (int step = 0; step < kHeadSteps; step++)
-            x[step] = *reinterpret_cast<const uint4*>(shared.head + step * kDepth + 8 * t);
+        for (int step = 0; step < kOProjSliceSteps; step++)
+            x[step] = *reinterpret_cast<const uint4*>(shared.head + step * kStepColumns + 8 * t);
 #pragma unroll
     for (int i = 0; i < kWarpTiles; i++) {
-        MmaChains<chains_of(kHeadSteps)> sums;
+        MmaChains<mma_chains(kOProjSliceSteps)> sums;
 #pragma unroll
-        for (int step = 0; step < kHeadSteps; step++)
+        for (int step = 0; step < kOProjSliceSteps; step++)
             sums.add(step, weights.low[i][step], weights.high[i][step], x[step]);
         float sum[4];
         sums.total(sum);
@@ -75,7 +75,8 @@ __device__ void push_products(AddShared& shared, const HeadWeights& weights, int
 }
 
 __global__ void __launch_bounds__(kThreads, 1)
-    attend_add_kernel(DecodeAttentionArgs a, RowWeights weights, AddTile out, float scale) {
+    attend_add_kernel(DecodeAttentionArgs a, LinearWeights weights, AddMmaEpilogue out,
+                      float scale) {
     extern __shared__ __align__(128) unsigned char memory[];
     auto& shared = *reinterpret_cast<AddShared*>(memory);
     FewAttention<kHeadDim> attention(a, shared.attention);
@@ -85,7 +86,7 @@ __global__ void __launch_bounds__(kThreads, 1)
     __syncwarp();  // keeps the assembler from moving them down
     const int output = int(cluster_rank()) * kOwnOutputs + int(threadIdx.x), row = blockIdx.y;
     const bool is_output = threadIdx.x < kOwnOutputs;
-    AddTile::State state = {};
+    AddMmaEpilogue::State state = {};
     if (is_output) state = out.prepare(output / 8, output % 8, row, true);
     wait_for_previous_kernel();
     allow_next_kernel();
@@ -102,13 +103,13 @@ __global__ void __launch_bounds__(kThreads, 1)
     float sum = 0;
     if (is_output)
 #pragma unroll
-        for (int h = 0; h < kHeadShares; h++) sum += shared.received[h][threadIdx.x];
+        for (int h = 0; h < kOProjSlices; h++) sum += shared.received[h][threadIdx.x];
     out.finish(state, output / 8, output % 8, row, is_output, sum, 0);
 }
 
 LaunchShape launch_shape(int n_rows) {
     LaunchShape shape{dim3(kClusterBlocks, n_rows), kThreads, sizeof(AddShared), kClusterBlocks};
-    shape.shared_percent = kFewSharedPercent;
+    shape.carveout_percent = kSmallStepCarveout;
     return shape;
 }
 
@@ -116,7 +117,7 @@ LaunchShape launch_shape(int n_rows) {
 
 bool can_attend_and_add(HeadShape shape, int width) {
     if (!has_dependent_launch() || shape.head_dim != kHeadDim || shape.n_kv_heads != kKvHeads ||
-        shape.n_heads != kHeadShares || width != kOutputs)
+        shape.n_heads != kOProjSlices || width != kOutputs)
         return false;
     // A device, or a share of one, may have fewer SMs side by side.
     int n_clusters = 0;
@@ -131,10 +132,10 @@ bool can_attend_and_add(HeadShape shape, int width) {
     return n_clusters > 0;
 }
 
-void attend_and_add(const DecodeAttentionArgs& a, RowWeights weights, RowStream out,
+void attend_and_add(const DecodeAttentionArgs& a, LinearWeights weights, ResidualStream out,
                     cudaStream_t stream) {
     launch_dependent(attend_add_kernel, launch_shape(a.n), stream, a, weights,
-                     AddTile{out, weights.n}, log2_scale(kHeadDim));
+                     AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
 }
 
 }  // namespace qwend

@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kThreads, MIN_BLOCKS)
     // Without waiting, to make room: the cluster of the row's first part waits for all.
     if (blockIdx.z > 0 && int(blockIdx.z) >= attention.n_parts()) return;
     attention.begin();
-    // Before the wait: with kFewSharedPercent the next kernel's blocks find room beside these.
+    // Before the wait: with kSmallStepCarveout the next kernel's blocks find room beside these.
     allow_next_kernel();
     wait_for_previous_kernel();
     if (attention.n_parts() == 0) return;
@@ -43,7 +43,7 @@ void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
     shape.shared_bytes = sizeof(FewShared<HEAD_DIM>);
     shape.cluster = kBlocks;
     if (HEAD_DIM == 64)
-        shape.shared_percent = a.n <= kRowsOfTwo ? kFewSharedPercent : kManySharedPercent;
+        shape.carveout_percent = a.n <= kRowsOfTwo ? kSmallStepCarveout : kLargeStepCarveout;
     launch_dependent(few_kernel<HEAD_DIM, MIN_BLOCKS>, shape, stream, a, log2_scale(HEAD_DIM));
 }
 

@@ -28,7 +28,7 @@ struct EmbedArgs {
     int n, width, head_dim;
     float* hidden;
     float2* rotations;
-    const float* norm;  // (width) the next three as RowStream of rows.h
+    const float* norm;  // (width) the next three as ResidualStream of rows.h
     bf16* x;            // (n, width); null: not wanted
     float* squares;     // (n, width / square_width, rounded up)
     int square_width;   // 8 or 64

@@ -126,7 +126,7 @@ Gemm::Impl::Plan Gemm::Impl::make_plan(const Key& key) {
 Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
 Gemm::~Gemm() = default;
 
-void Gemm::run(RowWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
+void Gemm::run(LinearWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
                cudaStream_t stream) {
     const Impl::Key key{n_rows, weights.n, weights.k, output};
     auto found = impl_->plans.find(key);

@@ -26,7 +26,7 @@ class Gemm {
     /// y holds (n_rows, weights.n) of the output's type. The algorithm is the library's first guess
     /// for the shape, so that every start of the process adds in the same order; the first call of
     /// a shape takes longer. Throws BackendFault.
-    void run(RowWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
+    void run(LinearWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
              cudaStream_t stream);
 
   private:

@@ -4,51 +4,73 @@
 
 namespace qwend {
 
-/// The matrix products of a few rows (decode of up to kRowTile sequences), each fused with what
-/// surrounds it. Weights are read once, at memory speed: every warp has all of its weights in
-/// flight before it waits for the kernel before it, since weights depend on nothing. More rows work
-/// too, eight at a time. A row's result has the same bits whatever rows are beside it: the order
-/// of additions is fixed by the shape alone.
+/// The matrix products of the transformer, y = x · Wᵀ, each fused with what surrounds it: RMSNorm
+/// before it, and an epilogue that makes the result of the sums. There are three ways to compute
+/// them; Forward chooses by the number of rows (tokens of the step).
 ///
-/// RMSNorm is spread over the kernels around it. Whoever writes the residual stream also writes it
-/// times the next norm's weights, in bf16, and sums of squares of a few columns at a time; whoever
-/// multiplies by it scales its sums by 1 / rms, which is one number a row.
-inline constexpr int kRowTile = 8;
-inline constexpr int kFewSquareWidth = 8;  // columns of one sum of squares that add_rows makes
+///   kSkinnyMma  skinny_mma.cu   up to kSkinnyRows rows: weights straight to registers, mma.sync
+///   kWgmmaSm90  wgmma_sm90.cu   more rows, on sm_90: TMA, wgmma, split-K over a cluster
+///   Gemm        gemm.h          the rest, and sm_80: cuBLASLt, with norms and epilogues apart
+///
+/// In the first two a row's result has the same bits whatever rows are beside it: the order of
+/// additions is fixed by the shape of the weights alone.
+///
+/// RMSNorm, Σ_k x_k norm_k W_nk / rms(x), is spread over the kernels around it, because 1 / rms is
+/// one number a row and may come after the sums. Whoever writes the residual stream also writes
+/// x_k norm_k in bf16 and partial sums of the squares x_k², of `square_width` columns each; whoever
+/// multiplies scales its sums by 1 / rms.
+
+/// Rows of x in a tile of kSkinnyMma: the columns of an mma.
+inline constexpr int kSkinnyRows = 8;
+
+/// Columns of the residual stream in a partial sum of squares, as either kind of product makes and
+/// reads them.
+inline constexpr int kSkinnySquareWidth = 8, kWgmmaSquareWidth = 64;
 
 /// The input of a product.
-struct RowInput {
+struct LinearInput {
     const bf16* x;         // (rows, k)
-    const float* squares;  // (rows, k / square width, rounded up), as the same kind of product
-                           // makes them of the residual stream; null: x is normed already
+    const float* squares;  // (rows, k / square_width, rounded up); null: x is normed already
     float eps;
-    const int32_t* row_of = nullptr;  // see source(); null: every row is its own
+    const int32_t* row_of = nullptr;  // (rows) gathers x and squares; null: every row is its own
 
     /// The row of x and squares that row i is.
     __host__ __device__ int source(int i) const { return row_of ? row_of[i] : i; }
 };
 
-/// q, k, v = norm(x) · Wᵀ + bias, rotated; queries (rows, q_dim), keys and values to the cache.
-struct QkvRows {
-    RowWeights weights;  // (qkv_dim, hidden)
-    RowInput input;
+/// q, k, v = norm(x) · Wᵀ + bias, of which q and k are rotated (RoPE); queries go to `queries`,
+/// keys and values to their slots of the paged KV cache.
+struct QkvArgs {
+    LinearWeights weights;  // (qkv_dim, hidden)
+    LinearInput input;
     const float* bias;        // (qkv_dim)
-    const float2* rotations;  // (rows, head_dim / 2)
-    const int32_t* slots;     // (rows)
+    const float2* rotations;  // (rows, head_dim / 2) cos and sin
+    const int32_t* slots;     // (rows) below 0: padding
     HeadShape shape;
-    bf16* queries;
+    bf16* queries;  // (rows, q_dim)
     KvCache cache;
 };
-void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream);
 
-/// stream += x (rows, k) bf16 · Wᵀ.
-void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream);
+/// The launchers of one kind of product, for n_rows rows. They throw BackendFault if a shape is one
+/// that the kernels are not made for: n and k of all weights are multiples of 32.
+struct LinearKernels {
+    void (*qkv)(const QkvArgs& args, int n_rows, cudaStream_t stream);
+    /// hidden += x (rows, k) bf16 · Wᵀ, and what the next product wants of hidden.
+    void (*add)(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
+                cudaStream_t stream);
+    /// out (rows, n / 2) bf16 = silu(gate) * up, of (gate, up) = norm(x) · Wᵀ.
+    void (*gate_up)(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
+                    cudaStream_t stream);
+    /// logits (rows, n) f32 = norm(x) · Wᵀ. Only kSkinnyMma gathers rows (input.row_of).
+    void (*logits)(LinearWeights weights, LinearInput input, float* logits, int n_rows,
+                   cudaStream_t stream);
+    int square_width;  // of the sums of squares that `add` makes and the others read
+};
+/// Any number of rows works with both. The second needs has_wgmma().
+extern const LinearKernels kSkinnyMma, kWgmmaSm90;
 
-/// out (rows, n / 2) bf16 = silu(gate) * up, of norm(x) · Wᵀ, gate first.
-void gate_up_rows(RowWeights weights, RowInput input, bf16* out, int n_rows, cudaStream_t stream);
-
-/// logits (rows, n) f32 = norm(x) · Wᵀ.
-void logits_rows(RowWeights weights, RowInput input, float* logits, int n_rows,
-                 cudaStream_t stream);
+/// Up to how many rows kWgmmaSm90 is faster than cuBLASLt, as measured with hidden sizes of 896,
+/// 1,536 and 3,584: large matrices keep the device busy without split-K.
+int max_wgmma_rows(int hidden_size);
 
 }  // namespace qwend

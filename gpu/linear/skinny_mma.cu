@@ -1,57 +1,74 @@
 #include "gpu/launch.h"
-#include "gpu/linear/skinny_mma.cuh"
+#include "gpu/linear/skinny_mma_epilogues.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
+
+// linear_skinny_mma: y = norm(x) · Wᵀ and an epilogue, for up to eight rows of x at a time.
+//
+// What    y (rows, n) of x (rows, k) bf16 and W (n, k) bf16; sums in f32; results as the epilogue
+// has
+//         them (skinny_mma_epilogues.cuh). The operands are swapped: weights are the A side of mma
+//         (16 rows), x the B side (8 columns), so 1 to 8 rows cost the same.
+// Grid    (n / 16 or n / 8 weight rows of a tile, rows / 8); more rows read the weights again.
+// Block   WARPS warps, a slice of k each (split-K within the block).
+// Shared  the warps' partial sums and the rows' scales: static, below 5 KiB.
+// Order   A warp loads all its weights, or as many steps ahead as registers hold, before it waits
+// for
+//         the previous kernel: weights depend on nothing, and so the memory is never idle. Then it
+//         loads x, multiplies, and leaves its partial sums in shared memory; after a barrier of the
+//         block eight threads a row of x add them slice by slice and run the epilogue.
+// When    Up to kSkinnyRows rows, where it reads weights at memory speed. More rows are faster with
+//         linear_wgmma_sm90 (Forward chooses), which reads weights once for all of them; before
+//         sm_90, with cuBLASLt.
 
 namespace qwend {
 
 namespace {
 
-// A block makes a tile of outputs, 16 weight rows (or 8) for 8 rows of input; each of its warps
-// takes a share of k.
+constexpr int kWarps = 4;       // of a block, where k is the hidden size
+constexpr int kStepsAhead = 7;  // steps of k whose weights such a warp has in flight
 
-// Of the products whose k is the width of the stream.
-constexpr int kWarps = 4;
-constexpr int kAhead = 7;  // steps of k whose weights a warp has in flight
+/// A block's partial sums, in shared memory.
+template <int WARPS, class Epilogue>
+struct PartialSums {
+    float of_warp[WARPS][Epilogue::kHasHigh ? 16 : 8][kSkinnyRows + 1];
+    float scales[kSkinnyRows];  // of a row of x: 1 / rms
 
-template <int WARPS, class Tile>
-struct TileSums {
-    float of_warp[WARPS][Tile::kHasHigh ? 16 : 8][kRowTile + 1];
-    float scales[kRowTile];  // of a row of x: 1 / rms
-
-    /// What the warp's mma left: see mma() for who has what.
+    /// Stores the warp's sums as mma left them: see mma() for who has what.
     template <int CHAINS>
     __device__ void put(int warp, int g, int t, const MmaChains<CHAINS>& sums) {
         auto& own = of_warp[warp];
         float sum[4];
         sums.total(sum);
         own[g][2 * t] = sum[0], own[g][2 * t + 1] = sum[1];
-        if constexpr (Tile::kHasHigh) own[g + 8][2 * t] = sum[2], own[g + 8][2 * t + 1] = sum[3];
+        if constexpr (Epilogue::kHasHigh)
+            own[g + 8][2 * t] = sum[2], own[g + 8][2 * t + 1] = sum[3];
     }
-    /// Weight rows low + i and high + i times row `column` of x, the warps' in order.
+    /// The sums of weight rows low + i and high + i with row `column` of x, added warp by warp.
     __device__ float2 total(int i, int column) const {
         float low = 0, high = 0;
 #pragma unroll
         for (int w = 0; w < WARPS; w++) {
             low += of_warp[w][i][column];
-            if constexpr (Tile::kHasHigh) high += of_warp[w][i + 8][column];
+            if constexpr (Epilogue::kHasHigh) high += of_warp[w][i + 8][column];
         }
         return {low * scales[column], high * scales[column]};
     }
 };
 
-/// Where a thread reads x: row g of the eight, from the warp's share on.
+/// Where a thread reads x: row g of the tile's eight, from the warp's slice on; zeros beyond
+/// n_rows.
 class InputRow {
   public:
-    __device__ InputRow(const RowInput& input, int first_row, int n_rows, int k, int begin) {
+    __device__ InputRow(const LinearInput& input, int first_row, int n_rows, int k, int begin) {
         const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
         is_row_ = g < n_rows;
         const int source = input.source(first_row + (is_row_ ? g : 0));
-        from_ = input.x + size_t(source) * k + begin * kDepth + 8 * t;
+        from_ = input.x + size_t(source) * k + begin * kStepColumns + 8 * t;
     }
-    /// Without an early return, of which nvcc 13.0 makes one branch around all loads: slower.
+    /// An early return would be slower: nvcc 13.0 makes one branch around all loads of it.
     __device__ uint4 load(int step) const {
         uint4 x = {};
-        if (is_row_) x = *reinterpret_cast<const uint4*>(from_ + step * kDepth);
+        if (is_row_) x = *reinterpret_cast<const uint4*>(from_ + step * kStepColumns);
         return x;
     }
 
@@ -60,44 +77,47 @@ class InputRow {
     bool is_row_;
 };
 
-/// As many warps as shares; each keeps AHEAD loads of every weight row in flight. EXACT: that is
-/// all of its share.
-template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Tile>
+/// AHEAD: steps of k whose weights a warp keeps in flight. EXACT: its slice has just so many.
+/// MIN_BLOCKS: an SM, which bounds the registers of a thread.
+template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Epilogue>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
-    rows_kernel(RowWeights weights, int n_rows, RowInput input, Tile out) {
-    __shared__ TileSums<WARPS, Tile> sums;
+    linear_skinny_mma_kernel(LinearWeights weights, int n_rows, LinearInput input,
+                             Epilogue epilogue) {
+    __shared__ PartialSums<WARPS, Epilogue> sums;
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-    const int tile = blockIdx.x, first_row = blockIdx.y * kRowTile;
-    const TileRows rows = out.rows(tile);
+    const int tile = blockIdx.x, first_row = blockIdx.y * kSkinnyRows;
+    const WeightRows rows = epilogue.weight_rows(tile);
     const int k = weights.k;
-    const Share share(warp, WARPS, k);
-    const bf16* low = weights.data + size_t(rows.low + g) * k + share.begin * kDepth + 8 * t;
-    const bf16* high = weights.data + size_t(rows.high + g) * k + share.begin * kDepth + 8 * t;
-    const int n_here = min(kRowTile, n_rows - first_row);
+    const KSlice slice(warp, WARPS, k);
+    const bf16* low = weights.data + size_t(rows.low + g) * k + slice.begin * kStepColumns + 8 * t;
+    const bf16* high =
+        weights.data + size_t(rows.high + g) * k + slice.begin * kStepColumns + 8 * t;
+    const int n_here = min(kSkinnyRows, n_rows - first_row);
 
     allow_next_kernel();
     uint4 low_ahead[AHEAD], high_ahead[AHEAD] = {};
     auto load_weights = [&](int i, int step) {
-        if (!EXACT && step >= share.n) {
+        if (!EXACT && step >= slice.n) {
             low_ahead[i] = high_ahead[i] = {};
             return;
         }
-        low_ahead[i] = load_streaming(low + step * kDepth);
-        if constexpr (Tile::kHasHigh) high_ahead[i] = load_streaming(high + step * kDepth);
+        low_ahead[i] = load_streaming(low + step * kStepColumns);
+        if constexpr (Epilogue::kHasHigh)
+            high_ahead[i] = load_streaming(high + step * kStepColumns);
     };
 #pragma unroll
     for (int i = 0; i < AHEAD; i++) load_weights(i, i);
-    __syncwarp();  // keeps the assembler from moving them down
+    __syncwarp();  // keeps ptxas from moving the loads down
     const int last_i = threadIdx.x % 8, last_column = threadIdx.x / 8;
     const int last_row = first_row + last_column;
     const bool is_row = last_column < n_here;
-    typename Tile::State state = out.prepare(tile, last_i, last_row, is_row);
+    typename Epilogue::State state = epilogue.prepare(tile, last_i, last_row, is_row);
     wait_for_previous_kernel();
 
-    out.fetch(state, tile, last_i, last_row, is_row);
-    const InputRow input_row(input, first_row, n_here, k, share.begin);
-    MmaChains<EXACT ? chains_of(AHEAD) : 1> step_sums;
-    // Steps whose loads of x are in flight: all of them, unless the registers would not do.
+    epilogue.fetch(state, tile, last_i, last_row, is_row);
+    const InputRow input_row(input, first_row, n_here, k, slice.begin);
+    MmaChains<EXACT ? mma_chains(AHEAD) : 1> step_sums;
+    // So many steps have their loads of x in flight: all, unless there are too few registers.
     constexpr int kTogether = AHEAD > 10 || MIN_BLOCKS > 4 ? (AHEAD + 1) / 2 : AHEAD;
     int begin = 0;  // of a round of AHEAD steps
     do {
@@ -107,11 +127,11 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 const int step = begin + first + i;
-                const bool is_step = first + i < AHEAD && (EXACT || step < share.n);
+                const bool is_step = first + i < AHEAD && (EXACT || step < slice.n);
                 x[i] = is_step ? input_row.load(step) : uint4{};
             }
             if (first == 0 && (EXACT || begin == 0))
-                scale_rows<WARPS>(sums.scales, input, first_row, n_here, k);
+                make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;
@@ -120,52 +140,61 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
             }
         }
         begin += AHEAD;
-    } while (!EXACT && begin < share.n);
+    } while (!EXACT && begin < slice.n);
     sums.put(warp, g, t, step_sums);
     __syncthreads();
-    static_assert(WARPS * kWarp >= 8 * kRowTile);
-    if (last_column >= kRowTile) return;
+    static_assert(WARPS * kWarp >= 8 * kSkinnyRows);
+    if (last_column >= kSkinnyRows) return;
     const float2 total = sums.total(last_i, last_column);
-    out.finish(state, tile, last_i, last_row, is_row, total.x, total.y);
+    epilogue.finish(state, tile, last_i, last_row, is_row, total.x, total.y);
 }
 
-template <int WARPS, int AHEAD, int MIN_BLOCKS, class Tile>
-void launch_rows(RowWeights weights, RowInput input, int n_rows, Tile tile, cudaStream_t stream) {
-    const dim3 grid(weights.n / (Tile::kHasHigh ? 16 : 8), (n_rows + kRowTile - 1) / kRowTile);
+template <int WARPS, int AHEAD, int MIN_BLOCKS, class Epilogue>
+void launch_skinny(LinearWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
+                   cudaStream_t stream) {
+    SHAPE_CHECK(n_rows > 0 && weights.n % 32 == 0 && weights.k % kStepColumns == 0);
+    const dim3 grid(weights.n / (Epilogue::kHasHigh ? 16 : 8),
+                    (n_rows + kSkinnyRows - 1) / kSkinnyRows);
     LaunchShape shape{grid, WARPS * kWarp};
-    if (weights.k != WARPS * AHEAD * kDepth)
-        return launch_dependent(rows_kernel<WARPS, AHEAD, false, MIN_BLOCKS, Tile>, shape, stream,
-                                weights, n_rows, input, tile);
-    shape.shared_percent = kFewSharedPercent;
-    launch_dependent(rows_kernel<WARPS, AHEAD, true, MIN_BLOCKS, Tile>, shape, stream, weights,
-                     n_rows, input, tile);
+    if (weights.k != WARPS * AHEAD * kStepColumns)
+        return launch_dependent(linear_skinny_mma_kernel<WARPS, AHEAD, false, MIN_BLOCKS, Epilogue>,
+                                shape, stream, weights, n_rows, input, epilogue);
+    shape.carveout_percent = kSmallStepCarveout;
+    launch_dependent(linear_skinny_mma_kernel<WARPS, AHEAD, true, MIN_BLOCKS, Epilogue>, shape,
+                     stream, weights, n_rows, input, epilogue);
+}
+
+void qkv(const QkvArgs& args, int n_rows, cudaStream_t stream) {
+    SHAPE_CHECK(args.weights.n == args.shape.qkv_dim() && args.shape.head_dim % 16 == 0);
+    launch_skinny<kWarps, kStepsAhead, 4>(args.weights, args.input, n_rows, QkvMmaEpilogue{args},
+                                          stream);
+}
+
+void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
+         cudaStream_t stream) {
+    const LinearInput input{x, nullptr, 0};
+    const AddMmaEpilogue epilogue{out, weights.n};
+    if (weights.k == kOProjSlices * kOProjSliceSteps * kStepColumns)
+        launch_skinny<kOProjSlices, kOProjSliceSteps, 2>(weights, input, n_rows, epilogue, stream);
+    // A long k is cut into more slices: there are few tiles, and each must have enough in flight.
+    else if (weights.k > 2048)
+        launch_skinny<8, 19, 1>(weights, input, n_rows, epilogue, stream);
+    else
+        launch_skinny<kWarps, kStepsAhead, 4>(weights, input, n_rows, epilogue, stream);
+}
+
+void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows, cudaStream_t stream) {
+    launch_skinny<kWarps, kStepsAhead, 5>(weights, input, n_rows,
+                                          GateUpMmaEpilogue{out, weights.n / 2}, stream);
+}
+
+void logits(LinearWeights weights, LinearInput input, float* out, int n_rows, cudaStream_t stream) {
+    launch_skinny<kWarps, kStepsAhead, 5>(weights, input, n_rows, LogitsMmaEpilogue{out, weights.n},
+                                          stream);
 }
 
 }  // namespace
 
-void qkv_rows(const QkvRows& args, int n_rows, cudaStream_t stream) {
-    launch_rows<kWarps, kAhead, 4>(args.weights, args.input, n_rows, QkvTile{args}, stream);
-}
-
-void add_rows(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream) {
-    const RowInput input{x, nullptr, 0};
-    const AddTile tile{out, weights.n};
-    if (weights.k == kHeadShares * kHeadSteps * kDepth)
-        launch_rows<kHeadShares, kHeadSteps, 2>(weights, input, n_rows, tile, stream);
-    // A long k is shared by more warps: there are few tiles, and each must have enough in flight.
-    else if (weights.k > 2048)
-        launch_rows<8, 19, 1>(weights, input, n_rows, tile, stream);
-    else
-        launch_rows<kWarps, kAhead, 4>(weights, input, n_rows, tile, stream);
-}
-
-void gate_up_rows(RowWeights weights, RowInput input, bf16* out, int n_rows, cudaStream_t stream) {
-    launch_rows<kWarps, kAhead, 5>(weights, input, n_rows, GateUpTile{out, weights.n / 2}, stream);
-}
-
-void logits_rows(RowWeights weights, RowInput input, float* logits, int n_rows,
-                 cudaStream_t stream) {
-    launch_rows<kWarps, kAhead, 5>(weights, input, n_rows, LogitsTile{logits, weights.n}, stream);
-}
+const LinearKernels kSkinnyMma{qkv, add, gate_up, logits, kSkinnySquareWidth};
 
 }  // namespace qwend

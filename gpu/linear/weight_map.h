@@ -5,16 +5,20 @@
 
 namespace qwend {
 
-/// Tiles of weights for TMA, in groups of 16 rows: eight, and their partners `run` rows further,
-/// where `run` is a multiple of 8 and the matrix one of 2 * run. run = 8: as they lie; half a head:
-/// the pairs that RoPE turns; half of the matrix: a gate and its up. A tile has tile_groups of
-/// them, in the order of the first eights; of several runs a tile has whole ones, or is a whole
-/// part of one.
-struct WeightTiles {
-    CUtensorMap map;
-    int groups_a_run;  // run / 8
+/// Weights as TMA copies them for kWgmmaSm90: in groups of 16 rows, which are 8 rows that follow
+/// each other and the 8 partners `partner_offset` rows further. So the two rows of which an
+/// epilogue makes one result meet in one thread:
+///   partner_offset = 8              the rows as they lie
+///   partner_offset = head_dim / 2   the pairs that RoPE rotates
+///   partner_offset = n / 2          a gate and its up
+/// The offset is a multiple of 8, and n one of 2 * partner_offset. Between a row and its partner
+/// are groups_per_offset groups. A tile has groups_per_tile of them, in the order of their first
+/// rows, and is a whole number of offsets or a whole part of one.
+struct WeightTensorMap {
+    CUtensorMap map;        // (k, 8 rows, 2 partners, groups_per_offset, n / (2 * partner_offset))
+    int groups_per_offset;  // partner_offset / 8
 
-    WeightTiles(RowWeights weights, int run, int tile_groups);
+    WeightTensorMap(LinearWeights weights, int partner_offset, int groups_per_tile);
 };
 
 }  // namespace qwend

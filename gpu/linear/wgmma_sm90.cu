@@ -1,34 +1,63 @@
-#include "gpu/linear/wgmma_sm90.h"
-
 #include <algorithm>
 
 #include "gpu/launch.h"
 #include "gpu/linear/weight_map.h"
 #include "gpu/linear/wgmma_sm90.cuh"
 
+// linear_wgmma_sm90: y = norm(x) · Wᵀ and an epilogue, for more rows of x than linear_skinny_mma is
+// good for.
+//
+// What    y (rows, n) of x (rows, k) bf16 and W (n, k) bf16; sums in f32; results as the epilogue
+// has
+//         them (wgmma_sm90_epilogues.cuh). The operands are swapped: weights are the A side of
+//         wgmma (64 rows a warpgroup), x the B side (ROWS: 16 to 256).
+// Grid    (slices of k, a cluster; tiles of rows; tiles of weights). Matrices with few tiles are
+// cut
+//         along k, into up to four slices: split-K over a cluster of blocks.
+// Block   WARPGROUPS warpgroups that multiply (the consumers), one thread that copies (the
+// producer),
+//         and three warps that make the scales of RMSNorm.
+// Shared  a ring of up to eight stages, each 64 columns of k of both tiles; partial sums take its
+// place
+//         afterwards. Up to 227 KiB; 113 KiB where two blocks fit an SM.
+// Order   The producer has TMA fill a stage and the mbarrier full[stage] counts its bytes; it waits
+// at
+//         empty[stage], at which every consumer warp arrives once the stage was read. Weights of
+//         the first stages are copied before the wait for the previous kernel, x after it. With
+//         split-K each block then owns every n-th fragment (eight rows): consumers write partial
+//         sums to shared memory, one thread a block copies each block's to it (DSMEM), and an
+//         mbarrier there counts the bytes. The sums are added in the order of slices, so a row has
+//         the same bits in any company, and the epilogue runs. A block leaves when the others have
+//         read its memory: the second barrier of the cluster.
+// When    From kSkinnyRows + 1 to max_wgmma_rows() rows, and with `deterministic` for any number.
+// More
+//         rows are faster with cuBLASLt (gemm.h), whose tiles are larger.
+// Source  CUTLASS, "Efficient GEMM in CUDA" (warp specialisation); PTX ISA, wgmma and st.async.
+
 namespace qwend {
 
 namespace {
 
-template <int WARPGROUPS, int ROWS, class Out>
-__global__ void __launch_bounds__(ManyShape<WARPGROUPS, ROWS>::kThreads,
-                                  ManyShape<WARPGROUPS, ROWS>::kBlocksAnSm)
-    many_kernel(const __grid_constant__ CUtensorMap weights,
-                const __grid_constant__ CUtensorMap input_map, ManyPlan plan, RowInput input,
-                Out out) {
+template <int WARPGROUPS, int ROWS, class Epilogue>
+__global__ void __launch_bounds__(WgmmaBlockShape<WARPGROUPS, ROWS>::kThreads,
+                                  WgmmaBlockShape<WARPGROUPS, ROWS>::kBlocksPerSm)
+    linear_wgmma_sm90_kernel(const __grid_constant__ CUtensorMap weights,
+                             const __grid_constant__ CUtensorMap input_map, WgmmaPlan plan,
+                             LinearInput input, Epilogue epilogue) {
 #if __CUDA_ARCH_FEAT_SM90_ALL
     extern __shared__ __align__(1024) unsigned char shared[];
     allow_next_kernel();
-    ManyBlock<WARPGROUPS, ROWS, Out> block(shared, plan);
+    WgmmaBlock<WARPGROUPS, ROWS, Epilogue> block(shared, plan);
     block.init_barriers();
-    const int helper = int(threadIdx.x) - ManyShape<WARPGROUPS, ROWS>::kConsumers;
-    if (helper < 0) return block.multiply_and_finish(out);
+    const int helper = int(threadIdx.x) - WgmmaBlockShape<WARPGROUPS, ROWS>::kConsumerThreads;
+    if (helper < 0) return block.consume(epilogue);
     if (helper >= kWarp)
-        block.make_scales(input, helper - kWarp);
+        block.make_rms_scales(input, helper - kWarp);
     else if (helper == 0)
-        block.copy(weights, input_map);
+        block.produce(weights, input_map);
     __syncwarp();
     if (gridDim.x == 1) return;
+    // These threads take part in the cluster's two barriers too, those of consume().
     cluster_wait();
     cluster_arrive_relaxed();
     cluster_wait();
@@ -41,96 +70,107 @@ int divide_up(int a, int b) {
     return (a + b - 1) / b;
 }
 
-/// Shares of k, where there are too few tiles to keep the device busy. Four at most: a block hands
-/// on all of its sums whatever its share, and that takes longer than its products do.
-int steps_each(int n_tiles, int n_steps) {
-    constexpr int kMostShares = 4, kLeastSteps = 4;
-    const int n_shares = std::clamp((kMultiprocessors + n_tiles / 2) / n_tiles, 1, kMostShares);
-    return std::max(kLeastSteps, divide_up(n_steps, n_shares));
+/// Split-K where there are too few tiles to keep the device busy. Four slices at most: a block
+/// sends on the sums of its whole tile however short its slice is, and soon that takes longer than
+/// the products.
+int k_steps_per_slice(int n_tiles, int n_k_steps) {
+    constexpr int kMostSlices = 4, kLeastSteps = 4;
+    const int n_slices = std::clamp((kMultiprocessors + n_tiles / 2) / n_tiles, 1, kMostSlices);
+    return std::max(kLeastSteps, divide_up(n_k_steps, n_slices));
 }
 
-template <int WARPGROUPS, int ROWS, class Out>
-void launch(RowWeights weights, RowInput input, Out out, ManyPlan plan, cudaStream_t stream) {
-    using S = ManyShape<WARPGROUPS, ROWS>;
-    const int n_blocks = divide_up(plan.n_steps, plan.steps_each);
+template <int WARPGROUPS, int ROWS, class Epilogue>
+void launch(LinearWeights weights, LinearInput input, Epilogue epilogue, WgmmaPlan plan,
+            cudaStream_t stream) {
+    using S = WgmmaBlockShape<WARPGROUPS, ROWS>;
+    const int n_blocks = divide_up(plan.n_k_steps, plan.k_steps_per_slice);
     const dim3 grid(unsigned(n_blocks), unsigned(divide_up(plan.n_rows, ROWS)),
                     unsigned(divide_up(plan.n_groups, S::kGroups)));
-    // Half an SM's shared memory for a block, so that the next kernel's come beside it. More for
-    // large tiles, if there are not so many that clusters would wait for a place.
+    // A block takes half of an SM's shared memory, so that one of the next kernel fits beside it. A
+    // large tile takes all, unless there are so many that clusters would wait for a place.
     constexpr int kHalf = (228 << 10) / 2 - 1024, kWhole = 227 << 10;  // bytes
     constexpr unsigned kPlaces = kMultiprocessors - 20;
     const bool is_alone = ROWS > 64 && grid.x * grid.y * grid.z <= kPlaces;
-    const int room = S::kBlocksAnSm == 1 || is_alone ? kWhole : kHalf;
-    plan.n_stages = std::min(kMaxStages, plan.steps_each);
+    const int room = S::kBlocksPerSm == 1 || is_alone ? kWhole : kHalf;
+    plan.n_stages = std::min(kMaxStages, plan.k_steps_per_slice);
     while (plan.n_stages > 2 && S::memory(plan.n_stages, n_blocks).total > room) plan.n_stages--;
-    const WeightTiles tiles(weights, out.run(), S::kGroups);
-    plan.groups_a_run = tiles.groups_a_run;
+    const WeightTensorMap tiles(weights, epilogue.partner_offset(), S::kGroups);
+    plan.groups_per_offset = tiles.groups_per_offset;
 
     LaunchShape shape{grid, S::kThreads};
     shape.shared_bytes = size_t(S::memory(plan.n_stages, n_blocks).total);
     shape.cluster = unsigned(n_blocks);
-    shape.shared_percent = kManySharedPercent;
-    launch_dependent(many_kernel<WARPGROUPS, ROWS, Out>, shape, stream, tiles.map,
-                     matrix_tensor_map(input.x, plan.n_rows, plan.k, ROWS), plan, input, out);
+    shape.carveout_percent = kLargeStepCarveout;
+    launch_dependent(linear_wgmma_sm90_kernel<WARPGROUPS, ROWS, Epilogue>, shape, stream, tiles.map,
+                     matrix_tensor_map(input.x, plan.n_rows, plan.k, ROWS), plan, input, epilogue);
 }
 
-/// Rows of input of a block: all, so that weights are read once; but where blocks share k, and hand
-/// on the more the more rows they have, fewer, as long as there are SMs for more blocks.
-int rows_of_block(const ManyPlan& plan, int n_tiles) {
+/// Rows of x in a block's tile: all, so that weights are read once. With split-K fewer, as long as
+/// there are SMs for more blocks, because the partial sums that blocks exchange grow with the rows.
+int rows_per_block(const WgmmaPlan& plan, int n_tiles) {
     constexpr int kFewest = 16, kMost = 256, kMostBlocks = 160;
-    const int n_shares = divide_up(plan.n_steps, plan.steps_each);
+    const int n_slices = divide_up(plan.n_k_steps, plan.k_steps_per_slice);
     int rows = kFewest;
     auto is_enough = [&] {
         const int n_row_tiles = divide_up(plan.n_rows, rows);
         return n_row_tiles == 1 ||
-               (n_shares > 1 && n_row_tiles * n_shares * n_tiles <= kMostBlocks);
+               (n_slices > 1 && n_row_tiles * n_slices * n_tiles <= kMostBlocks);
     };
     while (rows < kMost && !is_enough()) rows *= 2;
     return rows;
 }
 
-template <class Out>
-void launch_many(RowWeights weights, RowInput input, int n_rows, Out out, cudaStream_t stream) {
+template <class Epilogue>
+void launch_wgmma(LinearWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
+                  cudaStream_t stream) {
+    SHAPE_CHECK(n_rows > 0 && weights.n % 32 == 0 && weights.k % 32 == 0);
+    SHAPE_CHECK(!input.row_of);  // TMA copies rows that follow each other
     const int n_tiles = divide_up(weights.n, 64);
-    ManyPlan plan{};
+    WgmmaPlan plan{};
     plan.n_rows = n_rows, plan.n_groups = weights.n / 16, plan.k = weights.k;
-    plan.n_steps = divide_up(weights.k, kSwizzleColumns);
-    plan.steps_each = Out::kIsDirect ? plan.n_steps : steps_each(n_tiles, plan.n_steps);
-    constexpr int kWide = Out::kIsDirect ? 2 : 1;  // there are tiles enough
-    switch (rows_of_block(plan, n_tiles)) {
+    plan.n_k_steps = divide_up(weights.k, kSwizzleColumns);
+    plan.k_steps_per_slice =
+        Epilogue::kFromRegisters ? plan.n_k_steps : k_steps_per_slice(n_tiles, plan.n_k_steps);
+    constexpr int kWide =
+        Epilogue::kFromRegisters ? 2 : 1;  // no split-K: there are tiles enough for two warpgroups
+    switch (rows_per_block(plan, n_tiles)) {
         case 16:
-            return launch<1, 16>(weights, input, out, plan, stream);
+            return launch<1, 16>(weights, input, epilogue, plan, stream);
         case 32:
-            return launch<1, 32>(weights, input, out, plan, stream);
+            return launch<1, 32>(weights, input, epilogue, plan, stream);
         case 64:
-            return launch<1, 64>(weights, input, out, plan, stream);
+            return launch<1, 64>(weights, input, epilogue, plan, stream);
         case 128:
-            return launch<kWide, 128>(weights, input, out, plan, stream);
+            return launch<kWide, 128>(weights, input, epilogue, plan, stream);
         default:
-            return launch<kWide, 256>(weights, input, out, plan, stream);
+            return launch<kWide, 256>(weights, input, epilogue, plan, stream);
     }
+}
+
+void qkv(const QkvArgs& args, int n_rows, cudaStream_t stream) {
+    const int head_dim = args.shape.head_dim;
+    SHAPE_CHECK(args.weights.n == args.shape.qkv_dim() && (head_dim == 64 || head_dim == 128));
+    launch_wgmma(args.weights, args.input, n_rows, QkvWgmmaEpilogue(args), stream);
+}
+
+void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
+         cudaStream_t stream) {
+    launch_wgmma(weights, {x, nullptr, 0}, n_rows, AddWgmmaEpilogue(out, weights.n), stream);
+}
+
+void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows, cudaStream_t stream) {
+    launch_wgmma(weights, input, n_rows, GateUpWgmmaEpilogue(out, weights.n / 2), stream);
+}
+
+void logits(LinearWeights weights, LinearInput input, float* out, int n_rows, cudaStream_t stream) {
+    launch_wgmma(weights, input, n_rows, LogitsWgmmaEpilogue(out, weights.n), stream);
 }
 
 }  // namespace
 
-void qkv_many(const QkvRows& args, int n_rows, cudaStream_t stream) {
-    launch_many(args.weights, args.input, n_rows, QkvOutput(args), stream);
-}
+const LinearKernels kWgmmaSm90{qkv, add, gate_up, logits, kWgmmaSquareWidth};
 
-void add_many(RowWeights weights, const bf16* x, RowStream out, int n_rows, cudaStream_t stream) {
-    launch_many(weights, {x, nullptr, 0}, n_rows, AddOutput(out, weights.n), stream);
-}
-
-void gate_up_many(RowWeights weights, RowInput input, bf16* out, int n_rows, cudaStream_t stream) {
-    launch_many(weights, input, n_rows, GateUpOutput(out, weights.n / 2), stream);
-}
-
-void logits_many(RowWeights weights, RowInput input, float* logits, int n_rows,
-                 cudaStream_t stream) {
-    launch_many(weights, input, n_rows, LogitsOutput(logits, weights.n), stream);
-}
-
-int max_many_rows(int hidden_size) {
+int max_wgmma_rows(int hidden_size) {
     return hidden_size <= 1024 ? 256 : 64;
 }
 

@@ -7,339 +7,358 @@
 #include "gpu/sm90/tma.cuh"
 #include "gpu/sm90/wgmma.cuh"
 
-// A block multiplies a tile of weights (64 rows a warpgroup, the A side) by a tile of input (ROWS,
-// the B side). One thread keeps a ring of stages full, 64 columns of both tiles each; the
-// warpgroups multiply; three warps make the scales of RMSNorm meanwhile.
-//
-// Where blocks share k, those of a cluster have a part each of the same tiles. Each takes
-// some eights of input rows, of which it gets the others' sums and adds them in order. A block that
-// has all of k makes results of the sums in its registers, where the output allows it.
+// What a block of linear_wgmma_sm90_kernel does; wgmma_sm90.cu says what it is for, and launches
+// it. Names: a group is 16 weight rows (WeightTensorMap), a fragment eight rows of x, a stage 64
+// columns of k of both tiles.
 
 namespace qwend {
 
 inline constexpr int kMaxStages = 8;
-inline constexpr int kHelperWarps = 4;  // the copying one and three for scales
-inline constexpr int kEight = 8;        // rows of input that go together
+inline constexpr int kHelperWarps = 4;  // the producer and three that make scales
+inline constexpr int kFragmentRows = 8;
 
-/// Sums of 16 rows of weights and eight of input: pairs of low and high. Padded so that those who
-/// write them from registers do not meet at a bank, and of those who read no more than two do.
-struct SumUnit {
-    float2 of_row[kEight][10];
+/// Partial sums of a group and a fragment, pairs of low and high, as one block hands them to
+/// another. Padded, so that threads that write them from registers meet different banks, and of
+/// those that read no more than two meet at one.
+struct PartialTile {
+    float2 of_row[kFragmentRows][10];
     float2 padding[2];
 };
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
-/// Sums of 64 rows of weights and ROWS of input, over steps of 64 of k.
+/// A warpgroup's sums of 64 weight rows and ROWS rows of x, in registers.
 template <int ROWS>
-struct WarpgroupSums {
-    static constexpr int kAtATime = ROWS < 128 ? ROWS : 128;
-    float of_part[ROWS / kAtATime][kAtATime / 2];
+struct WgmmaAccumulator {
+    static constexpr int kWgmmaColumns = ROWS < 128 ? ROWS : 128;
+    float of_chunk[ROWS / kWgmmaColumns][kWgmmaColumns / 2];
 
-    /// Element i of the thread's of columns 8 j ... 8 j + 7; see wgmma().
+    /// Of fragment j, element i of the thread's four; see wgmma() for which.
     __device__ float at(int j, int i) const {
-        return of_part[8 * j / kAtATime][4 * j % (kAtATime / 2) + i];
+        return of_chunk[8 * j / kWgmmaColumns][4 * j % (kWgmmaColumns / 2) + i];
     }
-    /// A step, not waited for.
+    /// Starts the products of a stage and commits them; wgmma_wait() waits for them.
     __device__ void add(const void* weights, const void* input, bool adds) {
-        constexpr uint64_t kStep = 32 >> 4;  // of 16 columns, in units of 16 bytes
+        constexpr uint64_t kStep = 32 >> 4;  // 16 columns, in a descriptor's units of 16 bytes
         const uint64_t a = smem_descriptor(weights), b = smem_descriptor(input);
         wgmma_fence();
 #pragma unroll
         for (int i = 0; i < 4; i++)
 #pragma unroll
-            for (int p = 0; p < ROWS / kAtATime; p++)
-                wgmma(of_part[p], a + i * kStep, b + i * kStep + p * (kAtATime * 128 >> 4),
+            for (int p = 0; p < ROWS / kWgmmaColumns; p++)
+                wgmma(of_chunk[p], a + i * kStep, b + i * kStep + p * (kWgmmaColumns * 128 >> 4),
                       adds || i > 0);
         wgmma_commit();
     }
 };
 #endif
 
-/// How a product is cut; k by the shape of the weights alone, so that a row's bits are too.
-struct ManyPlan {
-    int n_rows, n_groups, groups_a_run;  // of input; of 16 weight rows
-    int k, n_steps, steps_each;          // steps of 64 columns; of a block
+/// How a product is cut into tiles and slices. Slices of k follow from the shape of the weights
+/// alone, so that the order of additions, and so a row's bits, do too.
+struct WgmmaPlan {
+    int n_rows, n_groups, groups_per_offset;  // rows of x; groups of W; see WeightTensorMap
+    int k, n_k_steps, k_steps_per_slice;      // k steps have 64 columns
     int n_stages;
 };
 
-/// Beside the tiles.
+/// What a block has in shared memory beside tiles.
 template <int ROWS>
-struct ManySmall {
+struct WgmmaControl {
     float scales[ROWS];
-    Mbarrier full[kMaxStages], empty[kMaxStages], received;
+    Mbarrier full[kMaxStages],
+        empty[kMaxStages];  // of a stage: TMA has filled it; warps have read it
+    Mbarrier received;      // all other blocks' partial sums have come
 };
 
-/// A block's shared memory after the ring of stages: offsets, and bytes in all.
-struct ManyMemory {
-    int received, small, total;
+/// A block's shared memory behind the ring of stages, in bytes: where the partial sums of other
+/// blocks and the control data begin, and the size of all.
+struct WgmmaSharedLayout {
+    int received, control, total;
 };
 
 template <int WARPGROUPS, int ROWS>
-struct ManyShape {
+struct WgmmaBlockShape {
     static constexpr int kGroups = 4 * WARPGROUPS;  // of a block
-    static constexpr int kConsumers = 128 * WARPGROUPS;
+    static constexpr int kConsumerThreads = 128 * WARPGROUPS;
     static constexpr int kScaleThreads = (kHelperWarps - 1) * kWarp;
-    static constexpr int kThreads = kConsumers + kHelperWarps * kWarp;
+    static constexpr int kThreads = kConsumerThreads + kHelperWarps * kWarp;
     static constexpr int kConsumersBarrier = 1, kScalesBarrier = 2;
     static constexpr int kWeightBytes = kGroups * 16 * kSwizzleColumns * 2;
     static constexpr int kStageBytes = kWeightBytes + ROWS * kSwizzleColumns * 2;
-    static constexpr int kEights = ROWS / kEight;
-    static constexpr int kBlocksAnSm = WARPGROUPS * ROWS <= 128 ? 2 : 1;
+    static constexpr int kFragments = ROWS / kFragmentRows;
+    static constexpr int kBlocksPerSm = WARPGROUPS * ROWS <= 128 ? 2 : 1;
 
-    /// Units that a block takes from each of n_blocks.
-    __host__ __device__ static int units_of(int n_blocks) {
-        return (kEights + n_blocks - 1) / n_blocks * kGroups;
+    /// Partial tiles that a block gets from each of a cluster's n_blocks: fragments are dealt in
+    /// turn.
+    __host__ __device__ static int tiles_from_each(int n_blocks) {
+        return (kFragments + n_blocks - 1) / n_blocks * kGroups;
     }
-    /// Where its sums go first lies over the ring; of a block alone they stay there.
-    __host__ __device__ static ManyMemory memory(int n_stages, int n_blocks) {
+    /// A block first writes its partial sums where the ring was. The sums of a cluster of one stay
+    /// there.
+    __host__ __device__ static WgmmaSharedLayout memory(int n_stages, int n_blocks) {
         const int ring = n_stages * kStageBytes;
-        const int sums = n_blocks * units_of(n_blocks) * int(sizeof(SumUnit));
+        const int sums = n_blocks * tiles_from_each(n_blocks) * int(sizeof(PartialTile));
         const int both = ring > sums ? ring : sums;
-        return n_blocks == 1
-                   ? ManyMemory{0, both, both + int(sizeof(ManySmall<ROWS>))}
-                   : ManyMemory{both, both + sums, both + sums + int(sizeof(ManySmall<ROWS>))};
+        return n_blocks == 1 ? WgmmaSharedLayout{0, both, both + int(sizeof(WgmmaControl<ROWS>))}
+                             : WgmmaSharedLayout{both, both + sums,
+                                                 both + sums + int(sizeof(WgmmaControl<ROWS>))};
     }
 };
 
-/// `Out`: one of rows_many_outputs.cuh.
-template <int WARPGROUPS, int ROWS, class Out>
-class ManyBlock {
+/// `Epilogue`: one of wgmma_sm90_epilogues.cuh.
+template <int WARPGROUPS, int ROWS, class Epilogue>
+class WgmmaBlock {
   public:
-    using S = ManyShape<WARPGROUPS, ROWS>;
+    using S = WgmmaBlockShape<WARPGROUPS, ROWS>;
 
-    __device__ ManyBlock(unsigned char* shared, const ManyPlan& plan)
+    __device__ WgmmaBlock(unsigned char* shared, const WgmmaPlan& plan)
         : plan_(plan),
           rank_(int(blockIdx.x)),
           n_blocks_(int(gridDim.x)),
           first_row_(int(blockIdx.y) * ROWS),
-          n_here_(min(ROWS, plan.n_rows - first_row_)),
+          n_rows_(min(ROWS, plan.n_rows - first_row_)),
           first_group_(int(blockIdx.z) * S::kGroups),
-          first_step_(rank_ * plan.steps_each),
-          n_steps_(min(plan.steps_each, plan.n_steps - first_step_)),
+          first_k_step_(rank_ * plan.k_steps_per_slice),
+          n_k_steps_(min(plan.k_steps_per_slice, plan.n_k_steps - first_k_step_)),
           ring_(shared) {
-        n_own_ = eights_of(rank_);
-        const ManyMemory memory = S::memory(plan.n_stages, n_blocks_);
-        received_ = reinterpret_cast<SumUnit*>(shared + memory.received);
-        small_ = reinterpret_cast<ManySmall<ROWS>*>(shared + memory.small);
+        n_own_fragments_ = fragments_of(rank_);
+        const WgmmaSharedLayout memory = S::memory(plan.n_stages, n_blocks_);
+        received_ = reinterpret_cast<PartialTile*>(shared + memory.received);
+        control_ = reinterpret_cast<WgmmaControl<ROWS>*>(shared + memory.control);
     }
 
     __device__ void init_barriers() {
         if (threadIdx.x == 0) {
             for (int i = 0; i < plan_.n_stages; i++) {
-                small_->full[i].init(1);
-                small_->empty[i].init(S::kConsumers / kWarp);
+                control_->full[i].init(1);
+                control_->empty[i].init(S::kConsumerThreads / kWarp);
             }
-            small_->received.init(1);
+            control_->received.init(1);
             Mbarrier::fence_init();
-            if (n_blocks_ > 1 && n_own_ > 0)
-                small_->received.arrive_expect_tx((n_blocks_ - 1) * unit_bytes(n_own_));
+            if (n_blocks_ > 1 && n_own_fragments_ > 0)
+                control_->received.arrive_expect_tx((n_blocks_ - 1) *
+                                                    partial_bytes(n_own_fragments_));
         }
         __syncthreads();
         if (n_blocks_ > 1) cluster_arrive_relaxed();
     }
 
-    /// Keeps the ring full. By one thread.
-    __device__ void copy(const CUtensorMap& weights, const CUtensorMap& input) {
+    /// The producer: has TMA fill the stages of the ring, in turn, as they are read. Weights of the
+    /// first stages come before the wait for the previous kernel, since they depend on nothing.
+    /// Called by one thread.
+    __device__ void produce(const CUtensorMap& weights, const CUtensorMap& input) {
         prefetch_tensor_map(weights);
         prefetch_tensor_map(input);
-        const int n_first = min(plan_.n_stages, n_steps_);
+        const int n_first = min(plan_.n_stages, n_k_steps_);
         for (int i = 0; i < n_first; i++) copy_weights(weights, i, i);
         wait_for_previous_kernel();
         fence_async_global();
         for (int i = 0; i < n_first; i++) copy_input(input, i, i);
-        for (int i = n_first, stage = 0, round = 0; i < n_steps_; i++) {
-            small_->empty[stage].wait(round);
+        for (int i = n_first, stage = 0, phase = 0; i < n_k_steps_; i++) {
+            control_->empty[stage].wait(phase);
             copy_weights(weights, stage, i);
             copy_input(input, stage, i);
-            if (++stage == plan_.n_stages) stage = 0, round++;
+            if (++stage == plan_.n_stages) stage = 0, phase++;
         }
     }
 
-    /// 1 / rms of the rows whose sums this block finishes, a thread each.
-    __device__ void make_scales(const RowInput& input, int thread) {
+    /// Makes 1 / rms of the rows of x whose sums this block finishes, a thread a row.
+    __device__ void make_rms_scales(const LinearInput& input, int thread) {
         wait_for_previous_kernel();
-        const int n = input.squares ? (plan_.k + kManySquareWidth - 1) / kManySquareWidth : 0;
-        for (int i = thread; i < n_own_ * kEight; i += S::kScaleThreads) {
+        const int n = input.squares ? (plan_.k + kWgmmaSquareWidth - 1) / kWgmmaSquareWidth : 0;
+        for (int i = thread; i < n_own_fragments_ * kFragmentRows; i += S::kScaleThreads) {
             const int row = own_row(i);
-            if (row >= n_here_) continue;
+            if (row >= n_rows_) continue;
             const float* squares = input.squares + size_t(first_row_ + row) * n;
             float sum = 0;
 #pragma unroll 16
             for (int j = 0; j < n; j++) sum += squares[j];
-            small_->scales[row] = n > 0 ? rsqrtf(sum / float(plan_.k) + input.eps) : 1;
+            control_->scales[row] = n > 0 ? rsqrtf(sum / float(plan_.k) + input.eps) : 1;
         }
         __syncwarp();
-        named_barrier_arrive(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
+        named_barrier_arrive(S::kScalesBarrier, S::kConsumerThreads + S::kScaleThreads);
     }
 
-    __device__ void multiply_and_finish(const Out& out) {
+    /// The consumers: multiply the stages and run the epilogue. Called by all warpgroups but the
+    /// last four warps.
+    __device__ void consume(const Epilogue& epilogue) {
 #if __CUDA_ARCH_FEAT_SM90_ALL
         wait_for_previous_kernel();
-        if constexpr (Out::kIsDirect)
-            finish_own(out);
+        if constexpr (Epilogue::kFromRegisters)
+            store_fragments(epilogue);
         else
-            finish_shared(out);
+            reduce_and_store(epilogue);
 #endif
     }
 
   private:
-    // The sums leave registers for what the first result needs.
+    // There are registers left, beside the sums, for what the first result needs.
     static constexpr bool kPreparesFirst = ROWS <= 64;
 
-    /// Of the i-th four pairs that this block finishes.
-    __device__ ManySpot spot_of(int i) const {
+    /// The i-th quad that this block finishes.
+    __device__ OutputQuad quad_of(int i) const {
         const int group = i % S::kGroups, row = own_row(i / (2 * S::kGroups));
         return {first_group_ + group, i / S::kGroups % 2, first_row_ + row,
-                row < n_here_ && first_group_ + group < plan_.n_groups};
+                row < n_rows_ && first_group_ + group < plan_.n_groups};
     }
-    /// The i-th row of input whose sums this block finishes.
+    /// The i-th row of x, within the tile, whose sums this block finishes: fragments rank, rank +
+    /// n_blocks and so on are its own.
     __device__ int own_row(int i) const {
-        return (rank_ + i / kEight * n_blocks_) * kEight + i % kEight;
+        return (rank_ + i / kFragmentRows * n_blocks_) * kFragmentRows + i % kFragmentRows;
     }
-    /// How many eights of rows block `rank` finishes.
-    __device__ int eights_of(int rank) const {
-        const int n_eights = (n_here_ + kEight - 1) / kEight;
-        return n_eights > rank ? (n_eights - rank + n_blocks_ - 1) / n_blocks_ : 0;
+    /// How many fragments block `rank` finishes.
+    __device__ int fragments_of(int rank) const {
+        const int n_fragments = (n_rows_ + kFragmentRows - 1) / kFragmentRows;
+        return n_fragments > rank ? (n_fragments - rank + n_blocks_ - 1) / n_blocks_ : 0;
     }
-    __device__ static uint32_t unit_bytes(int n_eights) {
-        return uint32_t(n_eights * S::kGroups * int(sizeof(SumUnit)));
+    __device__ static uint32_t partial_bytes(int n_fragments) {
+        return uint32_t(n_fragments * S::kGroups * int(sizeof(PartialTile)));
     }
-    /// Units by block, to which they go or from which they came; eight of rows; and group.
-    __device__ SumUnit& unit(void* units, int block, int own_eight, int group) const {
-        return static_cast<SumUnit*>(
-            units)[block * S::units_of(n_blocks_) + own_eight * S::kGroups + group];
+    /// Partial tiles lie by block, to which they go or from which they came; then by the fragment's
+    /// number among that block's own, or this one's; then by group.
+    __device__ PartialTile& partial_tile(void* tiles, int block, int own_fragment,
+                                         int group) const {
+        return static_cast<PartialTile*>(
+            tiles)[block * S::tiles_from_each(n_blocks_) + own_fragment * S::kGroups + group];
     }
-    __device__ void copy_weights(const CUtensorMap& map, int stage, int step) {
-        small_->full[stage].arrive_expect_tx(S::kStageBytes);
-        tma_load_5d(ring_ + stage * S::kStageBytes, map, small_->full[stage],
-                    (first_step_ + step) * kSwizzleColumns, 0, 0, first_group_ % plan_.groups_a_run,
-                    first_group_ / plan_.groups_a_run);
+    __device__ void copy_weights(const CUtensorMap& map, int stage, int k_step) {
+        control_->full[stage].arrive_expect_tx(S::kStageBytes);
+        tma_load_5d(ring_ + stage * S::kStageBytes, map, control_->full[stage],
+                    (first_k_step_ + k_step) * kSwizzleColumns, 0, 0,
+                    first_group_ % plan_.groups_per_offset, first_group_ / plan_.groups_per_offset);
     }
-    __device__ void copy_input(const CUtensorMap& map, int stage, int step) {
-        tma_load_2d(ring_ + stage * S::kStageBytes + S::kWeightBytes, map, small_->full[stage],
-                    (first_step_ + step) * kSwizzleColumns, first_row_);
+    __device__ void copy_input(const CUtensorMap& map, int stage, int k_step) {
+        tma_load_2d(ring_ + stage * S::kStageBytes + S::kWeightBytes, map, control_->full[stage],
+                    (first_k_step_ + k_step) * kSwizzleColumns, first_row_);
     }
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
-    __device__ void finish_own(const Out& out) {
-        WarpgroupSums<ROWS> sums;
+    /// Of a block that has all of k: the epilogue takes the sums from registers.
+    __device__ void store_fragments(const Epilogue& epilogue) {
+        WgmmaAccumulator<ROWS> sums;
         multiply(sums);
         // The ring is not read any more, and the scales are there.
-        named_barrier_sync(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
+        named_barrier_sync(S::kScalesBarrier, S::kConsumerThreads + S::kScaleThreads);
         const int group = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
 #pragma unroll
-        for (int j = 0; j < S::kEights; j++) {
-            if (!Out::kIsStaged && j * kEight >= n_here_) break;
-            const int row = j * kEight + 2 * t;
-            const float2 scales = *reinterpret_cast<const float2*>(small_->scales + row);
-            const ManyPair pair{{sums.at(j, 0) * scales.x, sums.at(j, 1) * scales.y},
-                                {sums.at(j, 2) * scales.x, sums.at(j, 3) * scales.y},
-                                first_row_ + row,
-                                {row < n_here_, row + 1 < n_here_}};
-            if constexpr (Out::kIsStaged)
-                *staged(row + g % 2, group, g / 2) = Out::two_columns(pair, g);
+        for (int j = 0; j < S::kFragments; j++) {
+            if (!Epilogue::kThroughShared && j * kFragmentRows >= n_rows_) break;
+            const int row = j * kFragmentRows + 2 * t;
+            const float2 scales = *reinterpret_cast<const float2*>(control_->scales + row);
+            const FragmentPair pair{{sums.at(j, 0) * scales.x, sums.at(j, 1) * scales.y},
+                                    {sums.at(j, 2) * scales.x, sums.at(j, 3) * scales.y},
+                                    first_row_ + row,
+                                    {row < n_rows_, row + 1 < n_rows_}};
+            if constexpr (Epilogue::kThroughShared)
+                *staged(row + g % 2, group, g / 2) = Epilogue::two_columns(pair, g);
             else if (first_group_ + group < plan_.n_groups)
-                out.finish(pair, first_group_ + group, g);
+                epilogue.finish(pair, first_group_ + group, g);
         }
-        if constexpr (Out::kIsStaged) write_staged(out);
+        if constexpr (Epilogue::kThroughShared) write_staged(epilogue);
     }
 
-    /// Two columns of an output that goes through shared memory, where the ring was, because memory
-    /// wants more of a row at a time than a warp has.
+    /// Where two columns of a result wait in shared memory, over the ring, until whole groups of
+    /// columns are written to global memory.
     __device__ uint32_t* staged(int row, int group, int two) const {
         constexpr int kRow = (S::kGroups + 1) * 4;  // one more: rows begin at different banks
         return reinterpret_cast<uint32_t*>(ring_) + row * kRow + group * 4 + two;
     }
-    __device__ void write_staged(const Out& out) const {
-        named_barrier_sync(S::kConsumersBarrier, S::kConsumers);
-        for (int i = threadIdx.x; i < n_here_ * S::kGroups; i += S::kConsumers) {
+    __device__ void write_staged(const Epilogue& epilogue) const {
+        named_barrier_sync(S::kConsumersBarrier, S::kConsumerThreads);
+        for (int i = threadIdx.x; i < n_rows_ * S::kGroups; i += S::kConsumerThreads) {
             const int group = i % S::kGroups, row = i / S::kGroups;
             if (first_group_ + group < plan_.n_groups)
-                *out.eight_columns(first_group_ + group, first_row_ + row) =
+                *epilogue.group_columns(first_group_ + group, first_row_ + row) =
                     *reinterpret_cast<const uint4*>(staged(row, group, 0));
         }
     }
 
-    __device__ void finish_shared(const Out& out) {
-        const int n_spots = n_own_ * kEight * S::kGroups * 2;  // a multiple of a warp's threads
-        typename Out::State state;
+    /// Of a cluster that shares k: each block adds the partial sums of its own fragments, in the
+    /// order of slices, and the epilogue takes the sums quad by quad.
+    __device__ void reduce_and_store(const Epilogue& epilogue) {
+        const int n_quads =
+            n_own_fragments_ * kFragmentRows * S::kGroups * 2;  // a multiple of a warp's threads
+        typename Epilogue::State state;
         int i = threadIdx.x;
-        if (kPreparesFirst) out.prepare(state, spot_of(i));
-        WarpgroupSums<ROWS> sums;
+        if (kPreparesFirst) epilogue.prepare(state, quad_of(i));
+        WgmmaAccumulator<ROWS> sums;
         multiply(sums);
-        hand_on(sums);
-        named_barrier_sync(S::kScalesBarrier, S::kConsumers + S::kScaleThreads);
+        exchange_partials(sums);
+        named_barrier_sync(S::kScalesBarrier, S::kConsumerThreads + S::kScaleThreads);
 #pragma unroll 2
-        for (; i < n_spots; i += S::kConsumers) {
-            const ManySpot spot = spot_of(i);
-            if (!kPreparesFirst || i != int(threadIdx.x)) out.prepare(state, spot);
+        for (; i < n_quads; i += S::kConsumerThreads) {
+            const OutputQuad quad = quad_of(i);
+            if (!kPreparesFirst || i != int(threadIdx.x)) epilogue.prepare(state, quad);
             float low[4], high[4];
-            total(i, spot.is_there ? small_->scales[spot.row - first_row_] : 0, low, high);
-            out.template finish<S::kGroups>(state, spot, low, high);
+            total(i, quad.in_bounds ? control_->scales[quad.row - first_row_] : 0, low, high);
+            epilogue.template finish<S::kGroups>(state, quad, low, high);
         }
         __syncwarp();
-        if (n_blocks_ > 1) cluster_wait();  // others have what was here for them
+        if (n_blocks_ > 1) cluster_wait();  // the other blocks have read what was here for them
     }
 
-    __device__ void multiply(WarpgroupSums<ROWS>& sums) {
+    /// Multiplies all stages. One product stays under way while the next stage is waited for; a
+    /// stage is given back to the producer when the product after its own has begun.
+    __device__ void multiply(WgmmaAccumulator<ROWS>& sums) {
         const int own_weights = threadIdx.x / 128 * (4 * 16 * kSwizzleColumns * 2);
-        int stage = 0, round = 0, last_stage = 0;
-        for (int i = 0; i < n_steps_; i++) {
-            small_->full[stage].wait(round);
+        int stage = 0, phase = 0, last_stage = 0;
+        for (int i = 0; i < n_k_steps_; i++) {
+            control_->full[stage].wait(phase);
             const unsigned char* tiles = ring_ + stage * S::kStageBytes;
             sums.add(tiles + own_weights, tiles + S::kWeightBytes, i > 0);
             if (i > 0) {
                 wgmma_wait<1>();
-                if (threadIdx.x % kWarp == 0) small_->empty[last_stage].arrive();
+                if (threadIdx.x % kWarp == 0) control_->empty[last_stage].arrive();
             }
             last_stage = stage;
-            if (++stage == plan_.n_stages) stage = 0, round++;
+            if (++stage == plan_.n_stages) stage = 0, phase++;
         }
         wgmma_wait<0>();
         __syncwarp();
     }
 
-    /// Gives the sums to who finishes them, and waits for those that this block does. Its own stay
-    /// where they are.
-    __device__ void hand_on(const WarpgroupSums<ROWS>& sums) {
+    /// Writes the partial sums to shared memory, copies each block's to it, and waits until those
+    /// of this block's own fragments have come. The block's share of them stays where it is.
+    __device__ void exchange_partials(const WgmmaAccumulator<ROWS>& sums) {
         const int group = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-        named_barrier_sync(S::kConsumersBarrier, S::kConsumers);  // the ring is not read any more
-        int to = 0, own_eight = 0;  // j / n_blocks_ of block j % n_blocks_
+        named_barrier_sync(S::kConsumersBarrier,
+                           S::kConsumerThreads);  // the ring is not read any more
+        int to = 0, own_fragment = 0;             // j / n_blocks_ of block j % n_blocks_
 #pragma unroll
-        for (int j = 0; j < S::kEights; j++) {
-            if (j * kEight < n_here_) {
-                SumUnit& there = unit(ring_, to, own_eight, group);
+        for (int j = 0; j < S::kFragments; j++) {
+            if (j * kFragmentRows < n_rows_) {
+                PartialTile& there = partial_tile(ring_, to, own_fragment, group);
                 there.of_row[2 * t][g] = {sums.at(j, 0), sums.at(j, 2)};
                 there.of_row[2 * t + 1][g] = {sums.at(j, 1), sums.at(j, 3)};
             }
-            if (++to == n_blocks_) to = 0, own_eight++;
+            if (++to == n_blocks_) to = 0, own_fragment++;
         }
         if (n_blocks_ == 1) return;
         fence_async_shared();
-        named_barrier_sync(S::kConsumersBarrier, S::kConsumers);
+        named_barrier_sync(S::kConsumersBarrier, S::kConsumerThreads);
         cluster_wait();
         to = int(threadIdx.x);
-        if (to < n_blocks_ && to != rank_ && eights_of(to) > 0)
-            dsmem_copy(&unit(received_, rank_, 0, 0), &unit(ring_, to, 0, 0),
-                       unit_bytes(eights_of(to)), small_->received, unsigned(to));
+        if (to < n_blocks_ && to != rank_ && fragments_of(to) > 0)
+            dsmem_copy(&partial_tile(received_, rank_, 0, 0), &partial_tile(ring_, to, 0, 0),
+                       partial_bytes(fragments_of(to)), control_->received, unsigned(to));
         __syncwarp();
-        if (n_own_ > 0) small_->received.wait(0);
+        if (n_own_fragments_ > 0) control_->received.wait(0);
         __syncwarp();
         cluster_arrive_relaxed();
     }
 #endif
 
+    /// The sums of the i-th quad, added block by block, times the row's scale.
     __device__ void total(int i, float scale, float (&low)[4], float (&high)[4]) const {
-        const int group = i % S::kGroups, part = i / S::kGroups % 2, row = i / (2 * S::kGroups);
+        const int group = i % S::kGroups, half = i / S::kGroups % 2, row = i / (2 * S::kGroups);
 #pragma unroll
         for (int k = 0; k < 4; k++) low[k] = high[k] = 0;
 #pragma unroll 4
         for (int from = 0; from < n_blocks_; from++) {
-            const SumUnit& sums =
-                unit(from == rank_ ? ring_ : reinterpret_cast<unsigned char*>(received_), from,
-                     row / kEight, group);
+            const PartialTile& sums =
+                partial_tile(from == rank_ ? ring_ : reinterpret_cast<unsigned char*>(received_),
+                             from, row / kFragmentRows, group);
             const auto* pairs =
-                reinterpret_cast<const float4*>(&sums.of_row[row % kEight][4 * part]);
+                reinterpret_cast<const float4*>(&sums.of_row[row % kFragmentRows][4 * half]);
             const float4 first = pairs[0], second = pairs[1];
             low[0] += first.x, high[0] += first.y, low[1] += first.z, high[1] += first.w;
             low[2] += second.x, high[2] += second.y, low[3] += second.z, high[3] += second.w;
@@ -348,13 +367,13 @@ class ManyBlock {
         for (int k = 0; k < 4; k++) low[k] *= scale, high[k] *= scale;
     }
 
-    const ManyPlan& plan_;
+    const WgmmaPlan& plan_;
     const int rank_, n_blocks_;  // in the cluster
-    const int first_row_, n_here_, first_group_, first_step_, n_steps_;
+    const int first_row_, n_rows_, first_group_, first_k_step_, n_k_steps_;
     unsigned char* const ring_;
-    SumUnit* received_;
-    ManySmall<ROWS>* small_;
-    int n_own_;  // eights of input rows whose sums this block finishes
+    PartialTile* received_;
+    WgmmaControl<ROWS>* control_;
+    int n_own_fragments_;  // of which this block makes results
 };
 
 }  // namespace qwend

@@ -1,22 +1,25 @@
 #pragma once
 
-#include "gpu/linear/wgmma_sm90.h"
+#include "gpu/linear/linear.h"
 #include "gpu/rope_kv.cuh"
 #include "gpu/warp.cuh"
 
-// What becomes of the sums of rows_many.cu.
+// The epilogues of linear_wgmma_sm90_kernel (wgmma_sm90.cu), of two kinds. partner_offset() says
+// how far a weight row is from its partner (see WeightTensorMap).
 
 namespace qwend {
 
-// Of blocks that may share k: four of low weight rows and four of their partners for one row of
-// input, by one thread. prepare() loads what the thread will want before the sums are there. All
-// threads of a warp call these together.
+// kFromRegisters = false: the block may be one of several that share k, so sums go through shared
+// memory. A thread takes a quad: four low weight rows and their four partners, for one row of x.
+// prepare() loads what the epilogue needs besides the sums, finish() takes them and stores results.
+// All threads of a warp call finish() together.
 
-/// Which sums a thread has. Neighbouring threads have those of the next group, then the other part.
-struct ManySpot {
-    int group, part;  // of 16 weight rows; which half of its eights
-    int row;          // of input
-    bool is_there;    // else beyond the end of one of them
+/// Whose sums a thread has. The next thread has those of the next group; after all groups of the
+/// block comes the other half.
+struct OutputQuad {
+    int group, half;  // of 16 weight rows; which four of its eight low rows, and of their partners
+    int row;          // of x
+    bool in_bounds;   // unset beyond the last group or row
 };
 
 __device__ inline uint2 pack_four(const float (&x)[4]) {
@@ -30,34 +33,34 @@ __device__ inline void store_four(float* to, const float (&x)[4]) {
     *reinterpret_cast<float4*>(to) = {x[0], x[1], x[2], x[3]};
 }
 
-/// Groups of a head are pairs half of it apart.
-class QkvOutput {
+/// Bias, RoPE and the write of queries, keys and values. Partners are half a head apart.
+class QkvWgmmaEpilogue {
   public:
-    static constexpr bool kIsDirect = false;
+    static constexpr bool kFromRegisters = false;
     struct State {
         int slot;
         float low_bias[4], high_bias[4];
         float2 rotations[4];
     };
-    explicit QkvOutput(const QkvRows& args) : a_(args) {}
-    int run() const { return a_.shape.head_dim / 2; }
+    explicit QkvWgmmaEpilogue(const QkvArgs& args) : a_(args) {}
+    int partner_offset() const { return a_.shape.head_dim / 2; }
 
-    __device__ void prepare(State& state, const ManySpot& spot) const {
-        state.slot = spot.is_there ? a_.slots[spot.row] : -1;
-        if (!spot.is_there) return;
-        const int half = a_.shape.head_dim / 2, at = at_of(spot);
-        const float* bias = a_.bias + head_of(spot) * a_.shape.head_dim + at;
+    __device__ void prepare(State& state, const OutputQuad& quad) const {
+        state.slot = quad.in_bounds ? a_.slots[quad.row] : -1;
+        if (!quad.in_bounds) return;
+        const int half = a_.shape.head_dim / 2, at = at_of(quad);
+        const float* bias = a_.bias + head_of(quad) * a_.shape.head_dim + at;
         load_four(state.low_bias, bias);
         load_four(state.high_bias, bias + half);
-        const float2* rotations = a_.rotations + size_t(spot.row) * half + at;
+        const float2* rotations = a_.rotations + size_t(quad.row) * half + at;
 #pragma unroll
         for (int i = 0; i < 4; i++) state.rotations[i] = rotations[i];
     }
     template <int GROUPS>
-    __device__ void finish(const State& state, const ManySpot& spot, float (&low)[4],
+    __device__ void finish(const State& state, const OutputQuad& quad, float (&low)[4],
                            float (&high)[4]) const {
         if (state.slot < 0) return;
-        const QkvPlace place = place_qkv_pair(head_of(spot), at_of(spot), spot.row, state.slot,
+        const QkvPlace place = place_qkv_pair(head_of(quad), at_of(quad), quad.row, state.slot,
                                               a_.shape, a_.queries, a_.cache);
 #pragma unroll
         for (int i = 0; i < 4; i++) {
@@ -78,59 +81,60 @@ class QkvOutput {
     }
 
   private:
-    // A head has four or eight groups.
-    __device__ int head_of(const ManySpot& spot) const {
-        return spot.group >> (a_.shape.head_dim == 64 ? 2 : 3);
+    // A head of 64 has four groups, one of 128 has eight.
+    __device__ int head_of(const OutputQuad& quad) const {
+        return quad.group >> (a_.shape.head_dim == 64 ? 2 : 3);
     }
-    /// The first of the four, of those with partners in the head.
-    __device__ int at_of(const ManySpot& spot) const {
-        return (spot.group & (a_.shape.head_dim / 16 - 1)) * 8 + 4 * spot.part;
+    /// Of the low half of the head, the first of the four dimensions.
+    __device__ int at_of(const OutputQuad& quad) const {
+        return (quad.group & (a_.shape.head_dim / 16 - 1)) * 8 + 4 * quad.half;
     }
 
-    QkvRows a_;
+    QkvArgs a_;
 };
 
-/// Sixteen columns of the residual stream a group.
-class AddOutput {
+/// Adds to the residual stream and prepares the next RMSNorm: hidden * norm in bf16, and the sums
+/// of the squares of 64 columns. A group is sixteen columns that follow each other.
+class AddWgmmaEpilogue {
   public:
-    static constexpr bool kIsDirect = false;
+    static constexpr bool kFromRegisters = false;
     struct State {
         float hidden[2][4], norm[2][4];
     };
-    AddOutput(RowStream out, int n) : out_(out), n_(n) {}
-    int run() const { return 8; }
+    AddWgmmaEpilogue(ResidualStream out, int n) : out_(out), n_(n) {}
+    int partner_offset() const { return 8; }
 
-    __device__ void prepare(State& state, const ManySpot& spot) const {
-        if (!spot.is_there) return;
+    __device__ void prepare(State& state, const OutputQuad& quad) const {
+        if (!quad.in_bounds) return;
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-            const int column = column_of(spot, h);
-            load_four(state.hidden[h], out_.hidden + size_t(spot.row) * n_ + column);
+            const int column = column_of(quad, h);
+            load_four(state.hidden[h], out_.hidden + size_t(quad.row) * n_ + column);
             load_four(state.norm[h], out_.next_norm + column);
         }
     }
     template <int GROUPS>
-    __device__ void finish(const State& state, const ManySpot& spot, float (&low)[4],
+    __device__ void finish(const State& state, const OutputQuad& quad, float (&low)[4],
                            float (&high)[4]) const {
-        constexpr int kTogether = kManySquareWidth / 16;  // groups of a sum of squares
+        constexpr int kTogether = kWgmmaSquareWidth / 16;  // groups of a sum of squares
         float square = 0;
-        if (spot.is_there) {
-            const size_t row = size_t(spot.row) * n_;
-            square = finish_four(state.hidden[0], state.norm[0], row + column_of(spot, 0), low) +
-                     finish_four(state.hidden[1], state.norm[1], row + column_of(spot, 1), high);
+        if (quad.in_bounds) {
+            const size_t row = size_t(quad.row) * n_;
+            square = finish_four(state.hidden[0], state.norm[0], row + column_of(quad, 0), low) +
+                     finish_four(state.hidden[1], state.norm[1], row + column_of(quad, 1), high);
         }
 #pragma unroll
         for (int offset = 1; offset < kTogether; offset *= 2)
             square += __shfl_xor_sync(0xffffffffu, square, offset);
-        square += __shfl_xor_sync(0xffffffffu, square, GROUPS);  // the other part
-        const int n_sums = (n_ + kManySquareWidth - 1) / kManySquareWidth;
-        if (spot.is_there && spot.part == 0 && spot.group % kTogether == 0)
-            out_.squares[size_t(spot.row) * n_sums + spot.group / kTogether] = square;
+        square += __shfl_xor_sync(0xffffffffu, square, GROUPS);  // the other half's
+        const int n_sums = (n_ + kWgmmaSquareWidth - 1) / kWgmmaSquareWidth;
+        if (quad.in_bounds && quad.half == 0 && quad.group % kTogether == 0)
+            out_.squares[size_t(quad.row) * n_sums + quad.group / kTogether] = square;
     }
 
   private:
-    __device__ static int column_of(const ManySpot& spot, int half) {
-        return spot.group * 16 + half * 8 + spot.part * 4;
+    __device__ static int column_of(const OutputQuad& quad, int half) {
+        return quad.group * 16 + half * 8 + quad.half * 4;
     }
     __device__ float finish_four(const float (&hidden)[4], const float (&norm)[4], size_t at,
                                  float (&x)[4]) const {
@@ -147,57 +151,62 @@ class AddOutput {
         return square;
     }
 
-    RowStream out_;
+    ResidualStream out_;
     int n_;
 };
 
-// Of blocks that have all of k always: the sums of weight row g of a group and of its partner for
-// two rows of input, in the registers they were made in.
+// kFromRegisters = true: matrices with so many tiles that no k is shared. The epilogue takes the
+// sums from the registers that wgmma left them in.
 
-struct ManyPair {
+/// The sums of weight row g of a group (low) and of its partner (high) for two rows of x.
+struct FragmentPair {
     float low[2], high[2];
-    int row;  // the first of input
-    bool is_there[2];
+    int row;  // of x, the first
+    bool in_bounds[2];
 };
 
-/// Gates and, half of the matrix further, their ups.
-class GateUpOutput {
+/// SwiGLU. A gate's partner is its up, half of the matrix further. Results go through shared memory
+/// (kThroughShared), because a warp has only eight columns of a row, too few for a whole sector.
+class GateUpWgmmaEpilogue {
   public:
-    static constexpr bool kIsDirect = true, kIsStaged = true;
-    GateUpOutput(bf16* out, int n) : out_(out), n_(n) {}
-    int run() const { return n_; }
+    static constexpr bool kFromRegisters = true, kThroughShared = true;
+    GateUpWgmmaEpilogue(bf16* out, int n) : out_(out), n_(n) {}
+    int partner_offset() const { return n_; }
 
-    /// Columns g / 2 * 2 and 1 more of the group, of the first row if g is even. Called by a warp.
-    __device__ static uint32_t two_columns(const ManyPair& sums, int g) {
+    /// Columns g / 2 * 2 and one more of the group, of the pair's first row if g is even, else of
+    /// its second. Called by a whole warp.
+    __device__ static uint32_t two_columns(const FragmentPair& sums, int g) {
         float out[2];
 #pragma unroll
         for (int i = 0; i < 2; i++) {
             const float gate = sums.low[i];
             out[i] = __fdividef(gate, 1 + __expf(-gate)) * sums.high[i];
         }
-        // Neighbours g, four threads apart, swap a column.
+        // Threads of neighbouring g, which are four lanes apart, swap a column.
         const float other = __shfl_xor_sync(0xffffffffu, g % 2 ? out[0] : out[1], 4);
         return g % 2 ? pack_bf16(other, out[1]) : pack_bf16(out[0], other);
     }
-    __device__ uint4* eight_columns(int group, int row) const {
+    /// Where a group's eight results of a row go.
+    __device__ uint4* group_columns(int group, int row) const {
         return reinterpret_cast<uint4*>(out_ + size_t(row) * n_ + group * 8);
     }
 
   private:
     bf16* out_;
-    int n_;  // outputs: half the weight rows
+    int n_;  // results of a row: half of the weight rows
 };
 
-class LogitsOutput {
+/// Groups are sixteen logits that follow each other.
+class LogitsWgmmaEpilogue {
   public:
-    static constexpr bool kIsDirect = true, kIsStaged = false;
-    LogitsOutput(float* logits, int n) : logits_(logits), n_(n) {}
-    int run() const { return 8; }
+    static constexpr bool kFromRegisters = true, kThroughShared = false;
+    LogitsWgmmaEpilogue(float* logits, int n) : logits_(logits), n_(n) {}
+    int partner_offset() const { return 8; }
 
-    __device__ void finish(const ManyPair& sums, int group, int g) const {
+    __device__ void finish(const FragmentPair& sums, int group, int g) const {
 #pragma unroll
         for (int i = 0; i < 2; i++) {
-            if (!sums.is_there[i]) continue;
+            if (!sums.in_bounds[i]) continue;
             float* to = logits_ + size_t(sums.row + i) * n_ + group * 16 + g;
             to[0] = sums.low[i], to[8] = sums.high[i];
         }

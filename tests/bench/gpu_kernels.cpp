@@ -2,7 +2,7 @@
 // same run: reading memory once, or the best large product. Weights and caches are taken in turn
 // from copies that the L2 cache cannot hold; activations stay in it, as they do in a step. A
 // percentage above 100 is what the L2 cache gave. usage: bench-gpu_kernels [SHAPE [KIND]]; KIND:
-// few, many, gemm, decode, prefill, elementwise or sampling
+// skinny_mma, wgmma_sm90, gemm, decode, prefill, elementwise or sampling
 
 #include <fmt/core.h>
 
@@ -15,7 +15,7 @@
 #include "gpu/elementwise/elementwise.h"
 #include "gpu/lanes.h"
 #include "gpu/linear/gemm.h"
-#include "gpu/linear/wgmma_sm90.h"
+#include "gpu/linear/linear.h"
 #include "tests/bench/gpu_ceiling.h"
 #include "tests/bench/gpu_timer.h"
 #include "tests/bench/shapes.h"
@@ -86,8 +86,8 @@ class KernelBench {
     /// All of them, or those of one kind.
     void run(const std::string& kind) {
         const bool all = kind.empty();
-        if (all || kind == "few") fused("few", kFewProducts);
-        if ((all || kind == "many") && has_wgmma()) fused("many", kManyProducts);
+        if (all || kind == "skinny_mma") fused("skinny_mma", kSkinnyMma);
+        if ((all || kind == "wgmma_sm90") && has_wgmma()) fused("wgmma_sm90", kWgmmaSm90);
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
         if (all || kind == "prefill") prefill();
@@ -97,7 +97,7 @@ class KernelBench {
 
   private:
     void measure_ceilings();
-    void fused(const std::string& kind, const RowProducts& products);
+    void fused(const std::string& kind, const LinearKernels& products);
     void products();
     void decode_attention();
     void decode_attention(int rows, int context);
@@ -111,7 +111,7 @@ class KernelBench {
     template <class Launch>
     void time_product(const std::string& kernel, Matrix m, int rows, Work work, Launch launch) {
         const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, cudaStream_t s) {
-            launch(RowWeights{pool_.take(m.size(), i), m.n, m.k}, s);
+            launch(LinearWeights{pool_.take(m.size(), i), m.n, m.k}, s);
         });
         ceilings_.print(kernel, m.shape(), rows, seconds, work);
     }
@@ -202,15 +202,15 @@ void KernelBench::measure_ceilings() {
                n_bytes >> 20, ceilings_.bytes * 1e-9, best, ceilings_.flops * 1e-12);
 }
 
-void KernelBench::fused(const std::string& kind, const RowProducts& p) {
+void KernelBench::fused(const std::string& kind, const LinearKernels& p) {
     std::vector<int> counts(std::begin(kRows), std::end(kRows));
-    if (&p == &kManyProducts) counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
+    if (&p == &kWgmmaSm90) counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
     for (int n : counts) {
-        const RowInput input{x_.get(), ones_.get(), kEps};
-        const RowStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
+        const LinearInput input{x_.get(), ones_.get(), kEps};
+        const ResidualStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const size_t stream_bytes = size_t(hidden_) * 10;  // read and written f32, bf16 beside it
         time_product("qkv, " + kind, qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),
-                     [&](RowWeights w, cudaStream_t s) {
+                     [&](LinearWeights w, cudaStream_t s) {
                          p.qkv({w,
                                 input,
                                 ones_.get(),
@@ -222,21 +222,22 @@ void KernelBench::fused(const std::string& kind, const RowProducts& p) {
                                n, s);
                      });
         for (const Matrix& m : {o_, down_})
-            time_product((m.k == inner_ ? "down, " : "o, ") + kind, m, n, m.work(n, stream_bytes),
-                         [&](RowWeights w, cudaStream_t s) { p.add(w, x_.get(), stream, n, s); });
+            time_product(
+                (m.k == inner_ ? "down, " : "o, ") + kind, m, n, m.work(n, stream_bytes),
+                [&](LinearWeights w, cudaStream_t s) { p.add(w, x_.get(), stream, n, s); });
         time_product("gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
-                     [&](RowWeights w, cudaStream_t s) { p.gate_up(w, input, y_.get(), n, s); });
+                     [&](LinearWeights w, cudaStream_t s) { p.gate_up(w, input, y_.get(), n, s); });
         if (n > kMaxDecode) continue;
         time_product(
             "logits, " + kind, head_, n, head_.work(n, size_t(vocab_) * 4),
-            [&](RowWeights w, cudaStream_t s) { p.logits(w, input, logits_.get(), n, s); });
+            [&](LinearWeights w, cudaStream_t s) { p.logits(w, input, logits_.get(), n, s); });
     }
 }
 
 void KernelBench::products() {
     std::vector<int> counts;
     for (int n : kRows)
-        if (n > kRowTile) counts.push_back(n);
+        if (n > kSkinnyRows) counts.push_back(n);
     counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
     for (int n : counts) {
         struct Use {
@@ -256,7 +257,7 @@ void KernelBench::products() {
                                    : output == GemmOutput::f32 ? 4
                                                                : 8;
             time_product(kernel, m, n, m.work(n, size_t(m.n) * element),
-                         [&, output = output, y = y](RowWeights w, cudaStream_t s) {
+                         [&, output = output, y = y](LinearWeights w, cudaStream_t s) {
                              gemm_.run(w, x_.get(), y, output, n, s);
                          });
         }
@@ -297,21 +298,22 @@ void KernelBench::decode_attention(int rows, int context) {
                                        partials.get(),
                                        arrivals.get(),
                                        y_.get()},
-                   RowWeights{cache + size, o_.n, o_.k}, s);
+                   LinearWeights{cache + size, o_.n, o_.k}, s);
         });
         ceilings_.print(name, fmt::format("context {}", context), rows, seconds, done);
     };
     auto plain = [](auto kernel) {
-        return
-            [=](const DecodeAttentionArgs& args, RowWeights, cudaStream_t s) { kernel(args, s); };
+        return [=](const DecodeAttentionArgs& args, LinearWeights, cudaStream_t s) {
+            kernel(args, s);
+        };
     };
     if (few) time("decode_attention_few", work, plain(qwend::decode_attention_few));
     time("decode_attention_many", work, plain(qwend::decode_attention_many));
     if (rows == 1 && can_attend_and_add(heads_, hidden_)) {
-        const RowStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
+        const ResidualStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const Work product = o_.work(rows, size_t(hidden_) * 10);
         time("attend_and_add", {work.bytes + product.bytes, work.flops + product.flops},
-             [&](const DecodeAttentionArgs& args, RowWeights weights, cudaStream_t s) {
+             [&](const DecodeAttentionArgs& args, LinearWeights weights, cudaStream_t s) {
                  attend_and_add(args, weights, stream, s);
              });
     }
@@ -365,12 +367,12 @@ void KernelBench::elementwise() {
     const DeviceBuffer<float2> rotations(size_t(kMaxTokens) * size_t(heads_.head_dim / 2));
     auto* turns = reinterpret_cast<float2*>(ones_.get());
     for (int n : counts) {
-        const bool few = n <= kRowTile;
+        const bool few = n <= kSkinnyRows;
         time_plain("embed", hidden_, n, double(n) * hidden_ * (few ? 8 : 6), [&](cudaStream_t s) {
             embed({nullptr, no_updates.get(), nullptr, tokens.get(), slots_.get(), nullptr,
                    pool_.get(), ones_.get(), 1, n, hidden_, heads_.head_dim, stream_.get(),
                    rotations.get(), ones_.get(), few ? y_.get() : nullptr, logits_.get(),
-                   kFewSquareWidth},
+                   kSkinnySquareWidth},
                   s);
         });
         time_plain("rmsnorm", hidden_, n, double(n) * hidden_ * 6, [&](cudaStream_t s) {

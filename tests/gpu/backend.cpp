@@ -95,7 +95,7 @@ TEST_CASE("cuda_backend: decode beside another's prefill is decode alone") {
     for (const HashedShape& shape : golden_shapes())
         for (int n_chunk : {4, 97})
             for (bool decode_first : {true, false})
-                check_mixed(make, shape, n_chunk, decode_first, kRowTile);
+                check_mixed(make, shape, n_chunk, decode_first, kSkinnyRows);
 }
 
 TEST_CASE("cuda_backend: if deterministic, a stream has the same bits in any company") {
@@ -115,7 +115,7 @@ TEST_CASE("cuda_backend: if deterministic, a stream has the same bits in any com
 TEST_CASE("cuda_backend: a few decoding streams have the same bits as alone, graph or not") {
     for (const HashedShape& shape : decode_shapes()) {
         HashedCheckpoint hashed(shape);
-        const int kStreams = kRowTile;
+        const int kStreams = kSkinnyRows;
         std::vector<DrivenStream> alone, crowd;
         for (int i = 0; i < kStreams; i++)
             alone.push_back(make_stream(1 + i * 37)), crowd.push_back(make_stream(1 + i * 37));

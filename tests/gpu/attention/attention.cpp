@@ -267,8 +267,8 @@ class AfterAttention {
         Output<float> hidden(size), squares(size / 8);
         Output<bf16> x(size);
         upload(hidden.get(), hidden_.data(), size);
-        launch(RowWeights{weights_.get(), int(width_), k_},
-               RowStream{hidden.get(), norm_.get(), x.get(), squares.get()});
+        launch(LinearWeights{weights_.get(), int(width_), k_},
+               ResidualStream{hidden.get(), norm_.get(), x.get(), squares.get()});
         return {hidden.read(), squares.read(), x.read()};
     }
     /// Whether the two are the same in the rows that have a context.
@@ -424,11 +424,11 @@ TEST_CASE("attention: fused with the product after it, the bits of the two kerne
         std::vector<Row> chosen_rows;
         for (int32_t row : chosen) chosen_rows.push_back(rows[size_t(row)]);
         const int n = int(chosen.size());
-        const auto expected = after.run(n, [&](RowWeights weights, RowStream stream) {
+        const auto expected = after.run(n, [&](LinearWeights weights, ResidualStream stream) {
             decode_attention_few(pair.args(), test_stream());
-            add_rows(weights, pair.args().out, stream, n, test_stream());
+            kSkinnyMma.add(weights, pair.args().out, stream, n, test_stream());
         });
-        const auto found = after.run(n, [&](RowWeights weights, RowStream stream) {
+        const auto found = after.run(n, [&](LinearWeights weights, ResidualStream stream) {
             attend_and_add(fused.args(), weights, stream, test_stream());
         });
         CHECK(after.same(expected, found, chosen_rows));

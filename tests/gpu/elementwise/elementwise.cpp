@@ -1,7 +1,7 @@
 // The kernels between products and attention against their twins.
 
 #include "gpu/elementwise/elementwise.h"
-#include "gpu/linear/wgmma_sm90.h"
+#include "gpu/linear/linear.h"
 #include "model/rope.h"
 #include "tests/gpu/kernel_test.h"
 
@@ -71,7 +71,7 @@ void check_embed(Random& random, int n, int width, int head_dim, int n_updates, 
                  EmbedTallies& tallies) {
     constexpr int kVocab = 500, kLanes = 300, kTable = 6000, kMaxPosition = 131072;
     const size_t columns = size_t(width), half = size_t(head_dim / 2);
-    const bool few = square_width == kFewSquareWidth, fused = square_width > 0;
+    const bool few = square_width == kSkinnySquareWidth, fused = square_width > 0;
     const RopeFrequencies frequencies = frequencies_of(head_dim, few);
     const size_t n_sums = fused ? (columns + size_t(square_width) - 1) / size_t(square_width) : 0;
     const auto embedding = random.bf16s(kVocab * columns);
@@ -138,8 +138,8 @@ TEST_CASE("embed: rows, rotations, block tables, and the first norm's input") {
                 CAPTURE(n);
                 for (int n_updates : {0, 1, 127, 5000})
                     check_embed(random, n, width, head_dim, n_updates,
-                                n <= 8    ? kFewSquareWidth
-                                : n <= 64 ? kManySquareWidth
+                                n <= 8    ? kSkinnySquareWidth
+                                : n <= 64 ? kWgmmaSquareWidth
                                           : 0,
                                 tallies);
             }

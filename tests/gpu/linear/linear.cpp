@@ -1,6 +1,6 @@
-// The fused products, of few rows and of many, against their twins, alone and in company.
+// The fused products, with mma and with wgmma, against their twins, alone and in company.
 
-#include "gpu/linear/wgmma_sm90.h"
+#include "gpu/linear/linear.h"
 #include "tests/gpu/linear/products.h"
 
 using namespace qwend;
@@ -15,8 +15,8 @@ constexpr int kRowCounts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 64, 100, 20
 template <class T, class Launch>
 void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t width, Launch launch) {
     std::vector<T> eights;
-    for (int first = 0; first < kMaxRows; first += kRowTile) {
-        const std::vector<T> rows = launch(first, kRowTile);
+    for (int first = 0; first < kMaxRows; first += kSkinnyRows) {
+        const std::vector<T> rows = launch(first, kSkinnyRows);
         eights.insert(eights.end(), rows.begin(), rows.end());
     }
     for (int n : kRowCounts) {
@@ -27,7 +27,7 @@ void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t widt
         tally.check(rows, expected);
         CHECK(same_bits(rows.data(), eights.data(), rows.size()));
     }
-    for (int row = 0; row <= kRowTile; row++) {
+    for (int row = 0; row <= kSkinnyRows; row++) {
         CAPTURE(row);
         CHECK(same_bits(launch(row, 1).data(), eights.data() + size_t(row) * width, width));
     }
@@ -40,8 +40,8 @@ void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t widt
 /// Calls test(products, name of their kind) for those the device has.
 template <class Test>
 void for_both(Test test) {
-    test(kFewProducts, "few");
-    if (has_wgmma()) test(kManyProducts, "many");
+    test(kSkinnyMma, "skinny_mma");
+    if (has_wgmma()) test(kWgmmaSm90, "wgmma_sm90");
 }
 
 /// Calls test(shape, random) for every shape.
@@ -56,7 +56,7 @@ void for_each_shape(Test test) {
     }
 }
 
-/// What qkv_rows does, with queries, keys and values in one row again.
+/// What LinearKernels::qkv does, with queries, keys and values in one row again.
 class QkvCase {
   public:
     QkvCase(HeadShape shape, int hidden, int square_width, Random& random)
@@ -94,7 +94,7 @@ class QkvCase {
     }
 
     /// Padding rows are zeros here: their queries may be anything, the rest must not be there.
-    std::vector<bf16_t> launch(const RowProducts& products, int first, int n) const {
+    std::vector<bf16_t> launch(const LinearKernels& products, int first, int n) const {
         const size_t cache_size = size_t(kBlocks) * kBlockTokens * size_t(shape_.kv_dim());
         Output<bf16> queries(size_t(n) * size_t(shape_.q_dim())), keys(cache_size),
             values(cache_size);
@@ -172,7 +172,7 @@ class AddCase {
         });
     }
 
-    std::vector<float> launch(const RowProducts& products, int first, int n,
+    std::vector<float> launch(const LinearKernels& products, int first, int n,
                               Tally& squares_tally) const {
         const size_t width = size_t(product_.n);
         Output<float> hidden(size_t(n) * width), squares(size_t(n) * n_sums_);
@@ -214,7 +214,7 @@ class AddCase {
     DeviceBuffer<float> device_norm_;
 };
 
-void check_logits(const RowProducts& products, Tally& tally, Random& random, int vocab,
+void check_logits(const LinearKernels& products, Tally& tally, Random& random, int vocab,
                   int hidden) {
     const Product product(random, vocab, hidden, kMaxRows, products.square_width);
     const size_t width = size_t(vocab);
@@ -223,40 +223,40 @@ void check_logits(const RowProducts& products, Tally& tally, Random& random, int
         *out = {size_t(row) * width + size_t(column),
                 rounded(product.normed(row, column), kFloatBits)};
     });
-    auto launch = [&](RowInput input, int n) {
+    auto launch = [&](LinearInput input, int n) {
         Output<float> logits(size_t(n) * width);
         products.logits(product.weights(), input, logits.get(), n, test_stream());
         return logits.read();
     };
     check_rows<float>(tally, expected, width,
                       [&](int first, int n) { return launch(product.input(first), n); });
-    const auto all = launch(product.input(), kRowTile * 5);
+    const auto all = launch(product.input(), kSkinnyRows * 5);
     for (int n : {1, 5, 8, 20}) {
-        if (&products != &kFewProducts) break;  // only they gather
+        if (&products != &kSkinnyMma) break;  // only they gather
         CAPTURE(n);
         std::vector<int32_t> row_of;
-        for (int i = 0; i < n; i++) row_of.push_back(random.below(kRowTile * 5));
+        for (int i = 0; i < n; i++) row_of.push_back(random.below(kSkinnyRows * 5));
         const DeviceBuffer<int32_t> device_row_of = to_device(row_of);
-        RowInput input = product.input();
+        LinearInput input = product.input();
         input.row_of = device_row_of.get();
         const auto gathered = launch(input, n);
         for (size_t i = 0; i < row_of.size(); i++)
             CHECK(same_bits(&gathered[i * width], &all[size_t(row_of[i]) * width], width));
     }
     // Normed already, as after rmsnorm().
-    RowInput input = product.input();
+    LinearInput input = product.input();
     input.squares = nullptr;
-    const auto plain = expect(kRowTile, columns, [&](int row, int column, Expected* out) {
+    const auto plain = expect(kSkinnyRows, columns, [&](int row, int column, Expected* out) {
         *out = {size_t(row) * width + size_t(column),
                 rounded(product.plain(row, column), kFloatBits)};
     });
-    tally.check(launch(input, kRowTile), plain);
+    tally.check(launch(input, kSkinnyRows), plain);
 }
 
 }  // namespace
 
-TEST_CASE("rows: qkv multiplies, adds the bias, rotates and files") {
-    for_both([](const RowProducts& products, const std::string& kind) {
+TEST_CASE("linear: qkv multiplies, adds the bias, rotates and files") {
+    for_both([](const LinearKernels& products, const std::string& kind) {
         Tally tally("qkv, " + kind);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             const QkvCase test(shape.heads, shape.hidden, products.square_width, random);
@@ -266,8 +266,8 @@ TEST_CASE("rows: qkv multiplies, adds the bias, rotates and files") {
     });
 }
 
-TEST_CASE("rows: add adds to the stream and prepares the next norm") {
-    for_both([](const RowProducts& products, const std::string& kind) {
+TEST_CASE("linear: add adds to the stream and prepares the next norm") {
+    for_both([](const LinearKernels& products, const std::string& kind) {
         Tally tally("add, " + kind), squares("squares, " + kind);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             for (int k : {shape.heads.q_dim(), shape.inner}) {
@@ -281,8 +281,8 @@ TEST_CASE("rows: add adds to the stream and prepares the next norm") {
     });
 }
 
-TEST_CASE("rows: gate_up multiplies and gates") {
-    for_both([](const RowProducts& products, const std::string& kind) {
+TEST_CASE("linear: gate_up multiplies and gates") {
+    for_both([](const LinearKernels& products, const std::string& kind) {
         Tally tally("gate_up, " + kind);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             const int inner = shape.inner;
@@ -305,8 +305,8 @@ TEST_CASE("rows: gate_up multiplies and gates") {
     });
 }
 
-TEST_CASE("rows: logits, of gathered rows and normed ones too") {
-    for_both([](const RowProducts& products, const std::string& kind) {
+TEST_CASE("linear: logits, of gathered rows and normed ones too") {
+    for_both([](const LinearKernels& products, const std::string& kind) {
         Tally tally("logits, " + kind);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             const bool whole = shape.hidden == 896 && shape.heads.head_dim == 64 && !is_quick();

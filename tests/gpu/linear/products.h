@@ -29,7 +29,7 @@ class Product {
   public:
     static constexpr float kEps = 1e-6f;
 
-    Product(Random& random, int n, int k, int n_rows, int square_width = kFewSquareWidth)
+    Product(Random& random, int n, int k, int n_rows, int square_width = kSkinnySquareWidth)
         : n(n),
           k(k),
           n_sums_(size_t((k + square_width - 1) / square_width)),
@@ -58,11 +58,11 @@ class Product {
         return divide_by_rms(plain(row, column), sums_[size_t(row)], k, kEps);
     }
 
-    RowWeights weights() const { return {device_weights_.get(), n, k}; }
+    LinearWeights weights() const { return {device_weights_.get(), n, k}; }
     const bf16* x(int first_row = 0) const {
         return device_x_.get() + size_t(first_row) * size_t(k);
     }
-    RowInput input(int first_row = 0) const {
+    LinearInput input(int first_row = 0) const {
         return {x(first_row), device_squares_.get() + size_t(first_row) * n_sums_, kEps};
     }
 

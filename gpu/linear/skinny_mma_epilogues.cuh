@@ -4,56 +4,63 @@
 #include "gpu/mma.cuh"
 #include "gpu/rope_kv.cuh"
 
-// The parts of the kernel of rows.h: how k is cut, what becomes of a tile of sums, and RMSNorm.
-//
-// Weights are the A side of mma, so that 1 to 8 input rows cost the same. The inner dimension is
-// taken in an order that gives each thread 16 contiguous bytes of a weight row: of every 32, thread
-// t of four holds 8 t .. 8 t + 7, and makes two steps of mma of them.
-//
-// k is cut into shares, which are summed apart and then in order.
+// Split-K, the epilogues and the scales of RMSNorm of linear_skinny_mma_kernel (skinny_mma.cu).
 
 namespace qwend {
 
-inline constexpr int kDepth = 32;  // of k, one step: two of mma
+// ------------------------------------------------------------------------------------- split-K
+// Each warp of a block multiplies a slice of k; the partial sums are added in the order of slices.
 
-/// The steps of k of one share.
-struct Share {
+/// Columns of k in a step: two of mma's, of which thread t of four holds 8 t … 8 t + 7. These are
+/// 16 contiguous bytes of a weight row; mma does not mind the order of k if both sides have the
+/// same.
+inline constexpr int kStepColumns = 32;
+
+/// The steps of one of n_slices slices of k.
+struct KSlice {
     int begin, n;
-    __host__ __device__ Share(int share, int n_shares, int k) {
-        const int n_steps = k / kDepth, each = (n_steps + n_shares - 1) / n_shares;
-        begin = share * each;
+    __host__ __device__ KSlice(int slice, int n_slices, int k) {
+        const int n_steps = k / kStepColumns, each = (n_steps + n_slices - 1) / n_slices;
+        begin = slice * each;
         n = n_steps - begin < each ? n_steps - begin : each;
         if (n < 0) n = 0;
     }
 };
 
-/// Chains of MmaChains for a share all of whose steps are in flight.
-constexpr int chains_of(int n_steps) {
+/// In how many chains a warp that has n_steps steps in flight adds them (see MmaChains).
+constexpr int mma_chains(int n_steps) {
     return n_steps > 10 ? 4 : 2;
 }
 
-// The product after attention, where k is 14 heads of 64: a share is a head's columns, so that
-// attend_and_add makes the same sums.
-inline constexpr int kHeadShares = 14, kHeadSteps = 2;
+/// The output projection of 14 heads of 64: a slice is a head's columns, so that
+/// decode_attention_o_proj_14x64_sm90, which has a head in each block, adds the same sums in the
+/// same order.
+inline constexpr int kOProjSlices = 14, kOProjSliceSteps = 2;
 
-/// Which weight rows a tile holds: low[g] and high[g], g < 8.
-struct TileRows {
+// ----------------------------------------------------------------------------------- epilogues
+// An epilogue makes results of the sums of a tile: 16 weight rows (or 8) times one row of x, by
+// eight neighbouring threads i = 0 … 7. Its members, in the order of calls:
+//   weight_rows(tile)  which weight rows the tile has: low … low + 7 and, if kHasHigh, high … high
+//   + 7 prepare(…)         before the wait for the previous kernel: loads what does not depend on
+//   it fetch(…)           after the wait, before the product: loads what does finish(…) takes the
+//   sums of weight rows low + i and high + i, and stores results
+// is_row is unset where the tile has no such row of x. Threads of one sum call finish() together.
+
+/// The first of a tile's eight low and eight high weight rows.
+struct WeightRows {
     int low, high;
 };
 
-// What becomes of a tile: rows(tile) names its weight rows; finish(…) takes the sums of weight rows
-// low + i and high + i for one row of input, by eight neighbouring threads, i = 0 … 7. A row that
-// is only padding has is_row unset.
-
-struct QkvTile {
+/// A pair that RoPE rotates: `low` and `high` are half a head apart.
+struct QkvMmaEpilogue {
     static constexpr bool kHasHigh = true;
     struct State {
         float low_bias, high_bias;
         QkvPlace place;
         float2 rotation;
     };
-    QkvRows a;
-    __device__ TileRows rows(int tile) const {
+    QkvArgs a;
+    __device__ WeightRows weight_rows(int tile) const {
         const int half = a.shape.head_dim / 2, low = tile * 8 / half * half + tile * 8;
         return {low, low + half};
     }
@@ -73,14 +80,17 @@ struct QkvTile {
     }
 };
 
-struct AddTile {
+/// Adds to the residual stream and prepares the next RMSNorm: hidden * norm in bf16, and the sum of
+/// the squares of the tile's eight columns. Tiles have eight weight rows, because the matrices have
+/// few and so there are more blocks.
+struct AddMmaEpilogue {
     static constexpr bool kHasHigh = false;
     struct State {
         float norm, hidden;
     };
-    RowStream out;
+    ResidualStream out;
     int n;
-    __device__ TileRows rows(int tile) const { return {tile * 8, 0}; }
+    __device__ WeightRows weight_rows(int tile) const { return {tile * 8, 0}; }
     __device__ State prepare(int tile, int i, int, bool) const {
         return {out.next_norm[tile * 8 + i], 0};
     }
@@ -97,20 +107,21 @@ struct AddTile {
         }
         float square = x * x;
 #pragma unroll
-        for (int offset = 1; offset < kFewSquareWidth; offset *= 2)
+        for (int offset = 1; offset < kSkinnySquareWidth; offset *= 2)
             square += __shfl_xor_sync(0xffffffffu, square, offset);
-        if (is_row && i == 0) out.squares[size_t(row) * (n / kFewSquareWidth) + tile] = square;
+        if (is_row && i == 0) out.squares[size_t(row) * (n / kSkinnySquareWidth) + tile] = square;
     }
 };
 
 struct NoState {};
 
-struct GateUpTile {
+/// SwiGLU: `low` is a gate, `high` its up, half of the matrix further.
+struct GateUpMmaEpilogue {
     static constexpr bool kHasHigh = true;
     using State = NoState;
     bf16* out;
-    int n;  // outputs: half the weight rows
-    __device__ TileRows rows(int tile) const { return {tile * 8, n + tile * 8}; }
+    int n;  // results of a row: half of the weight rows
+    __device__ WeightRows weight_rows(int tile) const { return {tile * 8, n + tile * 8}; }
     __device__ State prepare(int, int, int, bool) const { return {}; }
     __device__ void fetch(State&, int, int, int, bool) const {}
     __device__ void finish(State, int tile, int i, int row, bool is_row, float gate,
@@ -120,12 +131,13 @@ struct GateUpTile {
     }
 };
 
-struct LogitsTile {
+/// Sixteen weight rows that follow each other.
+struct LogitsMmaEpilogue {
     static constexpr bool kHasHigh = true;
     using State = NoState;
     float* logits;
     int n;
-    __device__ TileRows rows(int tile) const { return {tile * 16, tile * 16 + 8}; }
+    __device__ WeightRows weight_rows(int tile) const { return {tile * 16, tile * 16 + 8}; }
     __device__ State prepare(int, int, int, bool) const { return {}; }
     __device__ void fetch(State&, int, int, int, bool) const {}
     __device__ void finish(State, int tile, int i, int row, bool is_row, float low,
@@ -136,12 +148,14 @@ struct LogitsTile {
     }
 };
 
-/// 1 / rms of rows of input, by the warps of a block: two rows each at a time, whose loads are then
-/// under way together. 1 where there are no squares.
+// -------------------------------------------------------------------------------------- RMSNorm
+
+/// Makes scales[i] = 1 / rms of row first_row + i of the input, or 1 where it is normed already. A
+/// warp has two rows at a time, so that their loads are under way together.
 template <int WARPS, int N>
-__device__ void scale_rows(float (&scales)[N], const RowInput& input, int first_row, int n_rows,
-                           int k) {
-    const int n = input.squares ? k / kFewSquareWidth : 0;
+__device__ void make_rms_scales(float (&scales)[N], const LinearInput& input, int first_row,
+                                int n_rows, int k) {
+    const int n = input.squares ? k / kSkinnySquareWidth : 0;
     auto squares_of = [&](int row) {
         return input.squares + size_t(input.source(first_row + row)) * n;
     };
