@@ -20,7 +20,7 @@ size_t inner_width(const ModelConfig& c) {
 
 /// Of decode attention of few rows.
 size_t partial_floats(const ModelConfig& c) {
-    return size_t(kMaxFewRows * c.n_kv_heads) * kMaxParts * kMaxGroup * (size_t(c.head_dim) + 2);
+    return size_t(kMaxSplitKvRows * c.n_kv_heads) * kMaxKvSplits * kMaxGroup * (size_t(c.head_dim) + 2);
 }
 
 }  // namespace
@@ -51,8 +51,8 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
       fused_rows_(has_wgmma() ? max_wgmma_rows(c.hidden_size) : kSkinnyRows),
-      few_attention_(can_attend_few()),
-      attends_and_adds_(can_attend_and_add(shape_, c.hidden_size)),
+      splits_kv_(can_split_kv()),
+      fuses_o_proj_(can_fuse_o_proj(shape_, c.hidden_size)),
       deterministic_(deterministic),
       n_blocks_(n_blocks),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
@@ -73,7 +73,7 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
     partials_ = DeviceBuffer<float>(partial_floats(c));
-    arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxFewRows * c.n_kv_heads * kMaxGroup));
+    arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxSplitKvRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
     if (!has_dependent_launch())  // the sampler's clusters came with it
@@ -106,9 +106,9 @@ DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardStat
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
                      cudaStream_t stream) {
     if (in.n_decode > 0) {
-        const auto decode_attention = few_attention_ && in.n_tokens <= kMaxFewRows
-                                          ? decode_attention_few
-                                          : decode_attention_many;
+        const auto decode_attention = splits_kv_ && in.n_tokens <= kMaxSplitKvRows
+                                          ? decode_attention_split_kv_sm90
+                                          : decode_attention_batched;
         decode_attention(decode_args(in, state, layer), stream);
     }
     if (in.n_tiles > 0)
@@ -134,8 +134,8 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
            cache_of(layer)},
           n, stream);
     const ResidualStream attended = residual(l.post_attention_norm);
-    if (in.one_short_row && attends_and_adds_) {
-        attend_and_add(decode_args(in, state, layer), l.o, attended, stream);
+    if (in.one_short_row && fuses_o_proj_) {
+        decode_attention_o_proj_14x64_sm90(decode_args(in, state, layer), l.o, attended, stream);
     } else {
         attend(in, state, layer, stream);
         p.add(l.o, inner_.get(), attended, n, stream);
@@ -151,7 +151,7 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     const int n = in.n_tokens, width = config_.hidden_size;
     rmsnorm(hidden_.get(), nullptr, l.input_norm, eps, n, width, normed_.get(), stream);
     gemm_.run(l.qkv, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
-    rope_kv(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
+    rope_kv_write(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
             cache_of(layer), stream);
     attend(in, state, layer, stream);
     gemm_.run(l.o, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);

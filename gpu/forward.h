@@ -17,7 +17,7 @@ struct StepInputs {
     int n_tiles;            // of prefill
     int n_sampled;          // rows that are sampled
     bool samples_in_order;  // row i is token i: no gathering
-    bool one_short_row;     // a single row, of decode, whose context is at most kPartTokens
+    bool one_short_row;     // a single row, of decode, whose context is at most kKvSplitTokens
     int32_t *tokens, *positions, *slots;      // (n_tokens)
     int32_t *lanes, *contexts;                // (n_decode)
     int32_t *sampled_tokens, *sampled_lanes;  // (n_sampled) row of the matrices; lane or -1
@@ -75,7 +75,7 @@ class Forward {
     const DeviceWeights& weights_;
     HeadShape shape_;
     int max_sequences_, fused_rows_;  // the most of either
-    bool few_attention_, attends_and_adds_, deterministic_;
+    bool splits_kv_, fuses_o_proj_, deterministic_;
     int n_blocks_;           // of the cache
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;

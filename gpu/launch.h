@@ -8,7 +8,7 @@ inline constexpr int kMultiprocessors = 132;  // of an H100, for which work is c
 
 /// LaunchShape::carveout_percent in a step of few rows, of kernels whose threads hold all of their
 /// weights and so need little L1. A kernel can start early only on an SM that need not change its
-/// split of L1 and shared memory; this one has room for two blocks of decode_attention_few beside
+/// split of L1 and shared memory; this one has room for two blocks of decode_attention_split_kv_sm90 beside
 /// others.
 inline constexpr int kSmallStepCarveout = 60;
 

@@ -134,7 +134,7 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
     fill_sequences(batch, n_decode, staged);
     staged.inputs.one_short_row =
-        padded == 1 && n_decode == 1 && batch.sequences[0].n_context <= kPartTokens;
+        padded == 1 && n_decode == 1 && batch.sequences[0].n_context <= kKvSplitTokens;
     send(staged, stream);
     return staged;
 }

@@ -5,60 +5,86 @@
 
 namespace qwend {
 
-/// The launchers of attention over the paged KV cache. Nothing here synchronises; every launch is
-/// checked. Rows beyond those in use (padding of a captured batch size) carry slot -1 and context
+/// Attention over the paged KV cache, and the write to it. Heads are grouped (GQA): the query heads
+/// of a KV head, at most kMaxGroup, share what is read of the cache.
+///
+///   rope_kv_write                       rope_kv_write.cu             RoPE, keys and values to the
+///   cache decode_attention_split_kv_sm90      decode_split_kv_sm90.cu      a few rows of one query
+///   each decode_attention_o_proj_14x64_sm90  decode_o_proj_14x64_sm90.cu  one row, output
+///   projection included decode_attention_batched            decode_batched.cu            more such
+///   rows; sm_80 kPrefillWgmmaSm90                   prefill_wgmma_sm90.cu        runs of queries
+///   kPrefillMma                         prefill_mma.cu               the same on sm_80
+///
+/// Launchers neither synchronise nor allocate, and throw BackendFault for a shape that no kernel is
+/// made for. Rows beyond those in use (padding of a captured batch size) carry slot -1 and context
 /// 0, and write nothing that anybody reads.
 
-inline constexpr int kMaxGroup = 8;       // query heads of a KV head: half such a tile
-inline constexpr int kMaxFewRows = 16;    // that decode_attention_few is the faster one for
-inline constexpr int kPartTokens = 4096;  // a context up to this long is not cut
-inline constexpr int kMaxParts = 16;      // that a longer one is cut into
+inline constexpr int kMaxGroup = 8;  // query heads of a KV head: the columns of an mma
 
-/// Adds the bias to qkv (n, qkv_dim) and rotates; queries to `queries` (n, q_dim), keys and values
-/// to their slots. Source: Su et al. 2021, arXiv:2104.09864.
-void rope_kv(const bf16* qkv, const float* bias, const float2* rotations, const int32_t* slots,
-             int n, HeadShape shape, bf16* queries, KvCache cache, cudaStream_t stream);
+/// Whether there are kernels for it.
+inline bool is_attention_shape(HeadShape s) {
+    return (s.head_dim == 64 || s.head_dim == 128) && s.n_heads % s.n_kv_heads == 0 &&
+           s.group() <= kMaxGroup;
+}
 
-/// Attention of rows with one query each over their paged context (flash-decoding). Of a few rows a
-/// context is spread over a cluster of blocks, and a long one cut into parts, a cluster each; both
-/// depend on its length alone and are merged in order, so that a row's result depends on the row
-/// alone. Source: Dao et al. 2023, "Flash-Decoding for long-context inference".
+/// Adds the bias to qkv (n, qkv_dim) and rotates queries and keys; queries go to `queries` (n,
+/// q_dim), keys and values to their slots. Source: Su et al. 2021, arXiv:2104.09864 (RoPE).
+void rope_kv_write(const bf16* qkv, const float* bias, const float2* rotations,
+                   const int32_t* slots, int n, HeadShape shape, bf16* queries, KvCache cache,
+                   cudaStream_t stream);
+
+// --------------------------------------------------------------------------------------- decode
+
+/// Attention of rows that have one query each.
 struct DecodeAttentionArgs {
     const bf16* queries;  // (n, q_dim)
     KvCache cache;
     const int32_t* contexts;      // (n) tokens in the cache, this one included; 0: padding
     const int32_t* lanes;         // (n) row of block_tables
-    const int32_t* block_tables;  // (lanes, table_width)
+    const int32_t* block_tables;  // (lanes, table_width) of block numbers
     int table_width;
     int n;
     HeadShape shape;
-    float* partials;    // (n, n_kv_heads, kMaxGroup, kMaxParts, head_dim + 2) f32
+    float* partials;    // (n, n_kv_heads, kMaxGroup, kMaxKvSplits, head_dim + 2) f32
     int32_t* arrivals;  // (n, n_kv_heads, kMaxGroup) zero between launches
     bf16* out;          // (n, q_dim)
 };
-void decode_attention_few(const DecodeAttentionArgs& args, cudaStream_t stream);
+
+inline constexpr int kMaxSplitKvRows = 16;   // up to which split-KV is the faster kernel
+inline constexpr int kKvSplitTokens = 4096;  // a context up to this long is one split
+inline constexpr int kMaxKvSplits = 16;      // that a longer one is cut into
+
+/// A row's context is spread over a cluster of blocks, and a long one cut into splits, a cluster
+/// each. Both depend on its length alone and partial results are merged in order, so a row's bits
+/// do not depend on the rows beside it. Where can_split_kv().
+void decode_attention_split_kv_sm90(const DecodeAttentionArgs& args, cudaStream_t stream);
 /// Whether the current device has clusters of blocks.
-bool can_attend_few();
-/// The same for rows enough to keep the device busy with a block each, which is faster then; how
-/// many they are decides how a context is cut.
-void decode_attention_many(const DecodeAttentionArgs& args, cudaStream_t stream);
+bool can_split_kv();
 
-/// decode_attention_few and the add_rows of its output in one kernel, to the same bits. Faster for
-/// one row whose context is at most kPartTokens: longer ones are not shared by clusters here.
-void attend_and_add(const DecodeAttentionArgs& attention, LinearWeights weights, ResidualStream out,
-                    cudaStream_t stream);
-/// Whether it is made for that shape, 14 heads of 64 and two KV heads, and the current device.
-bool can_attend_and_add(HeadShape shape, int width);
+/// A block for each row and KV head. How many rows there are decides how a context is cut among the
+/// warps of its block, and so a row's low bits.
+void decode_attention_batched(const DecodeAttentionArgs& args, cudaStream_t stream);
 
-/// Causal attention of runs of queries (flash attention). Work comes as tiles of one run's queries.
-/// A row's result does not depend on how the prompt is cut into runs.
-/// Source: Dao 2023, arXiv:2307.08691.
+/// decode_attention_split_kv_sm90 and the output projection, kSkinnyMma.add, in one kernel and to
+/// the same bits. For 14 heads of 64, two KV heads and a hidden size of 896 (Qwen2 and Qwen2.5
+/// 0.5B). Faster for one row whose context is at most kKvSplitTokens: here no split has a cluster
+/// of its own.
+void decode_attention_o_proj_14x64_sm90(const DecodeAttentionArgs& attention, LinearWeights weights,
+                                        ResidualStream out, cudaStream_t stream);
+/// Whether it is made for that shape and the current device, which must run clusters of 16 blocks.
+bool can_fuse_o_proj(HeadShape shape, int hidden_size);
+
+// -------------------------------------------------------------------------------------- prefill
+
+/// A tile: queries of one sequence that follow each other, for one block of the grid.
 struct PrefillTile {
     int32_t query_begin;  // row of `queries`
-    int32_t n_query;      // times the group at most PrefillTileRows::most
+    int32_t n_query;      // times the group at most PrefillTileRows::most; 0: padding
     int32_t position;     // of the first query
     int32_t lane;
 };
+/// Causal attention of tiles of queries over their context. A row's result does not depend on how a
+/// prompt is cut into tiles. Source: Dao 2023, arXiv:2307.08691 (FlashAttention-2).
 struct PrefillAttentionArgs {
     const bf16* queries;  // (n, q_dim)
     KvCache cache;
@@ -70,19 +96,20 @@ struct PrefillAttentionArgs {
     HeadShape shape;
     bf16* out;  // (n, q_dim)
 };
-/// Rows of a tile are the pairs of a query and a head of its group. A block takes `step` of them,
-/// or a multiple, in one go.
+/// How many rows a block takes, `step` or a multiple of it; a row is a pair of a query and a head
+/// of its group.
 struct PrefillTileRows {
     int step, most;
 };
+/// One of the two kernels.
 struct PrefillAttention {
     PrefillTileRows (*tile_rows)(int head_dim);
     void (*attend)(const PrefillAttentionArgs& args, cudaStream_t stream);
 };
-extern const PrefillAttention kWarpPrefill, kWarpgroupPrefill;  // the second: has_wgmma()
+extern const PrefillAttention kPrefillMma, kPrefillWgmmaSm90;  // the second: has_wgmma()
 /// The current device's.
 inline const PrefillAttention& prefill_attention() {
-    return has_wgmma() ? kWarpgroupPrefill : kWarpPrefill;
+    return has_wgmma() ? kPrefillWgmmaSm90 : kPrefillMma;
 }
 
 }  // namespace qwend

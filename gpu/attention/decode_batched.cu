@@ -1,22 +1,38 @@
 #include <algorithm>
 
-#include "gpu/attention/grouped_queries.cuh"
+#include "gpu/attention/decode_warp.cuh"
 #include "gpu/launch.h"
 #include "gpu/sm90/dependent_launch.cuh"
+
+// decode_attention_batched: attention of many rows of one query each over the paged KV cache.
+//
+// What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim)) · V, for every row and head;
+// softmax
+//         and sums in f32, its weights rounded to bf16 for the second product.
+// Grid    (KV heads, rows).
+// Block   4 to 16 warps, the fewer the more rows there are. Each takes a run of the context's tiles
+// of
+//         16 keys.
+// Shared  the warps' partial results (WarpPartial): static, up to 36 KiB.
+// Order   A warp goes through its tiles with an online softmax, the next tile's keys and values on
+//         their way to registers meanwhile. The first tile is loaded before the wait for the
+//         previous kernel, because only the newest key is written by that one. Warps meet once, at
+//         the end, where threads merge the partial results in the order of warps.
+// When    More than kMaxSplitKvRows rows, which keep the device busy with a block each, and any
+// number
+//         before sm_90. For fewer rows decode_attention_split_kv_sm90 is faster.
+// Source  Kwon et al. 2023, arXiv:2309.06180 (paged attention).
 
 namespace qwend {
 
 namespace {
 
-// For many rows: a block for each row and KV head, whose warps take a run of tiles each. A warp
-// goes through its tiles with an online softmax, the next tile's keys and values on their way
-// meanwhile, the first one's before the kernel before has ended; warps meet once, at the end.
-
-constexpr int kWarpsWanted = 132 * 16;  // in all, to have enough in flight
+constexpr int kWarpsWanted = 132 * 16;  // of the grid, to have enough loads in flight on an H100
 
 template <int HEAD_DIM, int WARPS>
-__global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs a, float scale) {
-    __shared__ GroupResult<HEAD_DIM> results[WARPS];
+__global__ void __launch_bounds__(WARPS* kWarp)
+    decode_attention_batched_kernel(DecodeAttentionArgs a, float scale) {
+    __shared__ WarpPartial<HEAD_DIM> results[WARPS];
     allow_next_kernel();
     const int kv_head = blockIdx.x, row = blockIdx.y, heads = a.shape.group();
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
@@ -37,7 +53,7 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
         keys.load(a.cache.keys + offset, g, t);
         values.load(a.cache.values + offset, g, t);
     };
-    // Only the newest key is of the kernel before; tables and contexts are older.
+    // Only the newest key comes from the kernel before; block tables and contexts are older.
     const bool is_early = begin < end && begin + 1 < n_tiles;
     if (is_early) load(begin);
     wait_for_previous_kernel();
@@ -45,15 +61,15 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
     const GroupQueries<HEAD_DIM> queries(
         a.queries + (size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM, heads, g, t);
 
-    GroupRunning<HEAD_DIM> running;
+    GroupOnlineSoftmax<HEAD_DIM> running;
     for (int tile = begin; tile < end; tile++) {
         float scores[4];
         score_group<HEAD_DIM>(scores, queries, keys, tile * kBlockTokens, n_context, scale, g);
         const ValueFragment<HEAD_DIM> now = values;
         if (tile + 1 < end) load(tile + 1);
-        running.take(scores, now);
+        running.add_tile(scores, now);
     }
-    running.finish();
+    running.reduce_sum();
     results[warp].put(running, g, t);
     __syncthreads();
     for (int i = threadIdx.x; i < heads * HEAD_DIM; i += WARPS * kWarp) {
@@ -63,7 +79,7 @@ __global__ void __launch_bounds__(WARPS* kWarp) many_kernel(DecodeAttentionArgs 
         for (int w = 0; w < WARPS; w++) max = fmaxf(max, results[w].max[head]);
 #pragma unroll
         for (int w = 0; w < WARPS; w++) {
-            const float factor = exp2_flushed(results[w].max[head] - max);
+            const float factor = exp2_ftz(results[w].max[head] - max);
             total += results[w].sum[head] * factor, out += results[w].out[head][dim] * factor;
         }
         a.out[(size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM + i] =
@@ -75,12 +91,14 @@ template <int HEAD_DIM, int WARPS>
 void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
     LaunchShape shape{dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp};
     shape.carveout_percent = kLargeStepCarveout;
-    launch_dependent(many_kernel<HEAD_DIM, WARPS>, shape, stream, a, log2_scale(HEAD_DIM));
+    launch_dependent(decode_attention_batched_kernel<HEAD_DIM, WARPS>, shape, stream, a,
+                     log2_scale(HEAD_DIM));
 }
 
 }  // namespace
 
-void decode_attention_many(const DecodeAttentionArgs& a, cudaStream_t stream) {
+void decode_attention_batched(const DecodeAttentionArgs& a, cudaStream_t stream) {
+    SHAPE_CHECK(a.n > 0 && is_attention_shape(a.shape));
     const int warps = kWarpsWanted / (a.shape.n_kv_heads * a.n);
     if (a.shape.head_dim == 64)
         warps >= 16  ? launch<64, 16>(a, stream)

@@ -3,31 +3,46 @@
 #include "gpu/linear/skinny_mma_epilogues.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
 
+// decode_attention_o_proj_14x64_sm90: attention of one query a row and the column projection after
+// it, for 14 heads of 64, two KV heads and a hidden size of 896 (Qwen2 and Qwen2.5 0.5B). A step
+// has one kernel less to wait for.
+//
+// What    hidden (n, 896) f32 += attention (n, 896) bf16 · Wᵀ, and what the next product wants of
+// hidden
+//         (ResidualStream). The same bits as decode_attention_split_kv_sm90 and kSkinnyMma.add.
+// Grid    (16, rows); clusters of 16, eight blocks for each KV head, of which seven own a head.
+// Block   8 warps; a warp has 112 rows of W in its registers, those of the columns of the block's
+// head. Shared  as decode_attention_split_kv_sm90, and the partial sums that other blocks send: 38
+// KiB. Order   Weights and older keys are fetched before the wait for the previous kernel. When the
+// warp that
+//         owns a head has merged it, all warps of its block multiply it by their weights, which are
+//         in registers by then: a slice of split-K, 14 in all. Each block owns 56 columns of hidden
+//         and is sent its partial sums through DSMEM; it adds them in the order of heads and runs
+//         AddMmaEpilogue.
+// When    One row whose context is at most kKvSplitTokens; else the two kernels are faster.
+// Includes gpu/linear: it has to add as kSkinnyMma.add does.
+
 namespace qwend {
 
 namespace {
 
-// Attention of one query a row, and the product that follows, by one cluster a row: a kernel less
-// to wait for. A block that puts a head together multiplies it by that head's columns of the
-// weights, which are in its registers by then, and hands the sums to the blocks that own the rows.
-
 constexpr int kHeadDim = kOProjSliceSteps * kStepColumns;
 constexpr int kKvHeads = 2;
-constexpr int kClusterBlocks = kKvHeads * kBlocks;
-constexpr int kWarpTiles = 7;                           // of 16 weight rows
-constexpr int kOutputs = kWarps * kWarpTiles * 16;      // the width of the stream
-constexpr int kOwnOutputs = kOutputs / kClusterBlocks;  // of a block, a thread each
-static_assert(kOwnOutputs <= 2 * kWarp && kOwnOutputs % 8 == 0);
+constexpr int kClusterBlocks = kKvHeads * kKvHeadBlocks;
+constexpr int kWarpTiles = 7;  // of 16 weight rows
+constexpr int kHidden = kWarps * kWarpTiles * 16;
+constexpr int kOwnColumns = kHidden / kClusterBlocks;  // of hidden, for a block: a thread each
+static_assert(kOwnColumns <= 2 * kWarp && kOwnColumns % 8 == 0);
 
-struct AddShared {
-    FewShared<kHeadDim> attention;
-    float received[kOProjSlices][kOwnOutputs];
-    __align__(16) bf16 head[kHeadDim];
-    Mbarrier barrier;
+struct OProjShared {
+    SplitKvShared<kHeadDim> attention;
+    float received[kOProjSlices][kOwnColumns];
+    __align__(16) bf16 head[kHeadDim];  // the attention of the block's own
+    Mbarrier barrier;                   // counts the bytes of `received`
 };
 
-/// The warp's rows of the weights, those of one head's columns.
-struct HeadWeights {
+/// A warp's 112 rows of the weights, of the columns of one head, in registers.
+struct HeadColumns {
     uint4 low[kWarpTiles][kOProjSliceSteps], high[kWarpTiles][kOProjSliceSteps];
 
     __device__ static int row(int tile) {
@@ -48,8 +63,9 @@ struct HeadWeights {
     }
 };
 
-/// Of the block's head, to the blocks that own the outputs.
-__device__ void push_products(AddShared& shared, const HeadWeights& weights, int head) {
+/// Multiplies the block's head by its columns of the weights, and sends each block the partial sums
+/// of the columns of hidden that it owns.
+__device__ void push_partial_sums(OProjShared& shared, const HeadColumns& weights, int head) {
     const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     uint4 x[kOProjSliceSteps] = {};
     if (g == 0)
@@ -64,66 +80,69 @@ __device__ void push_products(AddShared& shared, const HeadWeights& weights, int
             sums.add(step, weights.low[i][step], weights.high[i][step], x[step]);
         float sum[4];
         sums.total(sum);
-        if (t > 0) continue;  // of the eight columns there is one
+        if (t > 0) continue;  // of mma's eight columns only the first is used
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-            const int row = HeadWeights::row(i) + 8 * h;
-            st_async(&shared.received[head][row % kOwnOutputs], sum[2 * h], shared.barrier,
-                     unsigned(row / kOwnOutputs));
+            const int row = HeadColumns::row(i) + 8 * h;
+            st_async(&shared.received[head][row % kOwnColumns], sum[2 * h], shared.barrier,
+                     unsigned(row / kOwnColumns));
         }
     }
 }
 
 __global__ void __launch_bounds__(kThreads, 1)
-    attend_add_kernel(DecodeAttentionArgs a, LinearWeights weights, AddMmaEpilogue out,
-                      float scale) {
+    decode_attention_o_proj_14x64_sm90_kernel(DecodeAttentionArgs a, LinearWeights weights,
+                                              AddMmaEpilogue out, float scale) {
     extern __shared__ __align__(128) unsigned char memory[];
-    auto& shared = *reinterpret_cast<AddShared*>(memory);
-    FewAttention<kHeadDim> attention(a, shared.attention);
+    auto& shared = *reinterpret_cast<OProjShared*>(memory);
+    SplitKvAttention<kHeadDim> attention(a, shared.attention);
     attention.begin();
-    HeadWeights own;
+    HeadColumns own;
     if (attention.block_has_head()) own.load(weights, attention.head());
-    __syncwarp();  // keeps the assembler from moving them down
-    const int output = int(cluster_rank()) * kOwnOutputs + int(threadIdx.x), row = blockIdx.y;
-    const bool is_output = threadIdx.x < kOwnOutputs;
+    __syncwarp();  // keeps ptxas from moving the loads down
+    const int column = int(cluster_rank()) * kOwnColumns + int(threadIdx.x), row = blockIdx.y;
+    const bool is_column = threadIdx.x < kOwnColumns;
     AddMmaEpilogue::State state = {};
-    if (is_output) state = out.prepare(output / 8, output % 8, row, true);
+    if (is_column) state = out.prepare(column / 8, column % 8, row, true);
     wait_for_previous_kernel();
     allow_next_kernel();
-    if (attention.n_parts() == 0) return;
-    if (is_output) out.fetch(state, output / 8, output % 8, row, true);
+    if (attention.n_splits() == 0) return;
+    if (is_column) out.fetch(state, column / 8, column % 8, row, true);
     if (threadIdx.x < kWarp) init_and_expect(shared.barrier, sizeof shared.received);
-    HeadShare<kHeadDim> head;
-    attention.run(scale, [&](const HeadShare<kHeadDim>& share, int) { head.merge(share); });
+    PartialHead<kHeadDim> head;
+    attention.run(scale, [&](const PartialHead<kHeadDim>& split, int) { head.merge(split); });
     if (attention.has_head()) head.write(shared.head);
     __syncthreads();
-    if (attention.block_has_head()) push_products(shared, own, attention.head());
+    if (attention.block_has_head()) push_partial_sums(shared, own, attention.head());
     if (threadIdx.x >= 2 * kWarp) return;
     shared.barrier.wait(0);
     float sum = 0;
-    if (is_output)
+    if (is_column)
 #pragma unroll
         for (int h = 0; h < kOProjSlices; h++) sum += shared.received[h][threadIdx.x];
-    out.finish(state, output / 8, output % 8, row, is_output, sum, 0);
+    out.finish(state, column / 8, column % 8, row, is_column, sum, 0);
+}
+
+bool is_own_shape(HeadShape shape) {
+    return shape.head_dim == kHeadDim && shape.n_kv_heads == kKvHeads &&
+           shape.n_heads == kOProjSlices;
 }
 
 LaunchShape launch_shape(int n_rows) {
-    LaunchShape shape{dim3(kClusterBlocks, n_rows), kThreads, sizeof(AddShared), kClusterBlocks};
+    LaunchShape shape{dim3(kClusterBlocks, n_rows), kThreads, sizeof(OProjShared), kClusterBlocks};
     shape.carveout_percent = kSmallStepCarveout;
     return shape;
 }
 
 }  // namespace
 
-bool can_attend_and_add(HeadShape shape, int width) {
-    if (!has_dependent_launch() || shape.head_dim != kHeadDim || shape.n_kv_heads != kKvHeads ||
-        shape.n_heads != kOProjSlices || width != kOutputs)
-        return false;
-    // A device, or a share of one, may have fewer SMs side by side.
+bool can_fuse_o_proj(HeadShape shape, int hidden_size) {
+    if (!has_dependent_launch() || !is_own_shape(shape) || hidden_size != kHidden) return false;
+    // A device, or a part of one (MIG), may have fewer SMs side by side than a cluster has blocks.
     int n_clusters = 0;
-    const LaunchConfig config(attend_add_kernel, launch_shape(1), nullptr);
-    const cudaError_t error =
-        cudaOccupancyMaxActiveClusters(&n_clusters, attend_add_kernel, config.get());
+    const LaunchConfig config(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(1), nullptr);
+    const cudaError_t error = cudaOccupancyMaxActiveClusters(
+        &n_clusters, decode_attention_o_proj_14x64_sm90_kernel, config.get());
     if (error == cudaErrorInvalidClusterSize || error == cudaErrorInvalidConfiguration) {
         cudaGetLastError();
         return false;
@@ -132,10 +151,10 @@ bool can_attend_and_add(HeadShape shape, int width) {
     return n_clusters > 0;
 }
 
-void attend_and_add(const DecodeAttentionArgs& a, LinearWeights weights, ResidualStream out,
-                    cudaStream_t stream) {
-    launch_dependent(attend_add_kernel, launch_shape(a.n), stream, a, weights,
-                     AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
+void decode_attention_o_proj_14x64_sm90(const DecodeAttentionArgs& a, LinearWeights weights,
+                                        ResidualStream out, cudaStream_t stream) {
+    launch_dependent(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(a.n), stream, a,
+                     weights, AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
 }
 
 }  // namespace qwend

@@ -1,36 +1,47 @@
 #pragma once
 
-#include "gpu/attention/grouped_queries.cuh"
+#include "gpu/attention/decode_warp.cuh"
 #include "gpu/sm90/cluster.cuh"
 #include "gpu/sm90/cp_async.cuh"
 #include "gpu/sm90/dsmem.cuh"
 
 namespace qwend {
 
-// For few rows time is latency: the weights of later kernels keep the memory busy, and every load
-// that depends on another costs microseconds. So a part of a row's context is spread over a cluster
-// of blocks, whose warps take a tile of 16 keys each in turn and have the next one on its way to
-// shared memory. Those of earlier steps are before the kernel waits for its predecessor; after the
-// wait come the queries and the newest tile. Each block of the cluster then puts one head together.
+// What a cluster of blocks does in decode_attention_split_kv_sm90 and, for one model's shape, in
+// decode_attention_o_proj_14x64_sm90.
 //
-// How a context is cut depends on its length alone, and parts are merged in order: a row's bits do
-// not depend on how many rows there are.
+// For few rows time is latency: weights that later kernels fetch keep the memory busy, and every
+// load that depends on another costs microseconds. So the context of a row and KV head is spread
+// over a cluster of eight blocks. Their 64 warps take a tile of 16 keys each in turn, with the next
+// one on its way to shared memory (cp.async). A warp's first tile is fetched before the wait for
+// the previous kernel, if it is of an earlier step; after the wait come the queries and the newest
+// tile.
+//
+// Then partial results are merged: by the warps of each block, a head a warp, and from there
+// through DSMEM by one warp of the block that owns the head (block i of the cluster owns head i of
+// the group). A context longer than kKvSplitTokens is cut into splits, which the clusters of
+// gridDim.z take in turn; the last cluster that is done merges them (flash-decoding). All is merged
+// in order, and how a context is cut depends on its length alone, so a row's bits do not depend on
+// the others.
 
-inline constexpr int kBlocks = kMaxGroup;  // of a KV head: one a head
-inline constexpr int kWarps = 8;           // of a block
+inline constexpr int kKvHeadBlocks = kMaxGroup;  // of a KV head: one for each head of the group
+inline constexpr int kWarps = 8;                 // of a block
 inline constexpr int kThreads = kWarps * kWarp;
-inline constexpr int kRoundTiles = kBlocks * kWarps;  // of a KV head: one a warp
+inline constexpr int kRoundTiles = kKvHeadBlocks * kWarps;  // one for each warp of a KV head
 
+/// A KV block of one KV head, as it lies in the cache.
 template <int HEAD_DIM>
-struct Tile {
+struct KvTile {
     bf16 keys[kBlockTokens * HEAD_DIM];
     bf16 values[HEAD_DIM * kBlockTokens];
     static constexpr int kElements = kBlockTokens * HEAD_DIM;
 };
 
-/// One head's share of attention, in the registers of a warp: its dimensions in pairs.
+/// One head's partial result over some of its keys, in the registers of a warp: the maximum of the
+/// scores, the sum of their exponentials, and the output before the division, in pairs of
+/// dimensions.
 template <int HEAD_DIM>
-struct HeadShare {
+struct PartialHead {
     static constexpr int kPairs = HEAD_DIM / (2 * kWarp);  // of a thread
     float max = -INFINITY, sum = 0;
     float2 out[kPairs] = {};
@@ -38,31 +49,31 @@ struct HeadShare {
     /// Where the thread's pair p is among all of them.
     __device__ static int pair(int p) { return int(threadIdx.x) % kWarp + p * kWarp; }
 
-    /// Shares 0 … N - 1: {maxima(i), sums(i)}, and outs(i) with the pairs. All maxima are known at
-    /// once, so that no addition waits for more than the one before it.
+    /// Merges N partial results in order: {maxima(i), sums(i)}, and outs(i) with the pairs. All
+    /// maxima are known before the first addition, which is faster than merge() one by one.
     template <int N, class Maxima, class Sums, class Outs>
-    __device__ static HeadShare merged(Maxima maxima, Sums sums, Outs outs) {
-        HeadShare share;
+    __device__ static PartialHead merged(Maxima maxima, Sums sums, Outs outs) {
+        PartialHead all;
 #pragma unroll
-        for (int i = 0; i < N; i++) share.max = fmaxf(share.max, maxima(i));
-        const float base = share.max == -INFINITY ? 0 : share.max;
+        for (int i = 0; i < N; i++) all.max = fmaxf(all.max, maxima(i));
+        const float base = all.max == -INFINITY ? 0 : all.max;
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            const float factor = exp2_flushed(maxima(i) - base);
-            share.sum += sums(i) * factor;
+            const float factor = exp2_ftz(maxima(i) - base);
+            all.sum += sums(i) * factor;
 #pragma unroll
             for (int p = 0; p < kPairs; p++) {
                 const float2 one = outs(i)[pair(p)];
-                share.out[p].x += one.x * factor, share.out[p].y += one.y * factor;
+                all.out[p].x += one.x * factor, all.out[p].y += one.y * factor;
             }
         }
-        return share;
+        return all;
     }
-    /// `other` comes after what is here already.
-    __device__ void merge(const HeadShare& other) {
+    /// Merges `other`, whose keys come after those that are here.
+    __device__ void merge(const PartialHead& other) {
         if (other.max == -INFINITY) return;
         const float new_max = fmaxf(max, other.max);
-        const float keep = exp2_flushed(max - new_max), take = exp2_flushed(other.max - new_max);
+        const float keep = exp2_ftz(max - new_max), take = exp2_ftz(other.max - new_max);
         sum = sum * keep + other.sum * take;
 #pragma unroll
         for (int p = 0; p < kPairs; p++) {
@@ -71,7 +82,7 @@ struct HeadShare {
         }
         max = new_max;
     }
-    /// The head's output, when nothing is left to merge.
+    /// Divides and stores the head's output (HEAD_DIM), when nothing is left to merge.
     __device__ void write(bf16* to) const {
 #pragma unroll
         for (int p = 0; p < kPairs; p++)
@@ -79,85 +90,87 @@ struct HeadShare {
     }
 };
 
-/// A head's share as it lies in memory: of a block, or of a part.
+/// A head's partial result in memory: in shared memory that of a block, in global memory of a
+/// split.
 template <int HEAD_DIM>
-struct StoredShare {
+struct StoredPartial {
     float2 max_sum;
     float2 out[HEAD_DIM / 2];
 };
 
 template <int HEAD_DIM>
-struct FewShared {
-    Tile<HEAD_DIM> tiles[kWarps];  // and in the memory of a warp's last one, its result
-    StoredShare<HEAD_DIM> received[kBlocks];
-    Mbarrier barrier;
-    static_assert(sizeof(GroupResult<HEAD_DIM>) <= sizeof(Tile<HEAD_DIM>));
+struct SplitKvShared {
+    KvTile<HEAD_DIM> tiles[kWarps];  // of a warp; its partial result takes the last one's place
+    StoredPartial<HEAD_DIM> received[kKvHeadBlocks];  // of the block's own head, from each block
+    Mbarrier barrier;                                 // counts their bytes
+    static_assert(sizeof(WarpPartial<HEAD_DIM>) <= sizeof(KvTile<HEAD_DIM>));
 
-    __device__ GroupResult<HEAD_DIM>& result_of(int warp) {
-        return *reinterpret_cast<GroupResult<HEAD_DIM>*>(&tiles[warp]);
+    __device__ WarpPartial<HEAD_DIM>& result_of(int warp) {
+        return *reinterpret_cast<WarpPartial<HEAD_DIM>*>(&tiles[warp]);
     }
 };
 
-/// How a row's context is cut, in tiles.
-struct ContextParts {
-    int n_context, n_tiles, tiles_per_part, n_parts;
+/// How a row's context is cut into splits of a whole number of rounds, which are kRoundTiles tiles.
+struct KvSplits {
+    int n_context, n_tiles, tiles_per_split, n_splits;
 
-    __device__ explicit ContextParts(int n_context)
+    __device__ explicit KvSplits(int n_context)
         : n_context(n_context), n_tiles((n_context + kBlockTokens - 1) / kBlockTokens) {
         const int rounds = (n_tiles + kRoundTiles - 1) / kRoundTiles;
-        tiles_per_part =
-            max(kPartTokens / kBlockTokens, (rounds + kMaxParts - 1) / kMaxParts * kRoundTiles);
-        n_parts = (n_tiles + tiles_per_part - 1) / tiles_per_part;
+        tiles_per_split = max(kKvSplitTokens / kBlockTokens,
+                              (rounds + kMaxKvSplits - 1) / kMaxKvSplits * kRoundTiles);
+        n_splits = (n_tiles + tiles_per_split - 1) / tiles_per_split;
     }
-    __device__ int begin(int part) const { return part * tiles_per_part; }
-    __device__ int end(int part) const { return min(begin(part + 1), n_tiles); }
+    __device__ int begin(int split) const { return split * tiles_per_split; }
+    __device__ int end(int split) const { return min(begin(split + 1), n_tiles); }
 };
 
-/// The tiles of one row and KV head that are the calling warp's: of every kRoundTiles one.
+/// The tiles of one row and KV head that the calling warp takes: one of every kRoundTiles.
 template <int HEAD_DIM>
-class WarpTiles {
+class WarpKvTiles {
   public:
-    /// `rank`: the block's, of kBlocks. `to`: where the warp has room for a tile.
-    __device__ WarpTiles(const DecodeAttentionArgs& a, const ContextParts& parts, int row,
-                         int kv_head, int rank, Tile<HEAD_DIM>& to)
+    /// `rank`: of the block among those of the KV head. `to`: where in shared memory a tile goes.
+    __device__ WarpKvTiles(const DecodeAttentionArgs& a, const KvSplits& splits, int row,
+                           int kv_head, int rank, KvTile<HEAD_DIM>& to)
         : a_(a),
-          parts_(parts),
+          splits_(splits),
           table_(a.block_tables + size_t(a.lanes[row]) * a.table_width),
           kv_head_(kv_head),
-          own_(int(threadIdx.x) / kWarp * kBlocks + rank),
+          own_(int(threadIdx.x) / kWarp * kKvHeadBlocks + rank),
           to_(to) {}
 
-    /// Copies the first tile of a part; attend() copies the others. `without_newest`: unless it is
-    /// the context's last tile, which the kernel before may still be writing.
-    __device__ void begin(int part, bool without_newest) {
-        next_ = parts_.begin(part) + own_, end_ = parts_.end(part);
-        if (!without_newest || next_ != parts_.n_tiles - 1) copy_next();
+    /// Starts the copy of the warp's first tile of a split; attend() copies the others.
+    /// `without_newest`: leaves out the context's last tile, which the previous kernel may still be
+    /// writing.
+    __device__ void begin(int split, bool without_newest) {
+        next_ = splits_.begin(split) + own_, end_ = splits_.end(split);
+        if (!without_newest || next_ != splits_.n_tiles - 1) copy_next();
     }
-    /// Copies what begin() left.
-    __device__ void copy_newest(int part) {
-        if (next_ == parts_.begin(part) + own_) copy_next();
+    /// Starts the copy that begin() left out.
+    __device__ void copy_newest(int split) {
+        if (next_ == splits_.begin(split) + own_) copy_next();
     }
 
-    /// Attends to the warp's tiles of a part that was begun.
-    __device__ GroupRunning<HEAD_DIM> attend(const GroupQueries<HEAD_DIM>& queries, int part,
-                                             float scale) {
+    /// Attention over the warp's tiles of a split whose first copy was started.
+    __device__ GroupOnlineSoftmax<HEAD_DIM> attend(const GroupQueries<HEAD_DIM>& queries, int split,
+                                                   float scale) {
         const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-        GroupRunning<HEAD_DIM> running;
-        for (int tile = parts_.begin(part) + own_; tile < end_; tile += kRoundTiles) {
+        GroupOnlineSoftmax<HEAD_DIM> running;
+        for (int tile = splits_.begin(split) + own_; tile < end_; tile += kRoundTiles) {
             cp_async_wait_all();
-            __syncwarp();  // what the warp's other threads copied
+            __syncwarp();  // for what the other threads copied
             KeyFragment<HEAD_DIM> keys;
             ValueFragment<HEAD_DIM> values;
             keys.load(to_.keys, g, t);
             values.load(to_.values, g, t);
-            __syncwarp();  // the tile is read
+            __syncwarp();  // all have read the tile
             copy_next();
             float scores[4];
-            score_group<HEAD_DIM>(scores, queries, keys, tile * kBlockTokens, parts_.n_context,
+            score_group<HEAD_DIM>(scores, queries, keys, tile * kBlockTokens, splits_.n_context,
                                   scale, g);
-            running.take(scores, values);
+            running.add_tile(scores, values);
         }
-        running.finish();
+        running.reduce_sum();
         return running;
     }
 
@@ -165,11 +178,11 @@ class WarpTiles {
     __device__ void copy_next() {
         if (next_ >= end_) return;
         const size_t offset =
-            (size_t(table_[next_]) * a_.shape.n_kv_heads + kv_head_) * Tile<HEAD_DIM>::kElements;
+            (size_t(table_[next_]) * a_.shape.n_kv_heads + kv_head_) * KvTile<HEAD_DIM>::kElements;
         next_ += kRoundTiles;
         constexpr int kElementsOfCopy = kCpAsyncBytes / int(sizeof(bf16));
 #pragma unroll
-        for (int i = threadIdx.x % kWarp * kElementsOfCopy; i < Tile<HEAD_DIM>::kElements;
+        for (int i = threadIdx.x % kWarp * kElementsOfCopy; i < KvTile<HEAD_DIM>::kElements;
              i += kWarp * kElementsOfCopy) {
             cp_async(to_.keys + i, a_.cache.keys + offset + i);
             cp_async(to_.values + i, a_.cache.values + offset + i);
@@ -177,32 +190,33 @@ class WarpTiles {
     }
 
     const DecodeAttentionArgs& a_;
-    const ContextParts parts_;
+    const KvSplits splits_;
     const int32_t* table_;
     int kv_head_, own_;
-    Tile<HEAD_DIM>& to_;
+    KvTile<HEAD_DIM>& to_;
     int next_ = 0, end_ = 0;
 };
 
-/// A row and KV head in the hands of kBlocks blocks of a cluster. blockIdx: (block of a KV head,
-/// row, first of the parts that are the cluster's: every gridDim.z-th).
+/// Attention of one row and KV head by kKvHeadBlocks blocks of a cluster. blockIdx: (block, row,
+/// first of the splits that the cluster takes: every gridDim.z-th).
 template <int HEAD_DIM>
-class FewAttention {
+class SplitKvAttention {
   public:
-    __device__ FewAttention(const DecodeAttentionArgs& a, FewShared<HEAD_DIM>& shared)
+    __device__ SplitKvAttention(const DecodeAttentionArgs& a, SplitKvShared<HEAD_DIM>& shared)
         : a_(a),
           shared_(shared),
-          rank_(int(cluster_rank()) % kBlocks),
-          kv_head_(int(blockIdx.x) / kBlocks),
+          rank_(int(cluster_rank()) % kKvHeadBlocks),
+          kv_head_(int(blockIdx.x) / kKvHeadBlocks),
           row_(int(blockIdx.y)),
-          parts_(a.contexts[row_]),
-          tiles_(a, parts_, row_, kv_head_, rank_, shared.tiles[warp_]) {}
+          splits_(a.contexts[row_]),
+          tiles_(a, splits_, row_, kv_head_, rank_, shared.tiles[warp_]) {}
 
-    /// Where keys and values of earlier steps lie is known before the kernel before this has ended.
+    /// Starts what may come before the wait for the previous kernel: copies of older keys and
+    /// values.
     __device__ void begin() { tiles_.begin(int(blockIdx.z), true); }
 
-    /// After the wait, of a row that has a context. Calls take(share, part) with every part of the
-    /// cluster, in the warp that puts the block's head together.
+    /// After the wait, for a row that has a context. Calls take(partial, split) with the merged
+    /// result of every split of the cluster, in the warp that owns the block's head.
     template <class Take>
     __device__ void run(float scale, Take take) {
         tiles_.copy_newest(int(blockIdx.z));
@@ -211,38 +225,41 @@ class FewAttention {
             a_.queries + (size_t(row_) * a_.shape.n_heads + kv_head_ * a_.shape.group()) * HEAD_DIM,
             a_.shape.group(), lane_ / 4, lane_ % 4);
         uint32_t use = 0;
-        for (int part = blockIdx.z; part < parts_.n_parts; part += int(gridDim.z), use++) {
+        for (int split = blockIdx.z; split < splits_.n_splits; split += int(gridDim.z), use++) {
             if (use == 0)
                 cluster_arrive_relaxed();
             else
-                cluster_arrive();  // what this block received of the part before was read
-            const auto running = tiles_.attend(queries, part, scale);
+                cluster_arrive();  // and what came for the split before was read
+            const auto running = tiles_.attend(queries, split, scale);
             shared_.result_of(warp_).put(running, lane_ / 4, lane_ % 4);
             __syncthreads();
-            const HeadShare<HEAD_DIM> share = merge_warps();
-            if (const int next_part = part + int(gridDim.z); next_part < parts_.n_parts) {
-                __syncthreads();  // the results were read
-                tiles_.begin(next_part, false);
+            const PartialHead<HEAD_DIM> partial = merge_warps();
+            if (const int next_split = split + int(gridDim.z); next_split < splits_.n_splits) {
+                __syncthreads();  // the warps' results were read
+                tiles_.begin(next_split, false);
             }
             cluster_wait();
-            push_share(share);
-            if (has_head()) take(merge_blocks(use), part);
+            push_partial(partial);
+            if (has_head()) take(merge_blocks(use), split);
         }
     }
 
-    __device__ int n_parts() const { return parts_.n_parts; }
-    /// Whether the calling warp is the one that puts a head together; whether its block has one.
+    __device__ int n_splits() const { return splits_.n_splits; }
+    /// Whether the calling warp owns a head; whether its block does: a group may have fewer than
+    /// eight.
     __device__ bool has_head() const { return warp_ == 0 && block_has_head(); }
     __device__ bool block_has_head() const { return rank_ < a_.shape.group(); }
     __device__ int head() const { return kv_head_ * a_.shape.group() + rank_; }
 
-    __device__ void store(const HeadShare<HEAD_DIM>& head, int part) const {
-        StoredShare<HEAD_DIM>& to = stored_parts()[part];
+    /// Stores the result of a split in global memory, for merge_splits().
+    __device__ void store(const PartialHead<HEAD_DIM>& head, int split) const {
+        StoredPartial<HEAD_DIM>& to = stored_splits()[split];
         if (lane_ == 0) to.max_sum = {head.max, head.sum};
 #pragma unroll
         for (int p = 0; p < head.kPairs; p++) to.out[head.pair(p)] = head.out[p];
     }
-    /// Whether all other clusters of the row have stored their parts of the head.
+    /// Whether all other clusters of the row have stored their splits of the head. Leaves the
+    /// counter at zero for the next launch.
     __device__ bool is_last() const {
         int32_t* arrivals =
             a_.arrivals + (size_t(row_) * a_.shape.n_kv_heads + kv_head_) * kMaxGroup + rank_;
@@ -250,18 +267,18 @@ class FewAttention {
         __syncwarp();
         int before = 0;
         if (lane_ == 0) before = atomicAdd(arrivals, 1);
-        const int n_clusters = min(int(gridDim.z), parts_.n_parts);
+        const int n_clusters = min(int(gridDim.z), splits_.n_splits);
         if (__shfl_sync(0xffffffffu, before, 0) != n_clusters - 1) return false;
         __threadfence();
         if (lane_ == 0) *arrivals = 0;
         return true;
     }
-    __device__ HeadShare<HEAD_DIM> merge_parts() const {
-        HeadShare<HEAD_DIM> head;
-        for (int part = 0; part < parts_.n_parts; part++) {
-            const StoredShare<HEAD_DIM>& from = stored_parts()[part];
+    __device__ PartialHead<HEAD_DIM> merge_splits() const {
+        PartialHead<HEAD_DIM> head;
+        for (int split = 0; split < splits_.n_splits; split++) {
+            const StoredPartial<HEAD_DIM>& from = stored_splits()[split];
             const float2 max_sum = __ldcg(&from.max_sum);
-            HeadShare<HEAD_DIM> one;
+            PartialHead<HEAD_DIM> one;
             one.max = max_sum.x, one.sum = max_sum.y;
 #pragma unroll
             for (int p = 0; p < one.kPairs; p++) one.out[p] = __ldcg(&from.out[one.pair(p)]);
@@ -271,32 +288,33 @@ class FewAttention {
     }
 
   private:
-    /// Of the head that has the warp's number.
-    __device__ HeadShare<HEAD_DIM> merge_warps() {
+    /// Merges the block's warps, for the head that has the calling warp's number.
+    __device__ PartialHead<HEAD_DIM> merge_warps() {
         auto result = [&](int w) -> auto& {
             return shared_.result_of(w);
         };
-        return HeadShare<HEAD_DIM>::template merged<kWarps>(
+        return PartialHead<HEAD_DIM>::template merged<kWarps>(
             [&](int w) { return result(w).max[warp_]; },
             [&](int w) { return result(w).sum[warp_]; },
             [&](int w) { return reinterpret_cast<const float2*>(result(w).out[warp_]); });
     }
 
-    /// To the block that puts the head together.
-    __device__ void push_share(const HeadShare<HEAD_DIM>& share) {
+    /// Sends it to the block that owns the head.
+    __device__ void push_partial(const PartialHead<HEAD_DIM>& partial) {
         if (warp_ >= a_.shape.group()) return;
         const unsigned to_rank = cluster_rank() - unsigned(rank_) + unsigned(warp_);
-        StoredShare<HEAD_DIM>& to = shared_.received[rank_];
-        if (lane_ == 0) st_async(&to.max_sum, {share.max, share.sum}, shared_.barrier, to_rank);
+        StoredPartial<HEAD_DIM>& to = shared_.received[rank_];
+        if (lane_ == 0) st_async(&to.max_sum, {partial.max, partial.sum}, shared_.barrier, to_rank);
 #pragma unroll
-        for (int p = 0; p < share.kPairs; p++)
-            st_async(&to.out[share.pair(p)], share.out[p], shared_.barrier, to_rank);
+        for (int p = 0; p < partial.kPairs; p++)
+            st_async(&to.out[partial.pair(p)], partial.out[p], shared_.barrier, to_rank);
     }
 
-    __device__ HeadShare<HEAD_DIM> merge_blocks(uint32_t use) {
+    /// Waits for the partial results of all blocks and merges them. `use`: of the barrier, from 0.
+    __device__ PartialHead<HEAD_DIM> merge_blocks(uint32_t use) {
         shared_.barrier.wait(use);
-        const StoredShare<HEAD_DIM>* from = shared_.received;
-        const auto head = HeadShare<HEAD_DIM>::template merged<kBlocks>(
+        const StoredPartial<HEAD_DIM>* from = shared_.received;
+        const auto head = PartialHead<HEAD_DIM>::template merged<kKvHeadBlocks>(
             [&](int b) { return from[b].max_sum.x; }, [&](int b) { return from[b].max_sum.y; },
             [&](int b) { return from[b].out; });
         __syncwarp();
@@ -304,19 +322,19 @@ class FewAttention {
         return head;
     }
 
-    /// Of the block's head, in memory that all clusters share.
-    __device__ StoredShare<HEAD_DIM>* stored_parts() const {
+    /// Where the splits of the block's head are stored, for all clusters.
+    __device__ StoredPartial<HEAD_DIM>* stored_splits() const {
         const size_t head = (size_t(row_) * a_.shape.n_kv_heads + kv_head_) * kMaxGroup + rank_;
-        return reinterpret_cast<StoredShare<HEAD_DIM>*>(a_.partials) + head * kMaxParts;
+        return reinterpret_cast<StoredPartial<HEAD_DIM>*>(a_.partials) + head * kMaxKvSplits;
     }
 
     const int warp_ = threadIdx.x / kWarp, lane_ = threadIdx.x % kWarp;
     const DecodeAttentionArgs& a_;
-    FewShared<HEAD_DIM>& shared_;
+    SplitKvShared<HEAD_DIM>& shared_;
     const int rank_;  // among the blocks of the KV head
     const int kv_head_, row_;
-    const ContextParts parts_;
-    WarpTiles<HEAD_DIM> tiles_;
+    const KvSplits splits_;
+    WarpKvTiles<HEAD_DIM> tiles_;
 };
 
 }  // namespace qwend

@@ -6,23 +6,37 @@
 #include "gpu/sm90/tma.cuh"
 #include "gpu/sm90/wgmma.cuh"
 
-// Prefill attention by the tensor cores' largest product. A block has a tile of rows, 64 a
-// warpgroup, which are the pairs (query, head of the group), so that all heads of a group share
-// what is read of the cache; warpgroups for which a tile has no rows leave. One warp has the copy
-// engine bring steps of 64 keys; a warpgroup multiplies its queries by the keys of the next step
-// while the tensor cores still add the values of this one, and others multiply while it takes
-// exponentials.
-// Source: Shah et al. 2024, arXiv:2407.08608 (FlashAttention-3).
+// prefill_attention_wgmma_sm90: causal attention of tiles of queries over the paged KV cache.
+//
+// What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim), causal) · V; softmax and sums in
+// f32,
+//         its weights rounded to bf16 for the second product.
+// Grid    (KV heads, tiles of queries). A row of a tile is a pair (query, head of the group), so
+// that
+//         all heads of a group share what is read of the cache.
+// Block   consumers: four warpgroups of 64 rows with heads of 64, three with 128, as many as there
+// are
+//         registers for, because the fewer blocks there are, the fewer times the cache is read;
+//         those for which a tile has no rows leave at once. One warp more is the producer, which
+//         gives most of its registers to the consumers (setmaxnreg).
+// Shared  the queries, and a ring of four stages of 64 keys and values: 96 KiB with heads of 64,
+//         176 KiB with 128.
+// Order   The producer has TMA fill a stage, a copy for each KV block, and the mbarrier full[stage]
+// counts
+//         the bytes; it waits at empty[stage], where every consumer warp arrives once it is done
+//         with the stage. A warpgroup starts the scores of the next step while the tensor cores
+//         still add the values of this one; while it takes exponentials, the others multiply.
+// When    On sm_90 always; prefill_attention_mma is for other devices.
+// Source  Shah et al. 2024, arXiv:2407.08608 (FlashAttention-3).
 
 namespace qwend {
 
 namespace {
 
-constexpr int kStages = 4;     // steps in shared memory
-constexpr int kStepTiles = 4;  // KV blocks of one
+constexpr int kStages = 4;
+constexpr int kStepTiles = 4;  // KV blocks whose keys and values fill a stage
 constexpr int kStepKeys = kStepTiles * kBlockTokens;
 
-/// As many warpgroups as registers allow: the fewer blocks, the fewer times the cache is read.
 constexpr int warpgroups_of(int head_dim) {
     return head_dim == 64 ? 4 : 3;
 }
@@ -31,18 +45,18 @@ template <int HEAD_DIM>
 struct TileShape {
     static constexpr int kWarpgroups = warpgroups_of(HEAD_DIM);
     static constexpr int kRows = 64 * kWarpgroups;
-    static constexpr int kColumns = HEAD_DIM / kSwizzleColumns;  // tiles of 64 columns side by side
-    static constexpr int kConsumers = 128 * kWarpgroups;
-    static constexpr int kThreads = kConsumers + 128;  // one warp of these copies
+    static constexpr int kColumnTiles = HEAD_DIM / kSwizzleColumns;  // of 64 columns, side by side
+    static constexpr int kConsumerThreads = 128 * kWarpgroups;
+    static constexpr int kThreads = kConsumerThreads + 128;  // the producer is one warp of these
 };
 
-/// Of the cache, as the copy engine sees it.
+/// The cache as TMA sees it.
 struct CacheMaps {
     CUtensorMap keys, values;
 };
 
 template <int HEAD_DIM>
-struct Step {
+struct KvStage {
     bf16 keys[HEAD_DIM / kSwizzleColumns][kStepKeys * kSwizzleColumns];
     bf16 values[kStepTiles][HEAD_DIM * kBlockTokens];
 };
@@ -50,103 +64,105 @@ struct Step {
 template <int HEAD_DIM>
 struct PrefillShared {
     using T = TileShape<HEAD_DIM>;
-    bf16 queries[T::kColumns][T::kRows * kSwizzleColumns];
-    Step<HEAD_DIM> steps[kStages];
-    Mbarrier full[kStages], empty[kStages];
+    bf16 queries[T::kColumnTiles][T::kRows * kSwizzleColumns];
+    KvStage<HEAD_DIM> stages[kStages];
+    Mbarrier full[kStages], empty[kStages];  // TMA has filled the stage; consumers have read it
 };
 
-/// Keeps the ring of steps full. By one warp.
+/// The producer. Called by one warp.
 template <int HEAD_DIM>
-__device__ void copy_steps(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionArgs& a,
-                           const CacheMaps& maps, const PrefillTile& tile, int n_steps) {
+__device__ void produce(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionArgs& a,
+                        const CacheMaps& maps, const PrefillTile& tile, int n_steps) {
     using T = TileShape<HEAD_DIM>;
     const int lane = threadIdx.x % kWarp, kv_head = blockIdx.x;
-    // A thread a copy: of the i-th KV block of a step its values, or some columns of its keys.
+    // Each thread has a copy of its own: the values of the step's i-th KV block, or 64 columns of
+    // its keys.
     const int i = lane % kStepTiles, what = lane / kStepTiles;
     const int last = (tile.position + tile.n_query - 1) / kBlockTokens;
     const int32_t* table = a.block_tables + size_t(tile.lane) * a.table_width;
-    auto block_of = [&](int step) {  // beyond the last key any will do
+    auto block_of = [&](int step) {  // beyond the last key any block will do: it is masked
         return table[min(step * kStepTiles + i, last)];
     };
     if (lane == 0) prefetch_tensor_map(maps.keys), prefetch_tensor_map(maps.values);
     wait_for_previous_kernel();
     fence_async_global();
     int block = block_of(0);
-    for (int step = 0, stage = 0, round = 0; step < n_steps; step++) {
-        Step<HEAD_DIM>& to = shared.steps[stage];
+    for (int step = 0, stage = 0, phase = 0; step < n_steps; step++) {
+        KvStage<HEAD_DIM>& to = shared.stages[stage];
         Mbarrier& full = shared.full[stage];
-        if (round > 0) shared.empty[stage].wait(round - 1);
+        if (phase > 0) shared.empty[stage].wait(phase - 1);
         if (lane == 0) full.arrive_expect_tx(sizeof to);
         __syncwarp();
         const int of_head = block * a.shape.n_kv_heads + kv_head;
-        if (what < T::kColumns)
+        if (what < T::kColumnTiles)
             tma_load_2d(to.keys[what] + i * kBlockTokens * kSwizzleColumns, maps.keys, full,
                         what * kSwizzleColumns, of_head * kBlockTokens);
-        else if (what == T::kColumns)
+        else if (what == T::kColumnTiles)
             tma_load_2d(to.values[i], maps.values, full, 0, of_head * HEAD_DIM);
         block = block_of(step + 1);
-        if (++stage == kStages) stage = 0, round++;
+        if (++stage == kStages) stage = 0, phase++;
     }
 }
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
 
-/// 64 rows of a warpgroup, two a thread; see wgmma() for which.
+/// Attention of the 64 rows of a warpgroup, of which a thread has two; see wgmma() for which.
 template <int HEAD_DIM>
-class WarpgroupRows {
+class WarpgroupQueries {
   public:
-    __device__ WarpgroupRows(const PrefillAttentionArgs& a, const PrefillTile& tile)
+    __device__ WarpgroupQueries(const PrefillAttentionArgs& a, const PrefillTile& tile)
         : a_(a), tile_(tile) {}
 
-    /// To shared memory, as wgmma reads them; zeros for rows that are not there.
+    /// Loads the queries to shared memory, swizzled as wgmma reads them; zeros for rows that are
+    /// not there.
     __device__ void load_queries(PrefillShared<HEAD_DIM>& shared) const {
-        constexpr int kEights = HEAD_DIM / 8;  // elements that are loaded together
-        constexpr int kLoads = 64 * kEights / 128;
+        constexpr int kVectors = HEAD_DIM / 8;  // of a row: eight elements, one load
+        constexpr int kLoads = 64 * kVectors / 128;
         auto row_of = [&](int i) {
-            return warpgroup_ * 64 + (int(threadIdx.x) % 128 + i * 128) / kEights;
+            return warpgroup_ * 64 + (int(threadIdx.x) % 128 + i * 128) / kVectors;
         };
-        const int eight = threadIdx.x % kEights;
+        const int vector = threadIdx.x % kVectors;
         uint4 queries[kLoads];
 #pragma unroll
-        for (int i = 0; i < kLoads; i++) {  // all under way together
+        for (int i = 0; i < kLoads; i++) {  // all loads are under way together
             queries[i] = {};
             if (row_of(i) / a_.shape.group() < tile_.n_query)
                 queries[i] =
-                    *reinterpret_cast<const uint4*>(a_.queries + head_of(row_of(i)) + 8 * eight);
+                    *reinterpret_cast<const uint4*>(a_.queries + head_of(row_of(i)) + 8 * vector);
         }
 #pragma unroll
         for (int i = 0; i < kLoads; i++) {
-            bf16* row = shared.queries[eight / 8] + row_of(i) * kSwizzleColumns;
-            *reinterpret_cast<uint4*>(row + 8 * (eight % 8 ^ row_of(i) % 8)) = queries[i];
+            bf16* row = shared.queries[vector / 8] + row_of(i) * kSwizzleColumns;
+            *reinterpret_cast<uint4*>(row + 8 * (vector % 8 ^ row_of(i) % 8)) = queries[i];
         }
         fence_async_shared();
         named_barrier_sync(1 + warpgroup_, 128);
     }
 
-    /// Multiplies by the keys of a step; not waited for.
-    __device__ void score(const PrefillShared<HEAD_DIM>& shared, const Step<HEAD_DIM>& step) {
-        constexpr uint64_t kDepthStep = 32 >> 4;  // 16 columns, in units of 16 bytes
+    /// Starts the scores of a stage; wgmma_wait() waits for them.
+    __device__ void score(const PrefillShared<HEAD_DIM>& shared, const KvStage<HEAD_DIM>& stage) {
+        constexpr uint64_t kStep = 32 >> 4;  // 16 columns, in a descriptor's units of 16 bytes
         wgmma_fence();
 #pragma unroll
         for (int c = 0; c < HEAD_DIM / kSwizzleColumns; c++) {
             const uint64_t queries =
                 smem_descriptor(shared.queries[c] + warpgroup_ * 64 * kSwizzleColumns);
-            const uint64_t keys = smem_descriptor(step.keys[c]);
+            const uint64_t keys = smem_descriptor(stage.keys[c]);
 #pragma unroll
             for (int i = 0; i < kSwizzleColumns / 16; i++)
-                wgmma(scores_, queries + i * kDepthStep, keys + i * kDepthStep, c + i > 0);
+                wgmma(scores_, queries + i * kStep, keys + i * kStep, c + i > 0);
         }
         wgmma_commit();
     }
 
-    /// Makes weights of the scores, once they are there.
-    __device__ void soften(int first_key, float scale) {
-        // Up to the position of the first query all rows attend to everything.
+    /// Online softmax: makes weights of the scores, and rescales the output if a maximum has risen.
+    __device__ void softmax(int first_key, float scale) {
+        // No row is masked up to the position of the warpgroup's first query.
         if (first_key + kStepKeys - 1 > tile_.position + warpgroup_ * 64 / a_.shape.group())
             mask(first_key);
         float keep[2];
 #pragma unroll
-        for (int r = 0; r < 2; r++) keep[r] = soften_row(r, scale);
+        for (int r = 0; r < 2; r++) keep[r] = softmax_row(r, scale);
         if (__any_sync(0xffffffffu, keep[0] != 1 || keep[1] != 1))
 #pragma unroll
             for (int j = 0; j < HEAD_DIM / 8; j++)
@@ -157,12 +173,12 @@ class WarpgroupRows {
             weights_[i] = pack_bf16(scores_[2 * i], scores_[2 * i + 1]);
     }
 
-    /// Adds the values of a step by their weights; not waited for.
-    __device__ void add_values(const Step<HEAD_DIM>& step) {
+    /// Starts output += weights · values of a stage; wgmma_wait() waits for it.
+    __device__ void add_values(const KvStage<HEAD_DIM>& stage) {
         wgmma_fence();
 #pragma unroll
         for (int i = 0; i < kStepTiles; i++)
-            wgmma(out_, weights_ + 4 * i, smem_descriptor<32>(step.values[i]));
+            wgmma(out_, weights_ + 4 * i, smem_descriptor<32>(stage.values[i]));
         wgmma_commit();
     }
 
@@ -180,11 +196,12 @@ class WarpgroupRows {
     }
 
   private:
-    // A row's maximum may be so much too small: weights of up to 2^8 are as exact as those up to 1,
-    // and what was summed seldom has to be scaled again. FlashAttention-4 does the same.
-    static constexpr float kLag = 8;
+    // By how much a row's running maximum may be too small before it is raised, in powers of 2.
+    // Weights of up to 2^8 are as exact as those up to 1, and the output is seldom rescaled.
+    // FlashAttention-4 does the same.
+    static constexpr float kRescaleLag = 8;
 
-    /// Where a row's head is, of the queries and of the output.
+    /// Where the head of a row begins in the queries and in the output.
     __device__ size_t head_of(int row) const {
         const int group = a_.shape.group(), query = tile_.query_begin + row / group;
         return (size_t(query) * a_.shape.n_heads + int(blockIdx.x) * group + row % group) *
@@ -205,24 +222,25 @@ class WarpgroupRows {
                     if (8 * j + 2 * t + c > last) scores_[4 * j + 2 * r + c] = -INFINITY;
         }
     }
-    /// Returns by what the row's sums so far shrink. Key 0 is every row's: there is a maximum.
-    __device__ float soften_row(int r, float scale) {
+    /// The softmax of one of the thread's two rows; returns by what its output has to be
+    /// multiplied. There is a maximum, because every row has key 0.
+    __device__ float softmax_row(int r, float scale) {
         float step_max = -INFINITY;
 #pragma unroll
         for (int j = 0; j < kStepKeys / 8; j++)
             step_max = fmaxf(step_max, fmaxf(scores_[4 * j + 2 * r], scores_[4 * j + 2 * r + 1]));
-        const float step_top = row_max(step_max) * scale;
-        const float new_max = step_top > max_[r] + kLag ? step_top : max_[r];
-        const float keep = exp2_flushed(max_[r] - new_max);
+        const float scaled_max = row_max(step_max) * scale;
+        const float new_max = scaled_max > max_[r] + kRescaleLag ? scaled_max : max_[r];
+        const float keep = exp2_ftz(max_[r] - new_max);
         float added = 0;
 #pragma unroll
         for (int j = 0; j < kStepKeys / 8; j++)
 #pragma unroll
             for (int c = 0; c < 2; c++) {
                 float& score = scores_[4 * j + 2 * r + c];
-                added += score = exp2_flushed(fmaf(score, scale, -new_max));
+                added += score = exp2_ftz(fmaf(score, scale, -new_max));
             }
-        sum_[r] = sum_[r] * keep + added;  // of this thread's keys; over the row at the end
+        sum_[r] = sum_[r] * keep + added;  // of this thread's keys; the row's at the end
         max_[r] = new_max;
         return keep;
     }
@@ -236,23 +254,24 @@ class WarpgroupRows {
     float out_[HEAD_DIM / 2] = {};
 };
 
+/// A consumer. Called by one warpgroup.
 template <int HEAD_DIM>
-__device__ void attend_steps(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionArgs& a,
-                             const PrefillTile& tile, int n_steps, float scale) {
-    WarpgroupRows<HEAD_DIM> rows(a, tile);
+__device__ void consume(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionArgs& a,
+                        const PrefillTile& tile, int n_steps, float scale) {
+    WarpgroupQueries<HEAD_DIM> rows(a, tile);
     wait_for_previous_kernel();
     rows.load_queries(shared);
     shared.full[0].wait(0);
-    rows.score(shared, shared.steps[0]);
+    rows.score(shared, shared.stages[0]);
     wgmma_wait<0>();
-    for (int step = 0, stage = 0, round = 0; step < n_steps; step++) {
+    for (int step = 0, stage = 0, phase = 0; step < n_steps; step++) {
         const int this_stage = stage;
-        if (++stage == kStages) stage = 0, round++;
-        rows.soften(step * kStepKeys, scale);
-        rows.add_values(shared.steps[this_stage]);
+        if (++stage == kStages) stage = 0, phase++;
+        rows.softmax(step * kStepKeys, scale);
+        rows.add_values(shared.stages[this_stage]);
         if (step + 1 < n_steps) {
-            shared.full[stage].wait(round);
-            rows.score(shared, shared.steps[stage]);
+            shared.full[stage].wait(phase);
+            rows.score(shared, shared.stages[stage]);
         }
         wgmma_wait<0>();
         if (threadIdx.x % kWarp == 0) shared.empty[this_stage].arrive();
@@ -264,7 +283,8 @@ __device__ void attend_steps(PrefillShared<HEAD_DIM>& shared, const PrefillAtten
 
 template <int HEAD_DIM>
 __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
-    prefill_kernel(PrefillAttentionArgs a, const __grid_constant__ CacheMaps maps, float scale) {
+    prefill_attention_wgmma_sm90_kernel(PrefillAttentionArgs a,
+                                        const __grid_constant__ CacheMaps maps, float scale) {
 #if __CUDA_ARCH_FEAT_SM90_ALL
     extern __shared__ __align__(1024) unsigned char memory[];
     auto& shared = *reinterpret_cast<PrefillShared<HEAD_DIM>*>(memory);
@@ -279,18 +299,18 @@ __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
         Mbarrier::fence_init();
     }
     __syncthreads();
-    // Registers of a thread, in eights: those who copy leave most of what all have at launch.
-    constexpr int kAtLaunch = (64 << 10) / T::kThreads / 8 * 8, kOfCopying = 32;
-    constexpr int kOfAttending =
-        (kAtLaunch * (T::kWarpgroups + 1) - kOfCopying) / T::kWarpgroups / 8 * 8;
-    if (threadIdx.x >= T::kConsumers) {
-        setmaxnreg_dec<kOfCopying>();
-        if (threadIdx.x < T::kConsumers + kWarp)
-            copy_steps<HEAD_DIM>(shared, a, maps, tile, n_steps);
+    // Registers of a thread, multiples of 8: the producer leaves most of what all have at launch.
+    constexpr int kAtLaunch = (64 << 10) / T::kThreads / 8 * 8, kOfProducer = 32;
+    constexpr int kOfConsumers =
+        (kAtLaunch * (T::kWarpgroups + 1) - kOfProducer) / T::kWarpgroups / 8 * 8;
+    if (threadIdx.x >= T::kConsumerThreads) {
+        setmaxnreg_dec<kOfProducer>();
+        if (threadIdx.x < T::kConsumerThreads + kWarp)
+            produce<HEAD_DIM>(shared, a, maps, tile, n_steps);
     } else {
-        setmaxnreg_inc<kOfAttending>();
+        setmaxnreg_inc<kOfConsumers>();
         if (int(threadIdx.x) / 128 < n_warpgroups)
-            attend_steps<HEAD_DIM>(shared, a, tile, n_steps, scale);
+            consume<HEAD_DIM>(shared, a, tile, n_steps, scale);
     }
 #else
     __trap();  // has_wgmma()
@@ -305,7 +325,7 @@ void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
                           kBlockTokens),
         narrow_tensor_map(a.cache.values, a.n_blocks * a.shape.n_kv_heads * HEAD_DIM, HEAD_DIM)};
     launch_dependent(
-        prefill_kernel<HEAD_DIM>,
+        prefill_attention_wgmma_sm90_kernel<HEAD_DIM>,
         {dim3(a.shape.n_kv_heads, a.n_tiles), T::kThreads, sizeof(PrefillShared<HEAD_DIM>)}, stream,
         a, maps, log2_scale(HEAD_DIM));
 }
@@ -315,6 +335,7 @@ PrefillTileRows tile_rows(int head_dim) {
 }
 
 void attend(const PrefillAttentionArgs& a, cudaStream_t stream) {
+    SHAPE_CHECK(a.n_tiles > 0 && a.n_blocks > 0 && is_attention_shape(a.shape));
     if (a.shape.head_dim == 64)
         launch<64>(a, stream);
     else
@@ -323,6 +344,6 @@ void attend(const PrefillAttentionArgs& a, cudaStream_t stream) {
 
 }  // namespace
 
-const PrefillAttention kWarpgroupPrefill{tile_rows, attend};
+const PrefillAttention kPrefillWgmmaSm90{tile_rows, attend};
 
 }  // namespace qwend

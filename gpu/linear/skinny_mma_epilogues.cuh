@@ -2,7 +2,7 @@
 
 #include "gpu/linear/linear.h"
 #include "gpu/mma.cuh"
-#include "gpu/rope_kv.cuh"
+#include "gpu/rope_kv_write.cuh"
 
 // Split-K, the epilogues and the scales of RMSNorm of linear_skinny_mma_kernel (skinny_mma.cu).
 

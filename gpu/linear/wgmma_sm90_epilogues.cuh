@@ -1,7 +1,7 @@
 #pragma once
 
 #include "gpu/linear/linear.h"
-#include "gpu/rope_kv.cuh"
+#include "gpu/rope_kv_write.cuh"
 #include "gpu/warp.cuh"
 
 // The epilogues of linear_wgmma_sm90_kernel (wgmma_sm90.cu), of two kinds. partner_offset() says

@@ -277,8 +277,9 @@ void KernelBench::decode_attention(int rows, int context) {
     const auto device_lanes = to_device(lanes);
     const auto contexts = to_device(std::vector<int32_t>(lanes.size(), context));
     const size_t n_heads = size_t(rows) * size_t(heads_.n_kv_heads) * kMaxGroup;
-    const bool few = rows <= kMaxFewRows && can_attend_few();
-    const DeviceBuffer<float> partials(few ? n_heads * kMaxParts * size_t(heads_.head_dim + 2) : 0);
+    const bool splits = rows <= kMaxSplitKvRows && can_split_kv();
+    const DeviceBuffer<float> partials(splits ? n_heads * kMaxKvSplits * size_t(heads_.head_dim + 2)
+                                              : 0);
     const auto arrivals = to_device(std::vector<int32_t>(n_heads, 0));
     const Work work{2.0 * double(size) + 4.0 * rows * heads_.q_dim(),
                     4.0 * rows * context * heads_.q_dim()};
@@ -307,14 +308,16 @@ void KernelBench::decode_attention(int rows, int context) {
             kernel(args, s);
         };
     };
-    if (few) time("decode_attention_few", work, plain(qwend::decode_attention_few));
-    time("decode_attention_many", work, plain(qwend::decode_attention_many));
-    if (rows == 1 && can_attend_and_add(heads_, hidden_)) {
+    if (splits)
+        time("decode_attention_split_kv_sm90", work, plain(qwend::decode_attention_split_kv_sm90));
+    time("decode_attention_batched", work, plain(qwend::decode_attention_batched));
+    if (rows == 1 && can_fuse_o_proj(heads_, hidden_)) {
         const ResidualStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const Work product = o_.work(rows, size_t(hidden_) * 10);
-        time("attend_and_add", {work.bytes + product.bytes, work.flops + product.flops},
+        time("decode_attention_o_proj_14x64_sm90",
+             {work.bytes + product.bytes, work.flops + product.flops},
              [&](const DecodeAttentionArgs& args, LinearWeights weights, cudaStream_t s) {
-                 attend_and_add(args, weights, stream, s);
+                 decode_attention_o_proj_14x64_sm90(args, weights, stream, s);
              });
     }
 }
@@ -326,8 +329,8 @@ void KernelBench::prefill() {
 }
 
 void KernelBench::prefill(int n, int position) {
-    prefill("warps", kWarpPrefill, n, position);
-    if (has_wgmma()) prefill("groups", kWarpgroupPrefill, n, position);
+    prefill("mma", kPrefillMma, n, position);
+    if (has_wgmma()) prefill("wgmma_sm90", kPrefillWgmmaSm90, n, position);
 }
 
 void KernelBench::prefill(const char* name, const PrefillAttention& attention, int n,
@@ -378,9 +381,9 @@ void KernelBench::elementwise() {
         time_plain("rmsnorm", hidden_, n, double(n) * hidden_ * 6, [&](cudaStream_t s) {
             rmsnorm(stream_.get(), nullptr, ones_.get(), kEps, n, hidden_, y_.get(), s);
         });
-        time_plain("rope_kv", qkv_.n, n, double(n) * qkv_.n * 4, [&](cudaStream_t s) {
-            rope_kv(x_.get(), ones_.get(), turns, slots_.get(), n, heads_, y_.get(),
-                    {keys_.get(), values_.get()}, s);
+        time_plain("rope_kv_write", qkv_.n, n, double(n) * qkv_.n * 4, [&](cudaStream_t s) {
+            rope_kv_write(x_.get(), ones_.get(), turns, slots_.get(), n, heads_, y_.get(),
+                          {keys_.get(), values_.get()}, s);
         });
         time_plain("swiglu", inner_, n, double(n) * inner_ * 6,
                    [&](cudaStream_t s) { swiglu(x_.get(), n, inner_, y_.get(), s); });

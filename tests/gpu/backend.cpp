@@ -36,7 +36,7 @@ bool same_streams(const std::vector<DrivenStream>& a, const std::vector<DrivenSt
     return equal;
 }
 
-/// What attend_and_add() is made for, which none of the goldens is.
+/// What decode_attention_o_proj_14x64_sm90() is made for, which none of the goldens is.
 HashedShape fused_shape() {
     return {"head64_fused", 896, 14, 2, 384, true};
 }
@@ -136,7 +136,7 @@ TEST_CASE("cuda_backend: a few decoding streams have the same bits as alone, gra
 TEST_CASE("cuda_backend: a stream alone grows long with the bits of one in company") {
     HashedCheckpoint hashed(fused_shape());
     Driver driver(make, hashed.checkpoint, 4096);
-    DrivenStream alone = make_stream(kPartTokens - 6), beside = alone, other = make_stream(20);
+    DrivenStream alone = make_stream(kKvSplitTokens - 6), beside = alone, other = make_stream(20);
     for (DrivenStream* stream : {&alone, &beside, &other})
         driver.step({{stream, int(stream->prompt.size()) - 1}});
     for (int i = 0; i < 16; i++) {

@@ -137,7 +137,7 @@ class DecodeCase {
         : contexts_(contexts),
           n_(chosen.size()),
           n_arrivals_(n_ * size_t(contexts.shape.n_kv_heads) * kMaxGroup),
-          partials_(n_arrivals_ * kMaxParts * size_t(contexts.shape.head_dim + 2)),
+          partials_(n_arrivals_ * kMaxKvSplits * size_t(contexts.shape.head_dim + 2)),
           arrivals_(n_arrivals_),
           out_(n_ * size_t(contexts.shape.q_dim())) {
         const size_t width = size_t(contexts.shape.q_dim());
@@ -183,14 +183,14 @@ std::vector<bf16_t> decode(DecodeKernel kernel, const Contexts& contexts,
 }
 
 /// A row's result alone and beside others, in any place; but padding's, which is nothing.
-void check_few_bits(Random& random, const Contexts& contexts, const std::vector<Row>& rows,
-                    const std::vector<bf16_t>& queries, const std::vector<bf16_t>& all) {
+void check_split_kv_bits(Random& random, const Contexts& contexts, const std::vector<Row>& rows,
+                         const std::vector<bf16_t>& queries, const std::vector<bf16_t>& all) {
     const size_t width = size_t(contexts.shape.q_dim());
-    for (int n = 1; n <= std::min(int(rows.size()), kMaxFewRows); n++) {
+    for (int n = 1; n <= std::min(int(rows.size()), kMaxSplitKvRows); n++) {
         CAPTURE(n);
         std::vector<int32_t> chosen = random.permutation(int(rows.size()));
         chosen.resize(size_t(n));
-        const auto out = decode(decode_attention_few, contexts, rows, queries, chosen);
+        const auto out = decode(decode_attention_split_kv_sm90, contexts, rows, queries, chosen);
         for (size_t i = 0; i < chosen.size(); i++) {
             const size_t row = size_t(chosen[i]);
             if (rows[row].context > 0) CHECK(same_bits(&out[i * width], &all[row * width], width));
@@ -199,7 +199,7 @@ void check_few_bits(Random& random, const Contexts& contexts, const std::vector<
 }
 
 struct DecodeTallies {
-    Tally few{"decode_attention_few"}, many{"decode_attention_many"};
+    Tally split_kv{"decode_attention_split_kv_sm90"}, batched{"decode_attention_batched"};
 };
 
 void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<int>& lengths,
@@ -211,7 +211,7 @@ void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<
         if (lane == 3) rows.push_back({0, 0});
     }
     const int n_own = int(rows.size());
-    // More rows, of short contexts, so that the kernel for many takes each of its ways.
+    // More rows, of short contexts, so that decode_attention_batched takes each of its ways.
     for (int i = n_own; i < 200; i++) {
         const int lane = random.below(int(lengths.size()));
         const int most = is_quick() ? 20 : 600;
@@ -227,21 +227,21 @@ void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<
         auto run = [&](DecodeKernel kernel) {
             return decode(kernel, contexts, rows, queries, first_rows);
         };
-        const auto out = run(decode_attention_many);
-        tallies.many.check(out, expected);
+        const auto out = run(decode_attention_batched);
+        tallies.batched.check(out, expected);
         auto differ_only_in_padding = [&](const std::vector<bf16_t>& again) {
             bool same = true;
             for (const Expected& e : expected)
                 same &= e.at >= out.size() || std::isinf(e.value.bound) || out[e.at] == again[e.at];
             return same;
         };
-        CHECK(differ_only_in_padding(run(decode_attention_many)));
-        if (n > n_own || !can_attend_few()) continue;
-        const auto few = run(decode_attention_few);
-        tallies.few.check(few, expected);
+        CHECK(differ_only_in_padding(run(decode_attention_batched)));
+        if (n > n_own || !can_split_kv()) continue;
+        const auto split = run(decode_attention_split_kv_sm90);
+        tallies.split_kv.check(split, expected);
         if (n == n_own) {
             const std::vector<Row> own(rows.begin(), rows.begin() + n_own);
-            check_few_bits(random, contexts, own, queries, few);
+            check_split_kv_bits(random, contexts, own, queries, split);
         }
     }
 }
@@ -348,8 +348,8 @@ void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector
         tally.check(out, expected);
         for (int turn = 0; turn < 3; turn++) CHECK(same_bits(out, run(true)));
     };
-    check(kWarpPrefill, tallies.warps);
-    if (has_wgmma()) check(kWarpgroupPrefill, tallies.warpgroups);
+    check(kPrefillMma, tallies.warps);
+    if (has_wgmma()) check(kPrefillWgmmaSm90, tallies.warpgroups);
 }
 
 struct AttentionShape {
@@ -385,14 +385,14 @@ void for_each_shape(Test test) {
 
 TEST_CASE("attention: one query a row over contexts of any length") {
     DecodeTallies tallies;
-    if (!can_attend_few()) MESSAGE("no clusters for decode_attention_few");
+    if (!can_split_kv()) MESSAGE("no clusters of blocks for decode_attention_split_kv_sm90");
     for_each_shape([&](const AttentionShape& shape, Kind kind, Random& random) {
-        std::vector<int> lengths = {1, 17, 127, 1025, kPartTokens + 1};
+        std::vector<int> lengths = {1, 17, 127, 1025, kKvSplitTokens + 1};
         if (!is_quick())
             lengths.insert(lengths.end(),
-                           {15, 16, 31, 512, 513, 2047, 2048, 2049, 5000, kPartTokens});
-        // Beyond kMaxParts parts of the least length.
-        if (shape.is_published) lengths.push_back(kMaxParts * kPartTokens + 5000);
+                           {15, 16, 31, 512, 513, 2047, 2048, 2049, 5000, kKvSplitTokens});
+        // More than kMaxKvSplits splits of the least length would hold.
+        if (shape.is_published) lengths.push_back(kMaxKvSplits * kKvSplitTokens + 5000);
         check_decode(random, shape.heads, kind, lengths, tallies);
     });
 }
@@ -400,18 +400,18 @@ TEST_CASE("attention: one query a row over contexts of any length") {
 TEST_CASE("attention: fused with the product after it, the bits of the two kernels") {
     const HeadShape shape{14, 2, 64};
     const int width = 896;
-    if (!can_attend_and_add(shape, width)) {
-        MESSAGE("no clusters of sixteen blocks for attend_and_add");
+    if (!can_fuse_o_proj(shape, width)) {
+        MESSAGE("no clusters of sixteen blocks for decode_attention_o_proj_14x64_sm90");
         return;
     }
     const uint64_t seed = test_seed();
     CAPTURE(seed);
     Random random(seed);
-    std::vector<int> lengths = {1, 17, 1025, kPartTokens + 1};
+    std::vector<int> lengths = {1, 17, 1025, kKvSplitTokens + 1};
     if (!is_quick())
-        lengths.insert(lengths.end(),
-                       {16, 1023, 1024, kPartTokens - 1, kPartTokens, 1 + random.below(kPartTokens),
-                        kMaxParts * kPartTokens + 1 + random.below(5000)});
+        lengths.insert(lengths.end(), {16, 1023, 1024, kKvSplitTokens - 1, kKvSplitTokens,
+                                       1 + random.below(kKvSplitTokens),
+                                       kMaxKvSplits * kKvSplitTokens + 1 + random.below(5000)});
     const Contexts contexts(random, shape, Kind::random, lengths);
     std::vector<Row> rows = {{0, 0}};
     for (size_t lane = 0; lane < lengths.size(); lane++) rows.push_back({int(lane), lengths[lane]});
@@ -425,11 +425,11 @@ TEST_CASE("attention: fused with the product after it, the bits of the two kerne
         for (int32_t row : chosen) chosen_rows.push_back(rows[size_t(row)]);
         const int n = int(chosen.size());
         const auto expected = after.run(n, [&](LinearWeights weights, ResidualStream stream) {
-            decode_attention_few(pair.args(), test_stream());
+            decode_attention_split_kv_sm90(pair.args(), test_stream());
             kSkinnyMma.add(weights, pair.args().out, stream, n, test_stream());
         });
         const auto found = after.run(n, [&](LinearWeights weights, ResidualStream stream) {
-            attend_and_add(fused.args(), weights, stream, test_stream());
+            decode_attention_o_proj_14x64_sm90(fused.args(), weights, stream, test_stream());
         });
         CHECK(after.same(expected, found, chosen_rows));
     };

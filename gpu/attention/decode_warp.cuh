@@ -3,14 +3,15 @@
 #include "gpu/attention/attention.h"
 #include "gpu/attention/mma_fragments.cuh"
 
-// Attention of one query a head, by warps that take a tile of keys at a time. The heads of a KV
-// head's group, at most eight, are the B side of mma; keys, then values, are the A side. A thread
-// has what belongs to heads 2 t and 2 t + 1: the scores of keys key_in_half(g) and 2 more, and
-// dimensions 16 j + g and 8 more of the output.
+// What a warp does in decode attention: scores of a tile of 16 keys with one query of each head of
+// a group, and the output by online softmax. Keys, then values, are the A side of mma; the heads,
+// at most eight, are the B side. Thread (g = lane / 4, t = lane % 4) has of heads 2 t and 2 t + 1
+// the scores of keys key_in_half(g) and 2 further, and dimensions 16 j + g and 8 further of the
+// output.
 
 namespace qwend {
 
-/// Head g's query: of every 32 dimensions, 8 t .. 8 t + 7.
+/// Head g's query; of every 32 dimensions the thread has 8 t … 8 t + 7.
 template <int HEAD_DIM>
 struct GroupQueries {
     uint4 of_head[HEAD_DIM / 32] = {};
@@ -24,16 +25,16 @@ struct GroupQueries {
     }
 };
 
-/// Of the four elements that a thread has of mma's result: which of its two heads.
+/// Of which of the thread's two heads element i of mma's result is.
 __device__ constexpr int head_of(int i) {
     return i % 2;
 }
-/// And which of its two keys or dimensions.
+/// And of which of its two keys or dimensions.
 __device__ constexpr int half_of(int i) {
     return i / 2;
 }
 
-/// Over the eight threads that share heads of a result.
+/// Combines x of the eight threads that share heads of a result.
 template <class Combine>
 __device__ inline float over_keys(float x, Combine combine) {
 #pragma unroll
@@ -42,15 +43,15 @@ __device__ inline float over_keys(float x, Combine combine) {
     return x;
 }
 
-/// The 8 x 8 bf16 of a warp, two columns of row g a thread: now two rows of column g.
+/// Transposes the 8 x 8 bf16 of a warp, of which a thread has two columns of row g: it gets two
+/// rows of column g.
 __device__ inline uint32_t transposed(uint32_t pair) {
     uint32_t out;
     asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(out) : "r"(pair));
     return out;
 }
 
-/// The thread's scores, scaled, of a tile that begins at key `first`. Keys from n_keys on are not
-/// there.
+/// The thread's scores, scaled, of a tile that begins at key `first`; -INFINITY from key n_keys on.
 template <int HEAD_DIM>
 __device__ inline void score_group(float (&scores)[4], const GroupQueries<HEAD_DIM>& queries,
                                    const KeyFragment<HEAD_DIM>& keys, int first, int n_keys,
@@ -67,25 +68,27 @@ __device__ inline void score_group(float (&scores)[4], const GroupQueries<HEAD_D
     }
 }
 
-/// A warp's result so far, by online softmax (arXiv:1805.02867).
+/// Online softmax: the running maximum, sum and output of a warp, rescaled when a tile raises the
+/// maximum. Source: Milakov & Gimelshein 2018, arXiv:1805.02867.
 template <int HEAD_DIM>
-struct GroupRunning {
+struct GroupOnlineSoftmax {
     float max[2] = {-INFINITY, -INFINITY};
-    float sum[2] = {};  // of the thread's own keys, until finish()
+    float sum[2] = {};  // of the thread's keys; of all after reduce_sum()
     float out[HEAD_DIM / 16][4] = {};
 
-    __device__ void take(float (&scores)[4], const ValueFragment<HEAD_DIM>& values) {
+    /// Adds a tile; overwrites its scores.
+    __device__ void add_tile(float (&scores)[4], const ValueFragment<HEAD_DIM>& values) {
         float keep[2];
 #pragma unroll
         for (int c = 0; c < 2; c++) {
             const float tile_max = over_keys(fmaxf(scores[c], scores[c + 2]),
                                              [](float a, float b) { return fmaxf(a, b); });
             const float new_max = fmaxf(max[c], tile_max);
-            keep[c] = exp2_flushed(max[c] - new_max);
+            keep[c] = exp2_ftz(max[c] - new_max);
             max[c] = new_max;
         }
 #pragma unroll
-        for (int i = 0; i < 4; i++) scores[i] = exp2_flushed(scores[i] - max[head_of(i)]);
+        for (int i = 0; i < 4; i++) scores[i] = exp2_ftz(scores[i] - max[head_of(i)]);
 #pragma unroll
         for (int c = 0; c < 2; c++) sum[c] = sum[c] * keep[c] + (scores[c] + scores[c + 2]);
         const uint32_t low = transposed(pack_bf16(scores[0], scores[1]));
@@ -100,19 +103,20 @@ struct GroupRunning {
     }
 
     /// Makes `sum` that of all keys.
-    __device__ void finish() {
+    __device__ void reduce_sum() {
 #pragma unroll
         for (float& s : sum) s = over_keys(s, [](float a, float b) { return a + b; });
     }
 };
 
-/// What a warp hands on, in shared memory.
+/// A warp's partial result, in shared memory: of each head the maximum, the sum, and the output
+/// before the division.
 template <int HEAD_DIM>
-struct GroupResult {
+struct WarpPartial {
     float max[kMaxGroup], sum[kMaxGroup];
-    float out[kMaxGroup][HEAD_DIM + 4];  // 4: threads that write meet different banks
+    float out[kMaxGroup][HEAD_DIM + 4];  // + 4: threads that write meet different banks
 
-    __device__ void put(const GroupRunning<HEAD_DIM>& running, int g, int t) {
+    __device__ void put(const GroupOnlineSoftmax<HEAD_DIM>& running, int g, int t) {
         if (g == 0)
 #pragma unroll
             for (int c = 0; c < 2; c++)

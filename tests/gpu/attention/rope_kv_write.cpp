@@ -5,11 +5,11 @@
 
 using namespace qwend;
 
-TEST_CASE("rope_kv: biases, turns and files queries, keys and values") {
+TEST_CASE("rope_kv_write: biases, turns and files queries, keys and values") {
     const uint64_t seed = test_seed();
     CAPTURE(seed);
     Random random(seed);
-    Tally tally("rope_kv");
+    Tally tally("rope_kv_write");
     constexpr int kBlocks = 24;
     for (HeadShape shape : {HeadShape{14, 2, 64},
                             {5, 1, 64},
@@ -39,9 +39,9 @@ TEST_CASE("rope_kv: biases, turns and files queries, keys and values") {
             const size_t cache_size = size_t(kBlocks) * kBlockTokens * size_t(shape.kv_dim());
             const Output<bf16> queries(rows * size_t(shape.q_dim())), keys(cache_size),
                 values(cache_size);
-            rope_kv(device_qkv.get(), device_bias.get(),
-                    reinterpret_cast<const float2*>(device_turns.get()), device_slots.get(), n,
-                    shape, queries.get(), {keys.get(), values.get()}, test_stream());
+            rope_kv_write(device_qkv.get(), device_bias.get(),
+                          reinterpret_cast<const float2*>(device_turns.get()), device_slots.get(),
+                          n, shape, queries.get(), {keys.get(), values.get()}, test_stream());
 
             std::vector<Expected> is_query, is_key, is_value;
             for (size_t row = 0; row < rows; row++)

@@ -5,20 +5,20 @@
 
 namespace qwend {
 
-/// RoPE of one pair, by (cos, sin) of its position.
+/// Rotates a pair by (cos, sin) of its position.
 __device__ inline void rotate_pair(float& low, float& high, float2 rotation) {
     const float rotated = low * rotation.x - high * rotation.y;
     high = high * rotation.x + low * rotation.y;
     low = rotated;
 }
 
-/// Where one pair (i, i + head_dim / 2) of a head of q, k, v goes.
+/// Where the pair (i, i + head_dim / 2) of a head of q, k or v goes.
 struct QkvPlace {
     bf16* low = nullptr;
     int high_offset = 0;  // of the other one, in elements
     bool rotates = false;
 
-    /// `rotation`: (cos, sin) of the pair and position.
+    /// Stores the pair, rotated if it is of a query or key. `rotation`: (cos, sin).
     __device__ void write(float low_value, float high_value, float2 rotation) const {
         if (rotates) rotate_pair(low_value, high_value, rotation);
         low[0] = __float2bfloat16_rn(low_value);
@@ -26,7 +26,8 @@ struct QkvPlace {
     }
 };
 
-/// `head` counts those of q, then k, then v; i < head_dim / 2.
+/// `head` counts the heads of q, then of k, then of v; i < head_dim / 2. `slot`: block number times
+/// kBlockTokens plus the place in the block.
 __device__ inline QkvPlace place_qkv_pair(int head, int i, int row, int slot, HeadShape shape,
                                           bf16* queries, KvCache cache) {
     const int half = shape.head_dim / 2;
