@@ -59,8 +59,8 @@ class CudaBackend final : public Backend {
 
   private:
     void plan_preparations();
-    void launch_step(const StepStage::Staged& staged);
-    void launch_captured(const StepStage::Staged& staged);
+    void launch_step(const StepStaging::Staged& staged);
+    void launch_captured(const StepStaging::Staged& staged);
 
     DeviceChoice device_;
     const ModelConfig config_;
@@ -71,7 +71,7 @@ class CudaBackend final : public Backend {
     std::unique_ptr<DeviceWeights> weights_;
     std::unique_ptr<Forward> forward_;
     std::unique_ptr<Lanes> lanes_;
-    std::unique_ptr<StepStage> stage_;
+    std::unique_ptr<StepStaging> stage_;
     // What the device writes of the steps in flight; see SampleResults.
     size_t result_rows_ = 0, max_logprobs_ = 0;
     PinnedBuffer<int32_t> tokens_, top_tokens_;
@@ -90,7 +90,7 @@ class CudaBackend final : public Backend {
         bool one_short_row;
         auto operator<=>(const GraphKey&) const = default;
     };
-    static GraphKey key_of(const StepStage::Staged& staged) {
+    static GraphKey key_of(const StepStaging::Staged& staged) {
         return {staged.kind, staged.inputs.n_tokens, staged.inputs.one_short_row};
     }
     std::set<GraphKey> seen_;  // ran once, uncaptured
@@ -161,7 +161,7 @@ CudaBackend::CudaBackend(const Checkpoint& checkpoint, int index, const BackendO
     forward_ =
         std::make_unique<Forward>(config_, *weights_, info_.max_step_tokens, info_.max_sequences,
                                   info_.n_blocks, options.deterministic);
-    stage_ = std::make_unique<StepStage>(
+    stage_ = std::make_unique<StepStaging>(
         info_.max_step_tokens, info_.max_sequences, table_width,
         HeadShape{config_.n_heads, config_.n_kv_heads, config_.head_dim}, !options.deterministic);
     result_rows_ = size_t(Forward::padded_rows(info_.max_sequences));
@@ -185,7 +185,7 @@ void CudaBackend::plan_preparations() {
     plan(StepKind::decode, 1, std::min(info_.max_sequences, info_.max_step_tokens));
 }
 
-void CudaBackend::launch_step(const StepStage::Staged& staged) {
+void CudaBackend::launch_step(const StepStaging::Staged& staged) {
     forward_->launch(staged.inputs, state_, stream_);
     if (staged.inputs.n_sampled > 0)
         sample_rows(
@@ -200,7 +200,7 @@ void CudaBackend::launch_step(const StepStage::Staged& staged) {
 
 /// The first step of a kind and size runs as it is, which loads kernels and makes cuBLASLt's plans;
 /// the second is captured.
-void CudaBackend::launch_captured(const StepStage::Staged& staged) {
+void CudaBackend::launch_captured(const StepStaging::Staged& staged) {
     const GraphKey key = key_of(staged);
     if (auto found = graphs_.find(key); found != graphs_.end())
         return found->second->launch(stream_);
@@ -222,7 +222,7 @@ void CudaBackend::launch(const Batch& batch) {
             lanes_->occupy(sequence, stream_);
             step.n_logprobs.push_back(sequence.sampling->n_logprobs);
         }
-    const StepStage::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
+    const StepStaging::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
     if (staged.kind == StepKind::mixed)
         launch_step(staged);
     else
@@ -236,7 +236,7 @@ bool CudaBackend::prepare() {
     if (preparations_.empty()) return false;
     const auto [kind, n_tokens] = preparations_.front();
     preparations_.pop_front();
-    const StepStage::Staged staged = stage_->stage_padding(n_tokens, kind, stream_);
+    const StepStaging::Staged staged = stage_->stage_padding(n_tokens, kind, stream_);
     while (!graphs_.contains(key_of(staged))) launch_captured(staged);
     CUDA_CHECK(cudaStreamSynchronize(stream_));
     return !preparations_.empty();

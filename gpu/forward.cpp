@@ -18,9 +18,10 @@ size_t inner_width(const ModelConfig& c) {
     return std::max(size_t(head_shape(c).q_dim()), size_t(c.intermediate_size));
 }
 
-/// Of decode attention of few rows.
+/// What decode_attention_split_kv_sm90 wants for its splits.
 size_t partial_floats(const ModelConfig& c) {
-    return size_t(kMaxSplitKvRows * c.n_kv_heads) * kMaxKvSplits * kMaxGroup * (size_t(c.head_dim) + 2);
+    return size_t(kMaxSplitKvRows * c.n_kv_heads) * kMaxKvSplits * kMaxGroup *
+           (size_t(c.head_dim) + 2);
 }
 
 }  // namespace
@@ -92,8 +93,8 @@ bool Forward::is_fused(int n) const {
 
 /// Those that are the faster ones for n rows, or the same for all.
 const LinearKernels& Forward::products(int n) const {
-    const bool few = deterministic_ ? !has_wgmma() : n <= kSkinnyRows;
-    return few ? kSkinnyMma : kWgmmaSm90;
+    const bool skinny = deterministic_ ? !has_wgmma() : n <= kSkinnyRows;
+    return skinny ? kSkinnyMma : kWgmmaSm90;
 }
 
 DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardState& state,
@@ -152,7 +153,7 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     rmsnorm(hidden_.get(), nullptr, l.input_norm, eps, n, width, normed_.get(), stream);
     gemm_.run(l.qkv, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
     rope_kv_write(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
-            cache_of(layer), stream);
+                  cache_of(layer), stream);
     attend(in, state, layer, stream);
     gemm_.run(l.o, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);
     rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);

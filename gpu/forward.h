@@ -33,14 +33,19 @@ struct ForwardState {
     int32_t* last_tokens;  // (lanes)
 };
 
-/// The transformer on the device: activations, the KV cache, and the order of the kernels. Up to
-/// kSkinnyRows rows take the fused products of rows.h, more those of rows_many.h (on sm_90, as far
-/// as they are faster), the rest cuBLASLt.
+/// The transformer on the device: activations, the KV cache, and the order of the kernels. Which
+/// kernels a step takes follows from its number of rows:
 ///
-/// Rows of a decode step of up to kSkinnyRows have the same bits whatever rows are beside them (on
-/// a device with clusters of blocks, sm_90). Otherwise the number of rows may change the low bits:
-/// it chooses the products, cuBLASLt's order of additions, and how attention of decode cuts a
-/// context. `deterministic` takes one way for all rows, at some cost.
+///   up to kSkinnyRows         kSkinnyMma: norms, epilogues and products fused
+///   up to max_wgmma_rows()    kWgmmaSm90: the same, on sm_90
+///   more                      cuBLASLt, and norms, RoPE and SwiGLU as kernels of their own
+///
+/// and decode attention is split_kv_sm90 up to kMaxSplitKvRows, then batched.
+///
+/// Rows of a decode step of up to kSkinnyRows have the same bits whatever rows are beside them, on
+/// sm_90. Otherwise the number of rows may change the low bits: it chooses the products, cuBLASLt's
+/// order of additions, and how decode attention cuts a context. With `deterministic` all rows take
+/// one way, at some cost.
 class Forward {
   public:
     /// `n_blocks` KV blocks. Throws BackendFault.
@@ -86,7 +91,7 @@ class Forward {
     DeviceBuffer<float> hidden_;      // (tokens, hidden): the residual stream
     DeviceBuffer<float2> rotations_;  // (tokens, head_dim / 2)
     DeviceBuffer<bf16> normed_;       // (tokens, hidden)
-    DeviceBuffer<float> squares_;     // (tokens, hidden / 8) or less; see rows.h
+    DeviceBuffer<float> squares_;     // (tokens, hidden / 8) or less; see LinearInput
     DeviceBuffer<bf16> wide_;         // (tokens, qkv_dim or 2 * intermediate)
     DeviceBuffer<bf16> queries_;      // (tokens, q_dim)
     DeviceBuffer<bf16> inner_;        // (tokens, q_dim or intermediate)

@@ -6,15 +6,16 @@ namespace qwend {
 
 inline constexpr int kMultiprocessors = 132;  // of an H100, for which work is cut
 
-/// LaunchShape::carveout_percent in a step of few rows, of kernels whose threads hold all of their
-/// weights and so need little L1. A kernel can start early only on an SM that need not change its
-/// split of L1 and shared memory; this one has room for two blocks of decode_attention_split_kv_sm90 beside
-/// others.
-inline constexpr int kSmallStepCarveout = 60;
+// LaunchShape::carveout_percent. A kernel can start early only on an SM that need not change its
+// split of L1 and shared memory, so kernels that follow each other ask for the same one.
 
-/// The same in a step of more rows: all that the products of rows_many.h can have.
+/// In a step of up to kSkinnyRows rows, whose kernels have their weights in registers and need
+/// little L1. There is room for two blocks of decode_attention_split_kv_sm90 beside others.
+inline constexpr int kSmallStepCarveout = 60;
+/// In a step of more rows: all that linear_wgmma_sm90 can have.
 inline constexpr int kLargeStepCarveout = 100;
 
+/// How a kernel is launched.
 struct LaunchShape {
     dim3 grid;
     int n_threads;              // of a block
@@ -23,9 +24,9 @@ struct LaunchShape {
     int carveout_percent = -1;  // of L1 and shared memory together; -1: the driver's choice
 };
 
-/// What the driver wants to know, of a kernel that calls wait_for_previous_kernel() before it
-/// touches what others write: on sm_90 it may then start while its predecessor still runs, and load
-/// its weights meanwhile.
+/// A launch as the driver wants it described. With programmatic dependent launch on sm_90: the
+/// kernel may start while its predecessor still runs, and calls wait_for_previous_kernel() before
+/// it touches what others write (gpu/sm90/dependent_launch.cuh).
 class LaunchConfig {
   public:
     template <class Kernel>
@@ -60,6 +61,7 @@ class LaunchConfig {
     cudaLaunchConfig_t config_ = {};
 };
 
+/// Launches `kernel` so; throws by the rule of gpu/cuda.h.
 template <class... Params, class... Args>
 void launch_dependent(void (*kernel)(Params...), const LaunchShape& shape, cudaStream_t stream,
                       Args... args) {

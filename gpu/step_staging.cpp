@@ -23,8 +23,8 @@ StepKind kind_of(const Batch& batch) {
 
 }  // namespace
 
-StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape,
-                     bool decodes)
+StepStaging::StepStaging(int max_tokens, int max_sequences, int table_width, HeadShape shape,
+                         bool decodes)
     : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(max_tokens)),
@@ -38,14 +38,14 @@ StepStage::StepStage(int max_tokens, int max_sequences, int table_width, HeadSha
     for (int i = 0; i <= kStepsInFlight; i++) pinned_.emplace_back(capacity_);
 }
 
-StepStage::Sizes StepStage::sizes_of(StepKind kind, int n_tokens) const {
+StepStaging::Sizes StepStaging::sizes_of(StepKind kind, int n_tokens) const {
     if (kind == StepKind::prompt)
         return {n_tokens, 0, Forward::padded_rows(1), tiling_.most_tiles(n_tokens, 1)};
     return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, decodes_ ? 0 : n_tokens};
 }
 
 /// Every step passes here, and no buffer of any kernel has room for more rows.
-StepStage::Staged StepStage::lay_out(StepKind kind, Sizes n) const {
+StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     if (n.tokens > most_tokens_ || n.sampled > most_sampled_)
         device_fault("expected a step of at most " + std::to_string(most_tokens_) +
                      " rows, sampled at most " + std::to_string(most_sampled_) + ", found " +
@@ -69,7 +69,7 @@ StepStage::Staged StepStage::lay_out(StepKind kind, Sizes n) const {
 }
 
 /// Takes the next buffer and makes all of its rows padding.
-void StepStage::fill_padding(const Staged& staged) {
+void StepStaging::fill_padding(const Staged& staged) {
     base_ = pinned_[turn_++ % pinned_.size()].get();
     const StepInputs& in = staged.inputs;
     const auto* end = reinterpret_cast<const int32_t*>(in.updates);
@@ -78,7 +78,7 @@ void StepStage::fill_padding(const Staged& staged) {
     std::fill_n(host(in.sampled_lanes), in.n_sampled, -1);
 }
 
-void StepStage::fill_sequences(const Batch& batch, int n_decode, const Staged& staged) {
+void StepStaging::fill_sequences(const Batch& batch, int n_decode, const Staged& staged) {
     const StepInputs& in = staged.inputs;
     int n_sampled = 0;
     for (size_t i = 0; i < batch.sequences.size(); i++) {
@@ -93,7 +93,7 @@ void StepStage::fill_sequences(const Batch& batch, int n_decode, const Staged& s
     }
 }
 
-void StepStage::send(const Staged& staged, cudaStream_t stream) {
+void StepStaging::send(const Staged& staged, cudaStream_t stream) {
     const auto* updates = reinterpret_cast<const int32_t*>(staged.inputs.updates);
     const size_t n_fixed = size_t(updates - device_.get());
     base_[0] = int32_t(updates_.size());
@@ -103,8 +103,8 @@ void StepStage::send(const Staged& staged, cudaStream_t stream) {
                                cudaMemcpyHostToDevice, stream));
 }
 
-StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_slot,
-                                   cudaStream_t stream) {
+StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int result_slot,
+                                       cudaStream_t stream) {
     const int n_tokens = int(batch.tokens.size());
     int n_decode = 0, n_sampled = 0;
     while (decodes_ && n_decode < int(batch.sequences.size()) &&
@@ -139,7 +139,7 @@ StepStage::Staged StepStage::stage(const Batch& batch, Lanes& lanes, int result_
     return staged;
 }
 
-StepStage::Staged StepStage::stage_padding(int n_tokens, StepKind kind, cudaStream_t stream) {
+StepStaging::Staged StepStaging::stage_padding(int n_tokens, StepKind kind, cudaStream_t stream) {
     updates_.clear();
     Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
     fill_padding(staged);

@@ -10,21 +10,22 @@ namespace qwend {
 
 inline constexpr int kStepsInFlight = 2;
 
-/// A step of the first two is laid out by its kind and number of rows alone: one graph does for
-/// all, but for a single row, which takes other kernels while its context is short.
+/// A step of the first two kinds is laid out by its kind and number of rows alone, so one captured
+/// graph replays all of them. A single row has two, because it takes another kernel while its
+/// context is short (StepInputs::one_short_row).
 enum class StepKind {
     decode,  // of every sequence one token, which is sampled
     prompt,  // one sequence, sampled after more than one token
     mixed
 };
 
-/// Puts a batch where a step finds it: everything the host has to say about one step in one pinned
-/// buffer and one copy, at addresses that depend on nothing but the sizes, so that a captured graph
-/// finds it again.
-class StepStage {
+/// Brings a batch to the device: everything the host has to say about a step goes through one
+/// pinned buffer in one copy, to addresses that depend on nothing but the sizes, so that a captured
+/// graph finds it there again.
+class StepStaging {
   public:
     /// `decodes`: leading single queries are rows of decode attention; else of prefill attention.
-    StepStage(int max_tokens, int max_sequences, int table_width, HeadShape shape, bool decodes);
+    StepStaging(int max_tokens, int max_sequences, int table_width, HeadShape shape, bool decodes);
 
     struct Staged {
         StepInputs inputs;
@@ -45,7 +46,7 @@ class StepStage {
     /// Of a kind that is not mixed.
     Sizes sizes_of(StepKind kind, int n_tokens) const;
     Staged lay_out(StepKind kind, Sizes sizes) const;
-    /// The host's side of what lies at `device`, in the buffer that is this step's.
+    /// Where, in this step's pinned buffer, that is filled which will lie at `device`.
     template <class T>
     T* host(T* device) const {
         return reinterpret_cast<T*>(base_ + (reinterpret_cast<int32_t*>(device) - device_.get()));

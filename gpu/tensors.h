@@ -12,8 +12,9 @@ namespace qwend {
 
 using bf16 = __nv_bfloat16;
 
-inline constexpr int kBlockTokens = 16;  // of a KV block: a tile of the tensor cores
+inline constexpr int kBlockTokens = 16;  // of a KV block: what one mma takes along its depth
 
+/// The heads of a model; group() query heads share a KV head (GQA).
 struct HeadShape {
     int n_heads;
     int n_kv_heads;
@@ -25,8 +26,9 @@ struct HeadShape {
     __host__ __device__ int group() const { return n_heads / n_kv_heads; }
 };
 
-/// Keys and values of one layer. Values lie transposed within a block, so that both products of
-/// attention read 8 or 16 contiguous bytes a thread.
+/// The paged KV cache of one layer. Values lie transposed within a block, so that in both products
+/// of attention a thread reads 8 or 16 contiguous bytes. A slot is block number * kBlockTokens +
+/// place.
 struct KvCache {
     bf16* keys;    // (n_blocks, n_kv_heads, 16, head_dim)
     bf16* values;  // (n_blocks, n_kv_heads, head_dim, 16)
@@ -38,7 +40,7 @@ struct LinearWeights {
     int n, k;
 };
 
-/// The residual stream, and what the next product wants of it.
+/// The residual stream, and what the next product wants of it: see RMSNorm in gpu/linear/linear.h.
 struct ResidualStream {
     float* hidden;           // (rows, width)
     const float* next_norm;  // (width)

@@ -4,17 +4,18 @@
 
 namespace qwend {
 
-/// The launchers of the kernels between products and attention. Nothing here synchronises; every
-/// launch is checked. Rows beyond those in use (padding of a captured batch size) write nothing
-/// that anybody reads.
+/// The launchers of the kernels between products and attention. They neither synchronise nor
+/// allocate, and throw BackendFault for a shape that no kernel is made for. Rows beyond those in
+/// use (padding of a captured batch size) write nothing that anybody reads.
 
-/// Begins a step: brings the block tables up to date, and makes hidden (n, width) f32 of rows of
-/// `embedding` (vocab, width), where a token below 0 is the one last sampled in lane -1 - token.
-/// rotations (n, head_dim / 2) = (cos, sin) of positions * inv_freq, times `rope_scale`.
+/// A change to a block table.
 struct TableUpdate {
     int32_t index;  // into block_tables
     int32_t block;
 };
+/// Begins a step: brings the block tables up to date, and makes hidden (n, width) f32 of rows of
+/// `embedding` (vocab, width), where a token below 0 is the one last sampled in lane -1 - token.
+/// rotations (n, head_dim / 2) = (cos, sin) of positions * inv_freq, times `rope_scale`.
 struct EmbedArgs {
     const TableUpdate* updates;  // (*n_updates)
     const int32_t* n_updates;    // in device memory: a captured graph takes any number
@@ -28,7 +29,7 @@ struct EmbedArgs {
     int n, width, head_dim;
     float* hidden;
     float2* rotations;
-    const float* norm;  // (width) the next three as ResidualStream of rows.h
+    const float* norm;  // (width) the next three as in ResidualStream
     bf16* x;            // (n, width); null: not wanted
     float* squares;     // (n, width / square_width, rounded up)
     int square_width;   // 8 or 64

@@ -2,13 +2,24 @@
 #include "gpu/elementwise/elementwise.h"
 #include "gpu/warp.cuh"
 
+// embed: begins a step. Updates the block tables, and makes of every token its row of the
+// embedding, (cos, sin) for RoPE, and what the first product wants of the residual stream.
+//
+// What    hidden (n, width) f32 of embedding (vocab, width) bf16; x = hidden * norm in bf16 and
+// partial
+//         sums of squares, where wanted; rotations (n, head_dim / 2).
+// Grid    a block for each token, 128 threads.
+// Order   It never allows the next kernel to start early, because the kernels after that one read
+// the
+//         block tables before they wait for it.
+
 namespace qwend {
 
 namespace {
 
 constexpr int kThreads = 128;
 
-/// Eight columns of one row; the sum of their squares.
+/// Writes eight columns of one row; returns the sum of their squares.
 __device__ float embed_columns(const EmbedArgs& a, int row, int token, int i) {
     const uint4 eight = reinterpret_cast<const uint4*>(a.embedding + size_t(token) * a.width)[i];
     const float2 p[4] = {unpack_bf16(eight.x), unpack_bf16(eight.y), unpack_bf16(eight.z),
@@ -28,10 +39,11 @@ __device__ float embed_columns(const EmbedArgs& a, int row, int token, int i) {
     return square;
 }
 
-/// All of one row.
+/// Writes one row and its sums of squares.
 __device__ void embed_row(const EmbedArgs& a, int row, int token) {
     const int n = a.width / 8;
-    const int together = a.x ? a.square_width / 8 : 1;  // threads, neighbours, of a sum
+    const int together =
+        a.x ? a.square_width / 8 : 1;  // neighbouring threads whose columns make a sum
     const int n_sums = (n + together - 1) / together;
     for (int i = threadIdx.x; i < n_sums * together; i += kThreads) {
         float square = i < n ? embed_columns(a, row, token, i) : 0;
@@ -43,8 +55,6 @@ __device__ void embed_row(const EmbedArgs& a, int row, int token) {
     }
 }
 
-/// One block a token. Lets nobody start early: kernels after the next read the block tables before
-/// they wait for the one before them.
 __global__ void embed_kernel(EmbedArgs a) {
     const int row = blockIdx.x;
     for (int i = row * kThreads + threadIdx.x; i < *a.n_updates; i += a.n * kThreads)
@@ -63,6 +73,8 @@ __global__ void embed_kernel(EmbedArgs a) {
 }  // namespace
 
 void embed(const EmbedArgs& args, cudaStream_t stream) {
+    SHAPE_CHECK(args.n > 0 && args.width % 8 == 0 && args.head_dim / 2 <= kThreads);
+    SHAPE_CHECK(!args.x || args.square_width == 8 || args.square_width == 64);
     embed_kernel<<<args.n, kThreads, 0, stream>>>(args);
     CUDA_CHECK_LAUNCH();
 }

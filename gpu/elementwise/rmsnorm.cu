@@ -3,13 +3,19 @@
 #include "gpu/sm90/dependent_launch.cuh"
 #include "gpu/warp.cuh"
 
+// rmsnorm: out = x / sqrt(mean(x²) + eps) * weight, for products of cuBLASLt. The fused products
+// have RMSNorm in the kernels around them (gpu/linear/linear.h).
+//
+// What    x (rows, width) f32, rows gathered where `rows` is given, to out (n, width) bf16.
+// Grid    a block of 256 threads for each row. The row is read twice; the second read comes from
+// L1. Source  Zhang & Sennrich 2019, arXiv:1910.07467.
+
 namespace qwend {
 
 namespace {
 
 constexpr int kThreads = 256;
 
-/// One block a row; the second read of the row comes from L1.
 __global__ void rmsnorm_kernel(const float* x, const int32_t* rows, const float* weight, float eps,
                                int width, bf16* out) {
     __shared__ float scratch[kThreads / kWarp];
@@ -35,6 +41,7 @@ __global__ void rmsnorm_kernel(const float* x, const int32_t* rows, const float*
 
 void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps, int n, int width,
              bf16* out, cudaStream_t stream) {
+    SHAPE_CHECK(n > 0 && width % 4 == 0);
     launch_dependent(rmsnorm_kernel, {n, kThreads}, stream, x, rows, weight, eps, width, out);
 }
 

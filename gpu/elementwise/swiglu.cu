@@ -3,6 +3,13 @@
 #include "gpu/sm90/dependent_launch.cuh"
 #include "gpu/warp.cuh"
 
+// swiglu: out = silu(gate) * up, silu(x) = x / (1 + e^-x), after a product of cuBLASLt. The fused
+// products do it in their epilogues.
+//
+// What    gate_up (n, 2 * width) bf16, gate first, to out (n, width) bf16.
+// Grid    (width / 2048 rounded up, rows), 256 threads; a thread makes eight values.
+// Source  Shazeer 2020, arXiv:2002.05202.
+
 namespace qwend {
 
 namespace {
@@ -14,7 +21,6 @@ __device__ uint32_t swiglu_pair(uint32_t gate, uint32_t up) {
     return pack_bf16(g.x / (1 + __expf(-g.x)) * u.x, g.y / (1 + __expf(-g.y)) * u.y);
 }
 
-/// A thread makes eight values; blockIdx.y is the row.
 __global__ void swiglu_kernel(const bf16* gate_up, int width, bf16* out) {
     wait_for_previous_kernel();
     const int i = blockIdx.x * kThreads + threadIdx.x;
@@ -28,6 +34,7 @@ __global__ void swiglu_kernel(const bf16* gate_up, int width, bf16* out) {
 }  // namespace
 
 void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream) {
+    SHAPE_CHECK(n > 0 && width % 8 == 0);
     const dim3 grid((width / 8 + kThreads - 1) / kThreads, n);
     launch_dependent(swiglu_kernel, {grid, kThreads}, stream, gate_up, width, out);
 }

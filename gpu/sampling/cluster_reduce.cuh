@@ -3,25 +3,26 @@
 #include "gpu/sm90/cluster.cuh"
 #include "gpu/warp.cuh"
 
-// A row of logits is shared by a cluster of blocks, each with a slice of it in shared memory; here
-// is what they do together. On devices before sm_90, which have no clusters, one block does it
-// alone.
+// Reductions over a cluster of blocks, each of which has a slice of a row of logits in shared
+// memory: maximum, sum and prefix sum. On devices before sm_90, which have no clusters, one block
+// is all.
 
 namespace qwend {
 
-inline constexpr int kSampleThreads = 512;  // two blocks an SM: one reads while the other draws
-inline constexpr int kSampleWarps = kSampleThreads / kWarp;  // no more than a warp has threads
-inline constexpr int kMaxCluster = 8;
+inline constexpr int kSampleThreads = 512;  // two blocks fit an SM: one reads while the other draws
+inline constexpr int kSampleWarps = kSampleThreads / kWarp;  // at most a warp's threads
+inline constexpr int kMaxCluster = 8;                        // blocks
 
-struct ClusterScratch {
+/// In shared memory, of every block.
+struct ReduceScratch {
     uint64_t warps[kSampleWarps];
-    uint64_t blocks[2][kMaxCluster];  // alternately, so that one barrier a use is enough
+    uint64_t blocks[2][kMaxCluster];  // used in turns, so that one barrier of the cluster is enough
 };
 
-/// All threads of all blocks call these together, in the same order.
-class Cluster {
+/// All threads of all blocks call these together, in the same order, and all get the result.
+class ClusterReducer {
   public:
-    __device__ explicit Cluster(ClusterScratch& scratch)
+    __device__ explicit ClusterReducer(ReduceScratch& scratch)
         : scratch_(scratch), rank_(cluster_rank()), size_(cluster_size()) {}
 
     __device__ unsigned rank() const { return rank_; }
@@ -32,13 +33,14 @@ class Cluster {
             const uint64_t other = __shfl_xor_sync(0xffffffffu, x, offset);
             x = x > other ? x : other;
         }
-        const uint64_t* blocks = share(x, [](uint64_t a, uint64_t b) { return a > b ? a : b; });
+        const uint64_t* blocks = exchange(x, [](uint64_t a, uint64_t b) { return a > b ? a : b; });
         for (unsigned i = 0; i < size_; i++) x = x > blocks[i] ? x : blocks[i];
         return x;
     }
 
     struct Prefix {
-        uint64_t before;  // sum of all threads of lower rank, lower block first
+        uint64_t
+            before;  // sum over the lower blocks, and the block's threads before the calling one
         uint64_t total;
     };
     __device__ Prefix prefix(uint64_t x) {
@@ -50,7 +52,7 @@ class Cluster {
             if (lane >= offset) sum += other;
         }
         const uint64_t of_warp = __shfl_sync(0xffffffffu, sum, kWarp - 1);
-        const uint64_t* blocks = share(of_warp, [](uint64_t a, uint64_t b) { return a + b; });
+        const uint64_t* blocks = exchange(of_warp, [](uint64_t a, uint64_t b) { return a + b; });
         Prefix result{sum - x, 0};
         for (unsigned i = 0; i < warp; i++) result.before += scratch_.warps[i];
         for (unsigned i = 0; i < size_; i++) {
@@ -65,9 +67,9 @@ class Cluster {
     }
 
   private:
-    /// From one value a warp to one value a block, which every block then has.
+    /// Combines the warps' values, and gives each block the values of all blocks.
     template <class Op>
-    __device__ const uint64_t* share(uint64_t x, Op op) {
+    __device__ const uint64_t* exchange(uint64_t x, Op op) {
         phase_ ^= 1;
         if (threadIdx.x % kWarp == 0) scratch_.warps[threadIdx.x / kWarp] = x;
         __syncthreads();
@@ -82,7 +84,7 @@ class Cluster {
         return scratch_.blocks[phase_];
     }
 
-    ClusterScratch& scratch_;
+    ReduceScratch& scratch_;
     unsigned rank_, size_, phase_ = 0;
 };
 

@@ -3,8 +3,10 @@
 #include "gpu/sampling/row_sampler.cuh"
 #include "model/sampling.h"
 
-// The choice of a token: likeliest tokens by cuts through the order of keys, and draws in order of
-// id. Sums are of weights in fixed point, and so the same in whatever order they are taken.
+// The choice of a token: top-k, top-p and min-p as thresholds in the order of logits, found by
+// radix select, and a draw by inverse transform over the kept tokens in the order of ids. Weights
+// are summed in fixed point, so every order of additions gives the same sums, and the CPU's sampler
+// the same token.
 
 namespace qwend {
 
@@ -21,9 +23,9 @@ __device__ inline uint32_t RowSampler::share_maxima() {
     return __reduce_max_sync(0xffffffffu, all);
 }
 
-/// A key that at least k tokens reach, and few more: the k-th largest of the warps' maxima, rounded
-/// down to what 20 steps of bisection find. After share_maxima.
-__device__ inline uint32_t RowSampler::bound_of_top(int k) {
+/// A key that at least k tokens reach, and not many more: the k-th largest of the warps' maxima,
+/// rounded down to what 20 steps of bisection find. Comes after share_maxima().
+__device__ inline uint32_t RowSampler::bound_of_top_k(int k) {
     const unsigned n_maxima = cluster_size() * kSampleWarps, lane = threadIdx.x % kWarp;
     constexpr int kEach = kMaxCluster * kSampleWarps / kWarp;
     uint32_t maxima[kEach];
@@ -41,13 +43,13 @@ __device__ inline uint32_t RowSampler::bound_of_top(int k) {
     return bound;
 }
 
-/// Lists what a cut keeps in the first block, in no order, and returns how many that is. More than
-/// fit are counted, not listed.
-__device__ inline int RowSampler::list_above(Cut cut) {
+/// Lists, in the first block and in no order, the tokens that a threshold keeps; returns how many
+/// they are. What does not fit is counted and not listed.
+__device__ inline int RowSampler::list_above(Threshold threshold) {
     uint64_t rank = 0;
-    if (cut.ties != ~uint64_t{0}) {
+    if (threshold.ties != ~uint64_t{0}) {
         uint64_t ties = 0;
-        for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == cut.key;
+        for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == threshold.key;
         rank = cluster_.prefix(ties).before;
     }
     uint32_t* n_listed = dsmem_of(&s_.n_listed, 0);
@@ -55,24 +57,25 @@ __device__ inline int RowSampler::list_above(Cut cut) {
     uint64_t n = 0;
     for (int i = begin_; i < end_; i++) {
         const uint32_t key = key_of(slice_[i]);
-        if (key < cut.key || (key == cut.key && rank++ >= cut.ties)) continue;
+        if (key < threshold.key || (key == threshold.key && rank++ >= threshold.ties)) continue;
         const uint32_t at = atomicAdd(n_listed, 1);
-        if (at < kListCapacity) list[at] = entry_of(slice_[i], first_id_ + i);
+        if (at < kTopKCapacity) list[at] = entry_of(slice_[i], first_id_ + i);
         n++;
     }
     n = cluster_.sum(n);
-    if (threadIdx.x == 0) s_.n_listed = 0;  // whoever lists next has met the others before
+    if (threadIdx.x == 0) s_.n_listed = 0;  // the next list comes after a barrier of the cluster
     return int(n);
 }
 
-/// Puts the k likeliest into `sorted` of the first block, likeliest first; k <= kListCapacity.
-/// Returns how many there are. After share_maxima.
-__device__ inline int RowSampler::list_top(int k) {
+/// Puts the k likeliest into `sorted` of the first block, likeliest first; k <= kTopKCapacity.
+/// Returns how many there are. Comes after share_maxima().
+__device__ inline int RowSampler::list_top_k(int k) {
     k = min(k, a_.n_valid);
     const int n_warps = int(cluster_size()) * kSampleWarps;
-    int n = list_above({k <= n_warps ? bound_of_top(k) : 0, ~uint64_t{0}});
-    if (n > kListCapacity) n = list_above(find_cut(uint64_t(k), [](float) { return uint64_t{1}; }));
-    if (leads()) {
+    int n = list_above({k <= n_warps ? bound_of_top_k(k) : 0, ~uint64_t{0}});
+    if (n > kTopKCapacity)
+        n = list_above(find_threshold(uint64_t(k), [](float) { return uint64_t{1}; }));
+    if (is_first_block()) {
         for (int at = threadIdx.x; at < n; at += kSampleThreads) {
             const uint64_t entry = s_.list[at];
             int rank = 0;
@@ -84,15 +87,17 @@ __device__ inline int RowSampler::list_top(int k) {
     return k;
 }
 
-/// The cut that keeps the likeliest tokens until their measures add up to `limit` (> 0).
+/// The threshold that keeps the likeliest tokens until their measures add up to `limit` (> 0).
+/// Radix select: four histograms of measures over eight bits of the key each, from the highest bits
+/// down.
 template <class Measure>
-__device__ inline Cut RowSampler::find_cut(uint64_t limit, Measure measure) {
+__device__ inline Threshold RowSampler::find_threshold(uint64_t limit, Measure measure) {
     uint32_t prefix = 0;
     uint64_t above = 0;  // measure of all keys above those that begin with `prefix`
     for (int shift = 24; shift >= 0; shift -= 8) {
         for (int i = threadIdx.x; i < kBins; i += kSampleThreads) s_.bins[i] = s_.all_bins[i] = 0;
         cluster_sync();
-        int bin = 0;  // neighbours mostly share a bin: one addition for a run of them
+        int bin = 0;  // neighbours mostly fall into one bin: a run of them is added at once
         uint64_t sum = 0;
         auto flush = [&] {
             if (sum) atomicAdd(reinterpret_cast<unsigned long long*>(&s_.bins[bin]), sum);
@@ -116,10 +121,10 @@ __device__ inline Cut RowSampler::find_cut(uint64_t limit, Measure measure) {
             const uint64_t* bins = dsmem_of(s_.all_bins, 0);
             int at = kBins - 1;
             while (at > 0 && above + bins[at] < limit) above += bins[at--];
-            s_.cut.key = prefix | uint32_t(at) << shift, s_.above = above;
+            s_.threshold.key = prefix | uint32_t(at) << shift, s_.above = above;
         }
         __syncthreads();
-        prefix = s_.cut.key, above = s_.above;
+        prefix = s_.threshold.key, above = s_.above;
         cluster_sync();  // all have read the first block's bins
     }
     const uint64_t each = measure(logit_of(prefix));
@@ -127,7 +132,8 @@ __device__ inline Cut RowSampler::find_cut(uint64_t limit, Measure measure) {
     return {prefix, ties};
 }
 
-/// Of the raw logits: the likeliest, and what the sampled token will need.
+/// Writes the likeliest tokens' log-probabilities, of the raw logits, and keeps the logarithm of
+/// their sum for the sampled token.
 __device__ inline void RowSampler::write_logprobs(int result_row) {
     const float max_logit = logit_of(share_maxima());
     finite_ = isfinite(max_logit);
@@ -136,8 +142,8 @@ __device__ inline void RowSampler::write_logprobs(int result_row) {
     const double total = double(cluster_.sum(sum)) / double(kOne);
     const float log_sum = float(double(max_logit) + log(total));
     if (params_.n_logprobs > 0) {
-        const int k = list_top(params_.n_logprobs);
-        for (int i = threadIdx.x; leads() && i < k; i += kSampleThreads) {
+        const int k = list_top_k(params_.n_logprobs);
+        for (int i = threadIdx.x; is_first_block() && i < k; i += kSampleThreads) {
             const uint64_t entry = s_.sorted[i];
             const size_t at = size_t(result_row) * a_.results.max_logprobs + i;
             a_.results.top_tokens[at] = id_of(entry);
@@ -145,14 +151,14 @@ __device__ inline void RowSampler::write_logprobs(int result_row) {
         }
     }
     log_sum_ = log_sum;
-    cluster_sync();  // the list will be used again
+    cluster_sync();  // the list may be overwritten from here on
 }
 
-/// From the top-k list: min-p, top-p, and the draw in order of id. By the first block alone; what
-/// the others return does not matter.
-__device__ inline int RowSampler::draw_listed(float max_logit) {
-    const int k = list_top(params_.top_k);
-    if (!leads()) return -1;
+/// Draws from the sorted list of the top k, after min-p and top-p. The first block does it alone;
+/// what the others return does not matter.
+__device__ inline int RowSampler::draw_from_top_k(float max_logit) {
+    const int k = list_top_k(params_.top_k);
+    if (!is_first_block()) return -1;
     if (k <= kWarp) {
         if (threadIdx.x < kWarp) s_.token = draw_in_warp(k, max_logit);
     } else {
@@ -162,12 +168,12 @@ __device__ inline int RowSampler::draw_listed(float max_logit) {
     return s_.token;
 }
 
-/// Where in the kept weight the draw falls.
+/// Where in the sum of kept weights the random number falls.
 __device__ inline uint64_t RowSampler::target(uint64_t total) const {
     return uint64_t(double(philox_uniform(params_.seed, params_.n_output)) * double(total));
 }
 
-/// A candidate a thread.
+/// For up to 32 candidates, one a lane.
 __device__ inline int RowSampler::draw_in_warp(int k, float max_logit) {
     const int lane = threadIdx.x;
     const uint64_t entry = lane < k ? s_.sorted[lane] : 0;
@@ -182,7 +188,7 @@ __device__ inline int RowSampler::draw_in_warp(int k, float max_logit) {
     if (params_.top_p < 1) {
         const uint64_t total = __shfl_sync(0xffffffffu, sum, kWarp - 1);
         const uint64_t limit = uint64_t(double(total) * params_.top_p);
-        if (lane > 0 && sum - mine >= limit) mine = 0;  // those before it were enough
+        if (lane > 0 && sum - mine >= limit) mine = 0;  // top-p was reached before it
     }
     const int id = id_of(entry);
     uint64_t before = 0, total = 0;
@@ -196,7 +202,7 @@ __device__ inline int RowSampler::draw_in_warp(int k, float max_logit) {
     return __shfl_sync(0xffffffffu, id, drawn ? __ffs(int(drawn)) - 1 : 0);
 }
 
-/// Any number of candidates; the token is left in s_.token.
+/// For any number of candidates; leaves the token in s_.token.
 __device__ inline void RowSampler::draw_in_block(int k, float max_logit) {
     for (int i = threadIdx.x; i < k; i += kSampleThreads)
         s_.weights[i] = weight(logit_of(uint32_t(s_.sorted[i] >> 32)), max_logit);
@@ -226,18 +232,19 @@ __device__ inline void RowSampler::draw_in_block(int k, float max_logit) {
     }
 }
 
-/// Without a short list: cuts over the whole vocabulary, then the draw in order of id.
-__device__ inline int RowSampler::draw_any(float max_logit) {
+/// Draws without a list, where top-k is off or large: thresholds over the whole vocabulary.
+__device__ inline int RowSampler::draw_from_all(float max_logit) {
     const uint32_t floor = key_of(floor_of(max_logit));
-    Cut cut{floor, ~uint64_t{0}};
-    auto kept = [&](float logit, Cut c) {
+    Threshold threshold{floor, ~uint64_t{0}};
+    auto kept = [&](float logit, Threshold c) {
         return key_of(logit) >= c.key ? weight(logit, max_logit) : 0;
     };
     if (params_.top_k > 0 && params_.top_k < a_.n_valid) {
-        const Cut top = find_cut(uint64_t(params_.top_k), [](float) { return uint64_t{1}; });
-        if (top.key >= cut.key) cut = top;
+        const Threshold top =
+            find_threshold(uint64_t(params_.top_k), [](float) { return uint64_t{1}; });
+        if (top.key >= threshold.key) threshold = top;
     }
-    auto sum_of = [&](Cut c) {
+    auto sum_of = [&](Threshold c) {
         uint64_t ties = 0, above = 0;
         for (int i = begin_; i < end_; i++) {
             const uint32_t key = key_of(slice_[i]);
@@ -249,17 +256,17 @@ __device__ inline int RowSampler::draw_any(float max_logit) {
         return above + taken * weight(logit_of(c.key), max_logit);
     };
     if (params_.top_p < 1) {
-        const uint64_t total = cluster_.sum(sum_of(cut));
+        const uint64_t total = cluster_.sum(sum_of(threshold));
         const uint64_t limit = max(uint64_t(double(total) * params_.top_p), uint64_t{1});
-        Cut top = find_cut(limit, [&](float x) { return kept(x, cut); });
-        if (top.key == cut.key) top.ties = min(top.ties, cut.ties);
-        if (top.key >= cut.key) cut = top;
+        Threshold top = find_threshold(limit, [&](float x) { return kept(x, threshold); });
+        if (top.key == threshold.key) top.ties = min(top.ties, threshold.ties);
+        if (top.key >= threshold.key) threshold = top;
     }
-    const uint64_t mine = sum_of(cut);
+    const uint64_t mine = sum_of(threshold);
     const auto [before, total] = cluster_.prefix(mine);
     const uint64_t at = target(total);
     uint64_t ties = 0;
-    for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == cut.key;
+    for (int i = begin_; i < end_; i++) ties += key_of(slice_[i]) == threshold.key;
     uint64_t rank = cluster_.prefix(ties).before;
     if (threadIdx.x == 0) s_.token = -1;
     cluster_sync();
@@ -267,7 +274,7 @@ __device__ inline int RowSampler::draw_any(float max_logit) {
         uint64_t sum = before;
         for (int i = begin_; i < end_; i++) {
             const uint32_t key = key_of(slice_[i]);
-            if (key < cut.key || (key == cut.key && rank++ >= cut.ties)) continue;
+            if (key < threshold.key || (key == threshold.key && rank++ >= threshold.ties)) continue;
             sum += weight(slice_[i], max_logit);
             if (at < sum) {
                 *dsmem_of(&s_.token, 0) = first_id_ + i;
@@ -279,8 +286,8 @@ __device__ inline int RowSampler::draw_any(float max_logit) {
     return s_.token;
 }
 
-/// What model/sampling.h says in place of a token included. What other threads than the first of
-/// the first block return does not matter.
+/// Chooses the token, or returns one of the codes of model/sampling.h in its place. Only what the
+/// first thread of the first block returns matters.
 __device__ inline int RowSampler::choose() {
     const bool greedy = params_.temperature <= 0;
     const float max_logit = greedy ? INFINITY : logit_of(share_maxima());
@@ -290,8 +297,8 @@ __device__ inline int RowSampler::choose() {
         if (!isfinite(logit)) return finite_ && logit < 0 ? kNoToken : kNotANumber;
         return finite_ ? id_of(likeliest) : kNotANumber;
     }
-    const bool listed = params_.top_k > 0 && params_.top_k <= kListCapacity;
-    const int token = listed ? draw_listed(max_logit) : draw_any(max_logit);
+    const bool listed = params_.top_k > 0 && params_.top_k <= kTopKCapacity;
+    const int token = listed ? draw_from_top_k(max_logit) : draw_from_all(max_logit);
     return finite_ ? token : kNotANumber;
 }
 
@@ -303,10 +310,10 @@ __device__ inline void RowSampler::run(const float* logits, int result_row) {
     if (params_.has_penalties == 1) apply_penalties();
     if (has_lists() || params_.has_penalties == 1) find_likeliest();
     const int token = choose();
-    if (leads() && threadIdx.x == 0) {
+    if (is_first_block() && threadIdx.x == 0) {
         out.tokens[result_row] = token;
-        if (token <
-            0) {  // it ends; a step that is launched already may compute anything, in bounds
+        // The sequence ends. A step that is launched already needs some token in bounds.
+        if (token < 0) {
             a_.last_tokens[lane_] = 0;
             return;
         }

@@ -5,16 +5,16 @@
 #include "gpu/sampling/cluster_reduce.cuh"
 #include "gpu/sampling/sample.h"
 
-// Sampling of one row: what it keeps, and everything that is done to the logits before the choice.
-// The choice itself is in row_draw.cuh.
+// Sampling of one row by a cluster of blocks: its state, and what is done to the logits before a
+// token is chosen (penalties, bias, allowed and stop ids). The choice is in row_draw.cuh.
 
 namespace qwend {
 
-inline constexpr int kListCapacity = 1024;  // candidates that are looked at one by one
-inline constexpr int kBins = 256;
+inline constexpr int kTopKCapacity = 1024;  // up to this top-k the candidates are listed and sorted
+inline constexpr int kBins = 256;           // of a histogram over eight bits of a key
 inline constexpr float kOne = 0x1p40f;  // a weight of 1 in fixed point; 2^18 of them fit 64 bits
 
-/// Order-preserving: a larger float is a larger key.
+/// A key that orders as its float does; logit_of() undoes it.
 __device__ inline uint32_t key_of(float x) {
     const uint32_t bits = __float_as_uint(x);
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
@@ -22,7 +22,7 @@ __device__ inline uint32_t key_of(float x) {
 __device__ inline float logit_of(uint32_t key) {
     return __uint_as_float(key & 0x80000000u ? key & 0x7fffffffu : ~key);
 }
-/// Likelier is larger, and of equals the lower id.
+/// A logit and its id as one number: likelier is larger, and of equals the lower id.
 __device__ inline uint64_t entry_of(float logit, int id) {
     return uint64_t(key_of(logit)) << 32 | uint32_t(~id);
 }
@@ -30,22 +30,23 @@ __device__ inline int id_of(uint64_t entry) {
     return int(~uint32_t(entry));
 }
 
-/// The tokens that are kept: those with a larger key, and of those with this key the first `ties`.
-struct Cut {
+/// Which tokens are kept: those with a larger key, and of those with this key the first `ties` by
+/// id.
+struct Threshold {
     uint32_t key = 0;
     uint64_t ties = ~uint64_t{0};
 };
 
 struct SamplerShared {
-    ClusterScratch scratch;
+    ReduceScratch scratch;
     uint64_t bins[kBins];      // of this block
     uint64_t all_bins[kBins];  // of the cluster, in the first block
     uint32_t warp_maxima[kMaxCluster * kSampleWarps];
     uint32_t n_listed;  // in the first block, as the list
-    uint64_t list[kListCapacity];
-    uint64_t sorted[kListCapacity];
-    uint64_t weights[kListCapacity];
-    Cut cut;
+    uint64_t list[kTopKCapacity];
+    uint64_t sorted[kTopKCapacity];
+    uint64_t weights[kTopKCapacity];
+    Threshold threshold;
     uint64_t above;
     int32_t token;
     int32_t n_kept;
@@ -65,9 +66,9 @@ __device__ inline float philox_uniform(uint64_t seed, uint64_t index) {
     return float(c0 >> 8) * 0x1p-24f;
 }
 
-/// One row's sampling, by all threads of a cluster. A thread owns a run of consecutive ids. Whoever
-/// reaches into another block's shared memory meets it at a barrier afterwards, so that a block
-/// which has nothing left to do may leave.
+/// Sampling of one row, by all threads of a cluster. A thread owns consecutive ids of its block's
+/// slice. After an access to another block's shared memory comes a barrier of the cluster, so that
+/// a block which has nothing left to do may exit.
 class RowSampler {
   public:
     __device__ RowSampler(const SampleArgs& args, int row, float* slice, int slice_size,
@@ -80,7 +81,8 @@ class RowSampler {
           n_(max(0, min(slice_size, args.n_valid - first_id_))),
           cluster_(shared.scratch),
           s_(shared) {
-        const int run = ((slice_size + kSampleThreads - 1) / kSampleThreads) | 1;  // odd: banks
+        const int run = ((slice_size + kSampleThreads - 1) / kSampleThreads) |
+                        1;  // odd: threads meet different banks
         begin_ = min(n_, int(threadIdx.x) * run), end_ = min(n_, begin_ + run);
         if (threadIdx.x == 0) s_.n_listed = 0;
     }
@@ -97,27 +99,27 @@ class RowSampler {
     }
     __device__ void find_likeliest();
     __device__ uint32_t share_maxima();
-    __device__ uint32_t bound_of_top(int k);
-    __device__ int list_above(Cut cut);
-    __device__ int list_top(int k);
+    __device__ uint32_t bound_of_top_k(int k);
+    __device__ int list_above(Threshold threshold);
+    __device__ int list_top_k(int k);
     template <class Measure>
-    __device__ Cut find_cut(uint64_t limit, Measure measure);
+    __device__ Threshold find_threshold(uint64_t limit, Measure measure);
     __device__ void write_logprobs(int result_row);
-    __device__ int draw_listed(float max_logit);
+    __device__ int draw_from_top_k(float max_logit);
     __device__ int draw_in_warp(int k, float max_logit);
     __device__ void draw_in_block(int k, float max_logit);
     __device__ uint64_t target(uint64_t total) const;
-    __device__ int draw_any(float max_logit);
+    __device__ int draw_from_all(float max_logit);
     __device__ int choose();
     __device__ uint16_t* counts_of_lane() const {
         return a_.counts + size_t(lane_) * size_t(count_stride(a_.n_valid));
     }
-    __device__ bool leads() const { return cluster_.rank() == 0; }
+    __device__ bool is_first_block() const { return cluster_.rank() == 0; }
 
     __device__ uint64_t weight(float logit, float max_logit) const {
         return __float2ull_rn(expf((logit - max_logit) / params_.temperature) * kOne);
     }
-    /// Whether min-p keeps a logit.
+    /// The lowest logit that min-p keeps.
     __device__ float floor_of(float max_logit) const {
         return params_.min_p > 0 ? max_logit + params_.temperature * logf(params_.min_p)
                                  : -INFINITY;
@@ -128,15 +130,15 @@ class RowSampler {
     int lane_;
     float* slice_;
     int first_id_, n_, begin_, end_;
-    uint64_t likeliest_ = 0;  // of the thread's
+    uint64_t likeliest_ = 0;  // entry, of the thread's ids
     float log_sum_ = 0;       // of the raw logits, if logprobs are wanted
-    bool finite_ = true;      // the likeliest of the raw logits, if logprobs are wanted
-    Cluster cluster_;
+    bool finite_ = true;      // whether the largest raw logit is, if logprobs are wanted
+    ClusterReducer cluster_;
     SamplerShared& s_;
 };
 
-/// Reads the slice. Where nothing comes before penalties they are applied on the way, and the
-/// likeliest of the thread's tokens is kept in likeliest_.
+/// Reads the slice to shared memory, and finds the thread's likeliest token on the way. Penalties
+/// are applied on the way too, unless something comes before them: lists or log-probabilities.
 __device__ inline void RowSampler::load(const float* logits) {
     const float* from = logits + first_id_;
     const bool plain = !has_lists() && params_.n_logprobs < 0;
@@ -146,7 +148,7 @@ __device__ inline void RowSampler::load(const float* logits) {
     float best = -INFINITY;
     int best_at = -1;
     auto take = [&](int i, float x, uint16_t count) {
-        if (isnan(x)) x = INFINITY;  // the likeliest, and found there
+        if (isnan(x)) x = INFINITY;  // makes it the likeliest, where choose() finds it
         x = penalised(x, count);
         if (x > best || best_at < 0) best = x, best_at = i;
         return x;
@@ -163,11 +165,11 @@ __device__ inline void RowSampler::load(const float* logits) {
     const int tail = n_ / 4 * 4 + int(threadIdx.x);
     if (tail < n_) slice_[tail] = take(tail, from[tail], penalise ? counts[tail] : 0);
     likeliest_ = best_at < 0 ? 0 : entry_of(best, first_id_ + best_at);
-    cluster_sync();                           // all blocks of the cluster are there from now on
-    if (penalise) params_.has_penalties = 2;  // done; the token still counts
+    cluster_sync();                           // all blocks of the cluster run from here on
+    if (penalise) params_.has_penalties = 2;  // applied; the token will still be counted
 }
 
-/// likeliest_ again, after something changed the slice.
+/// Finds likeliest_ again, after something changed the slice.
 __device__ inline void RowSampler::find_likeliest() {
     likeliest_ = 0;
     for (int i = begin_; i < end_; i++) {
@@ -176,7 +178,7 @@ __device__ inline void RowSampler::find_likeliest() {
     }
 }
 
-/// Bias, the ids that are allowed, and the stop ids as long as it is too early for them.
+/// Applies the bias, masks ids that are not allowed, and stop ids before min_tokens.
 __device__ inline void RowSampler::apply_lists() {
     const int32_t* bias_ids = params_.lists;
     const auto* bias_values = reinterpret_cast<const float*>(bias_ids + params_.n_bias);
@@ -187,8 +189,7 @@ __device__ inline void RowSampler::apply_lists() {
             slice_[bias_ids[i] - first_id_] += bias_values[i];  // ids are distinct
     __syncthreads();
     if (params_.n_allowed > 0) {
-        // The allowed ids are marked by a set bit where no finite logit has one: in a second pass
-        // everything without a mark is masked.
+        // A bitmap of the allowed ids, in the memory of the lists below; what has no bit is masked.
         auto* bits = reinterpret_cast<uint32_t*>(slice_);
         auto* marks = reinterpret_cast<uint32_t*>(s_.list);
         constexpr int kMarkBits = int(sizeof s_.list + sizeof s_.sorted + sizeof s_.weights) * 8;
@@ -212,6 +213,8 @@ __device__ inline void RowSampler::apply_lists() {
     __syncthreads();
 }
 
+/// The logit after repetition, frequency and presence penalties, for a token that occurred `count`
+/// times.
 __device__ inline float RowSampler::penalised(float x, uint16_t count) const {
     if (count == 0) return x;
     x = x > 0 ? x / params_.repetition_penalty : x * params_.repetition_penalty;

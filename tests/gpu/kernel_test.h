@@ -202,7 +202,7 @@ bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
     return a.size() == b.size() && same_bits(a.data(), b.data(), a.size());
 }
 
-/// Where the cache keeps a slot's key and value (KvCache of gpu/ops.h).
+/// Where the cache keeps a slot's key and value (KvCache of gpu/tensors.h).
 inline size_t key_at(HeadShape shape, size_t slot, int kv_head, int dim) {
     const size_t block = slot / kBlockTokens * size_t(shape.n_kv_heads) + size_t(kv_head);
     return (block * kBlockTokens + slot % kBlockTokens) * size_t(shape.head_dim) + size_t(dim);
