@@ -51,18 +51,4 @@ bool device_lost() {
     return lost;
 }
 
-int compute_major() {
-    static const int major = [] {
-        int device = 0, found = 0;
-        CUDA_CHECK(cudaGetDevice(&device));
-        CUDA_CHECK(cudaDeviceGetAttribute(&found, cudaDevAttrComputeCapabilityMajor, device));
-        return found;
-    }();
-    return major;
-}
-
-bool has_dependent_launch() {
-    return compute_major() >= 9;
-}
-
 }  // namespace qwend

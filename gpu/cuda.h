@@ -44,28 +44,40 @@ bool device_lost();
         if (!(condition)) ::qwend::shape_fault(#condition, __FILE__, __LINE__); \
     } while (0)
 
-/// Major compute capability of the current device: 9 of sm_90.
-int compute_major();
-/// Whether the current device starts dependent kernels early (sm_90).
-bool has_dependent_launch();
-/// Whether the current device has wgmma and this build uses it: sm_90, built as sm_90a.
-bool has_wgmma();
+/// What Forward and the launchers have to know of a device. Each backend has one of its own, so
+/// that several devices may work in one process: nothing about a device is static.
+struct Device {
+    int index = 0;           // as CUDA counts them
+    int compute_major = 0;   // of its compute capability: 9 of sm_90
+    bool has_wgmma = false;  // and this build uses it: sm_90, built as sm_90a
+
+    /// Clusters of blocks, DSMEM and programmatic dependent launch came together, with sm_90.
+    bool has_clusters() const { return compute_major >= 9; }
+};
+/// Makes device `index` the calling thread's and asks what it is. Throws by the rule above.
+Device use_device(int index);
 
 /// After a <<<launch>>>: reports what the launch itself refused.
 #define CUDA_CHECK_LAUNCH() CUDA_CHECK(cudaGetLastError())
 
+/// A stream of a device, which is the calling thread's when the stream is made. Launchers take one,
+/// and so know their device.
 class Stream {
   public:
-    Stream() { CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+    explicit Stream(const Device& device) : device_(device) {
+        CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    }
     ~Stream() {
         if (!device_lost()) cudaStreamDestroy(stream_);
     }
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
     operator cudaStream_t() const { return stream_; }
+    const Device& device() const { return device_; }
     void synchronize() const { CUDA_CHECK(cudaStreamSynchronize(stream_)); }
 
   private:
+    const Device device_;
     cudaStream_t stream_ = nullptr;
 };
 

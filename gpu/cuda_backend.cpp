@@ -39,11 +39,6 @@ class StepGraph {
     cudaGraphExec_t executable_ = nullptr;
 };
 
-/// Makes it the calling thread's device before anything is allocated.
-struct DeviceChoice {
-    explicit DeviceChoice(int index) { CUDA_CHECK(cudaSetDevice(index)); }
-};
-
 class CudaBackend final : public Backend {
   public:
     CudaBackend(const Checkpoint& checkpoint, int index, const BackendOptions& options);
@@ -62,7 +57,7 @@ class CudaBackend final : public Backend {
     void launch_step(const StepStaging::Staged& staged);
     void launch_captured(const StepStaging::Staged& staged);
 
-    DeviceChoice device_;
+    const Device device_;  // the thread's, before anything is allocated
     const ModelConfig config_;
     BackendInfo info_;
     int n_valid_tokens_;
@@ -144,11 +139,12 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
 }
 
 CudaBackend::CudaBackend(const Checkpoint& checkpoint, int index, const BackendOptions& options)
-    : device_(index),
+    : device_(use_device(index)),
       config_(checkpoint.config),
       info_(describe(checkpoint, index, options)),
-      n_valid_tokens_(info_.n_vocab) {
-    weights_ = std::make_unique<DeviceWeights>(checkpoint, options.on_progress);
+      n_valid_tokens_(info_.n_vocab),
+      stream_(device_) {
+    weights_ = std::make_unique<DeviceWeights>(checkpoint, device_, options.on_progress);
     const DeviceMemory memory;
     info_.n_blocks = choose_blocks(config_, options, info_, memory.free, memory.total);
 
@@ -159,10 +155,10 @@ CudaBackend::CudaBackend(const Checkpoint& checkpoint, int index, const BackendO
                                      int(max_logprobs_));
     state_ = {lanes_->block_tables(), table_width, lanes_->last_tokens()};
     forward_ =
-        std::make_unique<Forward>(config_, *weights_, info_.max_step_tokens, info_.max_sequences,
-                                  info_.n_blocks, options.deterministic);
+        std::make_unique<Forward>(device_, config_, *weights_, info_.max_step_tokens,
+                                  info_.max_sequences, info_.n_blocks, options.deterministic);
     stage_ = std::make_unique<StepStaging>(
-        info_.max_step_tokens, info_.max_sequences, table_width,
+        device_, info_.max_step_tokens, info_.max_sequences, table_width,
         HeadShape{config_.n_heads, config_.n_kv_heads, config_.head_dim}, !options.deterministic);
     result_rows_ = size_t(Forward::padded_rows(info_.max_sequences));
     const size_t n_results = kStepsInFlight * result_rows_;
@@ -304,7 +300,7 @@ std::unique_ptr<Backend> make_cuda_backend(const Checkpoint& checkpoint, int ind
 BackendInfo plan_cuda_backend(const Checkpoint& checkpoint, int index,
                               const BackendOptions& options) {
     return refusing([&] {
-        const DeviceChoice device(index);
+        CUDA_CHECK(cudaSetDevice(index));
         BackendInfo info = describe(checkpoint, index, options);
         const DeviceMemory memory;
         const size_t free = memory.free > info.weight_bytes ? memory.free - info.weight_bytes : 0;

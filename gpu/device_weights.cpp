@@ -121,11 +121,11 @@ struct StreamEnd {
 
 /// One thread's part: takes the next copy until there is none. Two buffers, so that filling one
 /// overlaps with the transfer of the other.
-void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* device,
-               int device_index, std::atomic<size_t>& next,
+void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* to,
+               const Device& device, std::atomic<size_t>& next,
                const std::function<void(float)>& on_progress, std::mutex& progress_mutex) {
-    CUDA_CHECK(cudaSetDevice(device_index));
-    Stream stream;
+    CUDA_CHECK(cudaSetDevice(device.index));
+    Stream stream(device);
     PinnedBuffer<std::byte> buffers[2] = {PinnedBuffer<std::byte>(kChunkBytes),
                                           PinnedBuffer<std::byte>(kChunkBytes)};
     std::vector<std::byte> unconverted;
@@ -136,7 +136,7 @@ void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, s
         if (i >= copies.size()) break;
         CUDA_CHECK(cudaEventSynchronize(sent[turn % 2]));  // done at once if never recorded
         const size_t n_bytes = stage(files, copies[i], unconverted, buffers[turn % 2].get());
-        CUDA_CHECK(cudaMemcpyAsync(device + copies[i].to, buffers[turn % 2].get(), n_bytes,
+        CUDA_CHECK(cudaMemcpyAsync(to + copies[i].to, buffers[turn % 2].get(), n_bytes,
                                    cudaMemcpyHostToDevice, stream));
         CUDA_CHECK(cudaEventRecord(sent[turn % 2], stream));
         if (on_progress && i % 16 == 0) {
@@ -147,10 +147,8 @@ void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, s
     if (!device_lost()) stream.synchronize();
 }
 
-void copy_all(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* device,
-              const std::function<void(float)>& on_progress) {
-    int device_index = 0;
-    CUDA_CHECK(cudaGetDevice(&device_index));
+void copy_all(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* to,
+              const Device& device, const std::function<void(float)>& on_progress) {
     std::atomic<size_t> next{0};
     std::mutex mutex;
     std::exception_ptr failure;
@@ -158,7 +156,7 @@ void copy_all(const SafetensorsFiles& files, const std::vector<Copy>& copies, st
     for (int i = 0; i < kCopiers; i++)
         threads.emplace_back([&] {
             try {
-                copy_some(files, copies, device, device_index, next, on_progress, mutex);
+                copy_some(files, copies, to, device, next, on_progress, mutex);
             } catch (...) {
                 std::lock_guard lock(mutex);
                 if (!failure) failure = std::current_exception();
@@ -176,12 +174,12 @@ size_t DeviceWeights::bytes_of(const Weights& weights) {
     return Placement(weights).layout.size();
 }
 
-DeviceWeights::DeviceWeights(const Checkpoint& checkpoint,
+DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Device& device,
                              const std::function<void(float)>& on_progress) {
     const ModelConfig& c = checkpoint.config;
     const Placement placed(checkpoint.weights);
     memory_ = DeviceBuffer<std::byte>(placed.layout.size());
-    copy_all(checkpoint.files, placed.layout.copies(), memory_.get(), on_progress);
+    copy_all(checkpoint.files, placed.layout.copies(), memory_.get(), device, on_progress);
     checkpoint.files.check_unchanged();
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };

@@ -24,7 +24,8 @@ class DeviceWeights {
   public:
     /// Copies from the files through pinned memory, several copies in flight; `on_progress` gets
     /// 0 … 1. Throws BackendFault, or LoadError if a file changed meanwhile.
-    DeviceWeights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
+    DeviceWeights(const Checkpoint& checkpoint, const Device& device,
+                  const std::function<void(float)>& on_progress);
 
     /// What n_bytes() will be, without a device.
     static size_t bytes_of(const Weights& weights);

@@ -45,15 +45,15 @@ size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_s
            partial_floats(c) * sizeof(float);
 }
 
-Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tokens,
-                 int max_sequences, int n_blocks, bool deterministic)
-    : config_(c),
+Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights& weights,
+                 int max_tokens, int max_sequences, int n_blocks, bool deterministic)
+    : device_(device),
+      config_(c),
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
-      fused_rows_(has_wgmma() ? max_wgmma_rows(c.hidden_size) : kSkinnyRows),
-      splits_kv_(can_split_kv()),
-      fuses_o_proj_(can_fuse_o_proj(shape_, c.hidden_size)),
+      fused_rows_(device.has_wgmma ? max_wgmma_rows(c.hidden_size) : kSkinnyRows),
+      fuses_o_proj_(can_fuse_o_proj(device, shape_, c.hidden_size)),
       deterministic_(deterministic),
       n_blocks_(n_blocks),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
@@ -77,7 +77,8 @@ Forward::Forward(const ModelConfig& c, const DeviceWeights& weights, int max_tok
     arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxSplitKvRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
-    if (!has_dependent_launch())  // the sampler's clusters came with it
+    // Without clusters the sampler has one block for a row, whose shared memory is too small for it.
+    if (!device.has_clusters())
         sampler_scratch_ = DeviceBuffer<float>(logits_.size());
 }
 
@@ -93,7 +94,7 @@ bool Forward::is_fused(int n) const {
 
 /// Those that are the faster ones for n rows, or the same for all.
 const LinearKernels& Forward::products(int n) const {
-    const bool skinny = deterministic_ ? !has_wgmma() : n <= kSkinnyRows;
+    const bool skinny = deterministic_ ? !device_.has_wgmma : n <= kSkinnyRows;
     return skinny ? kSkinnyMma : kWgmmaSm90;
 }
 
@@ -105,22 +106,22 @@ DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardStat
 }
 
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
-                     cudaStream_t stream) {
+                     const Stream& stream) {
     if (in.n_decode > 0) {
-        const auto decode_attention = splits_kv_ && in.n_tokens <= kMaxSplitKvRows
+        const auto decode_attention = device_.has_clusters() && in.n_tokens <= kMaxSplitKvRows
                                           ? decode_attention_split_kv_sm90
                                           : decode_attention_batched;
         decode_attention(decode_args(in, state, layer), stream);
     }
     if (in.n_tiles > 0)
-        prefill_attention().attend(
+        prefill_attention(device_).attend(
             {queries_.get(), cache_of(layer), n_blocks_, in.tiles, state.block_tables,
              state.table_width, in.n_tiles, shape_, inner_.get()},
             stream);
 }
 
 void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
-                                 cudaStream_t stream) {
+                                 const Stream& stream) {
     const DeviceLayer& l = weights_.layers()[size_t(layer)];
     const bool is_last = layer + 1 == config_.n_layers;
     const float* next_norm =
@@ -146,7 +147,7 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
 }
 
 void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
-                                cudaStream_t stream) {
+                                const Stream& stream) {
     const DeviceLayer& l = weights_.layers()[size_t(layer)];
     const float eps = config_.rms_norm_eps;
     const int n = in.n_tokens, width = config_.hidden_size;
@@ -162,7 +163,7 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     gemm_.run(l.down, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);
 }
 
-void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
+void Forward::launch_head(const StepInputs& in, const Stream& stream) {
     if (in.n_sampled == 0) return;
     const LinearWeights& head = weights_.lm_head();
     const float eps = config_.rms_norm_eps;
@@ -183,7 +184,7 @@ void Forward::launch_head(const StepInputs& in, cudaStream_t stream) {
         gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
 }
 
-void Forward::launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream) {
+void Forward::launch(const StepInputs& in, const ForwardState& state, const Stream& stream) {
     const bool fused = is_fused(in.n_tokens);
     embed({in.updates, in.n_updates, state.block_tables, in.tokens, in.positions, state.last_tokens,
            weights_.embedding(), inv_freq_.get(), rope_scale_, in.n_tokens, config_.hidden_size,

@@ -49,11 +49,11 @@ struct ForwardState {
 class Forward {
   public:
     /// `n_blocks` KV blocks. Throws BackendFault.
-    Forward(const ModelConfig& config, const DeviceWeights& weights, int max_tokens,
-            int max_sequences, int n_blocks, bool deterministic);
+    Forward(const Device& device, const ModelConfig& config, const DeviceWeights& weights,
+            int max_tokens, int max_sequences, int n_blocks, bool deterministic);
 
     /// Launches a step up to the logits of the sampled rows.
-    void launch(const StepInputs& in, const ForwardState& state, cudaStream_t stream);
+    void launch(const StepInputs& in, const ForwardState& state, const Stream& stream);
     float* logits() const { return logits_.get(); }  // (n_sampled, vocab) f32
     float* sampler_scratch() const { return sampler_scratch_.get(); }
 
@@ -69,18 +69,19 @@ class Forward {
     const LinearKernels& products(int n) const;
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
-    void attend(const StepInputs& in, const ForwardState& state, int layer, cudaStream_t stream);
+    void attend(const StepInputs& in, const ForwardState& state, int layer, const Stream& stream);
     void launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
-                            cudaStream_t stream);
+                            const Stream& stream);
     void launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
-                           cudaStream_t stream);
-    void launch_head(const StepInputs& in, cudaStream_t stream);
+                           const Stream& stream);
+    void launch_head(const StepInputs& in, const Stream& stream);
 
+    const Device device_;
     const ModelConfig& config_;
     const DeviceWeights& weights_;
     HeadShape shape_;
     int max_sequences_, fused_rows_;  // the most of either
-    bool splits_kv_, fuses_o_proj_, deterministic_;
+    bool fuses_o_proj_, deterministic_;
     int n_blocks_;           // of the cache
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;

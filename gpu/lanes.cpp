@@ -34,7 +34,7 @@ void Lanes::update_table(const Batch& batch, const BatchSequence& sequence, int 
         }
 }
 
-void Lanes::occupy(const BatchSequence& sequence, cudaStream_t stream) {
+void Lanes::occupy(const BatchSequence& sequence, const Stream& stream) {
     const size_t lane = size_t(sequence.lane);
     if (occupants_[lane] == sequence.run) return;
     occupants_[lane] = sequence.run;

@@ -22,7 +22,7 @@ class Lanes {
                       std::vector<TableUpdate>& updates);
     /// Gives the device a sequence's parameters and history, if it is new in its lane. To be called
     /// for sequences that are sampled in this step.
-    void occupy(const BatchSequence& sequence, cudaStream_t stream);
+    void occupy(const BatchSequence& sequence, const Stream& stream);
 
     int32_t* block_tables() const { return block_tables_.get(); }
     int table_width() const { return table_width_; }

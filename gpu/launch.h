@@ -30,7 +30,8 @@ struct LaunchShape {
 class LaunchConfig {
   public:
     template <class Kernel>
-    LaunchConfig(Kernel kernel, const LaunchShape& shape, cudaStream_t stream) {
+    LaunchConfig(Kernel kernel, const LaunchShape& shape, const Device& device,
+                 cudaStream_t stream) {
         auto set = [&](cudaFuncAttribute attribute, int value) {
             CUDA_CHECK(cudaFuncSetAttribute(kernel, attribute, value));
         };
@@ -49,7 +50,7 @@ class LaunchConfig {
         config_.dynamicSmemBytes = shape.shared_bytes;
         config_.stream = stream;
         config_.attrs = attributes_;
-        config_.numAttrs = !has_dependent_launch() ? 0 : shape.cluster == 1 ? 1 : 2;
+        config_.numAttrs = !device.has_clusters() ? 0 : shape.cluster == 1 ? 1 : 2;
     }
     LaunchConfig(const LaunchConfig&) = delete;
     LaunchConfig& operator=(const LaunchConfig&) = delete;
@@ -63,9 +64,9 @@ class LaunchConfig {
 
 /// Launches `kernel` so; throws by the rule of gpu/cuda.h.
 template <class... Params, class... Args>
-void launch_dependent(void (*kernel)(Params...), const LaunchShape& shape, cudaStream_t stream,
+void launch_dependent(void (*kernel)(Params...), const LaunchShape& shape, const Stream& stream,
                       Args... args) {
-    const LaunchConfig config(kernel, shape, stream);
+    const LaunchConfig config(kernel, shape, stream.device(), stream);
     CUDA_CHECK(cudaLaunchKernelEx(config.get(), kernel, Params(args)...));
 }
 

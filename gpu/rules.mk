@@ -2,7 +2,7 @@
 
 CUDA_HOME ?= $(abspath $(dir $(shell readlink -f $(NVCC)))..)
 # Code for sm_90 should be for its own features (90a): the kernels of linear/wgmma_sm90.cu and
-# attention/prefill_wgmma_sm90.cu need wgmma, and slower ones run without (has_wgmma()).
+# attention/prefill_wgmma_sm90.cu need wgmma, and slower ones run without (Device::has_wgmma).
 NVCCFLAGS ?= -O3 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_90a,code=sm_90a \
              -gencode=arch=compute_90,code=compute_90
 GPU_OBJ   := $(patsubst %,$(BUILD)/%.o,$(basename $(sort $(shell find gpu -name '*.cu' -o -name '*.cpp'))))

@@ -23,9 +23,9 @@ StepKind kind_of(const Batch& batch) {
 
 }  // namespace
 
-StepStaging::StepStaging(int max_tokens, int max_sequences, int table_width, HeadShape shape,
-                         bool decodes)
-    : tiling_(shape, prefill_attention().tile_rows(shape.head_dim)),
+StepStaging::StepStaging(const Device& device, int max_tokens, int max_sequences, int table_width,
+                         HeadShape shape, bool decodes)
+    : tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(max_tokens)),
       most_sampled_(Forward::padded_rows(max_sequences)) {
@@ -93,7 +93,7 @@ void StepStaging::fill_sequences(const Batch& batch, int n_decode, const Staged&
     }
 }
 
-void StepStaging::send(const Staged& staged, cudaStream_t stream) {
+void StepStaging::send(const Staged& staged, const Stream& stream) {
     const auto* updates = reinterpret_cast<const int32_t*>(staged.inputs.updates);
     const size_t n_fixed = size_t(updates - device_.get());
     base_[0] = int32_t(updates_.size());
@@ -104,7 +104,7 @@ void StepStaging::send(const Staged& staged, cudaStream_t stream) {
 }
 
 StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int result_slot,
-                                       cudaStream_t stream) {
+                                       const Stream& stream) {
     const int n_tokens = int(batch.tokens.size());
     int n_decode = 0, n_sampled = 0;
     while (decodes_ && n_decode < int(batch.sequences.size()) &&
@@ -139,7 +139,7 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
     return staged;
 }
 
-StepStaging::Staged StepStaging::stage_padding(int n_tokens, StepKind kind, cudaStream_t stream) {
+StepStaging::Staged StepStaging::stage_padding(int n_tokens, StepKind kind, const Stream& stream) {
     updates_.clear();
     Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
     fill_padding(staged);

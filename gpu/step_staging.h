@@ -25,7 +25,8 @@ enum class StepKind {
 class StepStaging {
   public:
     /// `decodes`: leading single queries are rows of decode attention; else of prefill attention.
-    StepStaging(int max_tokens, int max_sequences, int table_width, HeadShape shape, bool decodes);
+    StepStaging(const Device& device, int max_tokens, int max_sequences, int table_width,
+                HeadShape shape, bool decodes);
 
     struct Staged {
         StepInputs inputs;
@@ -34,10 +35,10 @@ class StepStaging {
         StepKind kind;
     };
     /// Copies `batch` over, padded to the rows that Forward wants.
-    Staged stage(const Batch& batch, Lanes& lanes, int result_slot, cudaStream_t stream);
+    Staged stage(const Batch& batch, Lanes& lanes, int result_slot, const Stream& stream);
 
     /// A step of padding alone, which changes nothing; not of mixed ones.
-    Staged stage_padding(int n_tokens, StepKind kind, cudaStream_t stream);
+    Staged stage_padding(int n_tokens, StepKind kind, const Stream& stream);
 
   private:
     struct Sizes {
@@ -53,7 +54,7 @@ class StepStaging {
     }
     void fill_padding(const Staged& staged);
     void fill_sequences(const Batch& batch, int n_decode, const Staged& staged);
-    void send(const Staged& staged, cudaStream_t stream);
+    void send(const Staged& staged, const Stream& stream);
 
     PrefillTiling tiling_;
     bool decodes_;

@@ -31,7 +31,7 @@ inline bool is_attention_shape(HeadShape s) {
 /// q_dim), keys and values to their slots. Source: Su et al. 2021, arXiv:2104.09864 (RoPE).
 void rope_kv_write(const bf16* qkv, const float* bias, const float2* rotations,
                    const int32_t* slots, int n, HeadShape shape, bf16* queries, KvCache cache,
-                   cudaStream_t stream);
+                   const Stream& stream);
 
 // --------------------------------------------------------------------------------------- decode
 
@@ -56,23 +56,21 @@ inline constexpr int kMaxKvSplits = 16;      // that a longer one is cut into
 
 /// A row's context is spread over a cluster of blocks, and a long one cut into splits, a cluster
 /// each. Both depend on its length alone and partial results are merged in order, so a row's bits
-/// do not depend on the rows beside it. Where can_split_kv().
-void decode_attention_split_kv_sm90(const DecodeAttentionArgs& args, cudaStream_t stream);
-/// Whether the current device has clusters of blocks.
-bool can_split_kv();
+/// do not depend on the rows beside it. Where Device::has_clusters().
+void decode_attention_split_kv_sm90(const DecodeAttentionArgs& args, const Stream& stream);
 
 /// A block for each row and KV head. How many rows there are decides how a context is cut among the
 /// warps of its block, and so a row's low bits.
-void decode_attention_batched(const DecodeAttentionArgs& args, cudaStream_t stream);
+void decode_attention_batched(const DecodeAttentionArgs& args, const Stream& stream);
 
 /// decode_attention_split_kv_sm90 and the output projection, kSkinnyMma.add, in one kernel and to
 /// the same bits. For 14 heads of 64, two KV heads and a hidden size of 896 (Qwen2 and Qwen2.5
 /// 0.5B). Faster for one row whose context is at most kKvSplitTokens: here no split has a cluster
 /// of its own.
 void decode_attention_o_proj_14x64_sm90(const DecodeAttentionArgs& attention, LinearWeights weights,
-                                        ResidualStream out, cudaStream_t stream);
-/// Whether it is made for that shape and the current device, which must run clusters of 16 blocks.
-bool can_fuse_o_proj(HeadShape shape, int hidden_size);
+                                        ResidualStream out, const Stream& stream);
+/// Whether it is made for that shape and the device, which must run clusters of 16 blocks.
+bool can_fuse_o_proj(const Device& device, HeadShape shape, int hidden_size);
 
 // -------------------------------------------------------------------------------------- prefill
 
@@ -104,12 +102,12 @@ struct PrefillTileRows {
 /// One of the two kernels.
 struct PrefillAttention {
     PrefillTileRows (*tile_rows)(int head_dim);
-    void (*attend)(const PrefillAttentionArgs& args, cudaStream_t stream);
+    void (*attend)(const PrefillAttentionArgs& args, const Stream& stream);
 };
-extern const PrefillAttention kPrefillMma, kPrefillWgmmaSm90;  // the second: has_wgmma()
-/// The current device's.
-inline const PrefillAttention& prefill_attention() {
-    return has_wgmma() ? kPrefillWgmmaSm90 : kPrefillMma;
+extern const PrefillAttention kPrefillMma, kPrefillWgmmaSm90;  // the second: has_wgmma
+/// The faster one that the device has.
+inline const PrefillAttention& prefill_attention(const Device& device) {
+    return device.has_wgmma ? kPrefillWgmmaSm90 : kPrefillMma;
 }
 
 }  // namespace qwend

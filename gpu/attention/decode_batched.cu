@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(WARPS* kWarp)
 }
 
 template <int HEAD_DIM, int WARPS>
-void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
+void launch(const DecodeAttentionArgs& a, const Stream& stream) {
     LaunchShape shape{dim3(a.shape.n_kv_heads, a.n), WARPS * kWarp};
     shape.carveout_percent = kLargeStepCarveout;
     launch_dependent(decode_attention_batched_kernel<HEAD_DIM, WARPS>, shape, stream, a,
@@ -97,7 +97,7 @@ void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
 
 }  // namespace
 
-void decode_attention_batched(const DecodeAttentionArgs& a, cudaStream_t stream) {
+void decode_attention_batched(const DecodeAttentionArgs& a, const Stream& stream) {
     SHAPE_CHECK(a.n > 0 && is_attention_shape(a.shape));
     const int warps = kWarpsWanted / (a.shape.n_kv_heads * a.n);
     if (a.shape.head_dim == 64)

@@ -136,11 +136,12 @@ LaunchShape launch_shape(int n_rows) {
 
 }  // namespace
 
-bool can_fuse_o_proj(HeadShape shape, int hidden_size) {
-    if (!has_dependent_launch() || !is_own_shape(shape) || hidden_size != kHidden) return false;
+bool can_fuse_o_proj(const Device& device, HeadShape shape, int hidden_size) {
+    if (!device.has_clusters() || !is_own_shape(shape) || hidden_size != kHidden) return false;
     // A device, or a part of one (MIG), may have fewer SMs side by side than a cluster has blocks.
     int n_clusters = 0;
-    const LaunchConfig config(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(1), nullptr);
+    const LaunchConfig config(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(1), device,
+                              nullptr);
     const cudaError_t error = cudaOccupancyMaxActiveClusters(
         &n_clusters, decode_attention_o_proj_14x64_sm90_kernel, config.get());
     if (error == cudaErrorInvalidClusterSize || error == cudaErrorInvalidConfiguration) {
@@ -152,7 +153,7 @@ bool can_fuse_o_proj(HeadShape shape, int hidden_size) {
 }
 
 void decode_attention_o_proj_14x64_sm90(const DecodeAttentionArgs& a, LinearWeights weights,
-                                        ResidualStream out, cudaStream_t stream) {
+                                        ResidualStream out, const Stream& stream) {
     launch_dependent(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(a.n), stream, a,
                      weights, AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
 }

@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(kThreads, MIN_BLOCKS)
 }
 
 template <int HEAD_DIM, int MIN_BLOCKS>
-void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
+void launch(const DecodeAttentionArgs& a, const Stream& stream) {
     const int n_clusters =
         std::clamp(kClustersWanted / (a.shape.n_kv_heads * a.n), 1, kMaxKvSplits);
     LaunchShape shape{dim3(kKvHeadBlocks * a.shape.n_kv_heads, a.n, n_clusters), kThreads};
@@ -70,12 +70,8 @@ void launch(const DecodeAttentionArgs& a, cudaStream_t stream) {
 
 }  // namespace
 
-bool can_split_kv() {
-    return has_dependent_launch();  // clusters came with it
-}
-
-void decode_attention_split_kv_sm90(const DecodeAttentionArgs& a, cudaStream_t stream) {
-    SHAPE_CHECK(a.n > 0 && is_attention_shape(a.shape));
+void decode_attention_split_kv_sm90(const DecodeAttentionArgs& a, const Stream& stream) {
+    SHAPE_CHECK(stream.device().has_clusters() && a.n > 0 && is_attention_shape(a.shape));
     if (a.shape.head_dim == 128)
         launch<128, 2>(a, stream);
     else if (a.n <= kMaxRowsOfTwoBlocks)

@@ -303,7 +303,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksPerSm)
 }
 
 template <int HEAD_DIM>
-void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
+void launch(const PrefillAttentionArgs& a, const Stream& stream) {
     constexpr size_t kSharedBytes = kStages * sizeof(KvStage<HEAD_DIM>);
     launch_dependent(prefill_attention_mma_kernel<HEAD_DIM>,
                      {dim3(a.shape.n_kv_heads, a.n_tiles), kThreads, kSharedBytes}, stream, a,
@@ -314,7 +314,7 @@ PrefillTileRows rows_of_tile(int head_dim) {
     return {tile_rows(head_dim), tile_rows(head_dim)};
 }
 
-void attend(const PrefillAttentionArgs& a, cudaStream_t stream) {
+void attend(const PrefillAttentionArgs& a, const Stream& stream) {
     SHAPE_CHECK(a.n_tiles > 0 && is_attention_shape(a.shape));
     if (a.shape.head_dim == 64)
         launch<64>(a, stream);

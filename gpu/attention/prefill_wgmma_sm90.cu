@@ -313,12 +313,12 @@ __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
             consume<HEAD_DIM>(shared, a, tile, n_steps, scale);
     }
 #else
-    __trap();  // has_wgmma()
+    __trap();  // launched where !Device::has_wgmma
 #endif
 }
 
 template <int HEAD_DIM>
-void launch(const PrefillAttentionArgs& a, cudaStream_t stream) {
+void launch(const PrefillAttentionArgs& a, const Stream& stream) {
     using T = TileShape<HEAD_DIM>;
     const CacheMaps maps{
         matrix_tensor_map(a.cache.keys, a.n_blocks * a.shape.n_kv_heads * kBlockTokens, HEAD_DIM,
@@ -334,8 +334,9 @@ PrefillTileRows tile_rows(int head_dim) {
     return {64, 64 * warpgroups_of(head_dim)};
 }
 
-void attend(const PrefillAttentionArgs& a, cudaStream_t stream) {
-    SHAPE_CHECK(a.n_tiles > 0 && a.n_blocks > 0 && is_attention_shape(a.shape));
+void attend(const PrefillAttentionArgs& a, const Stream& stream) {
+    SHAPE_CHECK(stream.device().has_wgmma && a.n_tiles > 0 && a.n_blocks > 0 &&
+                is_attention_shape(a.shape));
     if (a.shape.head_dim == 64)
         launch<64>(a, stream);
     else

@@ -40,7 +40,7 @@ __global__ void rope_kv_write_kernel(const bf16* qkv, const float* bias, const f
 
 void rope_kv_write(const bf16* qkv, const float* bias, const float2* rotations,
                    const int32_t* slots, int n, HeadShape shape, bf16* queries, KvCache cache,
-                   cudaStream_t stream) {
+                   const Stream& stream) {
     constexpr int kThreads = 192;
     SHAPE_CHECK(n > 0 && shape.head_dim % 2 == 0 && shape.n_heads % shape.n_kv_heads == 0);
     launch_dependent(rope_kv_write_kernel, {n, kThreads}, stream, qkv, bias, rotations, slots,

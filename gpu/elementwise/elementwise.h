@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/cuda.h"
 #include "gpu/tensors.h"
 
 namespace qwend {
@@ -34,14 +35,14 @@ struct EmbedArgs {
     float* squares;     // (n, width / square_width, rounded up)
     int square_width;   // 8 or 64
 };
-void embed(const EmbedArgs& args, cudaStream_t stream);
+void embed(const EmbedArgs& args, const Stream& stream);
 
 /// out (n, width) bf16 = rmsnorm of rows of x; row i is x[rows[i]], or x[i] where rows is null.
 /// Source: Zhang & Sennrich 2019, arXiv:1910.07467.
 void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps, int n, int width,
-             bf16* out, cudaStream_t stream);
+             bf16* out, const Stream& stream);
 
 /// out (n, width) = silu(gate) * up, of gate_up (n, 2 * width), gate first.
-void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream);
+void swiglu(const bf16* gate_up, int n, int width, bf16* out, const Stream& stream);
 
 }  // namespace qwend

@@ -72,7 +72,7 @@ __global__ void embed_kernel(EmbedArgs a) {
 
 }  // namespace
 
-void embed(const EmbedArgs& args, cudaStream_t stream) {
+void embed(const EmbedArgs& args, const Stream& stream) {
     SHAPE_CHECK(args.n > 0 && args.width % 8 == 0 && args.head_dim / 2 <= kThreads);
     SHAPE_CHECK(!args.x || args.square_width == 8 || args.square_width == 64);
     embed_kernel<<<args.n, kThreads, 0, stream>>>(args);

@@ -40,7 +40,7 @@ __global__ void rmsnorm_kernel(const float* x, const int32_t* rows, const float*
 }  // namespace
 
 void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps, int n, int width,
-             bf16* out, cudaStream_t stream) {
+             bf16* out, const Stream& stream) {
     SHAPE_CHECK(n > 0 && width % 4 == 0);
     launch_dependent(rmsnorm_kernel, {n, kThreads}, stream, x, rows, weight, eps, width, out);
 }

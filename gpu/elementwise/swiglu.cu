@@ -33,7 +33,7 @@ __global__ void swiglu_kernel(const bf16* gate_up, int width, bf16* out) {
 
 }  // namespace
 
-void swiglu(const bf16* gate_up, int n, int width, bf16* out, cudaStream_t stream) {
+void swiglu(const bf16* gate_up, int n, int width, bf16* out, const Stream& stream) {
     SHAPE_CHECK(n > 0 && width % 8 == 0);
     const dim3 grid((width / 8 + kThreads - 1) / kThreads, n);
     launch_dependent(swiglu_kernel, {grid, kThreads}, stream, gate_up, width, out);

@@ -127,7 +127,7 @@ Gemm::Gemm() : impl_(std::make_unique<Impl>()) {}
 Gemm::~Gemm() = default;
 
 void Gemm::run(LinearWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
-               cudaStream_t stream) {
+               const Stream& stream) {
     const Impl::Key key{n_rows, weights.n, weights.k, output};
     auto found = impl_->plans.find(key);
     if (found == impl_->plans.end()) found = impl_->plans.emplace(key, impl_->make_plan(key)).first;

@@ -1,10 +1,8 @@
 #pragma once
 
-#include <cuda_bf16.h>
-#include <cuda_runtime.h>
-
 #include <memory>
 
+#include "gpu/cuda.h"
 #include "gpu/tensors.h"
 
 namespace qwend {
@@ -27,7 +25,7 @@ class Gemm {
     /// for the shape, so that every start of the process adds in the same order; the first call of
     /// a shape takes longer. Throws BackendFault.
     void run(LinearWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
-             cudaStream_t stream);
+             const Stream& stream);
 
   private:
     struct Impl;

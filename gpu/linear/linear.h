@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/cuda.h"
 #include "gpu/tensors.h"
 
 namespace qwend {
@@ -54,19 +55,19 @@ struct QkvArgs {
 /// The launchers of one kind of product, for n_rows rows. They throw BackendFault if a shape is one
 /// that the kernels are not made for: n and k of all weights are multiples of 32.
 struct LinearKernels {
-    void (*qkv)(const QkvArgs& args, int n_rows, cudaStream_t stream);
+    void (*qkv)(const QkvArgs& args, int n_rows, const Stream& stream);
     /// hidden += x (rows, k) bf16 · Wᵀ, and what the next product wants of hidden.
     void (*add)(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
-                cudaStream_t stream);
+                const Stream& stream);
     /// out (rows, n / 2) bf16 = silu(gate) * up, of (gate, up) = norm(x) · Wᵀ.
     void (*gate_up)(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
-                    cudaStream_t stream);
+                    const Stream& stream);
     /// logits (rows, n) f32 = norm(x) · Wᵀ. Only kSkinnyMma gathers rows (input.row_of).
     void (*logits)(LinearWeights weights, LinearInput input, float* logits, int n_rows,
-                   cudaStream_t stream);
+                   const Stream& stream);
     int square_width;  // of the sums of squares that `add` makes and the others read
 };
-/// Any number of rows works with both. The second needs has_wgmma().
+/// Any number of rows works with both. The second needs Device::has_wgmma.
 extern const LinearKernels kSkinnyMma, kWgmmaSm90;
 
 /// Up to how many rows kWgmmaSm90 is faster than cuBLASLt, as measured with hidden sizes of 896,

@@ -151,7 +151,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
 
 template <int WARPS, int AHEAD, int MIN_BLOCKS, class Epilogue>
 void launch_skinny(LinearWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
-                   cudaStream_t stream) {
+                   const Stream& stream) {
     SHAPE_CHECK(n_rows > 0 && weights.n % 32 == 0 && weights.k % kStepColumns == 0);
     const dim3 grid(weights.n / (Epilogue::kHasHigh ? 16 : 8),
                     (n_rows + kSkinnyRows - 1) / kSkinnyRows);
@@ -164,14 +164,14 @@ void launch_skinny(LinearWeights weights, LinearInput input, int n_rows, Epilogu
                      stream, weights, n_rows, input, epilogue);
 }
 
-void qkv(const QkvArgs& args, int n_rows, cudaStream_t stream) {
+void qkv(const QkvArgs& args, int n_rows, const Stream& stream) {
     SHAPE_CHECK(args.weights.n == args.shape.qkv_dim() && args.shape.head_dim % 16 == 0);
     launch_skinny<kWarps, kStepsAhead, 4>(args.weights, args.input, n_rows, QkvMmaEpilogue{args},
                                           stream);
 }
 
 void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
-         cudaStream_t stream) {
+         const Stream& stream) {
     const LinearInput input{x, nullptr, 0};
     const AddMmaEpilogue epilogue{out, weights.n};
     if (weights.k == kOProjSlices * kOProjSliceSteps * kStepColumns)
@@ -183,12 +183,14 @@ void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
         launch_skinny<kWarps, kStepsAhead, 4>(weights, input, n_rows, epilogue, stream);
 }
 
-void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows, cudaStream_t stream) {
+void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
+             const Stream& stream) {
     launch_skinny<kWarps, kStepsAhead, 5>(weights, input, n_rows,
                                           GateUpMmaEpilogue{out, weights.n / 2}, stream);
 }
 
-void logits(LinearWeights weights, LinearInput input, float* out, int n_rows, cudaStream_t stream) {
+void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
+            const Stream& stream) {
     launch_skinny<kWarps, kStepsAhead, 5>(weights, input, n_rows, LogitsMmaEpilogue{out, weights.n},
                                           stream);
 }

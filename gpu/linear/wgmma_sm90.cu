@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(WgmmaBlockShape<WARPGROUPS, ROWS>::kThreads,
     cluster_arrive_relaxed();
     cluster_wait();
 #else
-    __trap();  // has_wgmma()
+    __trap();  // launched where !Device::has_wgmma
 #endif
 }
 
@@ -81,7 +81,7 @@ int k_steps_per_slice(int n_tiles, int n_k_steps) {
 
 template <int WARPGROUPS, int ROWS, class Epilogue>
 void launch(LinearWeights weights, LinearInput input, Epilogue epilogue, WgmmaPlan plan,
-            cudaStream_t stream) {
+            const Stream& stream) {
     using S = WgmmaBlockShape<WARPGROUPS, ROWS>;
     const int n_blocks = divide_up(plan.n_k_steps, plan.k_steps_per_slice);
     const dim3 grid(unsigned(n_blocks), unsigned(divide_up(plan.n_rows, ROWS)),
@@ -122,8 +122,9 @@ int rows_per_block(const WgmmaPlan& plan, int n_tiles) {
 
 template <class Epilogue>
 void launch_wgmma(LinearWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
-                  cudaStream_t stream) {
-    SHAPE_CHECK(n_rows > 0 && weights.n % 32 == 0 && weights.k % 32 == 0);
+                  const Stream& stream) {
+    SHAPE_CHECK(stream.device().has_wgmma && n_rows > 0 && weights.n % 32 == 0 &&
+                weights.k % 32 == 0);
     SHAPE_CHECK(!input.row_of);  // TMA copies rows that follow each other
     const int n_tiles = divide_up(weights.n, 64);
     WgmmaPlan plan{};
@@ -147,22 +148,24 @@ void launch_wgmma(LinearWeights weights, LinearInput input, int n_rows, Epilogue
     }
 }
 
-void qkv(const QkvArgs& args, int n_rows, cudaStream_t stream) {
+void qkv(const QkvArgs& args, int n_rows, const Stream& stream) {
     const int head_dim = args.shape.head_dim;
     SHAPE_CHECK(args.weights.n == args.shape.qkv_dim() && (head_dim == 64 || head_dim == 128));
     launch_wgmma(args.weights, args.input, n_rows, QkvWgmmaEpilogue(args), stream);
 }
 
 void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
-         cudaStream_t stream) {
+         const Stream& stream) {
     launch_wgmma(weights, {x, nullptr, 0}, n_rows, AddWgmmaEpilogue(out, weights.n), stream);
 }
 
-void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows, cudaStream_t stream) {
+void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
+             const Stream& stream) {
     launch_wgmma(weights, input, n_rows, GateUpWgmmaEpilogue(out, weights.n / 2), stream);
 }
 
-void logits(LinearWeights weights, LinearInput input, float* out, int n_rows, cudaStream_t stream) {
+void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
+            const Stream& stream) {
     launch_wgmma(weights, input, n_rows, LogitsWgmmaEpilogue(out, weights.n), stream);
 }
 

@@ -48,7 +48,7 @@ __global__ void reset_counts_kernel(uint16_t* counts, int n_valid, const int32_t
 
 }  // namespace
 
-void sample_rows(const SampleArgs& args, cudaStream_t stream) {
+void sample_rows(const SampleArgs& args, const Stream& stream) {
     // Rows begin at multiples of 16 bytes.
     SHAPE_CHECK(args.n > 0 && args.n_valid > 0 && args.n_valid <= args.width &&
                 args.width % 4 == 0);
@@ -62,7 +62,7 @@ void sample_rows(const SampleArgs& args, cudaStream_t stream) {
 }
 
 void reset_counts(uint16_t* counts, int n_valid, const int32_t* history, int n_prompt,
-                  int n_history, cudaStream_t stream) {
+                  int n_history, const Stream& stream) {
     reset_counts_kernel<<<1, kSampleThreads, 0, stream>>>(counts, n_valid, history, n_prompt,
                                                           n_history);
     CUDA_CHECK_LAUNCH();

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <cuda_runtime.h>
-
 #include <cstdint>
+
+#include "gpu/cuda.h"
 
 namespace qwend {
 
@@ -53,13 +53,13 @@ struct SampleArgs {
     SampleResults results;
     int n;
 };
-void sample_rows(const SampleArgs& args, cudaStream_t stream);
+void sample_rows(const SampleArgs& args, const Stream& stream);
 
 inline constexpr uint16_t kInPrompt = 0x8000;
 
 /// Starts a lane's counts (n_valid) over: `history` holds n_prompt tokens of the prompt, then the
 /// output so far.
 void reset_counts(uint16_t* counts, int n_valid, const int32_t* history, int n_prompt,
-                  int n_history, cudaStream_t stream);
+                  int n_history, const Stream& stream);
 
 }  // namespace qwend

@@ -49,7 +49,7 @@ DeviceBuffer<T> to_device(const std::vector<T>& host) {
 class Pool {
   public:
     /// `largest`: bytes of what is taken at a time.
-    Pool(size_t largest, cudaStream_t stream)
+    Pool(size_t largest, const Stream& stream)
         : data_(std::max(2 * largest, kWorkingSet + largest) / sizeof(bf16)) {
         fill_random(data_.get(), data_.size(), 0.05f, stream);
         CUDA_CHECK(cudaStreamSynchronize(stream));
@@ -87,7 +87,7 @@ class KernelBench {
     void run(const std::string& kind) {
         const bool all = kind.empty();
         if (all || kind == "skinny_mma") fused("skinny_mma", kSkinnyMma);
-        if ((all || kind == "wgmma_sm90") && has_wgmma()) fused("wgmma_sm90", kWgmmaSm90);
+        if ((all || kind == "wgmma_sm90") && device().has_wgmma) fused("wgmma_sm90", kWgmmaSm90);
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
         if (all || kind == "prefill") prefill();
@@ -96,6 +96,7 @@ class KernelBench {
     }
 
   private:
+    const Device& device() const { return timer_.stream().device(); }
     void measure_ceilings();
     void fused(const std::string& kind, const LinearKernels& products);
     void products();
@@ -110,14 +111,14 @@ class KernelBench {
     /// Times launch(weights, stream) with another copy of the matrix each time, and prints it.
     template <class Launch>
     void time_product(const std::string& kernel, Matrix m, int rows, Work work, Launch launch) {
-        const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, cudaStream_t s) {
+        const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, const Stream& s) {
             launch(LinearWeights{pool_.take(m.size(), i), m.n, m.k}, s);
         });
         ceilings_.print(kernel, m.shape(), rows, seconds, work);
     }
     template <class Launch>
     void time_plain(const char* kernel, int width, int rows, double bytes, Launch launch) {
-        const double seconds = timer_.seconds(1, [&](int, cudaStream_t s) { launch(s); });
+        const double seconds = timer_.seconds(1, [&](int, const Stream& s) { launch(s); });
         ceilings_.print(kernel, fmt::format("width {}", width), rows, seconds, {bytes});
     }
     /// `rows` sequences, their blocks scattered over n_blocks.
@@ -185,14 +186,14 @@ void KernelBench::measure_ceilings() {
     const DeviceBuffer<uint32_t> sink(1);
     const size_t n_bytes = std::min(pool_.n_bytes(), size_t(1) << 30);
     const double spent = timer_.seconds(
-        1, [&](int, cudaStream_t s) { read_all(pool_.get(), n_bytes, sink.get(), s); });
+        1, [&](int, const Stream& s) { read_all(pool_.get(), n_bytes, sink.get(), s); });
     ceilings_.bytes = double(n_bytes) / spent;
     std::string best;
     for (int size : {4096, 6144, 8192}) {
         const size_t n = size_t(size) * size_t(size);
         const DeviceBuffer<bf16> y(n);
         const bf16* x = pool_.get() + n;
-        const double seconds = timer_.seconds(1, [&](int, cudaStream_t s) {
+        const double seconds = timer_.seconds(1, [&](int, const Stream& s) {
             gemm_.run({pool_.get(), size, size}, x, y.get(), GemmOutput::bf16, size, s);
         });
         const double rate = 2.0 * double(n) * size / seconds;
@@ -210,7 +211,7 @@ void KernelBench::fused(const std::string& kind, const LinearKernels& p) {
         const ResidualStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const size_t stream_bytes = size_t(hidden_) * 10;  // read and written f32, bf16 beside it
         time_product("qkv, " + kind, qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),
-                     [&](LinearWeights w, cudaStream_t s) {
+                     [&](LinearWeights w, const Stream& s) {
                          p.qkv({w,
                                 input,
                                 ones_.get(),
@@ -224,13 +225,14 @@ void KernelBench::fused(const std::string& kind, const LinearKernels& p) {
         for (const Matrix& m : {o_, down_})
             time_product(
                 (m.k == inner_ ? "down, " : "o, ") + kind, m, n, m.work(n, stream_bytes),
-                [&](LinearWeights w, cudaStream_t s) { p.add(w, x_.get(), stream, n, s); });
-        time_product("gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
-                     [&](LinearWeights w, cudaStream_t s) { p.gate_up(w, input, y_.get(), n, s); });
+                [&](LinearWeights w, const Stream& s) { p.add(w, x_.get(), stream, n, s); });
+        time_product(
+            "gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
+            [&](LinearWeights w, const Stream& s) { p.gate_up(w, input, y_.get(), n, s); });
         if (n > kMaxDecode) continue;
         time_product(
             "logits, " + kind, head_, n, head_.work(n, size_t(vocab_) * 4),
-            [&](LinearWeights w, cudaStream_t s) { p.logits(w, input, logits_.get(), n, s); });
+            [&](LinearWeights w, const Stream& s) { p.logits(w, input, logits_.get(), n, s); });
     }
 }
 
@@ -257,7 +259,7 @@ void KernelBench::products() {
                                    : output == GemmOutput::f32 ? 4
                                                                : 8;
             time_product(kernel, m, n, m.work(n, size_t(m.n) * element),
-                         [&, output = output, y = y](LinearWeights w, cudaStream_t s) {
+                         [&, output = output, y = y](LinearWeights w, const Stream& s) {
                              gemm_.run(w, x_.get(), y, output, n, s);
                          });
         }
@@ -277,7 +279,7 @@ void KernelBench::decode_attention(int rows, int context) {
     const auto device_lanes = to_device(lanes);
     const auto contexts = to_device(std::vector<int32_t>(lanes.size(), context));
     const size_t n_heads = size_t(rows) * size_t(heads_.n_kv_heads) * kMaxGroup;
-    const bool splits = rows <= kMaxSplitKvRows && can_split_kv();
+    const bool splits = rows <= kMaxSplitKvRows && device().has_clusters();
     const DeviceBuffer<float> partials(splits ? n_heads * kMaxKvSplits * size_t(heads_.head_dim + 2)
                                               : 0);
     const auto arrivals = to_device(std::vector<int32_t>(n_heads, 0));
@@ -286,7 +288,7 @@ void KernelBench::decode_attention(int rows, int context) {
     /// launch(args, weights, stream), `weights` those of o.
     auto time = [&](const char* name, Work done, auto launch) {
         const size_t both = size + o_.size();
-        const double seconds = timer_.seconds(Pool::copies(both), [&](int i, cudaStream_t s) {
+        const double seconds = timer_.seconds(Pool::copies(both), [&](int i, const Stream& s) {
             bf16* cache = pool_.take(both, i);
             launch(DecodeAttentionArgs{x_.get(),
                                        {cache, cache + size / 2},
@@ -304,19 +306,19 @@ void KernelBench::decode_attention(int rows, int context) {
         ceilings_.print(name, fmt::format("context {}", context), rows, seconds, done);
     };
     auto plain = [](auto kernel) {
-        return [=](const DecodeAttentionArgs& args, LinearWeights, cudaStream_t s) {
+        return [=](const DecodeAttentionArgs& args, LinearWeights, const Stream& s) {
             kernel(args, s);
         };
     };
     if (splits)
         time("decode_attention_split_kv_sm90", work, plain(qwend::decode_attention_split_kv_sm90));
     time("decode_attention_batched", work, plain(qwend::decode_attention_batched));
-    if (rows == 1 && can_fuse_o_proj(heads_, hidden_)) {
+    if (rows == 1 && can_fuse_o_proj(device(), heads_, hidden_)) {
         const ResidualStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const Work product = o_.work(rows, size_t(hidden_) * 10);
         time("decode_attention_o_proj_14x64_sm90",
              {work.bytes + product.bytes, work.flops + product.flops},
-             [&](const DecodeAttentionArgs& args, LinearWeights weights, cudaStream_t s) {
+             [&](const DecodeAttentionArgs& args, LinearWeights weights, const Stream& s) {
                  decode_attention_o_proj_14x64_sm90(args, weights, stream, s);
              });
     }
@@ -330,7 +332,7 @@ void KernelBench::prefill() {
 
 void KernelBench::prefill(int n, int position) {
     prefill("mma", kPrefillMma, n, position);
-    if (has_wgmma()) prefill("wgmma_sm90", kPrefillWgmmaSm90, n, position);
+    if (device().has_wgmma) prefill("wgmma_sm90", kPrefillWgmmaSm90, n, position);
 }
 
 void KernelBench::prefill(const char* name, const PrefillAttention& attention, int n,
@@ -342,7 +344,7 @@ void KernelBench::prefill(const char* name, const PrefillAttention& attention, i
     PrefillTiling(heads_, attention.tile_rows(heads_.head_dim))
         .cut(std::vector<PrefillRun>{{0, n, position, 0}}, n, tiles);
     const auto device_tiles = to_device(tiles);
-    const double seconds = timer_.seconds(1, [&](int i, cudaStream_t s) {
+    const double seconds = timer_.seconds(1, [&](int i, const Stream& s) {
         bf16* cache = pool_.take(size, i);
         attention.attend({x_.get(),
                           {cache, cache + size / 2},
@@ -371,22 +373,22 @@ void KernelBench::elementwise() {
     auto* turns = reinterpret_cast<float2*>(ones_.get());
     for (int n : counts) {
         const bool few = n <= kSkinnyRows;
-        time_plain("embed", hidden_, n, double(n) * hidden_ * (few ? 8 : 6), [&](cudaStream_t s) {
+        time_plain("embed", hidden_, n, double(n) * hidden_ * (few ? 8 : 6), [&](const Stream& s) {
             embed({nullptr, no_updates.get(), nullptr, tokens.get(), slots_.get(), nullptr,
                    pool_.get(), ones_.get(), 1, n, hidden_, heads_.head_dim, stream_.get(),
                    rotations.get(), ones_.get(), few ? y_.get() : nullptr, logits_.get(),
                    kSkinnySquareWidth},
                   s);
         });
-        time_plain("rmsnorm", hidden_, n, double(n) * hidden_ * 6, [&](cudaStream_t s) {
+        time_plain("rmsnorm", hidden_, n, double(n) * hidden_ * 6, [&](const Stream& s) {
             rmsnorm(stream_.get(), nullptr, ones_.get(), kEps, n, hidden_, y_.get(), s);
         });
-        time_plain("rope_kv_write", qkv_.n, n, double(n) * qkv_.n * 4, [&](cudaStream_t s) {
+        time_plain("rope_kv_write", qkv_.n, n, double(n) * qkv_.n * 4, [&](const Stream& s) {
             rope_kv_write(x_.get(), ones_.get(), turns, slots_.get(), n, heads_, y_.get(),
                           {keys_.get(), values_.get()}, s);
         });
         time_plain("swiglu", inner_, n, double(n) * inner_ * 6,
-                   [&](cudaStream_t s) { swiglu(x_.get(), n, inner_, y_.get(), s); });
+                   [&](const Stream& s) { swiglu(x_.get(), n, inner_, y_.get(), s); });
     }
 }
 
@@ -403,7 +405,7 @@ void KernelBench::sampling() {
     std::vector<int32_t> ids(kMaxDecode);
     std::iota(ids.begin(), ids.end(), 0);
     const auto lane_ids = to_device(ids), slot = to_device(std::vector<int32_t>{0});
-    const DeviceBuffer<float> scratch(has_dependent_launch() ? 0 : logits_.size());
+    const DeviceBuffer<float> scratch(device().has_clusters() ? 0 : logits_.size());
     const PinnedBuffer<int32_t> sampled(kMaxDecode), top(kMaxDecode);
     const PinnedBuffer<float> logprobs(kMaxDecode), top_logprobs(kMaxDecode);
     SamplingParams greedy, usual;
@@ -423,7 +425,7 @@ void KernelBench::sampling() {
         timer_.stream().synchronize();
         run++;
         for (int n : kRows)
-            time_plain(name, vocab_, n, 4.0 * n * vocab_, [&](cudaStream_t s) {
+            time_plain(name, vocab_, n, 4.0 * n * vocab_, [&](const Stream& s) {
                 sample_rows({logits_.get(), scratch.get(), vocab_, vocab_, lane_ids.get(),
                              lanes.sampling(), lanes.counts(), lanes.last_tokens(),
                              SampleResults{sampled.get(), logprobs.get(), top.get(),

@@ -59,7 +59,7 @@ class GpuTimer {
         return double(ms) * 1e-3;
     }
 
-    Stream stream_;
+    Stream stream_{use_device(0)};
     Event began_{cudaEventDefault}, ended_{cudaEventDefault};
 };
 

@@ -89,7 +89,7 @@ void check_loaded(const HashedShape& shape, HashedTypes types) {
     const Weights& w = hashed.checkpoint->weights;
     const SafetensorsFiles& files = hashed.checkpoint->files;
     float progress = 0;
-    DeviceWeights device(*hashed.checkpoint,
+    DeviceWeights device(*hashed.checkpoint, use_device(0),
                          [&](float done) { progress = std::max(progress, done); });
     CHECK(progress == 1);
     check_matrix(files, device.embedding(), {&w.embedding});

@@ -84,9 +84,14 @@ class Random {
     uint64_t state_;
 };
 
+inline const Device& test_device() {
+    static const Device device = use_device(0);
+    return device;
+}
+
 /// Copies and kernels of the tests all go here, and so follow each other.
 inline const Stream& test_stream() {
-    static const Stream stream;
+    static const Stream stream(test_device());
     return stream;
 }
 

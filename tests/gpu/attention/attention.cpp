@@ -171,7 +171,7 @@ class DecodeCase {
     Output<bf16> out_;
 };
 
-using DecodeKernel = void (*)(const DecodeAttentionArgs&, cudaStream_t);
+using DecodeKernel = void (*)(const DecodeAttentionArgs&, const Stream&);
 
 /// What the kernel makes of the rows that `chosen` names.
 std::vector<bf16_t> decode(DecodeKernel kernel, const Contexts& contexts,
@@ -236,7 +236,7 @@ void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<
             return same;
         };
         CHECK(differ_only_in_padding(run(decode_attention_batched)));
-        if (n > n_own || !can_split_kv()) continue;
+        if (n > n_own || !test_device().has_clusters()) continue;
         const auto split = run(decode_attention_split_kv_sm90);
         tallies.split_kv.check(split, expected);
         if (n == n_own) {
@@ -349,7 +349,7 @@ void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector
         for (int turn = 0; turn < 3; turn++) CHECK(same_bits(out, run(true)));
     };
     check(kPrefillMma, tallies.warps);
-    if (has_wgmma()) check(kPrefillWgmmaSm90, tallies.warpgroups);
+    if (test_device().has_wgmma) check(kPrefillWgmmaSm90, tallies.warpgroups);
 }
 
 struct AttentionShape {
@@ -385,7 +385,8 @@ void for_each_shape(Test test) {
 
 TEST_CASE("attention: one query a row over contexts of any length") {
     DecodeTallies tallies;
-    if (!can_split_kv()) MESSAGE("no clusters of blocks for decode_attention_split_kv_sm90");
+    if (!test_device().has_clusters())
+        MESSAGE("no clusters of blocks for decode_attention_split_kv_sm90");
     for_each_shape([&](const AttentionShape& shape, Kind kind, Random& random) {
         std::vector<int> lengths = {1, 17, 127, 1025, kKvSplitTokens + 1};
         if (!is_quick())
@@ -400,7 +401,7 @@ TEST_CASE("attention: one query a row over contexts of any length") {
 TEST_CASE("attention: fused with the product after it, the bits of the two kernels") {
     const HeadShape shape{14, 2, 64};
     const int width = 896;
-    if (!can_fuse_o_proj(shape, width)) {
+    if (!can_fuse_o_proj(test_device(), shape, width)) {
         MESSAGE("no clusters of sixteen blocks for decode_attention_o_proj_14x64_sm90");
         return;
     }
@@ -442,7 +443,8 @@ TEST_CASE("attention: fused with the product after it, the bits of the two kerne
 
 TEST_CASE("attention: runs of queries over what came before, however they are cut") {
     PrefillTallies tallies;
-    CHECK(has_wgmma() == (compute_major() == 9));  // else half of this would be left out
+    CHECK(test_device().has_wgmma ==
+          (test_device().compute_major == 9));  // else half of this would be left out
     for_each_shape([&](const AttentionShape& shape, Kind kind, Random& random) {
         std::vector<Run> runs = {{0, 1},    {0, 15},  {0, 16},    {0, 17},   {0, 300}, {14, 1},
                                  {15, 3},   {31, 33}, {100, 70},  {126, 2},  {511, 2}, {512, 1},

@@ -41,7 +41,7 @@ void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t widt
 template <class Test>
 void for_both(Test test) {
     test(kSkinnyMma, "skinny_mma");
-    if (has_wgmma()) test(kWgmmaSm90, "wgmma_sm90");
+    if (test_device().has_wgmma) test(kWgmmaSm90, "wgmma_sm90");
 }
 
 /// Calls test(shape, random) for every shape.

@@ -25,7 +25,7 @@ struct Row {
 /// All rows in one launch, as the backend does it.
 std::vector<SampledToken> sample_on_device(const std::vector<Row>& rows, int width, int n_valid) {
     const int n = int(rows.size()), max_logprobs = 32;
-    Stream stream;
+    Stream stream(test_device());
     Lanes lanes(n, 1, n_valid, max_logprobs);
     std::vector<int32_t> lane_ids(rows.size());
     DeviceBuffer<float> logits(size_t(n) * size_t(width)), scratch(logits.size());
@@ -46,8 +46,8 @@ std::vector<SampledToken> sample_on_device(const std::vector<Row>& rows, int wid
     CUDA_CHECK(cudaDeviceSynchronize());  // another stream than `stream`
     PinnedBuffer<int32_t> tokens(rows.size()), top_tokens(rows.size() * max_logprobs);
     PinnedBuffer<float> logprobs(rows.size()), top_logprobs(rows.size() * max_logprobs);
-    sample_rows({logits.get(), has_dependent_launch() ? nullptr : scratch.get(), width, n_valid,
-                 device_lanes.get(), lanes.sampling(), lanes.counts(), lanes.last_tokens(),
+    sample_rows({logits.get(), test_device().has_clusters() ? nullptr : scratch.get(), width,
+                 n_valid, device_lanes.get(), lanes.sampling(), lanes.counts(), lanes.last_tokens(),
                  SampleResults{tokens.get(), logprobs.get(), top_tokens.get(), top_logprobs.get(),
                                n, max_logprobs, slot.get()},
                  n},

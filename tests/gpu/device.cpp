@@ -1,0 +1,52 @@
+// What is known of a device belongs to that device; and shapes that no kernel is made for are
+// refused before anything is launched.
+
+#include "gpu/attention/attention.h"
+#include "gpu/elementwise/elementwise.h"
+#include "gpu/linear/linear.h"
+#include "gpu/sampling/sample.h"
+#include "tests/gpu/kernel_test.h"
+
+using namespace qwend;
+
+TEST_CASE("device: what is chosen follows the device that is given, not the process") {
+    const Device old{0, 8, false}, hopper{1, 9, true}, plain_build{2, 9, false};
+    CHECK(&prefill_attention(hopper) == &kPrefillWgmmaSm90);
+    CHECK(&prefill_attention(old) == &kPrefillMma);
+    CHECK(&prefill_attention(plain_build) == &kPrefillMma);
+    CHECK(plain_build.has_clusters());
+    CHECK_FALSE(old.has_clusters());
+    CHECK_FALSE(can_fuse_o_proj(old, {14, 2, 64}, 896));
+    CHECK(use_device(0).compute_major == test_device().compute_major);
+}
+
+TEST_CASE("device: no kernel is launched for a shape that it is not made for") {
+    const Stream& s = test_stream();
+    const auto refused = [](auto launch) { CHECK_THROWS_AS(launch(), BackendFault); };
+    refused([&] { rmsnorm(nullptr, nullptr, nullptr, 0, 1, 30, nullptr, s); });
+    refused([&] { swiglu(nullptr, 0, 64, nullptr, s); });
+    EmbedArgs embedding{};
+    embedding.n = 1, embedding.width = 36, embedding.head_dim = 64;
+    refused([&] { embed(embedding, s); });
+    QkvArgs qkv{};
+    qkv.weights = {nullptr, 64, 64}, qkv.shape = {2, 2, 64};
+    for (const LinearKernels* kernels : {&kSkinnyMma, &kWgmmaSm90}) {
+        refused([&] { kernels->add({nullptr, 40, 64}, nullptr, {}, 1, s); });
+        refused([&] { kernels->gate_up({nullptr, 64, 48}, {}, nullptr, 1, s); });
+        refused([&] { kernels->logits({nullptr, 64, 64}, {}, nullptr, 0, s); });
+        refused([&] { kernels->qkv(qkv, 1, s); });
+    }
+    DecodeAttentionArgs decode{};
+    decode.n = 1, decode.shape = {9, 1, 64};
+    refused([&] { decode_attention_batched(decode, s); });
+    refused([&] { decode_attention_split_kv_sm90(decode, s); });
+    refused([&] { decode_attention_o_proj_14x64_sm90(decode, {nullptr, 896, 896}, {}, s); });
+    PrefillAttentionArgs prefill{};
+    prefill.n_tiles = 1, prefill.n_blocks = 1, prefill.shape = {4, 2, 96};
+    refused([&] { kPrefillMma.attend(prefill, s); });
+    refused([&] { kPrefillWgmmaSm90.attend(prefill, s); });
+    SampleArgs sample{};
+    sample.n = 1, sample.n_valid = 10, sample.width = 8;
+    refused([&] { sample_rows(sample, s); });
+    CHECK_FALSE(device_lost());
+}
