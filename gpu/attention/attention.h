@@ -8,12 +8,14 @@ namespace qwend {
 /// Attention over the paged KV cache, and the write to it. Heads are grouped (GQA): the query heads
 /// of a KV head, at most kMaxGroup, share what is read of the cache.
 ///
-///   rope_kv_write                       rope_kv_write.cu             RoPE, keys and values to the
-///   cache decode_attention_split_kv_sm90      decode_split_kv_sm90.cu      a few rows of one query
-///   each decode_attention_o_proj_14x64_sm90  decode_o_proj_14x64_sm90.cu  one row, output
-///   projection included decode_attention_batched            decode_batched.cu            more such
-///   rows; sm_80 kPrefillWgmmaSm90                   prefill_wgmma_sm90.cu        runs of queries
-///   kPrefillMma                         prefill_mma.cu               the same on sm_80
+///   rope_kv_write                        RoPE, and keys and values to the cache
+///   decode_attention_split_kv_sm90       a few rows of one query each
+///   decode_attention_o_proj_14x64_sm90   one such row, and the output projection
+///   decode_attention_batched             more such rows; any number on sm_80
+///   kPrefillWgmmaSm90                    runs of queries
+///   kPrefillMma                          the same on sm_80
+///
+/// Each is in the file of its name, less "attention_".
 ///
 /// Launchers neither synchronise nor allocate, and throw BackendFault for a shape that no kernel is
 /// made for. Rows beyond those in use (padding of a captured batch size) carry slot -1 and context

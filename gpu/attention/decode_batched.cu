@@ -7,20 +7,17 @@
 // decode_attention_batched: attention of many rows of one query each over the paged KV cache.
 //
 // What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim)) · V, for every row and head;
-// softmax
-//         and sums in f32, its weights rounded to bf16 for the second product.
+//         softmax and sums in f32, its weights rounded to bf16 for the second product.
 // Grid    (KV heads, rows).
 // Block   4 to 16 warps, the fewer the more rows there are. Each takes a run of the context's tiles
-// of
-//         16 keys.
+//         of 16 keys.
 // Shared  the warps' partial results (WarpPartial): static, up to 36 KiB.
 // Order   A warp goes through its tiles with an online softmax, the next tile's keys and values on
 //         their way to registers meanwhile. The first tile is loaded before the wait for the
 //         previous kernel, because only the newest key is written by that one. Warps meet once, at
 //         the end, where threads merge the partial results in the order of warps.
 // When    More than kMaxSplitKvRows rows, which keep the device busy with a block each, and any
-// number
-//         before sm_90. For fewer rows decode_attention_split_kv_sm90 is faster.
+//         number before sm_90. For fewer rows decode_attention_split_kv_sm90 is faster.
 // Source  Kwon et al. 2023, arXiv:2309.06180 (paged attention).
 
 namespace qwend {

@@ -3,24 +3,23 @@
 #include "gpu/linear/skinny_mma_epilogues.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
 
-// decode_attention_o_proj_14x64_sm90: attention of one query a row and the column projection after
+// decode_attention_o_proj_14x64_sm90: attention of one query a row and the output projection after
 // it, for 14 heads of 64, two KV heads and a hidden size of 896 (Qwen2 and Qwen2.5 0.5B). A step
 // has one kernel less to wait for.
 //
 // What    hidden (n, 896) f32 += attention (n, 896) bf16 · Wᵀ, and what the next product wants of
-// hidden
-//         (ResidualStream). The same bits as decode_attention_split_kv_sm90 and kSkinnyMma.add.
+//         hidden (ResidualStream). The same bits as decode_attention_split_kv_sm90 and
+//         kSkinnyMma.add.
 // Grid    (16, rows); clusters of 16, eight blocks for each KV head, of which seven own a head.
 // Block   8 warps; a warp has 112 rows of W in its registers, those of the columns of the block's
-// head. Shared  as decode_attention_split_kv_sm90, and the partial sums that other blocks send: 38
-// KiB. Order   Weights and older keys are fetched before the wait for the previous kernel. When the
-// warp that
-//         owns a head has merged it, all warps of its block multiply it by their weights, which are
-//         in registers by then: a slice of split-K, 14 in all. Each block owns 56 columns of hidden
-//         and is sent its partial sums through DSMEM; it adds them in the order of heads and runs
-//         AddMmaEpilogue.
+//         head.
+// Shared  as decode_attention_split_kv_sm90, and the partial sums that other blocks send: 37 KiB.
+// Order   Weights and older keys are fetched before the wait for the previous kernel. When the warp
+//         that owns a head has merged it, all warps of its block multiply it by their weights,
+//         which are in registers by then: a slice of split-K, 14 in all. Each block owns 56 columns
+//         of hidden and is sent its partial sums through DSMEM; it adds them in the order of heads
+//         and runs AddMmaEpilogue.
 // When    One row whose context is at most kKvSplitTokens; else the two kernels are faster.
-// Includes gpu/linear: it has to add as kSkinnyMma.add does.
 
 namespace qwend {
 
@@ -154,6 +153,8 @@ bool can_fuse_o_proj(const Device& device, HeadShape shape, int hidden_size) {
 
 void decode_attention_o_proj_14x64_sm90(const DecodeAttentionArgs& a, LinearWeights weights,
                                         ResidualStream out, const Stream& stream) {
+    SHAPE_CHECK(stream.device().has_clusters() && a.n > 0 && is_own_shape(a.shape));
+    SHAPE_CHECK(weights.n == kHidden && weights.k == kHidden);
     launch_dependent(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(a.n), stream, a,
                      weights, AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
 }

@@ -8,12 +8,12 @@
 // cache.
 //
 // What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim)) · V, for every row and head;
-// softmax
-//         and sums in f32, its weights rounded to bf16 for the second product.
-// Grid    (8 blocks for each KV head, rows, clusters for the splits of a long context); clusters
-// of 8. Block   8 warps. Shared  a tile of keys and values for each warp, and what other blocks
-// send: 34 KiB with heads of 64,
-//         68 KiB with 128.
+//         softmax and sums in f32, its weights rounded to bf16 for the second product.
+// Grid    (8 blocks for each KV head, rows, clusters for the splits of a long context); clusters of
+//         8.
+// Block   8 warps.
+// Shared  a tile of keys and values for each warp, and what other blocks send: 34 KiB with heads of
+//         64, 68 KiB with 128.
 // Order   See decode_split_kv_sm90.cuh.
 // When    Up to kMaxSplitKvRows rows on sm_90. More rows keep the device busy with a block each:
 //         decode_attention_batched. One row with a short context, in one model's shape, is faster

@@ -11,9 +11,9 @@
 // keys, in contiguous bytes: mma does not mind the order of its inner dimension if both operands
 // have the same. Thread (g = lane / 4, t = lane % 4) has
 //   of scores   dimensions 32 b + 8 t … + 7, for two of mma's steps of k;
-//   of output   keys 4 t … 4 t + 3, for one. So key i of the first eight of a score fragment (a
-//   "half")
-//               is key 4 (i / 2) + i % 2 of the tile; of the second half it is 2 further.
+//   of output   keys 4 t … 4 t + 3, for one step.
+// So key i of the first eight of a score fragment (a "half") is key 4 (i / 2) + i % 2 of the tile,
+// and of the second half it is the key 2 further.
 
 namespace qwend {
 

@@ -7,18 +7,15 @@
 // prefill_attention_mma: causal attention of tiles of queries over the paged KV cache.
 //
 // What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim), causal) · V; softmax and sums in
-// f32,
-//         its weights rounded to bf16 for the second product.
+//         f32, its weights rounded to bf16 for the second product.
 // Grid    (KV heads, tiles of queries). A row of a tile is a pair (query, head of the group), so
-// that
-//         all heads of a group share what is read of the cache.
+//         that all heads of a group share what is read of the cache.
 // Block   4 warps of 16 or 32 rows each; two blocks an SM, so that one works while the other waits.
 // Shared  a ring of three stages of 64 keys and values (cp.async): 48 KiB with heads of 64, 96 KiB
 //         with 128.
 // Order   All threads copy a stage; a barrier of the block tells that it has come and that the
-// stage
-//         before it has been read, which is the next to be filled. Scores, online softmax (one
-//         rescaling of the output a stage) and output follow each other in a warp.
+//         stage before it has been read, which is the next to be filled. Scores, online softmax
+//         (one rescaling of the output a stage) and output follow each other in a warp.
 // When    On devices without wgmma; on sm_90 prefill_attention_wgmma_sm90 is faster.
 // Source  Dao 2023, arXiv:2307.08691 (FlashAttention-2).
 

@@ -9,23 +9,19 @@
 // prefill_attention_wgmma_sm90: causal attention of tiles of queries over the paged KV cache.
 //
 // What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim), causal) · V; softmax and sums in
-// f32,
-//         its weights rounded to bf16 for the second product.
+//         f32, its weights rounded to bf16 for the second product.
 // Grid    (KV heads, tiles of queries). A row of a tile is a pair (query, head of the group), so
-// that
-//         all heads of a group share what is read of the cache.
+//         that all heads of a group share what is read of the cache.
 // Block   consumers: four warpgroups of 64 rows with heads of 64, three with 128, as many as there
-// are
-//         registers for, because the fewer blocks there are, the fewer times the cache is read;
+//         are registers for, because the fewer blocks there are, the fewer times the cache is read;
 //         those for which a tile has no rows leave at once. One warp more is the producer, which
 //         gives most of its registers to the consumers (setmaxnreg).
 // Shared  the queries, and a ring of four stages of 64 keys and values: 96 KiB with heads of 64,
 //         176 KiB with 128.
 // Order   The producer has TMA fill a stage, a copy for each KV block, and the mbarrier full[stage]
-// counts
-//         the bytes; it waits at empty[stage], where every consumer warp arrives once it is done
-//         with the stage. A warpgroup starts the scores of the next step while the tensor cores
-//         still add the values of this one; while it takes exponentials, the others multiply.
+//         counts the bytes; it waits at empty[stage], where every consumer warp arrives once it is
+//         done with the stage. A warpgroup starts the scores of the next step while the tensor
+//         cores still add the values of this one; while it takes exponentials, the others multiply.
 // When    On sm_90 always; prefill_attention_mma is for other devices.
 // Source  Shah et al. 2024, arXiv:2407.08608 (FlashAttention-3).
 

@@ -7,9 +7,8 @@
 // fused products do the same in their epilogues.
 //
 // What    of qkv (n, qkv_dim) bf16, per head and pair (i, i + head_dim / 2): add the bias, rotate
-// queries and
-//         keys by (cos, sin) of the row's position; queries to (n, q_dim), keys and values to their
-//         slots.
+//         queries and keys by (cos, sin) of the row's position; queries to (n, q_dim), keys and
+//         values to their slots.
 // Grid    a block for each row; a thread takes pairs.
 // Source  Su et al. 2021, arXiv:2104.09864 (RoPE).
 

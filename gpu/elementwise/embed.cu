@@ -6,12 +6,10 @@
 // embedding, (cos, sin) for RoPE, and what the first product wants of the residual stream.
 //
 // What    hidden (n, width) f32 of embedding (vocab, width) bf16; x = hidden * norm in bf16 and
-// partial
-//         sums of squares, where wanted; rotations (n, head_dim / 2).
+//         partial sums of squares, where wanted; rotations (n, head_dim / 2).
 // Grid    a block for each token, 128 threads.
 // Order   It never allows the next kernel to start early, because the kernels after that one read
-// the
-//         block tables before they wait for it.
+//         the block tables before they wait for it.
 
 namespace qwend {
 

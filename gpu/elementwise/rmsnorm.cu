@@ -8,7 +8,8 @@
 //
 // What    x (rows, width) f32, rows gathered where `rows` is given, to out (n, width) bf16.
 // Grid    a block of 256 threads for each row. The row is read twice; the second read comes from
-// L1. Source  Zhang & Sennrich 2019, arXiv:1910.07467.
+//         L1.
+// Source  Zhang & Sennrich 2019, arXiv:1910.07467.
 
 namespace qwend {
 

@@ -5,17 +5,15 @@
 // linear_skinny_mma: y = norm(x) · Wᵀ and an epilogue, for up to eight rows of x at a time.
 //
 // What    y (rows, n) of x (rows, k) bf16 and W (n, k) bf16; sums in f32; results as the epilogue
-// has
-//         them (skinny_mma_epilogues.cuh). The operands are swapped: weights are the A side of mma
-//         (16 rows), x the B side (8 columns), so 1 to 8 rows cost the same.
+//         has them (skinny_mma_epilogues.cuh). The operands are swapped: weights are the A side of
+//         mma (16 rows), x the B side (8 columns), so 1 to 8 rows cost the same.
 // Grid    (n / 16 or n / 8 weight rows of a tile, rows / 8); more rows read the weights again.
 // Block   WARPS warps, a slice of k each (split-K within the block).
 // Shared  the warps' partial sums and the rows' scales: static, below 5 KiB.
 // Order   A warp loads all its weights, or as many steps ahead as registers hold, before it waits
-// for
-//         the previous kernel: weights depend on nothing, and so the memory is never idle. Then it
-//         loads x, multiplies, and leaves its partial sums in shared memory; after a barrier of the
-//         block eight threads a row of x add them slice by slice and run the epilogue.
+//         for the previous kernel: weights depend on nothing, and so the memory is never idle. Then
+//         it loads x, multiplies, and leaves its partial sums in shared memory; after a barrier of
+//         the block eight threads a row of x add them slice by slice and run the epilogue.
 // When    Up to kSkinnyRows rows, where it reads weights at memory speed. More rows are faster with
 //         linear_wgmma_sm90 (Forward chooses), which reads weights once for all of them; before
 //         sm_90, with cuBLASLt.

@@ -40,10 +40,10 @@ inline constexpr int kOProjSlices = 14, kOProjSliceSteps = 2;
 // ----------------------------------------------------------------------------------- epilogues
 // An epilogue makes results of the sums of a tile: 16 weight rows (or 8) times one row of x, by
 // eight neighbouring threads i = 0 … 7. Its members, in the order of calls:
-//   weight_rows(tile)  which weight rows the tile has: low … low + 7 and, if kHasHigh, high … high
-//   + 7 prepare(…)         before the wait for the previous kernel: loads what does not depend on
-//   it fetch(…)           after the wait, before the product: loads what does finish(…) takes the
-//   sums of weight rows low + i and high + i, and stores results
+//   weight_rows(tile)  the tile's weight rows: low … low + 7 and, if kHasHigh, high … high + 7
+//   prepare(…)         before the wait for the previous kernel: loads what does not depend on it
+//   fetch(…)           after the wait, before the product: loads what does
+//   finish(…)          takes the sums of weight rows low + i and high + i, and stores results
 // is_row is unset where the tile has no such row of x. Threads of one sum call finish() together.
 
 /// The first of a tile's eight low and eight high weight rows.

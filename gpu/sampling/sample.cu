@@ -7,14 +7,14 @@
 // sample_rows: draws a token for each row of logits, as model/sampler.h does.
 //
 // What    logits (n, width) f32, of which ids below n_valid count, to tokens and log-probabilities
-// in the
-//         host's memory, and to the lane's last token, which is the next step's input.
+//         in the host's memory, and to the lane's last token, which is the next step's input.
 // Grid    (8 blocks of a cluster, rows); before sm_90 (1, rows).
 // Block   512 threads; two blocks an SM.
 // Shared  a block's slice of the row, 76 KiB with Qwen2's vocabulary; before sm_90 the row is in
-// `scratch`. Order   row_sampler.cuh loads the slice and changes logits as the request asks,
-// row_draw.cuh chooses.
-//         What needs the whole row goes through reductions over the cluster (cluster_reduce.cuh).
+//         `scratch`.
+// Order   row_sampler.cuh loads the slice and changes logits as the request asks, row_draw.cuh
+//         chooses. What needs the whole row goes through reductions over the cluster
+//         (cluster_reduce.cuh).
 // Source  Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3" (Philox).
 
 namespace qwend {

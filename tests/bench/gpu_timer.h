@@ -77,7 +77,7 @@ struct Ceilings {
         const double bytes_part = work.bytes / seconds / bytes;
         const double flops_part = work.flops / seconds / flops;
         const bool reads = bytes_part >= flops_part;
-        fmt::print("{:<22} {:<15} {:>5} rows {:>10.2f} us {:>7.1f} {:<8} {:>6.1f}%\n", kernel,
+        fmt::print("{:<36} {:<15} {:>5} rows {:>10.2f} us {:>7.1f} {:<8} {:>6.1f}%\n", kernel,
                    shape, rows, seconds * 1e6,
                    reads ? work.bytes / seconds * 1e-9 : work.flops / seconds * 1e-12,
                    reads ? "GB/s" : "TFLOP/s", 100 * std::max(bytes_part, flops_part));
