@@ -26,9 +26,9 @@ void for_each_tile(const PrefillRun& run, int most, Take take) {
 PrefillTiling::PrefillTiling(HeadShape shape, PrefillTileRows rows)
     : group_(shape.group()), n_kv_heads_(shape.n_kv_heads), rows_(rows) {}
 
-/// More blocks than that are too many even of a prompt's beginning, whose contexts differ in length
-/// so that short ones fill the gaps: with 228 blocks smaller tiles were the faster ones, with 294
-/// they were not. A captured step launches a block for each of most_tiles().
+/// The smallest tile that does not make too many blocks. A captured step launches a block for each
+/// of most_tiles(). With 228 blocks smaller tiles were faster even for a prompt's beginning, whose
+/// contexts differ in length so that short ones fill the gaps; with 294 they were not.
 int PrefillTiling::fewest_rows(int n_queries) const {
     constexpr int kMostBlocks = 240;
     int rows = rows_.step;
@@ -45,9 +45,9 @@ int PrefillTiling::capacity(int n_queries, int n_runs) const {
     return n_queries / queries(rows_.step) + n_runs;
 }
 
-/// Of tiles of so many rows, in arbitrary units of time. A block has an SM to itself. What it takes
-/// for a step of keys, and by how much the SMs miss a perfect balance, as measured with heads of 64
-/// and of 128, two and four KV heads, 512 to 4,096 queries.
+/// The time that tiles of so many rows take, in arbitrary units. A block has an SM to itself. The
+/// time of a step of keys, and by how much the SMs miss a perfect balance, were measured with heads
+/// of 64 and of 128, two and four KV heads, 512 to 4,096 queries.
 double PrefillTiling::cost(std::span<const PrefillRun> runs, int rows) const {
     constexpr double kStep = 3, kImbalance = 1.15;
     double total = 0, longest = 0;

@@ -14,9 +14,9 @@ struct PrefillRun {
     int lane;
 };
 
-/// Cuts runs of queries into tiles of prefill attention. A small tile is done sooner, and there are
-/// more of them to keep the device busy; a large one does more for what it reads of the cache. A
-/// row's result does not depend on it.
+/// Chooses the tile size of prefill attention and cuts runs of queries into tiles. Small tiles are
+/// done sooner, and there are more of them to keep the device busy; large ones do more for what
+/// they read of the cache. A row's result does not depend on the choice.
 class PrefillTiling {
   public:
     PrefillTiling(HeadShape shape, PrefillTileRows rows);
