@@ -7,12 +7,12 @@
 #include <cstdio>
 #include <mutex>
 
-#include "daemon/api/answer.h"
 #include "daemon/api/served_model.h"
 #include "daemon/commands.h"
 #include "daemon/engine/engine.h"
 #include "daemon/log.h"
 #include "model/error.h"
+#include "net/clock.h"
 
 namespace qwend {
 
@@ -126,7 +126,7 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
     request.max_tokens =
         line.generate.max_tokens > 0 ? std::min(line.generate.max_tokens, room) : room;
     StreamDecoder decoder(model.tokenizer, true);
-    const double began = monotonic_seconds();
+    const double began = steady_seconds();
     double first = 0, last = 0;
     int n_tokens = 0;
     std::vector<GenerationRequest> requests;
@@ -141,7 +141,7 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
                 break;
             }
             if (event.sampled.token < 0) continue;
-            last = monotonic_seconds();
+            last = steady_seconds();
             if (n_tokens++ == 0) first = last;
             const std::string text = decoder.push(event.sampled.token);
             std::fwrite(text.data(), 1, text.size(), stdout);

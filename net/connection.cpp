@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "net/clock.h"
 #include "net/response_head.h"
 #include "net/timer.h"
 
@@ -34,7 +35,7 @@ Connection::Connection(ConnectionContext& context, bool is_pipe, bool reserved)
       body_pace_(context.limits.body_timeout, context.limits.min_body_rate),
       write_pace_(context.limits.write_timeout, context.limits.min_write_rate),
       reserved_(reserved),
-      idle_since_(loop_seconds()) {
+      idle_since_(steady_seconds()) {
     if (is_pipe) {
         uv_pipe_init(context.loop, &handle_.pipe, 0);
     } else {
@@ -107,7 +108,7 @@ void Connection::set_timer(double seconds) {
 }
 
 void Connection::on_timer() {
-    const double now = loop_seconds();
+    const double now = steady_seconds();
     if (state_ == State::body && !reserved_ && now < body_pace_.deadline())
         return set_timer(body_pace_.deadline() - now);
     // If the loop was kept from running, what the client sent in time is still to be read.
@@ -125,7 +126,7 @@ void Connection::on_read(ssize_t n_bytes) {
     if (n_bytes == 0) return;
     if (n_bytes < 0) return on_end_of_input(n_bytes);
     if (state_ == State::lingering) return linger_on();
-    if (state_ == State::body) body_pace_.advance(loop_seconds(), body_pace_.count() + n_bytes);
+    if (state_ == State::body) body_pace_.advance(steady_seconds(), body_pace_.count() + n_bytes);
     advance();
     // Reading goes on, to notice when the client goes; but not without bound.
     if (pending_.size() - n_parsed_ <= kMaxPending || !reading_) return;
@@ -166,12 +167,12 @@ void Connection::resume() {
 void Connection::begin_turn(uint64_t turn) {
     turn_ = turn;
     n_requests_now_ = 0;
-    turn_began_ = loop_seconds();
+    turn_began_ = steady_seconds();
 }
 
 bool Connection::had_its_turn() const {
     if (state_ == State::idle && n_requests_now_ >= kRequestsPerTurn) return true;
-    return loop_seconds() - turn_began_ > kSecondsPerTurn;
+    return steady_seconds() - turn_began_ > kSecondsPerTurn;
 }
 
 /// Parses what was read until it runs out or a request has to be answered first.
@@ -227,7 +228,7 @@ void Connection::on_headers() {
     state_ = State::body;
     HttpRequest& request = parser_.request();
     request.request_id = choose_request_id(request.header("x-request-id"));
-    request.arrived = double(uv_hrtime()) * 1e-9;
+    request.arrived = steady_seconds();
     keep_alive_ = parser_.keep_alive() && !context_.draining && !reserved_;
     HttpVerdict verdict = context_.handler.on_headers(request);
     if (reserved_ && !verdict.light)
@@ -244,7 +245,7 @@ void Connection::on_headers() {
         out_.append("HTTP/1.1 100 Continue\r\n\r\n");
         mark_dirty();
     }
-    body_pace_.start(loop_seconds(), 0);
+    body_pace_.start(steady_seconds(), 0);
     set_timer(context_.limits.body_timeout);
 }
 
@@ -322,7 +323,7 @@ void Connection::close_when_sent() {
 
 double Connection::idle_since() const {
     if (state_ == State::lingering) return 0;  // its answer is sent
-    const double age = loop_seconds() - idle_since_;
+    const double age = steady_seconds() - idle_since_;
     if (reserved_)
         return state_ < State::answering && age > kReservedFreshSeconds ? idle_since_ : -1;
     if (state_ != State::idle || n_unsent() > 0 || !pending_.empty()) return -1;

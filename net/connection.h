@@ -56,7 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     double slow_since() const;  // when the reader's pace began to be watched; -1: it is not
     /// An answer is being made, or not all of it has been sent.
     bool is_sending() const;
-    /// Since when nothing is to be done for the client, in seconds of loop_seconds(); -1: there is.
+    /// Since when nothing is to be done for the client, in steady_seconds(); -1: there is.
     double idle_since() const;
 
   private:

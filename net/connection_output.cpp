@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/clock.h"
 #include "net/connection.h"
 #include "net/response_head.h"
 #include "net/timer.h"
@@ -72,7 +73,7 @@ void Connection::complete(Exchange& exchange) {
     answered_status_ = 0;
     exchange_.reset();
     has_answered_ = true;
-    idle_since_ = loop_seconds();
+    idle_since_ = steady_seconds();
     if (!keep_alive_) {
         close_after_flush_ = true;
         return;
@@ -145,12 +146,12 @@ void Connection::watch_reader() {
         uv_timer_stop(&write_timer_);
         return;
     }
-    write_pace_.start(loop_seconds(), out_.n_taken(stream()));
+    write_pace_.start(steady_seconds(), out_.n_taken(stream()));
     on_write_timer();
 }
 
 void Connection::on_write_timer() {
-    const double now = loop_seconds();
+    const double now = steady_seconds();
     write_pace_.advance(now, out_.n_taken(stream()));
     if (now >= write_pace_.deadline()) return client_gone();
     start_timer(&write_timer_, write_pace_.deadline() - now, false, [](uv_timer_t* timer) {
@@ -186,13 +187,13 @@ void Connection::linger() {
     state_ = State::lingering;
     pending_ = {};
     n_parsed_ = 0;
-    linger_until_ = loop_seconds() + kMaxLingerSeconds;
+    linger_until_ = steady_seconds() + kMaxLingerSeconds;
     linger_on();
     resume_reading();
 }
 
 void Connection::linger_on() {
-    set_timer(std::min(kLingerSeconds, linger_until_ - loop_seconds()));
+    set_timer(std::min(kLingerSeconds, linger_until_ - steady_seconds()));
 }
 
 void Connection::cut() {

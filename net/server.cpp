@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "net/address.h"
+#include "net/clock.h"
 #include "net/connection.h"
 #include "net/timer.h"
 
@@ -266,7 +267,7 @@ void HttpServer::Impl::on_connection(Listener* listener, int status) {
 
 /// What clients can bring about as often as they like.
 void HttpServer::Impl::report_rarely(const std::string& what) {
-    const double now = loop_seconds();
+    const double now = steady_seconds();
     if (now - reported < kReportSeconds || !handler.report) return;
     reported = now;
     handler.report(what);

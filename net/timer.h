@@ -6,10 +6,6 @@
 
 namespace qwend {
 
-inline double loop_seconds() {
-    return 1e-9 * double(uv_hrtime());
-}
-
 /// Starts a timer from now. The loop's own time is as old as the turn, which may have been long.
 inline void start_timer(uv_timer_t* timer, double seconds, bool repeat, uv_timer_cb callback) {
     uv_update_time(timer->loop);

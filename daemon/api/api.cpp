@@ -16,6 +16,7 @@
 #include "daemon/api/status_page.h"
 #include "daemon/log.h"
 #include "daemon/version.h"
+#include "net/clock.h"
 
 namespace qwend {
 
@@ -63,7 +64,7 @@ struct Api::Impl {
           metrics(m),
           options(o),
           model(s),
-          began(monotonic_seconds()),
+          began(steady_seconds()),
           bodies(l),
           completions(l, bodies, e, m, o, s, [this] { return unavailable(); }) {
         access.api_keys = std::move(keys);
@@ -233,8 +234,8 @@ void Api::Impl::get_page(const ExchangePtr& exchange) {
         {200,
          {{"Content-Type", "text/html; charset=utf-8"},
           {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}},
-         render_status_page({model, metrics, state, info ? info->device : "", host,
-                             monotonic_seconds() - began})});
+         render_status_page(
+             {model, metrics, state, info ? info->device : "", host, steady_seconds() - began})});
 }
 
 void Api::Impl::write_model(JsonWriter& w, const std::string& name) const {
@@ -364,7 +365,7 @@ HttpHandler Api::handler() {
         // Unknown paths and methods would let a client make up label values.
         impl->metrics.count_http(route ? route->path : "other", route ? route->method : "other",
                                  status);
-        log_request(request, status, impl->completions.take_summary(request), monotonic_seconds());
+        log_request(request, status, impl->completions.take_summary(request), steady_seconds());
     };
     return handler;
 }

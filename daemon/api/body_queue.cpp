@@ -6,7 +6,7 @@
 
 #include "daemon/api/responses.h"
 #include "daemon/log.h"
-#include "net/timer.h"
+#include "net/clock.h"
 
 namespace qwend {
 
@@ -37,7 +37,7 @@ void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
 /// Whether the loop may read so much at once. A client can send many small bodies together, and
 /// many clients can: what holds for a large body holds for their sum.
 bool BodyQueue::fits_in_passing(size_t n_bytes) {
-    const double now = loop_seconds();
+    const double now = steady_seconds();
     burst_ = std::max(0.0, burst_ - (now - burst_time_) * limits_.burst_rate);
     burst_time_ = now;
     if (burst_ + double(n_bytes) > double(limits_.burst_bytes)) return false;

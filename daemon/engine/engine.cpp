@@ -19,17 +19,13 @@
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/request_metrics.h"
 #include "daemon/engine/scheduler.h"
+#include "net/clock.h"
 
 namespace qwend {
 namespace {
 
 constexpr double kLongestLook = 2;               // s between two looks of the loop that count
 constexpr std::chrono::milliseconds kQuiet{50};  // without requests, until idle time is used
-
-double now() {
-    using namespace std::chrono;
-    return duration<double>(steady_clock::now().time_since_epoch()).count();
-}
 
 struct Submission {
     GenerationRequest request;
@@ -67,7 +63,7 @@ struct Engine::Impl {
     Mailbox<Command> inbox;
     Mailbox<TokenEvent> outbox;
     std::atomic<uint64_t> heartbeat{0};
-    std::atomic<double> step_began{-1};  // now(); negative outside launch() and collect()
+    std::atomic<double> step_began{-1};  // s; negative outside launch() and collect()
     mutable std::mutex status_mutex;     // for the next four
     EngineState state = EngineState::stopped;
     std::string failure;
@@ -78,7 +74,7 @@ struct Engine::Impl {
     std::set<SequenceId> unfinished;
     std::string stall;        // not empty once a step exceeded its timeout
     double watched = -1;      // step_began of the step that is timed
-    double looked_at = 0;     // now(), when it was last looked at
+    double looked_at = 0;     // s, when it was last looked at
     double step_seconds = 0;  // of it, while the loop was running too
     std::thread worker;
 
@@ -152,7 +148,7 @@ void Engine::Impl::load(const BackendFactory& factory) {
     Batch probe;
     probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
     probe.sequences = {sequence};
-    step_began = now();
+    step_began = steady_seconds();
     backend->step(probe, result);
     step_began = -1;
     check_samples(1, backend->info().n_vocab, result);
@@ -191,7 +187,7 @@ std::vector<Command> Engine::Impl::wait() {
         auto commands = has_served ? inbox.wait(kQuiet) : inbox.take();
         if (!commands.empty() || inbox.closed()) return commands;
         has_served = false;
-        step_began = now();
+        step_began = steady_seconds();
         may_prepare = backend->prepare();
         step_began = -1;
         heartbeat.fetch_add(1, std::memory_order_relaxed);
@@ -228,10 +224,10 @@ void Engine::Impl::apply(const Cancellation& cancellation) {
 /// False if there is nothing to launch before a step in flight is collected.
 bool Engine::Impl::launch_step() {
     if (scheduler->idle()) return false;
-    const Batch& batch = scheduler->schedule(now());
+    const Batch& batch = scheduler->schedule(steady_seconds());
     if (batch.sequences.empty()) return false;
     in_flight.push_back({batch.tokens.size(), count_samples(batch)});
-    step_began = now();
+    step_began = steady_seconds();
     backend->launch(batch);
     step_began = -1;
     return true;
@@ -241,7 +237,7 @@ void Engine::Impl::collect_step() {
     const Launched step = in_flight.front();
     in_flight.pop_front();
     result.samples.clear();
-    step_began = now();
+    step_began = steady_seconds();
     backend->collect(result);
     step_began = -1;
     check_samples(step.n_samples, backend->info().n_vocab, result);
@@ -251,7 +247,7 @@ void Engine::Impl::collect_step() {
 }
 
 void Engine::Impl::record_outputs() {
-    const double time = now();
+    const double time = steady_seconds();
     for (StepOutput& output : outputs) {
         if (output.event.sampled.token >= 0) record_token(metrics, *output.sequence, time);
         if (output.event.finish != FinishReason::none)
@@ -305,7 +301,7 @@ EngineState Engine::Impl::stored_state() const {
 /// was, has waited for nothing: the loop did not run either. Of the time between two looks at a
 /// step, which the loop takes at least once a second, only so much counts.
 bool Engine::Impl::notice_stall() {
-    const double began = step_began, time = now();
+    const double began = step_began, time = steady_seconds();
     const double longest = std::min(kLongestLook, options.step_timeout_s / 2);
     if (began != std::exchange(watched, began)) step_seconds = 0, looked_at = began;
     const double since = time - std::exchange(looked_at, time);
@@ -372,7 +368,7 @@ bool Engine::has_room(size_t n) const {
 
 bool Engine::submit(std::vector<GenerationRequest> requests) {
     if (!has_room(requests.size())) return false;
-    const double time = now();
+    const double time = steady_seconds();
     std::vector<Command> commands;
     std::shared_ptr<ChoiceGroup> group;
     int n_left = 0;  // choices still to come of the last group
