@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/api_error.h"
 #include "net/http.h"
 
 namespace qwend {

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/api_error.h"
 #include "net/http.h"
 #include "net/loop.h"
 

@@ -171,15 +171,6 @@ std::optional<ApiError> parse_request(std::string_view body, unsigned scope,
 
 }  // namespace
 
-ApiError bad_request(std::string message, std::string param, std::string code) {
-    return {400, "invalid_request_error", std::move(code), std::move(param), std::move(message)};
-}
-
-ApiError model_not_found(std::string_view name) {
-    return {404, "not_found_error", "model_not_found", "model",
-            fmt::format("no model \"{}\" is served here", excerpt(name))};
-}
-
 std::string render_error(const ApiError& error) {
     JsonWriter w;
     auto or_null = [&](const std::string& value) { value.empty() ? w.null() : w.string(value); };

@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/api/api_error.h"
 #include "model/config.h"
 #include "model/sampling.h"
 #include "model/text/chat.h"
@@ -17,18 +18,7 @@ namespace qwend {
 /// OpenAI's dialect with vLLM's extensions: JSON to structs and back, nothing else.
 /// Source: OpenAI's API reference; vLLM's OpenAI-compatible server documentation.
 
-/// What a client did wrong, or what keeps us from answering; becomes {"error":{…}}.
-struct ApiError {
-    int status = 400;
-    std::string type = "invalid_request_error";
-    std::string code;   // empty: null
-    std::string param;  // path of the field; empty: null
-    std::string message;
-};
-/// A 400 that names the field, if there is one.
-ApiError bad_request(std::string message, std::string param = {}, std::string code = {});
-/// A 404 for a model that is not served.
-ApiError model_not_found(std::string_view name);
+/// {"error":{…}}.
 std::string render_error(const ApiError& error);
 
 /// For truncate_prompt_tokens: as many as the context holds beside what may be generated.
