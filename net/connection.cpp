@@ -62,7 +62,8 @@ void Connection::on_exception() {
     keep_alive_ = false;
     if (exchange_ && !exchange_->started_) {
         const ExchangePtr exchange = exchange_;
-        return exchange->respond(context_.handler.render_error(500, "internal error"));
+        return exchange->respond(
+            context_.handler.render_error(exchange->request(), 500, "internal error"));
     }
     if (state_ == State::headers || state_ == State::body) return refuse(500, "internal error");
     abandon();
@@ -231,8 +232,10 @@ void Connection::on_headers() {
     request.arrived = steady_seconds();
     keep_alive_ = parser_.keep_alive() && !context_.draining && !reserved_;
     HttpVerdict verdict = context_.handler.on_headers(request);
+    request.route = verdict.route;
     if (reserved_ && !verdict.light)
-        return answer_early(context_.handler.render_error(503, "too many connections; try again"));
+        return answer_early(
+            context_.handler.render_error(request, 503, "too many connections; try again"));
     if (verdict.answer) return answer_early(std::move(*verdict.answer));
     if (!parser_.has_body()) return on_complete();
     const bool wanted = verdict.max_body > 0;
@@ -279,7 +282,7 @@ void Connection::refuse(int status, const std::string& message) {
     n_parsed_ = 0;
     make_exchange();
     const ExchangePtr exchange = exchange_;
-    exchange->respond(context_.handler.render_error(status, message));
+    exchange->respond(context_.handler.render_error(exchange->request(), status, message));
 }
 
 void Connection::close() {

@@ -24,9 +24,10 @@ struct HttpRequest {
     std::string query;   // after '?'
     Headers headers;
     std::string body;
-    std::string request_id;  // client's X-Request-Id if sane, else made here
-    bool head = false;       // method is HEAD: the answer's body is not sent
-    double arrived = 0;      // s of the monotonic clock, when its headers were complete; 0: never
+    std::string request_id;       // client's X-Request-Id if sane, else made here
+    bool head = false;            // method is HEAD: the answer's body is not sent
+    double arrived = 0;           // in steady_seconds(), when its headers were complete; 0: never
+    const void* route = nullptr;  // of its verdict; nullptr: its headers never came
 
     std::string_view header(std::string_view lower_case_name) const;  // empty if absent
 };
@@ -105,6 +106,9 @@ struct HttpVerdict {
     /// Quick to answer and wanted most when everything is full (health, metrics): answered on the
     /// reserved connections too.
     bool light = false;
+    /// The handler's own: what it found out about the request, to be found in HttpRequest::route
+    /// from then on. Outlives the request.
+    const void* route = nullptr;
 };
 
 /// What net/ asks of the layer above. All are called on the loop thread. What they throw is
@@ -114,8 +118,9 @@ struct HttpHandler {
     std::function<HttpVerdict(const HttpRequest&)> on_headers;
     std::function<void(ExchangePtr)> on_request;
     /// Renders net/'s own errors (400, 408, 413, 414, 431, 500, 501, 503, 505), so that they are
-    /// JSON too.
-    std::function<HttpResponse(int status, std::string_view message)> render_error;
+    /// JSON too. `request` is partly filled if it never parsed.
+    std::function<HttpResponse(const HttpRequest& request, int status, std::string_view message)>
+        render_error;
     /// May add headers to any answer, its errors included. May be empty.
     std::function<void(const HttpRequest&, Headers&)> add_headers;
     /// Every answered request, for logs and metrics: `request` is partly filled if it never parsed.

@@ -12,6 +12,7 @@
 #include "daemon/api/openai.h"
 #include "daemon/api/request_log.h"
 #include "daemon/api/responses.h"
+#include "daemon/api/route.h"
 #include "daemon/api/route_path.h"
 #include "daemon/api/status_page.h"
 #include "daemon/log.h"
@@ -66,25 +67,20 @@ struct Api::Impl {
           model(s),
           began(steady_seconds()),
           bodies(l),
-          completions(l, bodies, e, m, o, s, [this] { return unavailable(); }) {
+          completions(l, bodies, e, m, o, s, [this] { return unavailable(); }),
+          table(routes()) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
         access.check_host = !o.insecure_no_auth;
     }
 
-    struct Route {
-        const char* method;
-        const char* path;  // a trailing '*' matches the rest
-        bool needs_key;
-        bool needs_engine;  // generates: refused unless ready
-        void (Impl::*handle)(const ExchangePtr&);
-    };
-    static const std::vector<Route>& routes();
-    static const Route* find_route(const HttpRequest& request, bool& path_exists,
-                                   std::string& allow);
+    std::vector<Route> routes();
+    const Route* find_route(const HttpRequest& request) const;
+    RenderError error_renderer(const HttpRequest& request) const;
 
-    std::optional<HttpResponse> on_headers(const HttpRequest& request);
-    void on_request(const ExchangePtr& exchange);
+    HttpVerdict on_headers(const HttpRequest& request) const;
+    std::optional<ApiError> check(const Route& route, const HttpRequest& request) const;
+    void on_answered(const HttpRequest& request, int status);
     std::optional<ApiError> unavailable() const;
 
     void get_livez(const ExchangePtr& exchange);
@@ -116,43 +112,39 @@ struct Api::Impl {
     bool draining = false;
     BodyQueue bodies;
     Completions completions;
+    const RouteTable table;
 };
 
-const std::vector<Api::Impl::Route>& Api::Impl::routes() {
-    static const std::vector<Route> table = {
-        {"GET", "/livez", false, false, &Impl::get_livez},
-        {"GET", "/health", false, false, &Impl::get_health},
-        {"GET", "/", true, false, &Impl::get_page},
-        {"GET", "/version", true, false, &Impl::get_version},
-        {"GET", "/metrics", true, false, &Impl::get_metrics},
-        {"GET", "/v1/models", true, false, &Impl::get_models},
-        {"GET", "/v1/models/*", true, false, &Impl::get_model},
-        {"POST", "/v1/chat/completions", true, true, &Impl::post_chat},
-        {"POST", "/v1/completions", true, true, &Impl::post_completions},
-        {"POST", "/tokenize", true, false, &Impl::post_tokenize},
-        {"POST", "/detokenize", true, false, &Impl::post_detokenize},
-        {"POST", "/apply-template", true, false, &Impl::post_apply_template},
+std::vector<Route> Api::Impl::routes() {
+    const auto to = [this](void (Impl::*handle)(const ExchangePtr&)) {
+        return [this, handle](const ExchangePtr& exchange) { (this->*handle)(exchange); };
     };
-    return table;
+    constexpr RenderError kError = render_error;
+    return {
+        {"GET", "/livez", kError, to(&Impl::get_livez), kOpen | kLight},
+        {"GET", "/health", kError, to(&Impl::get_health), kOpen | kLight},
+        {"GET", "/", kError, to(&Impl::get_page)},
+        {"GET", "/version", kError, to(&Impl::get_version)},
+        {"GET", "/metrics", kError, to(&Impl::get_metrics), kLight},
+        {"GET", "/v1/models", kError, to(&Impl::get_models)},
+        {"GET", "/v1/models/*", kError, to(&Impl::get_model)},
+        {"POST", "/v1/chat/completions", kError, to(&Impl::post_chat), kGenerates},
+        {"POST", "/v1/completions", kError, to(&Impl::post_completions), kGenerates},
+        {"POST", "/tokenize", kError, to(&Impl::post_tokenize)},
+        {"POST", "/detokenize", kError, to(&Impl::post_detokenize)},
+        {"POST", "/apply-template", kError, to(&Impl::post_apply_template)},
+    };
 }
 
-const Api::Impl::Route* Api::Impl::find_route(const HttpRequest& request, bool& path_exists,
-                                              std::string& allow) {
-    const std::string asked = canonical_path(request.path);
-    for (const Route& route : routes()) {
-        const std::string_view path = route.path;
-        const bool matches = path.ends_with('*')
-                                 ? asked.starts_with(path.substr(0, path.size() - 1))
-                                 : asked == path;
-        if (!matches) continue;
-        path_exists = true;
-        const std::string_view method = route.method;
-        if (request.method == method || (method == "GET" && request.method == "HEAD"))
-            return &route;
-        allow += allow.empty() ? "" : ", ";
-        allow += method == "GET" ? "GET, HEAD" : route.method;
-    }
-    return nullptr;
+/// What is known from the headers on; before that a request may still say where it wanted to go.
+const Route* Api::Impl::find_route(const HttpRequest& request) const {
+    const Route* route = route_of(request);
+    return route ? route : table.find(request).route;
+}
+
+RenderError Api::Impl::error_renderer(const HttpRequest& request) const {
+    const Route* route = find_route(request);
+    return route ? route->render_error : render_error;
 }
 
 std::optional<ApiError> Api::Impl::unavailable() const {
@@ -164,38 +156,53 @@ std::optional<ApiError> Api::Impl::unavailable() const {
                     fmt::format("the server is not ready: {}", name)};
 }
 
-std::optional<HttpResponse> Api::Impl::on_headers(const HttpRequest& request) {
-    // RFC 9110, 9.3.7: a ping of the server as a whole, which tells nothing of what it serves.
-    if (request.target == "*") return HttpResponse{204, {{"Allow", kMethods}}, {}};
-    bool path_exists = false;
-    std::string allow;
-    const Route* route = find_route(request, path_exists, allow);
-    if (request.method == "OPTIONS" && path_exists && !access.cors_origins.empty())
-        return preflight_response(request, allow);
-    if (!route || route->needs_key)
-        if (auto error = check_access(access, request)) return error_response(*error);
-    if (!path_exists)
-        return error_response({404, "not_found_error", "", "",
-                               fmt::format("no such route: {}", excerpt(request.path))});
-    if (!route) {
-        HttpResponse response =
-            error_response({405, "invalid_request_error", "", "",
-                            fmt::format("{} is not offered on {}", excerpt(request.method),
-                                        excerpt(request.path))});
-        response.headers.emplace_back("Allow", allow);
-        return response;
-    }
-    if (request.method == "POST")
-        if (auto error = check_body_headers(request)) return error_response(*error);
-    if (route->needs_engine)
-        if (auto error = unavailable()) return error_response(*error);
-    return std::nullopt;
+/// What keeps a request from its route, as far as its headers say.
+std::optional<ApiError> Api::Impl::check(const Route& route, const HttpRequest& request) const {
+    std::optional<ApiError> error;
+    if (!route.is(kOpen)) error = check_access(access, request);
+    if (!error && request.method == "POST") error = check_body_headers(request);
+    if (!error && route.is(kGenerates)) error = unavailable();
+    return error;
 }
 
-void Api::Impl::on_request(const ExchangePtr& exchange) {
-    bool path_exists = false;
-    std::string allow;
-    (this->*find_route(exchange->request(), path_exists, allow)->handle)(exchange);
+HttpVerdict Api::Impl::on_headers(const HttpRequest& request) const {
+    const RouteMatch match = table.find(request);
+    HttpVerdict verdict{.answer = {},
+                        .max_body = request.method == "POST" ? options.max_body : 0,
+                        .light = match.light,
+                        .route = match.route};
+    // RFC 9110, 9.3.7: a ping of the server as a whole, which tells nothing of what it serves.
+    if (request.target == "*") {
+        verdict.answer = HttpResponse{204, {{"Allow", kMethods}}, {}};
+        return verdict;
+    }
+    const auto refuse = [&](const ApiError& error) {
+        verdict.answer =
+            error_response(error, match.route ? match.route->render_error : render_error);
+    };
+    if (match.route) {
+        if (auto error = check(*match.route, request)) refuse(*error);
+    } else if (request.method == "OPTIONS" && match.path_exists && !access.cors_origins.empty()) {
+        verdict.answer = preflight_response(request, match.allow);
+    } else if (auto error = check_access(access, request)) {
+        refuse(*error);
+    } else if (!match.path_exists) {
+        refuse({404, "not_found_error", "", "",
+                fmt::format("no such route: {}", excerpt(request.path))});
+    } else {
+        refuse({405, "invalid_request_error", "", "",
+                fmt::format("{} is not offered on {}", excerpt(request.method),
+                            excerpt(request.path))});
+        verdict.answer->headers.emplace_back("Allow", match.allow);
+    }
+    return verdict;
+}
+
+void Api::Impl::on_answered(const HttpRequest& request, int status) {
+    const Route* route = find_route(request);
+    // Unknown paths and methods would let a client make up label values.
+    metrics.count_http(route ? route->path : "other", route ? route->method : "other", status);
+    log_request(request, status, completions.take_summary(request), steady_seconds());
 }
 
 void Api::Impl::get_livez(const ExchangePtr& exchange) {
@@ -336,37 +343,31 @@ Api::Api(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& optio
 Api::~Api() = default;
 
 HttpHandler Api::handler() {
+    Impl* const impl = impl_.get();
     HttpHandler handler;
-    handler.on_headers = [impl = impl_.get()](const HttpRequest& request) {
-        const std::string& path = request.path;
-        return HttpVerdict{.answer = impl->on_headers(request),
-                           .max_body = request.method == "POST" ? impl->options.max_body : 0,
-                           .light = path == "/livez" || path == "/health" || path == "/metrics"};
+    handler.on_headers = [impl](const HttpRequest& request) { return impl->on_headers(request); };
+    handler.on_request = [](const ExchangePtr& exchange) {
+        route_of(exchange->request())->handle(exchange);
     };
-    handler.report = [](std::string_view what) { log_error("{}", what); };
-    handler.on_request = [impl = impl_.get()](ExchangePtr exchange) { impl->on_request(exchange); };
-    handler.render_error = [](int status, std::string_view message) {
+    handler.render_error = [impl](const HttpRequest& request, int status,
+                                  std::string_view message) {
         HttpResponse response =
-            error_response({status, error_type(status), "", "", std::string(message)});
+            error_response({status, error_type(status), "", "", std::string(message)},
+                           impl->error_renderer(request));
         if (status == 405) response.headers.emplace_back("Allow", kMethods);
         return response;
     };
-    handler.add_headers = [impl = impl_.get()](const HttpRequest& request, Headers& headers) {
+    handler.add_headers = [impl](const HttpRequest& request, Headers& headers) {
         std::string origin = allowed_origin(impl->access, request);
         if (origin.empty()) return;
         headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));
         headers.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
         headers.emplace_back("Vary", "Origin");
     };
-    handler.on_answered = [impl = impl_.get()](const HttpRequest& request, int status) {
-        bool path_exists = false;
-        std::string allow;
-        const auto* route = Impl::find_route(request, path_exists, allow);
-        // Unknown paths and methods would let a client make up label values.
-        impl->metrics.count_http(route ? route->path : "other", route ? route->method : "other",
-                                 status);
-        log_request(request, status, impl->completions.take_summary(request), steady_seconds());
+    handler.on_answered = [impl](const HttpRequest& request, int status) {
+        impl->on_answered(request, status);
     };
+    handler.report = [](std::string_view what) { log_error("{}", what); };
     return handler;
 }
 

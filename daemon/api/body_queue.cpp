@@ -4,7 +4,7 @@
 #include <exception>
 #include <utility>
 
-#include "daemon/api/responses.h"
+#include "daemon/api/http_answers.h"
 #include "daemon/log.h"
 #include "net/clock.h"
 
@@ -23,9 +23,8 @@ void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
         return finish(*job);
     }
     if (is_full(n_bytes))
-        return exchange->respond(
-            error_response({429, "rate_limit_error", "queue_full", "",
-                            "too many large requests are being read; try again"}));
+        return respond_error(*exchange, {429, "rate_limit_error", "queue_full", "",
+                                         "too many large requests are being read; try again"});
     n_bytes_ += n_bytes;
     waiting_.push_back(job);
     exchange->on_client_gone([this, weak = std::weak_ptr(job)] {
@@ -62,8 +61,8 @@ void BodyQueue::run(Job& job) {
 
 void BodyQueue::finish(Job& job) {
     if (job.answer) return job.answer();
-    job.exchange->respond(error_response(
-        {500, "server_error", "", "", "reading the request failed; the server's log says why"}));
+    respond_error(*job.exchange, {500, "server_error", "", "",
+                                  "reading the request failed; the server's log says why"});
 }
 
 void BodyQueue::start_next() {
@@ -101,7 +100,7 @@ void BodyQueue::fail_all(const ApiError& error) {
     for (const JobPtr& job : jobs) {
         job->dropped = true;
         job->exchange->on_client_gone({});
-        job->exchange->respond(error_response(error));
+        respond_error(*job->exchange, error);
     }
 }
 

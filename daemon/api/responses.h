@@ -1,14 +1,12 @@
 #pragma once
 
-#include <string>
-
+#include "daemon/api/http_answers.h"
 #include "daemon/api/openai.h"
-#include "net/http.h"
 
 namespace qwend {
 
-HttpResponse json_response(std::string body, int status = 200);
-/// OpenAI's error object, with the headers its status calls for.
-HttpResponse error_response(const ApiError& error);
+inline HttpResponse error_response(const ApiError& error) {
+    return error_response(error, render_error);
+}
 
 }  // namespace qwend

@@ -101,7 +101,7 @@ struct Served {
                 {}, request.method == "POST" ? size_t(64 << 20) : 0, request.path == "/light"};
         };
         handler.on_request = [](ExchangePtr exchange) { exchange->respond({200, {}, "fine"}); };
-        handler.render_error = [](int status, std::string_view message) {
+        handler.render_error = [](const HttpRequest&, int status, std::string_view message) {
             return HttpResponse{status, {}, std::string(message)};
         };
         handler.on_answered = [this](const HttpRequest&, int status) {

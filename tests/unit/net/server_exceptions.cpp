@@ -48,7 +48,8 @@ TEST_CASE("server: what a handler throws costs one answer, never the process") {
                  if (r.path == "/bad") throw std::runtime_error("on_headers");
                  return {};
              };
-             s.handler.render_error = [](int, std::string_view) -> HttpResponse {
+             s.handler.render_error = [](const HttpRequest&, int,
+                                         std::string_view) -> HttpResponse {
                  throw std::runtime_error("render_error");
              };
          },

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/api/api_error.h"
+#include "net/http.h"
+
+namespace qwend {
+
+/// How a dialect writes an error: JSON, the body of an answer.
+using RenderError = std::string (*)(const ApiError&);
+
+enum RouteTrait : unsigned {
+    kOpen = 1,       // to everybody: needs no key
+    kGenerates = 2,  // refused unless something can be generated
+    kLight = 4,      // HttpVerdict::light
+};
+
+/// One thing that can be asked for. A request's route is found once, when its headers are there,
+/// and kept with it.
+struct Route {
+    std::string_view method;
+    std::string_view path;  // canonical; a trailing '*' matches the rest
+    RenderError render_error;
+    std::function<void(const ExchangePtr&)> handle;
+    unsigned traits = 0;  // of RouteTrait
+
+    bool is(RouteTrait trait) const { return traits & trait; }
+};
+
+/// What there is at a request's path.
+struct RouteMatch {
+    const Route* route = nullptr;  // of its method too, where GET's is also HEAD's
+    bool path_exists = false, light = false;
+    std::string allow;  // where its method is not offered: those that are
+};
+
+/// All routes; they stay where they are.
+class RouteTable {
+  public:
+    explicit RouteTable(std::vector<Route> routes) : routes_(std::move(routes)) {}
+    RouteTable(const RouteTable&) = delete;
+
+    RouteMatch find(const HttpRequest& request) const;
+
+  private:
+    const std::vector<Route> routes_;
+};
+
+/// The route that was kept with the request; nullptr: none was found.
+inline const Route* route_of(const HttpRequest& request) {
+    return static_cast<const Route*>(request.route);
+}
+
+}  // namespace qwend
