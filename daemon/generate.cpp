@@ -106,7 +106,7 @@ int generate(const CommandLine& line, const ServedModel& model, const BackendMak
         complain("expected a prompt, found nothing");
         return kExitUsage;
     }
-    Metrics metrics;
+    EngineMetrics metrics;
     Waker waker;
     EngineOptions engine_options;
     engine_options.step_timeout_s = line.options.step_timeout;

@@ -63,9 +63,9 @@ class Daemon {
     Daemon(const Options& options, const ServedModel& model, ServicePlan plan)
         : options_(options),
           plan_(std::move(plan)),
-          engine_({options.max_queue, options.prefix_cache, options.step_timeout}, metrics_,
+          engine_({options.max_queue, options.prefix_cache, options.step_timeout}, engine_metrics_,
                   loop_.make_wake([this] { on_engine(); })),
-          api_(loop_, engine_, metrics_, options, model, plan_.keys.keys),
+          api_(loop_, engine_, engine_metrics_, metrics_, options, model, plan_.keys.keys),
           server_(loop_, http_limits(options), api_.handler()) {}
 
     void listen();  // throws LoadError
@@ -86,7 +86,8 @@ class Daemon {
     const Options& options_;
     ServicePlan plan_;
     EventLoop loop_;
-    Metrics metrics_;
+    EngineMetrics engine_metrics_;
+    LoopMetrics metrics_;
     Engine engine_;
     Api api_;
     HttpServer server_;

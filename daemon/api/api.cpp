@@ -9,6 +9,7 @@
 #include "daemon/api/body_queue.h"
 #include "daemon/api/completions.h"
 #include "daemon/api/json_writer.h"
+#include "daemon/api/metrics_text.h"
 #include "daemon/api/openai.h"
 #include "daemon/api/request_log.h"
 #include "daemon/api/responses.h"
@@ -59,9 +60,10 @@ std::optional<ApiError> check_body_headers(const HttpRequest& request) {
 }  // namespace
 
 struct Api::Impl {
-    Impl(EventLoop& l, Engine& e, Metrics& m, const Options& o, const ServedModel& s,
-         std::vector<std::string> keys)
+    Impl(EventLoop& l, Engine& e, const EngineMetrics& em, LoopMetrics& m, const Options& o,
+         const ServedModel& s, std::vector<std::string> keys)
         : engine(e),
+          engine_metrics(em),
           metrics(m),
           options(o),
           model(s),
@@ -104,7 +106,8 @@ struct Api::Impl {
     }
 
     Engine& engine;
-    Metrics& metrics;
+    const EngineMetrics& engine_metrics;
+    LoopMetrics& metrics;
     const Options& options;
     const ServedModel& model;
     AccessRules access;
@@ -227,9 +230,10 @@ void Api::Impl::get_version(const ExchangePtr& exchange) {
 }
 
 void Api::Impl::get_metrics(const ExchangePtr& exchange) {
+    const ModelMetrics served{model.names[0], engine_metrics};
     exchange->respond({200,
                        {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
-                       metrics.render(model.names[0])});
+                       render_metrics(metrics, std::span(&served, 1))});
 }
 
 void Api::Impl::get_page(const ExchangePtr& exchange) {
@@ -241,8 +245,8 @@ void Api::Impl::get_page(const ExchangePtr& exchange) {
         {200,
          {{"Content-Type", "text/html; charset=utf-8"},
           {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}},
-         render_status_page(
-             {model, metrics, state, info ? info->device : "", host, steady_seconds() - began})});
+         render_status_page({model, engine_metrics, state, info ? info->device : "", host,
+                             steady_seconds() - began})});
 }
 
 void Api::Impl::write_model(JsonWriter& w, const std::string& name) const {
@@ -336,9 +340,10 @@ void Api::Impl::post_apply_template(const ExchangePtr& exchange) {
     });
 }
 
-Api::Api(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
-         const ServedModel& model, std::vector<std::string> api_keys)
-    : impl_(std::make_unique<Impl>(loop, engine, metrics, options, model, std::move(api_keys))) {}
+Api::Api(EventLoop& loop, Engine& engine, const EngineMetrics& engine_metrics, LoopMetrics& metrics,
+         const Options& options, const ServedModel& model, std::vector<std::string> api_keys)
+    : impl_(std::make_unique<Impl>(loop, engine, engine_metrics, metrics, options, model,
+                                   std::move(api_keys))) {}
 
 Api::~Api() = default;
 

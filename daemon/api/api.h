@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/api/loop_metrics.h"
 #include "daemon/api/served_model.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/metrics.h"
@@ -18,8 +19,8 @@ namespace qwend {
 class Api {
   public:
     /// `api_keys` empty: no authentication. All references outlive the Api.
-    Api(EventLoop& loop, Engine& engine, Metrics& metrics, const Options& options,
-        const ServedModel& model, std::vector<std::string> api_keys);
+    Api(EventLoop& loop, Engine& engine, const EngineMetrics& engine_metrics, LoopMetrics& metrics,
+        const Options& options, const ServedModel& model, std::vector<std::string> api_keys);
     ~Api();
 
     HttpHandler handler();

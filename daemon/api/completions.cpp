@@ -23,7 +23,7 @@ uint64_t random_seed() {
 
 }  // namespace
 
-Completions::Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, Metrics& metrics,
+Completions::Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, LoopMetrics& metrics,
                          const Options& options, const ServedModel& model,
                          std::function<std::optional<ApiError>()> unavailable)
     : loop_(loop),

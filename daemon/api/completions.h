@@ -9,10 +9,10 @@
 
 #include "daemon/api/answer.h"
 #include "daemon/api/body_queue.h"
+#include "daemon/api/loop_metrics.h"
 #include "daemon/api/served_model.h"
 #include "daemon/api/unknown_fields.h"
 #include "daemon/engine/engine.h"
-#include "daemon/engine/metrics.h"
 #include "daemon/options.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -30,7 +30,7 @@ struct EncodedPrompts {
 class Completions {
   public:
     /// `unavailable` says why nothing can be generated now, if so. All references outlive this.
-    Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, Metrics& metrics,
+    Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, LoopMetrics& metrics,
                 const Options& options, const ServedModel& model,
                 std::function<std::optional<ApiError>()> unavailable);
 
@@ -90,7 +90,7 @@ class Completions {
     EventLoop& loop_;
     BodyQueue& bodies_;
     Engine& engine_;
-    Metrics& metrics_;
+    LoopMetrics& metrics_;
     const Options& options_;
     const ServedModel& model_;
     std::function<std::optional<ApiError>()> unavailable_;

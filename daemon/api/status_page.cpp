@@ -73,7 +73,7 @@ std::string render_status_page(const StatusPageFacts& facts) {
     auto row = [&](std::string_view name, std::string_view value) {
         fmt::format_to(to, "<div><dt>{}</dt><dd>{}</dd></div>\n", name, escape_html(value));
     };
-    const Metrics& m = facts.metrics;
+    const EngineMetrics& m = facts.metrics;
     row("Device", facts.device.empty() ? "loading" : facts.device);
     row("Context", fmt::format("{} tokens", facts.model.max_model_len));
     row("Running", fmt::format("{:.0f}, {:.0f} waiting", m.num_requests_running.value(),

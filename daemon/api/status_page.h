@@ -11,7 +11,7 @@ namespace qwend {
 /// The page for people at GET /: what runs here, how it is, and how to talk to it.
 struct StatusPageFacts {
     const ServedModel& model;
-    const Metrics& metrics;
+    const EngineMetrics& metrics;
     std::string_view state;   // ready, loading, …
     std::string_view device;  // empty while loading
     std::string_view host;    // as the browser called us

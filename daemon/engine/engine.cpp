@@ -56,7 +56,7 @@ TokenEvent error_event(SequenceId id, std::string_view error = {}) {
 
 struct Engine::Impl {
     const EngineOptions options;
-    Metrics& metrics;
+    EngineMetrics& metrics;
     const std::function<void()> wake;
 
     // Between the threads.
@@ -92,7 +92,7 @@ struct Engine::Impl {
     std::vector<TokenEvent> events;
     SchedulerCounters counted;  // what metrics already has
 
-    Impl(EngineOptions options, Metrics& metrics, std::function<void()> wake)
+    Impl(EngineOptions options, EngineMetrics& metrics, std::function<void()> wake)
         : options(options), metrics(metrics), wake(std::move(wake)) {}
 
     void run(const BackendFactory& factory);
@@ -314,7 +314,7 @@ bool Engine::Impl::notice_stall() {
     return !stall.empty();
 }
 
-Engine::Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake)
+Engine::Engine(EngineOptions options, EngineMetrics& metrics, std::function<void()> wake)
     : impl_(std::make_unique<Impl>(options, metrics, std::move(wake))) {}
 
 Engine::~Engine() {

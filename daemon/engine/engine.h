@@ -33,7 +33,7 @@ class Engine {
   public:
     using BackendFactory = std::function<std::unique_ptr<Backend>()>;
 
-    Engine(EngineOptions options, Metrics& metrics, std::function<void()> wake);
+    Engine(EngineOptions options, EngineMetrics& metrics, std::function<void()> wake);
     /// Stops the worker; running sequences end without events. Waits for the steps in progress: a
     /// stalled device never returns from them, so leave a stalled process with _exit(). So also a
     /// failed one: the backend is left as it was, and what exit() runs might touch the device.

@@ -6,7 +6,7 @@ namespace qwend {
 namespace {
 
 /// Once the last choice of a request has finished.
-void record_group(Metrics& metrics, const Sequence& sequence) {
+void record_group(EngineMetrics& metrics, const Sequence& sequence) {
     if (!sequence.group) return;
     ChoiceGroup& group = *sequence.group;
     group.most_output = std::max(group.most_output, sequence.n_sampled());
@@ -17,11 +17,11 @@ void record_group(Metrics& metrics, const Sequence& sequence) {
 
 }  // namespace
 
-Counter& finish_counter(Metrics& metrics, FinishReason finish) {
+Counter& finish_counter(EngineMetrics& metrics, FinishReason finish) {
     return metrics.request_success[static_cast<int>(finish) - static_cast<int>(FinishReason::stop)];
 }
 
-void record_token(Metrics& metrics, Sequence& sequence, double time) {
+void record_token(EngineMetrics& metrics, Sequence& sequence, double time) {
     SequenceTimes& times = sequence.times;
     metrics.generation_tokens.add();
     if (times.first_token < 0) {
@@ -35,7 +35,7 @@ void record_token(Metrics& metrics, Sequence& sequence, double time) {
     times.last_token = time;
 }
 
-void record_finish(Metrics& metrics, const Sequence& sequence, FinishReason finish) {
+void record_finish(EngineMetrics& metrics, const Sequence& sequence, FinishReason finish) {
     const SequenceTimes& times = sequence.times;
     const int n_sampled = sequence.n_sampled();
     finish_counter(metrics, finish).add();

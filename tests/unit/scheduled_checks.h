@@ -174,7 +174,7 @@ inline void check_cancel_anywhere(const BackendFactory& make) {
 inline std::map<SequenceId, ScheduledStream> run_engine(
     const BackendFactory& make, const HashedCheckpoint& hashed,
     const std::vector<GenerationRequest>& requests) {
-    Metrics metrics;
+    EngineMetrics metrics;
     Engine engine({}, metrics, [] {});
     auto wait = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
     engine.start([&] { return make_scheduled(make, hashed); });

@@ -45,7 +45,7 @@ TEST_CASE("engine: metrics count requests, tokens and times") {
         for (uint64_t bucket : histogram.bucket_counts()) n += bucket;
         return n;
     };
-    const Metrics& metrics = harness.metrics;
+    const EngineMetrics& metrics = harness.metrics;
     CHECK(metrics.prompt_tokens.value() == 18);
     CHECK(metrics.generation_tokens.value() == 10);
     CHECK(metrics.prompt_tokens_cached.value() == 8);
@@ -103,7 +103,7 @@ TEST_CASE("engine: an answer that is complete is no abort, and has its times") {
     harness.engine.cancel(2);
     harness.engine.cancel(1, FinishReason::stop);
     harness.gate.allow(Gate::all);
-    const Metrics& metrics = harness.metrics;
+    const EngineMetrics& metrics = harness.metrics;
     REQUIRE(harness.wait_until([&] { return metrics.request_success[2].value() == 1; }));
     CHECK(metrics.request_success[0].value() == 1);
     for (const Histogram* histogram :

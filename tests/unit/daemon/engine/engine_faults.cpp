@@ -146,7 +146,7 @@ TEST_CASE("engine: a backend is destroyed once, a failed one never") {
         fails = true;
     }
     {
-        Metrics metrics;
+        EngineMetrics metrics;
         Engine engine({}, metrics, [] {});
         engine.start([&] {
             auto backend =

@@ -49,7 +49,7 @@ struct Harness {
     std::string trace;            // under the mutex: L for each launch, C collect, P prepare
     std::function<void()> throw_fault = [] { throw BackendFault("device on fire"); };
     std::function<void(StepResult&)> spoil_result;
-    Metrics metrics;
+    EngineMetrics metrics;
     std::map<SequenceId, std::vector<int32_t>> outputs;
     std::map<SequenceId, FinishReason> finishes;
     std::map<SequenceId, std::string_view> errors;

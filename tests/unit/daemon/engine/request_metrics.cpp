@@ -5,7 +5,7 @@
 namespace qwend {
 
 TEST_CASE("request_metrics: an end without a token or by an error is counted and has no times") {
-    Metrics metrics;
+    EngineMetrics metrics;
     GenerationRequest request;
     request.prompt = std::vector<int32_t>{1, 2, 3};
     request.max_tokens = 5;

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "daemon/engine/metric_values.h"
+
+namespace qwend {
+
+/// What the loop counts, whichever model is asked. Loop thread only.
+struct LoopMetrics {
+    Counter unknown_fields;  // request fields accepted and ignored
+    ThreadClock loop_cpu;    // its share of a core is the rate of this
+    std::map<std::array<std::string, 3>, uint64_t> http_requests;  // by route, method, status
+
+    void count_http(std::string_view route, std::string_view method, int status) {
+        http_requests[{std::string(route), std::string(method), std::to_string(status)}]++;
+    }
+};
+
+}  // namespace qwend
