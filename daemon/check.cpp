@@ -2,7 +2,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "daemon/api/served_model.h"
+#include "daemon/api/model_text.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
 
@@ -10,7 +10,7 @@ namespace qwend {
 
 namespace {
 
-std::string template_name(const ServedModel& model) {
+std::string template_name(const ModelText& model) {
     switch (model.chat_template.kind) {
         case ChatTemplate::none:
             return "none: /v1/chat/completions is refused, qwend generate continues raw text";
@@ -21,7 +21,7 @@ std::string template_name(const ServedModel& model) {
     }
 }
 
-std::string pool_text(const BackendInfo& backend, const ServedModel& model) {
+std::string pool_text(const BackendInfo& backend, const ModelText& model) {
     const uint64_t tokens = uint64_t(backend.n_blocks) * uint64_t(backend.block_size);
     return fmt::format("{} tokens in {} MiB: {:.1f} sequences of full context, at most {} at once",
                        tokens, (tokens * backend.kv_bytes_per_token) >> 20,
@@ -42,7 +42,7 @@ void print_line(std::string_view name, std::string_view text) {
 
 }  // namespace
 
-int check(const CommandLine& line, const ServicePlan& plan, const ServedModel& model,
+int check(const CommandLine& line, const ServicePlan& plan, const ModelText& model,
           const Checkpoint& checkpoint, const BackendInfo& backend,
           const std::string& why_not_gpu) {
     const ModelConfig& config = model.config;

@@ -7,9 +7,8 @@
 #include <cstdio>
 #include <mutex>
 
-#include "daemon/api/served_model.h"
+#include "daemon/api/model.h"
 #include "daemon/commands.h"
-#include "daemon/engine/engine.h"
 #include "daemon/log.h"
 #include "model/error.h"
 #include "net/clock.h"
@@ -55,7 +54,7 @@ std::string read_prompt(const GenerateOptions& options) {
 }
 
 std::vector<int32_t> encode_prompt(const GenerateOptions& options, const std::string& prompt,
-                                   const ServedModel& model) {
+                                   const ModelText& model) {
     if (!options.raw && model.chat_template.kind == ChatTemplate::none) {
         fmt::print(stderr,
                    "qwend: the model has no chat template: its text goes on from the "
@@ -72,7 +71,7 @@ std::vector<int32_t> encode_prompt(const GenerateOptions& options, const std::st
     return model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans);
 }
 
-SamplingParams sampling_params(const GenerateOptions& options, const ServedModel& model) {
+SamplingParams sampling_params(const GenerateOptions& options, const ModelText& model) {
     SamplingParams params;
     const GenerationDefaults& d = model.defaults;
     params.temperature = options.temperature >= 0 ? float(options.temperature)
@@ -100,17 +99,19 @@ void leave_if_failed(const Engine& engine) {
 
 }  // namespace
 
-int generate(const CommandLine& line, const ServedModel& model, const BackendMaker& make_backend) {
+int generate(const CommandLine& line, std::shared_ptr<const ModelText> text,
+             const BackendMaker& make_backend) {
     const std::string prompt = read_prompt(line.generate);
     if (prompt.empty()) {
         complain("expected a prompt, found nothing");
         return kExitUsage;
     }
-    EngineMetrics metrics;
+    const ModelText& model = *text;
     Waker waker;
     EngineOptions engine_options;
     engine_options.step_timeout_s = line.options.step_timeout;
-    Engine engine(engine_options, metrics, [&] { waker.wake(); });
+    Model served(std::move(text), engine_options, [&] { waker.wake(); });
+    Engine& engine = served.engine;
     engine.start([&] { return make_backend({}); });
     while (engine.state() == EngineState::loading) waker.wait();
     leave_if_failed(engine);

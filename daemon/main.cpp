@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "daemon/api/served_model.h"
+#include "daemon/api/model_text.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
 #include "daemon/log.h"
@@ -68,7 +68,7 @@ void choose_step(const Options& options, bool cuda, BackendOptions& out) {
                                                   : std::min(sequences, out.max_step_tokens);
 }
 
-BackendOptions backend_options(const CommandLine& line, const ServedModel& model, bool cuda) {
+BackendOptions backend_options(const CommandLine& line, const ModelText& model, bool cuda) {
     const Options& options = line.options;
     BackendOptions out;
     choose_step(options, cuda, out);
@@ -90,7 +90,7 @@ BackendOptions backend_options(const CommandLine& line, const ServedModel& model
 /// On the device that was chosen; with `device = auto` on the CPU if that one is too small. Only a
 /// LoadError allows that: it leaves the device healthy, while after a BackendFault nothing of this
 /// process may rely on it, and a restart may well bring it back.
-std::unique_ptr<Backend> make_backend(const CommandLine& line, const ServedModel& model,
+std::unique_ptr<Backend> make_backend(const CommandLine& line, const ModelText& model,
                                       const std::shared_ptr<const Checkpoint>& checkpoint,
                                       [[maybe_unused]] const DeviceChoice& device,
                                       const std::function<void(float)>& on_progress) {
@@ -111,7 +111,7 @@ std::unique_ptr<Backend> make_backend(const CommandLine& line, const ServedModel
 
 /// What make_backend() would come to. Where that is the CPU although there is a GPU, `device` says
 /// why.
-BackendInfo plan_backend(const CommandLine& line, const ServedModel& model,
+BackendInfo plan_backend(const CommandLine& line, const ModelText& model,
                          const Checkpoint& checkpoint, [[maybe_unused]] DeviceChoice& device) {
 #ifdef QWEND_CUDA
     try {
@@ -127,7 +127,7 @@ BackendInfo plan_backend(const CommandLine& line, const ServedModel& model,
 }
 
 /// Makes one backend, and lets go of the checkpoint then.
-BackendMaker backend_maker(const CommandLine& line, const ServedModel& model,
+BackendMaker backend_maker(const CommandLine& line, const ModelText& model,
                            std::shared_ptr<const Checkpoint> checkpoint, DeviceChoice device) {
     return [=, &line, &model](std::function<void(float)> on_progress) mutable {
         const auto make = [&] {
@@ -149,7 +149,8 @@ int run(const CommandLine& line) {
     ServicePlan plan;
     if (line.command != Command::generate) plan = plan_service(line.options);
     check_model_folder(line.options.model);
-    const ServedModel model = load_served_model(line.options);
+    const auto text = std::make_shared<const ModelText>(load_model_text(line.options));
+    const ModelText& model = *text;
     auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
     for (const auto* warnings : {&model.defaults.warnings, &checkpoint->warnings})
         for (const std::string& warning : *warnings) log_warning("{}", warning);
@@ -164,8 +165,8 @@ int run(const CommandLine& line) {
     }
     if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
     const BackendMaker maker = backend_maker(line, model, std::move(checkpoint), device);
-    return line.command == Command::generate ? generate(line, model, maker)
-                                             : serve(line.options, std::move(plan), model, maker);
+    return line.command == Command::generate ? generate(line, text, maker)
+                                             : serve(line.options, std::move(plan), text, maker);
 }
 
 /// OpenMP's threads wait for each other by spinning, by default for milliseconds: with the event

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "daemon/api/api.h"
-#include "daemon/api/served_model.h"
 #include "daemon/commands.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
@@ -60,12 +59,15 @@ HttpLimits http_limits(const Options& options) {
 /// The daemon, wired: loop, engine, API and server, and what signals do to them.
 class Daemon {
   public:
-    Daemon(const Options& options, const ServedModel& model, ServicePlan plan)
+    Daemon(const Options& options, std::shared_ptr<const ModelText> text, ServicePlan plan)
         : options_(options),
           plan_(std::move(plan)),
-          engine_({options.max_queue, options.prefix_cache, options.step_timeout}, engine_metrics_,
-                  loop_.make_wake([this] { on_engine(); })),
-          api_(loop_, engine_, engine_metrics_, metrics_, options, model, plan_.keys.keys),
+          model_(std::make_shared<Model>(
+              std::move(text),
+              EngineOptions{options.max_queue, options.prefix_cache, options.step_timeout},
+              loop_.make_wake([this] { on_engine(); }))),
+          models_({model_}),
+          api_(loop_, models_, metrics_, options, plan_.keys.keys),
           server_(loop_, http_limits(options), api_.handler()) {}
 
     void listen();  // throws LoadError
@@ -74,6 +76,7 @@ class Daemon {
     int run(const BackendMaker& make_backend);
 
   private:
+    Engine& engine() { return model_->engine; }
     void on_engine();
     void on_ready();
     void on_terminate();
@@ -86,9 +89,9 @@ class Daemon {
     const Options& options_;
     ServicePlan plan_;
     EventLoop loop_;
-    EngineMetrics engine_metrics_;
     LoopMetrics metrics_;
-    Engine engine_;
+    const ModelPtr model_;
+    const ModelRegistry models_;
     Api api_;
     HttpServer server_;
     std::shared_ptr<EventLoop::Timer> watchdog_, drain_tick_, drain_limit_, stall_tick_,
@@ -132,28 +135,28 @@ int Daemon::run(const BackendMaker& make_backend) {
     metrics_.loop_cpu.attach();
     loop_.on_exception([](std::string_view what) { log_error("{}", what); });
     notify_status("Loading");
-    engine_.start([&make_backend] { return make_backend(notify_loading); });
+    engine().start([&make_backend] { return make_backend(notify_loading); });
     loop_.on_signal(SIGTERM, [this] { on_terminate(); });
     loop_.on_signal(SIGINT, [this] { on_terminate(); });
     loop_.on_signal(SIGHUP, [this] { on_hangup(); });
     if (const double interval = watchdog_interval(); interval > 0)
         watchdog_ = loop_.add_timer(interval, true, [this] {
-            const uint64_t beat = engine_.heartbeat();
+            const uint64_t beat = engine().heartbeat();
             if (beat != std::exchange(last_beat_, beat)) notify_watchdog();
         });
     stall_tick_ = loop_.add_timer(std::min(kStallTick, options_.step_timeout / 4), true, [this] {
-        if (engine_.state() == EngineState::stalled) on_engine();
+        if (engine().state() == EngineState::stalled) on_engine();
     });
     loop_.run();
     return exit_code_;
 }
 
 void Daemon::on_engine() {
-    if (!ready_ && engine_.state() == EngineState::ready) on_ready();
+    if (!ready_ && engine().state() == EngineState::ready) on_ready();
     api_.on_engine_events();
-    const EngineState state = engine_.state();
-    if (engine_.refused_to_load()) {
-        log_error("cannot start the engine: {}", engine_.failure());
+    const EngineState state = engine().state();
+    if (engine().refused_to_load()) {
+        log_error("cannot start the engine: {}", engine().failure());
         finish(kExitConfig);
     } else if (state == EngineState::failed || state == EngineState::stalled) {
         on_fault();
@@ -165,9 +168,9 @@ void Daemon::on_engine() {
 void Daemon::on_fault() {
     if (fault_tick_) return;
     log_error("the engine {}: {}; exit {}",
-              engine_.state() == EngineState::stalled ? "stalled" : "failed", engine_.failure(),
+              engine().state() == EngineState::stalled ? "stalled" : "failed", engine().failure(),
               kExitFault);
-    notify_status(fmt::format("Failed: {}", engine_.failure()));
+    notify_status(fmt::format("Failed: {}", engine().failure()));
     n_linger_ticks_ = 0;
     fault_tick_ = loop_.add_timer(kDrainTick, true, [this] {
         if (server_.n_connections() > 0 && n_linger_ticks_++ * kDrainTick < kFaultLinger) return;
@@ -183,7 +186,7 @@ void Daemon::on_ready() {
             return finish(kExitConfig);
         }
     if (!plan_.sockets.empty()) log_addresses();
-    const BackendInfo info = *engine_.backend_info();
+    const BackendInfo info = *engine().backend_info();
     const uint64_t tokens = uint64_t(info.n_blocks) * uint64_t(info.block_size);
     log_notice("ready in {:.2f} s: {}; weights {} MiB; KV cache {} tokens, {} MiB", process_age(),
                info.device, info.weight_bytes >> 20, tokens,
@@ -197,7 +200,7 @@ void Daemon::on_terminate() {
         log_notice("second signal: stopping at once");
         leave(0);
     }
-    if (engine_.state() == EngineState::loading) {
+    if (engine().state() == EngineState::loading) {
         // Nobody was promised anything yet, and the worker ends no load before its end.
         log_notice("stopped while loading");
         notify_stopping();
@@ -276,11 +279,11 @@ void Daemon::leave(int exit_code) {
 
 }  // namespace
 
-int serve(const Options& options, ServicePlan plan, const ServedModel& model,
+int serve(const Options& options, ServicePlan plan, std::shared_ptr<const ModelText> text,
           const BackendMaker& make_backend) {
     std::signal(SIGPIPE, SIG_IGN);  // nor is it a reason to end if nobody reads the log
-    log_notice("qwend {} serving {} from {}", qwend_version(), model.names[0], model.root);
-    Daemon daemon(options, model, std::move(plan));
+    log_notice("qwend {} serving {} from {}", qwend_version(), text->names[0], text->root);
+    Daemon daemon(options, std::move(text), std::move(plan));
     daemon.listen();
     return daemon.run(make_backend);
 }

@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
-#include "daemon/api/responses.h"
+#include "daemon/api/http_answers.h"
+#include "net/clock.h"
 #include "net/sse.h"
 
 namespace qwend {
@@ -18,16 +17,12 @@ constexpr size_t kMaxWaiting = 32 << 20;
 
 }  // namespace
 
-double monotonic_seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-}
-
-Answer::Answer(ExchangePtr exchange, std::unique_ptr<AnswerBody> body)
+Answer::Answer(ExchangePtr exchange, ModelPtr model, std::unique_ptr<AnswerBody> body)
     : exchange_(std::move(exchange)),
+      model_(std::move(model)),
       body_(std::move(body)),
       sequences_(size_t(body_->n_choices())),
-      created_(monotonic_seconds()),
+      created_(steady_seconds()),
       last_sent_(created_) {}
 
 bool Answer::on_event(int index, const TokenEvent& event) {
@@ -40,7 +35,7 @@ bool Answer::on_event(int index, const TokenEvent& event) {
         return false;
     }
     if (queue_seconds_ < 0) queue_seconds_ = event.queue_seconds;
-    if (first_token_ < 0 && event.sampled.token >= 0) first_token_ = monotonic_seconds();
+    if (first_token_ < 0 && event.sampled.token >= 0) first_token_ = steady_seconds();
     return body_->on_event(index, event);
 }
 
@@ -93,7 +88,7 @@ bool Answer::flush_document(bool done) {
 
 void Answer::fail(const ApiError& error) {
     failed_ = true;
-    if (!exchange_->started()) return exchange_->respond(error_response(error));
+    if (!exchange_->started()) return respond_error(*exchange_, error);
     // An event that has not been sent whole leaves no place for another.
     if (request().stream && !body_->is_cut()) exchange_->write(sse_event(render_error(error)));
     exchange_->abort();

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "daemon/api/answer_body.h"
-#include "daemon/api/openai.h"
+#include "daemon/api/model.h"
 #include "net/http.h"
 
 namespace qwend {
@@ -16,9 +16,11 @@ namespace qwend {
 /// bytes of its exchange, at once or, where it is not streamed, at the end. Loop thread.
 class Answer {
   public:
-    Answer(ExchangePtr exchange, std::unique_ptr<AnswerBody> body);
+    Answer(ExchangePtr exchange, ModelPtr model, std::unique_ptr<AnswerBody> body);
 
     const ExchangePtr& exchange() const { return exchange_; }
+    const Model& model() const { return *model_; }
+    Engine& engine() { return model_->engine; }
     const CompletionRequest& request() const { return body_->request(); }
     int n_choices() const { return body_->n_choices(); }
     const PromptTokens& prompt_of(int choice) const { return body_->prompt_of(choice); }
@@ -51,6 +53,7 @@ class Answer {
     bool flush_document(bool done);
 
     ExchangePtr exchange_;
+    ModelPtr model_;  // before the body, which refers to its text
     std::unique_ptr<AnswerBody> body_;
     std::vector<SequenceId> sequences_;
     std::string out_;  // of a stream's flush(), then empty, with its memory; the document so far
@@ -58,8 +61,5 @@ class Answer {
     bool failed_ = false, touched_ = false;
     std::optional<ApiError> error_;
 };
-
-/// Seconds of a clock that never jumps.
-double monotonic_seconds();
 
 }  // namespace qwend

@@ -19,7 +19,7 @@ namespace {
 constexpr size_t kTakenBytes = 128 << 10;
 
 /// {"id":…,"object":…,"created":…,"model":…,"system_fingerprint":… — without the closing brace.
-std::string answer_head(const CompletionRequest& request, const ServedModel& model,
+std::string answer_head(const CompletionRequest& request, const ModelText& model,
                         std::string_view request_id) {
     const char* object = request.chat
                              ? (request.stream ? "chat.completion.chunk" : "chat.completion")
@@ -43,7 +43,7 @@ void append_ids(std::string& out, std::span<const int32_t> ids) {
 
 }  // namespace
 
-AnswerBody::AnswerBody(const ServedModel& model, CompletionRequest request,
+AnswerBody::AnswerBody(const ModelText& model, CompletionRequest request,
                        std::vector<std::vector<int32_t>> prompts, std::string_view id)
     : model_(model),
       request_(std::move(request)),

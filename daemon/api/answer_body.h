@@ -9,8 +9,8 @@
 #include "daemon/api/byte_queue.h"
 #include "daemon/api/choice.h"
 #include "daemon/api/logprobs.h"
+#include "daemon/api/model_text.h"
 #include "daemon/api/openai.h"
-#include "daemon/api/served_model.h"
 
 namespace qwend {
 
@@ -22,7 +22,7 @@ class AnswerBody {
     /// `id` is for a request that names none. `request.prompts` has the texts if they are to be
     /// echoed. Any thread may make it, and where prompts are long one beside the loop should: what
     /// is repeated of them becomes JSON here.
-    AnswerBody(const ServedModel& model, CompletionRequest request,
+    AnswerBody(const ModelText& model, CompletionRequest request,
                std::vector<std::vector<int32_t>> prompts, std::string_view id);
     AnswerBody(const AnswerBody&) = delete;  // its choices refer to its request
 
@@ -98,7 +98,7 @@ class AnswerBody {
     void close_draft(Draft& draft, int index);
     void release();
 
-    const ServedModel& model_;
+    const ModelText& model_;
     CompletionRequest request_;
     std::vector<PromptTokens> prompts_;
     std::vector<Repeated> repeated_;  // of every prompt

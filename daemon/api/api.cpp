@@ -1,23 +1,20 @@
 #include "daemon/api/api.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "daemon/api/access.h"
-#include "daemon/api/body_queue.h"
-#include "daemon/api/completions.h"
-#include "daemon/api/json_writer.h"
-#include "daemon/api/metrics_text.h"
+#include "daemon/api/api_context.h"
+#include "daemon/api/http_answers.h"
 #include "daemon/api/openai.h"
+#include "daemon/api/openai_routes.h"
 #include "daemon/api/request_log.h"
-#include "daemon/api/responses.h"
 #include "daemon/api/route.h"
 #include "daemon/api/route_path.h"
-#include "daemon/api/status_page.h"
+#include "daemon/api/status_routes.h"
 #include "daemon/log.h"
-#include "daemon/version.h"
 #include "net/clock.h"
 
 namespace qwend {
@@ -29,7 +26,6 @@ std::string error_type(int status) {
     return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-constexpr std::string_view kModelPath = "/v1/models/";
 constexpr const char* kMethods = "GET, HEAD, POST";  // of all routes
 
 /// A browser asks whether a page may ask. What it may read of the answer is said with the answer.
@@ -57,87 +53,47 @@ std::optional<ApiError> check_body_headers(const HttpRequest& request) {
                                 excerpt(encoding))};
 }
 
+/// Here the dialects are named, and the one that says what is nobody's.
+constexpr RenderError kRenderError = render_error;
+
+std::vector<Route> all_routes(const ApiContext& api) {
+    std::vector<Route> routes = status_routes(api, kRenderError);
+    std::ranges::move(openai_routes(api), std::back_inserter(routes));
+    return routes;
+}
+
 }  // namespace
 
 struct Api::Impl {
-    Impl(EventLoop& l, Engine& e, const EngineMetrics& em, LoopMetrics& m, const Options& o,
-         const ServedModel& s, std::vector<std::string> keys)
-        : engine(e),
-          engine_metrics(em),
-          metrics(m),
-          options(o),
-          model(s),
-          began(steady_seconds()),
+    Impl(EventLoop& l, const ModelRegistry& m, LoopMetrics& lm, const Options& o,
+         std::vector<std::string> keys)
+        : options(o),
+          metrics(lm),
+          availability(m),
           bodies(l),
-          completions(l, bodies, e, m, o, s, [this] { return unavailable(); }),
-          table(routes()) {
+          completions(l, bodies, m, availability, lm, o),
+          context{o, m, availability, lm, bodies, completions, steady_seconds()},
+          table(all_routes(context)) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
         access.check_host = !o.insecure_no_auth;
     }
 
-    std::vector<Route> routes();
     const Route* find_route(const HttpRequest& request) const;
     RenderError error_renderer(const HttpRequest& request) const;
-
     HttpVerdict on_headers(const HttpRequest& request) const;
     std::optional<ApiError> check(const Route& route, const HttpRequest& request) const;
     void on_answered(const HttpRequest& request, int status);
-    std::optional<ApiError> unavailable() const;
 
-    void get_livez(const ExchangePtr& exchange);
-    void get_health(const ExchangePtr& exchange);
-    void get_version(const ExchangePtr& exchange);
-    void get_metrics(const ExchangePtr& exchange);
-    void get_page(const ExchangePtr& exchange);
-    void get_models(const ExchangePtr& exchange);
-    void get_model(const ExchangePtr& exchange);
-    void post_chat(const ExchangePtr& exchange);
-    void post_completions(const ExchangePtr& exchange);
-    void post_tokenize(const ExchangePtr& exchange);
-    void post_detokenize(const ExchangePtr& exchange);
-    void post_apply_template(const ExchangePtr& exchange);
-    void answer_from_body(const ExchangePtr& exchange,
-                          std::function<HttpResponse(std::string_view)> respond);
-    void write_model(JsonWriter& w, const std::string& name) const;
-
-    RequestLimits limits() const {
-        return {options.max_choices, model.tokenizer.size(), model.names, options.allow_priority};
-    }
-
-    Engine& engine;
-    const EngineMetrics& engine_metrics;
-    LoopMetrics& metrics;
     const Options& options;
-    const ServedModel& model;
+    LoopMetrics& metrics;
     AccessRules access;
-    const double began;
-    bool draining = false;
+    Availability availability;
     BodyQueue bodies;
     Completions completions;
+    const ApiContext context;
     const RouteTable table;
 };
-
-std::vector<Route> Api::Impl::routes() {
-    const auto to = [this](void (Impl::*handle)(const ExchangePtr&)) {
-        return [this, handle](const ExchangePtr& exchange) { (this->*handle)(exchange); };
-    };
-    constexpr RenderError kError = render_error;
-    return {
-        {"GET", "/livez", kError, to(&Impl::get_livez), kOpen | kLight},
-        {"GET", "/health", kError, to(&Impl::get_health), kOpen | kLight},
-        {"GET", "/", kError, to(&Impl::get_page)},
-        {"GET", "/version", kError, to(&Impl::get_version)},
-        {"GET", "/metrics", kError, to(&Impl::get_metrics), kLight},
-        {"GET", "/v1/models", kError, to(&Impl::get_models)},
-        {"GET", "/v1/models/*", kError, to(&Impl::get_model)},
-        {"POST", "/v1/chat/completions", kError, to(&Impl::post_chat), kGenerates},
-        {"POST", "/v1/completions", kError, to(&Impl::post_completions), kGenerates},
-        {"POST", "/tokenize", kError, to(&Impl::post_tokenize)},
-        {"POST", "/detokenize", kError, to(&Impl::post_detokenize)},
-        {"POST", "/apply-template", kError, to(&Impl::post_apply_template)},
-    };
-}
 
 /// What is known from the headers on; before that a request may still say where it wanted to go.
 const Route* Api::Impl::find_route(const HttpRequest& request) const {
@@ -147,16 +103,7 @@ const Route* Api::Impl::find_route(const HttpRequest& request) const {
 
 RenderError Api::Impl::error_renderer(const HttpRequest& request) const {
     const Route* route = find_route(request);
-    return route ? route->render_error : render_error;
-}
-
-std::optional<ApiError> Api::Impl::unavailable() const {
-    const EngineState state = engine.state();
-    if (state == EngineState::ready && !draining) return std::nullopt;
-    const bool failed = state == EngineState::failed || state == EngineState::stalled;
-    const std::string_view name = draining && !failed ? "draining" : engine_state_name(state);
-    return ApiError{503, "unavailable_error", std::string(name), "",
-                    fmt::format("the server is not ready: {}", name)};
+    return route ? route->render_error : kRenderError;
 }
 
 /// What keeps a request from its route, as far as its headers say.
@@ -164,7 +111,7 @@ std::optional<ApiError> Api::Impl::check(const Route& route, const HttpRequest& 
     std::optional<ApiError> error;
     if (!route.is(kOpen)) error = check_access(access, request);
     if (!error && request.method == "POST") error = check_body_headers(request);
-    if (!error && route.is(kGenerates)) error = unavailable();
+    if (!error && route.is(kGenerates)) error = availability.why_not();
     return error;
 }
 
@@ -181,7 +128,7 @@ HttpVerdict Api::Impl::on_headers(const HttpRequest& request) const {
     }
     const auto refuse = [&](const ApiError& error) {
         verdict.answer =
-            error_response(error, match.route ? match.route->render_error : render_error);
+            error_response(error, match.route ? match.route->render_error : kRenderError);
     };
     if (match.route) {
         if (auto error = check(*match.route, request)) refuse(*error);
@@ -208,142 +155,9 @@ void Api::Impl::on_answered(const HttpRequest& request, int status) {
     log_request(request, status, completions.take_summary(request), steady_seconds());
 }
 
-void Api::Impl::get_livez(const ExchangePtr& exchange) {
-    exchange->respond(json_response(R"({"status":"alive"})"));
-}
-
-void Api::Impl::get_health(const ExchangePtr& exchange) {
-    if (auto error = unavailable()) {
-        HttpResponse response =
-            json_response(fmt::format(R"({{"status":"{}"}})", error->code), 503);
-        response.headers.emplace_back("Retry-After", "1");
-        return exchange->respond(std::move(response));
-    }
-    exchange->respond(json_response(R"({"status":"ready"})"));
-}
-
-void Api::Impl::get_version(const ExchangePtr& exchange) {
-    JsonWriter w;
-    w.begin_object().key("version").string(qwend_version());
-    w.key("backends").string(qwend_backends()).end_object();
-    exchange->respond(json_response(w.take()));
-}
-
-void Api::Impl::get_metrics(const ExchangePtr& exchange) {
-    const ModelMetrics served{model.names[0], engine_metrics};
-    exchange->respond({200,
-                       {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
-                       render_metrics(metrics, std::span(&served, 1))});
-}
-
-void Api::Impl::get_page(const ExchangePtr& exchange) {
-    const auto info = engine.backend_info();
-    const auto error = unavailable();
-    const std::string state = error ? error->code : "ready";
-    const std::string host = excerpt(exchange->request().header("host"));
-    exchange->respond(
-        {200,
-         {{"Content-Type", "text/html; charset=utf-8"},
-          {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}},
-         render_status_page({model, engine_metrics, state, info ? info->device : "", host,
-                             steady_seconds() - began})});
-}
-
-void Api::Impl::write_model(JsonWriter& w, const std::string& name) const {
-    w.begin_object().key("id").string(name).key("object").string("model");
-    w.key("created").integer(model.created).key("owned_by").string("qwend");
-    w.key("root")
-        .string(model.names[0])
-        .key("max_model_len")
-        .integer(completions.context_limit())
-        .end_object();
-}
-
-void Api::Impl::get_models(const ExchangePtr& exchange) {
-    JsonWriter w;
-    w.begin_object().key("object").string("list").key("data").begin_array();
-    for (const std::string& name : model.names) write_model(w, name);
-    w.end_array().end_object();
-    exchange->respond(json_response(w.take()));
-}
-
-void Api::Impl::get_model(const ExchangePtr& exchange) {
-    const std::string asked = canonical_path(exchange->request().path).substr(kModelPath.size());
-    const std::string name = decode_percent(asked).value_or(asked);
-    if (std::find(model.names.begin(), model.names.end(), name) == model.names.end())
-        return exchange->respond(error_response(model_not_found(name)));
-    JsonWriter w;
-    write_model(w, name);
-    exchange->respond(json_response(w.take()));
-}
-
-void Api::Impl::post_chat(const ExchangePtr& exchange) {
-    completions.start(exchange, [this](std::string_view body, CompletionRequest& request) {
-        return parse_chat_request(body, model.defaults, limits(), request);
-    });
-}
-
-void Api::Impl::post_completions(const ExchangePtr& exchange) {
-    completions.start(exchange, [this](std::string_view body, CompletionRequest& request) {
-        return parse_completion_request(body, model.defaults, limits(), request);
-    });
-}
-
-/// For the routes that need no engine: all of the answer is made where the body is read.
-void Api::Impl::answer_from_body(const ExchangePtr& exchange,
-                                 std::function<HttpResponse(std::string_view)> respond) {
-    bodies.read(exchange, [exchange, respond = std::move(respond)](std::string_view body) {
-        auto response = std::make_shared<HttpResponse>(respond(body));
-        return [exchange, response] { exchange->respond(std::move(*response)); };
-    });
-}
-
-void Api::Impl::post_tokenize(const ExchangePtr& exchange) {
-    answer_from_body(exchange, [this, limit = completions.context_limit()](std::string_view body) {
-        CompletionRequest request;
-        EncodedPrompts encoded;
-        if (auto error = parse_tokenize_request(body, limits(), request))
-            return error_response(*error);
-        encoded = completions.encode(request);
-        if (encoded.error) return error_response(*encoded.error);
-        const auto& ids = encoded.prompts[0];
-        return json_response(fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{}}})",
-                                         fmt::join(ids, ","), ids.size(), limit));
-    });
-}
-
-void Api::Impl::post_detokenize(const ExchangePtr& exchange) {
-    answer_from_body(exchange, [this](std::string_view body) {
-        std::vector<int32_t> tokens;
-        if (auto error = parse_detokenize_request(body, limits(), tokens))
-            return error_response(*error);
-        JsonWriter w;
-        w.begin_object().key("prompt").string(model.tokenizer.decode(tokens, false)).end_object();
-        return json_response(w.take());
-    });
-}
-
-void Api::Impl::post_apply_template(const ExchangePtr& exchange) {
-    answer_from_body(exchange, [this](std::string_view body) {
-        CompletionRequest request;
-        std::optional<ApiError> error = parse_tokenize_request(body, limits(), request);
-        if (!error && !request.chat) error = bad_request("messages: expected messages", "messages");
-        if (error) return error_response(*error);
-        RenderResult rendered =
-            render_chat(model.chat_template, request.messages, request.chat_options);
-        if (!rendered.error.empty())
-            return error_response(
-                bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param));
-        JsonWriter w;
-        w.begin_object().key("prompt").string(rendered.prompt.text).end_object();
-        return json_response(w.take());
-    });
-}
-
-Api::Api(EventLoop& loop, Engine& engine, const EngineMetrics& engine_metrics, LoopMetrics& metrics,
-         const Options& options, const ServedModel& model, std::vector<std::string> api_keys)
-    : impl_(std::make_unique<Impl>(loop, engine, engine_metrics, metrics, options, model,
-                                   std::move(api_keys))) {}
+Api::Api(EventLoop& loop, const ModelRegistry& models, LoopMetrics& metrics, const Options& options,
+         std::vector<std::string> api_keys)
+    : impl_(std::make_unique<Impl>(loop, models, metrics, options, std::move(api_keys))) {}
 
 Api::~Api() = default;
 
@@ -381,7 +195,7 @@ void Api::set_api_keys(std::vector<std::string> keys) {
 }
 
 void Api::start_draining() {
-    impl_->draining = true;
+    impl_->availability.start_draining();
 }
 
 void Api::on_engine_events() {

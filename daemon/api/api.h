@@ -5,9 +5,7 @@
 #include <vector>
 
 #include "daemon/api/loop_metrics.h"
-#include "daemon/api/served_model.h"
-#include "daemon/engine/engine.h"
-#include "daemon/engine/metrics.h"
+#include "daemon/api/model_registry.h"
 #include "daemon/options.h"
 #include "net/http.h"
 #include "net/loop.h"
@@ -19,8 +17,8 @@ namespace qwend {
 class Api {
   public:
     /// `api_keys` empty: no authentication. All references outlive the Api.
-    Api(EventLoop& loop, Engine& engine, const EngineMetrics& engine_metrics, LoopMetrics& metrics,
-        const Options& options, const ServedModel& model, std::vector<std::string> api_keys);
+    Api(EventLoop& loop, const ModelRegistry& models, LoopMetrics& metrics, const Options& options,
+        std::vector<std::string> api_keys);
     ~Api();
 
     HttpHandler handler();

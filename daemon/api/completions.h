@@ -8,40 +8,28 @@
 #include <vector>
 
 #include "daemon/api/answer.h"
+#include "daemon/api/availability.h"
 #include "daemon/api/body_queue.h"
 #include "daemon/api/loop_metrics.h"
-#include "daemon/api/served_model.h"
+#include "daemon/api/model_registry.h"
 #include "daemon/api/unknown_fields.h"
-#include "daemon/engine/engine.h"
 #include "daemon/options.h"
 #include "net/http.h"
 #include "net/loop.h"
 
 namespace qwend {
 
-/// The prompts of a request as token ids, or why there are none.
-struct EncodedPrompts {
-    std::vector<std::vector<int32_t>> prompts;
-    std::optional<ApiError> error;
-};
-
 /// Requests become sequences of the engine, its events become answers. Loop thread; what reads a
 /// body runs wherever the BodyQueue has it run.
 class Completions {
   public:
-    /// `unavailable` says why nothing can be generated now, if so. All references outlive this.
-    Completions(EventLoop& loop, BodyQueue& bodies, Engine& engine, LoopMetrics& metrics,
-                const Options& options, const ServedModel& model,
-                std::function<std::optional<ApiError>()> unavailable);
+    /// All references outlive this.
+    Completions(EventLoop& loop, BodyQueue& bodies, const ModelRegistry& models,
+                const Availability& availability, LoopMetrics& metrics, const Options& options);
 
     /// Fills the request from a body; an error ends it. Runs on any thread.
     using Parse =
         std::function<std::optional<ApiError>(std::string_view body, CompletionRequest& request)>;
-
-    /// The prompts of a request. Any thread.
-    EncodedPrompts encode(const CompletionRequest& request) const;
-    /// The context that can really be had: the model's, or the KV pool's if that is smaller.
-    int context_limit() const;
 
     /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
     void start(const ExchangePtr& exchange, Parse parse);
@@ -64,20 +52,18 @@ class Completions {
 
     /// A request that is ready for the engine, or why it is not.
     struct Prepared {
+        ModelPtr model;
         std::unique_ptr<AnswerBody> body;
         std::optional<ApiError> error;
         int n_unknown_fields = 0;  // as CompletionRequest's
         std::vector<std::string> unknown_fields;
     };
 
-    Prepared prepare(std::string_view body, const Parse& parse, std::string_view id,
-                     int context_limit) const;
-    std::optional<ApiError> fit(CompletionRequest& request,
-                                std::vector<std::vector<int32_t>>& prompts,
-                                int context_limit) const;
+    static Prepared prepare(std::string_view body, const Parse& parse, std::string_view id,
+                            const ModelRegistry& models);
     void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
-    ApiError refusal() const;
+    ApiError refusal(const Model& model) const;
     void flush(const std::shared_ptr<Answer>& answer, double now);
     /// Goes on with an answer in another turn of the loop.
     void flush_later(const std::shared_ptr<Answer>& answer);
@@ -89,11 +75,10 @@ class Completions {
 
     EventLoop& loop_;
     BodyQueue& bodies_;
-    Engine& engine_;
+    const ModelRegistry& models_;
+    const Availability& availability_;
     LoopMetrics& metrics_;
     const Options& options_;
-    const ServedModel& model_;
-    std::function<std::optional<ApiError>()> unavailable_;
     UnknownFields unknown_fields_;
     SequenceId next_sequence_ = 1;
     std::unordered_map<SequenceId, Target> targets_;

@@ -3,14 +3,14 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/api/served_model.h"
+#include "daemon/api/model_text.h"
 #include "daemon/engine/metrics.h"
 
 namespace qwend {
 
 /// The page for people at GET /: what runs here, how it is, and how to talk to it.
 struct StatusPageFacts {
-    const ServedModel& model;
+    const ModelText& model;
     const EngineMetrics& metrics;
     std::string_view state;   // ready, loading, …
     std::string_view device;  // empty while loading

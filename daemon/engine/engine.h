@@ -25,10 +25,10 @@ struct EngineOptions {
     double step_timeout_s = 60;
 };
 
-/// The worker thread and its two mailboxes. Threading contract: every public function may be
-/// called from the loop thread only. The worker calls `wake`, from its own thread, when the outbox
-/// goes from empty to non-empty, and when it turns ready or failed. The worker touches neither
-/// sockets nor text; the loop never touches the backend.
+/// The worker thread and its two mailboxes. Threading contract: every public function but
+/// backend_info() may be called from the loop thread only. The worker calls `wake`, from its own
+/// thread, when the outbox goes from empty to non-empty, and when it turns ready or failed. The
+/// worker touches neither sockets nor text; the loop never touches the backend.
 class Engine {
   public:
     using BackendFactory = std::function<std::unique_ptr<Backend>()>;
@@ -55,7 +55,7 @@ class Engine {
     EngineState state() const;
     std::string failure() const;                      // empty unless failed or stalled
     bool refused_to_load() const;                     // failed, and not by the device's fault
-    std::optional<BackendInfo> backend_info() const;  // once ready
+    std::optional<BackendInfo> backend_info() const;  // once ready; any thread
     /// For the watchdog: differs from the last call's value if the worker is alive. It advances
     /// with every turn of the worker; a worker that sleeps because it has nothing to do is alive
     /// too, and is not woken for this: then the call itself advances it. It stands still in a step

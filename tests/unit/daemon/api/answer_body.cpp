@@ -16,21 +16,21 @@ namespace dom = simdjson::dom;
 
 namespace {
 
-const ServedModel& demo() {
-    static const ServedModel model = [] {
+const ModelText& demo() {
+    static const ModelText model = [] {
         Options options;
         options.model = "tests/demo-model";
-        return load_served_model(options);
+        return load_model_text(options);
     }();
     return model;
 }
 
 /// The demo's tokenizer, were it made by a fine-tune that calls the tags of a call special.
-const ServedModel& with_special_tags() {
-    static const ServedModel model = [] {
+const ModelText& with_special_tags() {
+    static const ModelText model = [] {
         Options options;
         options.model = "tests/demo-model";
-        ServedModel made = load_served_model(options);
+        ModelText made = load_model_text(options);
         std::string text = read_file("tests/demo-model/tokenizer.json");
         for (const char* tag : {"\"<tool_call>\"", "\"</tool_call>\""}) {
             const size_t at = text.find("\"special\": false", text.find(tag));
@@ -182,7 +182,7 @@ using Events = std::vector<std::vector<TokenEvent>>;  // of each choice
 constexpr size_t kMostTaken = 128 << 10;  // bytes, in one turn of the loop
 
 /// Feeds the events of all choices in random order, and takes the bytes at random times.
-std::string bytes_of(const ServedModel& model, const CompletionRequest& request,
+std::string bytes_of(const ModelText& model, const CompletionRequest& request,
                      const Events& events, std::vector<std::vector<int32_t>> prompts) {
     static std::mt19937 random(std::random_device{}());
     AnswerBody body(model, request, std::move(prompts), "id");
@@ -205,7 +205,7 @@ std::string bytes_of(const ServedModel& model, const CompletionRequest& request,
 }
 
 Said document_of(const CompletionRequest& request, const Events& events,
-                 const ServedModel& model = demo()) {
+                 const ModelText& model = demo()) {
     const size_t n_prompts = events.size() / size_t(request.n);
     return read_document(
         bytes_of(model, request, events, std::vector<std::vector<int32_t>>(n_prompts, {5, 6, 7})));

@@ -1,6 +1,6 @@
 // What a folder says of its model besides the weights.
 
-#include "daemon/api/served_model.h"
+#include "daemon/api/model_text.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 
 using namespace qwend;
 
-TEST_CASE("served_model: the folder's name, however it is written") {
+TEST_CASE("model_text: the folder's name, however it is written") {
     TempDir dir;
     const auto model = dir.path() / "Qwen2.5-0.5B-Instruct";
     std::filesystem::create_directories(model / "x");
@@ -29,7 +29,7 @@ TEST_CASE("served_model: the folder's name, however it is written") {
     std::filesystem::current_path(before);
 }
 
-TEST_CASE("served_model: a snapshot of a cache has the repository's name") {
+TEST_CASE("model_text: a snapshot of a cache has the repository's name") {
     TempDir dir;
     struct Case {
         const char* path;
@@ -50,14 +50,14 @@ TEST_CASE("served_model: a snapshot of a cache has the repository's name") {
     }
 }
 
-TEST_CASE("served_model: a chat ends with the tokenizer's eos_token as well") {
+TEST_CASE("model_text: a chat ends with the tokenizer's eos_token as well") {
     TempDir dir;
     for (auto name : {"config.json", "tokenizer.json"})
         std::filesystem::copy_file(std::filesystem::path("tests/demo-model") / name,
                                    dir.path() / name);
     Options options;
     options.model = dir.path().string();
-    auto load = [&] { return load_served_model(options); };
+    auto load = [&] { return load_model_text(options); };
     using Ids = std::vector<int32_t>;
     CHECK(load().chat_eos_token_ids == Ids{6060});
     dir.write("generation_config.json", R"({"eos_token_id":6058})");

@@ -1,4 +1,4 @@
-#include "daemon/api/served_model.h"
+#include "daemon/api/model_text.h"
 
 #include <fmt/core.h>
 #include <sys/stat.h>
@@ -21,7 +21,7 @@ std::time_t modification_time(const std::filesystem::path& path) {
 
 /// A chat whose turns are not marked by control tokens would be another text to the model than it
 /// was trained on, and nobody would notice: refused like a template that is not known.
-void check_chat_tokens(const std::filesystem::path& dir, const ServedModel& model) {
+void check_chat_tokens(const std::filesystem::path& dir, const ModelText& model) {
     if (model.chat_template.kind == ChatTemplate::none) return;
     for (const char* token : {"<|im_start|>", "<|im_end|>"})
         if (!model.tokenizer.added_token_id(token))
@@ -55,7 +55,7 @@ std::vector<std::string> folder_names(const std::filesystem::path& dir) {
     return {name.empty() ? "model" : name};
 }
 
-ServedModel load_served_model(const Options& options) {
+ModelText load_model_text(const Options& options) {
     const auto& dir = options.model;
     ModelConfig config = load_model_config(dir);
     GenerationDefaults defaults = load_generation_defaults(dir);
@@ -65,16 +65,16 @@ ServedModel load_served_model(const Options& options) {
             fmt::format("{}: the tokenizer has {} ids, more than the {} logits of "
                         "config.json; do they belong together?",
                         dir.string(), tokenizer.size(), config.vocab_size));
-    ServedModel model{.names = options.served_model_name,
-                      .root = dir.string(),
-                      .config = config,
-                      .defaults = defaults,
-                      .tokenizer = std::move(tokenizer),
-                      .chat_template = load_chat_template(dir),
-                      .max_model_len = config.max_position,
-                      .eos_token_ids = defaults.eos_token_ids,
-                      .chat_eos_token_ids = {},
-                      .created = modification_time(dir / "config.json")};
+    ModelText model{.names = options.served_model_name,
+                    .root = dir.string(),
+                    .config = config,
+                    .defaults = defaults,
+                    .tokenizer = std::move(tokenizer),
+                    .chat_template = load_chat_template(dir),
+                    .max_model_len = config.max_position,
+                    .eos_token_ids = defaults.eos_token_ids,
+                    .chat_eos_token_ids = {},
+                    .created = modification_time(dir / "config.json")};
     check_chat_tokens(dir, model);
     if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;

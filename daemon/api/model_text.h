@@ -14,7 +14,7 @@ namespace qwend {
 
 /// All of a checkpoint folder that is text rather than mathematics: what the API needs to turn a
 /// request into ids and ids into an answer.
-struct ServedModel {
+struct ModelText {
     std::vector<std::string> names;  // aliases; the first is what answers say
     std::string root;                // the folder; for the log, clients learn no path
     ModelConfig config;
@@ -32,6 +32,6 @@ struct ServedModel {
 std::vector<std::string> folder_names(const std::filesystem::path& dir);
 
 /// Throws LoadError: a file is missing or wrong, or they do not belong together.
-ServedModel load_served_model(const Options& options);
+ModelText load_model_text(const Options& options);
 
 }  // namespace qwend
