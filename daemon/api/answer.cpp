@@ -4,7 +4,6 @@
 
 #include "daemon/api/http_answers.h"
 #include "net/clock.h"
-#include "net/sse.h"
 
 namespace qwend {
 
@@ -21,7 +20,7 @@ Answer::Answer(ExchangePtr exchange, ModelPtr model, std::unique_ptr<AnswerBody>
     : exchange_(std::move(exchange)),
       model_(std::move(model)),
       body_(std::move(body)),
-      sequences_(size_t(body_->n_choices())),
+      sequences_(size_t(body_->choices().size())),
       created_(steady_seconds()),
       last_sent_(created_) {}
 
@@ -39,9 +38,9 @@ bool Answer::on_event(int index, const TokenEvent& event) {
     return body_->on_event(index, event);
 }
 
-void Answer::open(const char* content_type) {
+void Answer::open() {
     if (exchange_->started()) return;
-    exchange_->start_stream(200, {{"Content-Type", content_type},
+    exchange_->start_stream(200, {{"Content-Type", body_->form().content_type},
                                   {"Cache-Control", "no-cache"},
                                   {"X-Accel-Buffering", "no"}});
 }
@@ -51,10 +50,10 @@ bool Answer::flush(double now) {
     // Before anything was sent the error can still be a status, which clients know how to repeat.
     if (failed_ && !exchange_->started()) return true;
     body_->take(out_);
-    const bool done = body_->done() && !behind();
-    if (!request().stream) return flush_document(done);
+    const bool done = body_->choices().done() && !behind();
+    if (!body_->form().is_stream) return flush_document(done);
     if (!out_.empty()) {
-        open("text/event-stream; charset=utf-8");
+        open();
         exchange_->write(out_);
         out_.clear();
         last_sent_ = now;
@@ -67,7 +66,7 @@ bool Answer::flush(double now) {
 bool Answer::flush_document(bool done) {
     if (failed_) return true;
     if (done && !exchange_->started()) {
-        exchange_->respond(json_response(std::move(out_)));
+        exchange_->respond({200, {{"Content-Type", body_->form().content_type}}, std::move(out_)});
         return true;
     }
     if (body_->n_waiting() > kMaxWaiting) {
@@ -79,7 +78,7 @@ bool Answer::flush_document(bool done) {
         return true;
     }
     if (done || out_.size() > kKeptBytes) {
-        open("application/json");
+        open();
         exchange_->write(std::exchange(out_, {}));
     }
     if (done) exchange_->finish();
@@ -90,25 +89,26 @@ void Answer::fail(const ApiError& error) {
     failed_ = true;
     if (!exchange_->started()) return respond_error(*exchange_, error);
     // An event that has not been sent whole leaves no place for another.
-    if (request().stream && !body_->is_cut()) exchange_->write(sse_event(render_error(error)));
+    if (body_->form().is_stream && !body_->is_cut()) exchange_->write(body_->error_event(error));
     exchange_->abort();
 }
 
 void Answer::ping(double now, double interval) {
-    if (!request().stream || body_->is_cut() || now - last_sent_ < interval) return;
-    open("text/event-stream; charset=utf-8");
-    exchange_->write(kSsePing);
+    if (body_->form().ping.empty() || body_->is_cut() || now - last_sent_ < interval) return;
+    open();
+    exchange_->write(body_->form().ping);
     last_sent_ = now;
 }
 
 std::string Answer::summary() const {
-    const Usage usage = body_->usage();
+    const Usage usage = body_->choices().usage();
     std::string out = fmt::format(
         " prompt_tokens={} cached_tokens={} completion_tokens={} finish=", usage.prompt_tokens,
         usage.cached_tokens, usage.completion_tokens);
     for (int i = 0; i < n_choices(); i++) {
-        const bool failed = failed_ && body_->choice(i).finish() == FinishReason::none;
-        out.append(i > 0 ? "," : "").append(failed ? "error" : body_->choice(i).finish_name());
+        const Choice& choice = body_->choices().at(i);
+        const bool failed = failed_ && choice.finish() == FinishReason::none;
+        out.append(i > 0 ? "," : "").append(failed ? "error" : choice.finish_name());
     }
     auto add_time = [&](const char* name, double seconds) {
         fmt::format_to(std::back_inserter(out), " {}={:.1f}", name, seconds * 1e3);

@@ -12,8 +12,8 @@
 
 namespace qwend {
 
-/// One completion being answered: its choices are sequences of the engine, whose events become
-/// bytes of its exchange, at once or, where it is not streamed, at the end. Loop thread.
+/// A request being answered: the choices of its body are sequences of the engine, whose events
+/// become bytes of its exchange, at once or, where it is not streamed, at the end. Loop thread.
 class Answer {
   public:
     Answer(ExchangePtr exchange, ModelPtr model, std::unique_ptr<AnswerBody> body);
@@ -21,9 +21,9 @@ class Answer {
     const ExchangePtr& exchange() const { return exchange_; }
     const Model& model() const { return *model_; }
     Engine& engine() { return model_->engine; }
-    const CompletionRequest& request() const { return body_->request(); }
-    int n_choices() const { return body_->n_choices(); }
-    const PromptTokens& prompt_of(int choice) const { return body_->prompt_of(choice); }
+    const Generation& generation() const { return body_->choices().generation(); }
+    int n_choices() const { return body_->choices().size(); }
+    const PromptTokens& prompt_of(int choice) const { return body_->choices().prompt_of(choice); }
     SequenceId& sequence_of(int choice) { return sequences_[size_t(choice)]; }
 
     /// Takes one event of a choice in. True if its sequence should now be cancelled: the choice has
@@ -37,9 +37,9 @@ class Answer {
     bool behind() const { return body_->behind(); }
     /// Ends with an error: its own status if nothing was sent, else an event, and a broken stream.
     void fail(const ApiError& error);
-    /// A comment, if nothing was sent for `interval` seconds; a stream's headers if need be.
+    /// The form's ping, if nothing was sent for `interval` seconds; a stream's headers if need be.
     void ping(double now, double interval);
-    bool choice_done(int choice) const { return body_->choice(choice).done(); }
+    bool choice_done(int choice) const { return body_->choices().at(choice).done(); }
     bool failed() const { return failed_; }
     /// Why it failed, if that is known here and not the engine's doing.
     const std::optional<ApiError>& error() const { return error_; }
@@ -49,7 +49,7 @@ class Answer {
     std::string summary() const;
 
   private:
-    void open(const char* content_type);
+    void open();
     bool flush_document(bool done);
 
     ExchangePtr exchange_;

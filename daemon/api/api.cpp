@@ -8,13 +8,14 @@
 #include "daemon/api/access.h"
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
-#include "daemon/api/openai.h"
-#include "daemon/api/openai_routes.h"
+#include "daemon/api/openai/error.h"
+#include "daemon/api/openai/routes.h"
 #include "daemon/api/request_log.h"
 #include "daemon/api/route.h"
 #include "daemon/api/route_path.h"
 #include "daemon/api/status_routes.h"
 #include "daemon/log.h"
+#include "model/utf8.h"
 #include "net/clock.h"
 
 namespace qwend {
@@ -54,7 +55,7 @@ std::optional<ApiError> check_body_headers(const HttpRequest& request) {
 }
 
 /// Here the dialects are named, and the one that says what is nobody's.
-constexpr RenderError kRenderError = render_error;
+constexpr RenderError kRenderError = render_openai_error;
 
 std::vector<Route> all_routes(const ApiContext& api) {
     std::vector<Route> routes = status_routes(api, kRenderError);

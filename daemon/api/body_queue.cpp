@@ -52,8 +52,7 @@ bool BodyQueue::is_full(size_t n_bytes) const {
 /// What is thrown here, std::bad_alloc of an enormous body above all, is this request's alone.
 void BodyQueue::run(Job& job) {
     try {
-        const std::string body = std::move(job.body);  // gone before the answer begins
-        job.answer = job.read(body);
+        job.answer = job.read(std::move(job.body));
     } catch (const std::exception& error) {
         log_error("{} could not be read: {}", job.exchange->request().request_id, error.what());
     }

@@ -30,9 +30,9 @@ class BodyQueue {
   public:
     /// What is left to do on the loop once a body is read, with the exchange still open.
     using Answering = std::function<void()>;
-    /// Reads a body. Runs on any thread and sees nothing that the loop changes. A large body may
-    /// outlive its client: then what this returns is dropped.
-    using Reading = std::function<Answering(std::string_view body)>;
+    /// Reads a body, and frees it when it is done with it. Runs on any thread and sees nothing that
+    /// the loop changes. A large body may outlive its client: then what this returns is dropped.
+    using Reading = std::function<Answering(std::string body)>;
 
     explicit BodyQueue(EventLoop& loop, BodyQueueLimits limits = {});
 

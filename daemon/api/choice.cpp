@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <random>
 
-#include "daemon/api/json_writer.h"
-
 namespace qwend {
 
 namespace {
@@ -18,7 +16,7 @@ size_t count_code_points(std::string_view text) {
 
 std::string make_call_id() {
     static std::mt19937_64 random(std::random_device{}());
-    return fmt::format("call_{:016x}", random());
+    return fmt::format("{:016x}", random());
 }
 
 int32_t special_token(const Tokenizer& tokenizer, std::string_view content) {
@@ -29,13 +27,13 @@ int32_t special_token(const Tokenizer& tokenizer, std::string_view content) {
 }  // namespace
 
 // Special tokens are skipped here and not by the decoder: the tags of a call have to be seen.
-Choice::Choice(const Tokenizer& tokenizer, const CompletionRequest& request)
+Choice::Choice(const Tokenizer& tokenizer, const Generation& generation)
     : tokenizer_(&tokenizer),
-      request_(&request),
-      uses_tools_(!request.chat_options.tools.empty()),
+      generation_(&generation),
+      uses_tools_(!generation.chat_options.tools.empty()),
       decoder_(tokenizer, false),
-      stops_(request.stops, request.include_stop) {
-    if (!uses_tools_ || !request.skip_special_tokens) return;
+      stops_(generation.stops, generation.include_stop) {
+    if (!uses_tools_ || !generation.skip_special_tokens) return;
     special_open_ = special_token(tokenizer, "<tool_call>");
     special_close_ = special_token(tokenizer, "</tool_call>");
     parser_ = ToolCallParser(special_open_ < 0);
@@ -46,10 +44,10 @@ bool Choice::on_event(const TokenEvent& event) {
     n_cached_ = std::max(n_cached_, event.n_cached_tokens);
     if (event.sampled.token >= 0) on_token(event);
     if (!done_ && event.finish != FinishReason::none) {
-        const auto& own = request_->stop_token_ids;
+        const auto& own = generation_->stop_token_ids;
         if (event.finish == FinishReason::stop &&
             std::find(own.begin(), own.end(), event.sampled.token) != own.end())
-            stop_reason_ = fmt::to_string(event.sampled.token);
+            stop_token_ = event.sampled.token;
         // A character that the end cuts through is no text: the decoder keeps its bytes.
         add_text(stops_.finish());
         if (!done_) end(event.finish);
@@ -60,24 +58,23 @@ bool Choice::on_event(const TokenEvent& event) {
 void Choice::on_token(const TokenEvent& event) {
     const int32_t token = event.sampled.token;
     n_tokens_++;
-    if (request_->return_token_ids) new_.token_ids.push_back(token);
-    if (request_->sampling.n_logprobs >= 0)
+    if (generation_->return_token_ids) new_.token_ids.push_back(token);
+    if (generation_->sampling.n_logprobs >= 0)
         new_.tokens.push_back({event.sampled, offset_of(token)});
     // The token that ends a sequence is no text, unless its text was asked for.
-    if (event.finish == FinishReason::stop && !request_->include_stop) return;
+    if (event.finish == FinishReason::stop && !generation_->include_stop) return;
     if (is_hidden(token)) return;
     const std::string decoded = decoder_.push(token);
     text_length_ += count_code_points(decoded);
-    auto [text, matched] = stops_.push(decoded, n_tokens_ > request_->sampling.min_tokens);
+    auto [text, matched] = stops_.push(decoded, n_tokens_ > generation_->sampling.min_tokens);
     add_text(text);
     if (matched < 0 || done_) return;
-    stop_reason_.clear();
-    append_json_string(stop_reason_, request_->stops[size_t(matched)]);
+    stop_string_ = matched;
     end(FinishReason::stop);
 }
 
 bool Choice::is_hidden(int32_t token) const {
-    return request_->skip_special_tokens && tokenizer_->is_special(token) &&
+    return generation_->skip_special_tokens && tokenizer_->is_special(token) &&
            token != special_open_ && token != special_close_;
 }
 
@@ -114,29 +111,38 @@ void Choice::take_pieces() {
                 new_.text += piece.text;
                 break;
             case ToolPiece::Kind::call:
-                open_call_ = {n_calls_++, make_call_id(), std::move(piece.text), {}};
-                if (request_->stream) new_.calls.push_back(std::move(open_call_));
+                open_call_ = {n_calls_++, make_call_id(), std::move(piece.text), {}, 0};
+                if (!generation_->whole_calls) tell_call(std::move(open_call_));
                 break;
             case ToolPiece::Kind::arguments:
                 take_arguments(piece.text);
                 break;
             case ToolPiece::Kind::call_end:
-                if (!request_->stream) new_.calls.push_back(std::move(open_call_));
-                if (request_->parallel_tool_calls) break;
+                if (generation_->whole_calls) tell_call(std::move(open_call_));
+                if (generation_->parallel_tool_calls) break;
                 finish_ = FinishReason::stop;
                 done_ = true;  // and what may follow the one call is not wanted
                 return;
             case ToolPiece::Kind::call_cut:
                 call_cut_ = true;
-                if (!request_->stream) new_.text += piece.text;
+                if (generation_->whole_calls) new_.text += piece.text;
                 break;
         }
     }
 }
 
 void Choice::take_arguments(std::string_view text) {
-    if (request_->stream && new_.calls.empty()) new_.calls.push_back({n_calls_ - 1, {}, {}, {}});
-    (request_->stream ? new_.calls.back() : open_call_).arguments += text;
+    if (generation_->whole_calls) {
+        open_call_.arguments += text;
+        return;
+    }
+    if (new_.calls.empty()) tell_call({n_calls_ - 1, {}, {}, {}, 0});
+    new_.calls.back().arguments += text;
+}
+
+void Choice::tell_call(CallPart call) {
+    call.text_before = new_.text.size();
+    new_.calls.push_back(std::move(call));
 }
 
 std::string_view Choice::finish_name() const {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/generation.h"
 #include "daemon/api/tool_calls.h"
 #include "daemon/engine/sequence.h"
 #include "model/text/stop.h"
@@ -23,9 +23,10 @@ struct PlacedToken {
 
 /// A function call of an answer, or the next part of one.
 struct CallPart {
-    int index = 0;          // of the call in its choice
-    std::string id, name;   // "call_…"; both only where the call begins
-    std::string arguments;  // JSON text, as the model wrote it
+    int index = 0;           // of the call in its choice
+    std::string id, name;    // both only where the call begins; the id is 16 hexadecimal digits
+    std::string arguments;   // JSON text, as the model wrote it
+    size_t text_before = 0;  // bytes of the part's text that come before it
 };
 
 /// What has come to a choice since it was last asked.
@@ -39,14 +40,14 @@ struct ChoicePart {
 /// One of an answer's choices: tokens of the engine become text and calls. It decides where stop
 /// strings and `parallel_tool_calls` end it; the same events give the same, however they are taken.
 ///
-/// A call that the end cuts, be it a stop string, max_tokens or the model itself, is no call: in a
-/// document it comes as the text it is, as at vLLM. In a stream its name may have been sent, and
-/// what there is of its arguments stays sent, as at OpenAI. finish_name() is the same in both and
-/// tells: "tool_calls" only if every call that began is complete.
+/// A call that the end cuts, be it a stop string, max_tokens or the model itself, is no call: with
+/// Generation::whole_calls it comes as the text it is, as at vLLM. Without, its name may have been
+/// sent, and what there is of its arguments stays sent, as at OpenAI. finish_name() is the same in
+/// both and tells: "tool_calls" only if every call that began is complete.
 class Choice {
   public:
     /// Both outlive the choice.
-    Choice(const Tokenizer& tokenizer, const CompletionRequest& request);
+    Choice(const Tokenizer& tokenizer, const Generation& generation);
 
     /// Not for FinishReason::error. True if the engine need not go on: the choice has ended here.
     bool on_event(const TokenEvent& event);
@@ -59,9 +60,14 @@ class Choice {
     int n_tokens() const { return n_tokens_; }
     int n_cached() const { return n_cached_; }
     FinishReason finish() const { return finish_; }  // none before it is done, or if abandoned
-    std::string_view finish_name() const;            // "cancelled" before it is done
-    /// JSON: the stop string or the client's stop token that ended it, else null.
-    const std::string& stop_reason() const { return stop_reason_; }
+    /// stop, tool_calls, length or abort; cancelled before it is done.
+    std::string_view finish_name() const;
+    /// The stop string of the generation that ended it; nullptr: none did.
+    const std::string* stop_string() const {
+        return stop_string_ < 0 ? nullptr : &generation_->stops[size_t(stop_string_)];
+    }
+    /// Of the generation's stop_token_ids, the one that ended it; negative: none did.
+    int32_t stop_token() const { return stop_token_; }
 
   private:
     void on_token(const TokenEvent& event);
@@ -71,9 +77,10 @@ class Choice {
     void end(FinishReason finish);
     void take_pieces();
     void take_arguments(std::string_view text);
+    void tell_call(CallPart call);
 
     const Tokenizer* tokenizer_;
-    const CompletionRequest* request_;
+    const Generation* generation_;
     bool uses_tools_;
     // <tool_call> and </tool_call>, where the tokenizer calls them special; else -1.
     int32_t special_open_ = -1, special_close_ = -1;
@@ -82,11 +89,12 @@ class Choice {
     ToolCallParser parser_;
     std::vector<ToolPiece> pieces_;
     ChoicePart new_;
-    CallPart open_call_;  // of a document: not complete yet
+    CallPart open_call_;  // where they are wanted whole: not complete yet
     int n_tokens_ = 0, n_cached_ = 0, n_calls_ = 0;
     size_t text_length_ = 0;  // code points
     FinishReason finish_ = FinishReason::none;
-    std::string stop_reason_ = "null";
+    int stop_string_ = -1;
+    int32_t stop_token_ = -1;
     bool done_ = false, call_cut_ = false;
 };
 

@@ -26,27 +26,26 @@ Completions::Completions(EventLoop& loop, BodyQueue& bodies, const ModelRegistry
       options_(options),
       wake_behind_(loop.make_wake([this] { flush_behind(); })) {}
 
-Completions::Prepared Completions::prepare(std::string_view body, const Parse& parse,
-                                           std::string_view id, const ModelRegistry& models) {
+Completions::Prepared Completions::prepare(std::string body, const Parse& parse,
+                                           const ModelRegistry& models) {
+    ParsedRequest request;
     Prepared prepared;
-    CompletionRequest request;
-    EncodedPrompts encoded;
     std::optional<ApiError>& error = prepared.error;
-    error = parse(body, request);
-    if (!error && !(prepared.model = models.find(request.model)))
-        error = model_not_found(request.model);
-    if (!error) {
-        encoded = encode_prompts(*prepared.model->text, request);
-        error = encoded.error;
-    }
-    if (!error)
-        error = fit_request(*prepared.model->text, prepared.model->context_limit(), request,
-                            encoded.prompts);
+    error = parse(body, models, request);
+    std::string().swap(body);  // templates and ids need memory of their own
     prepared.n_unknown_fields = request.n_unknown_fields;
     prepared.unknown_fields = std::move(request.unknown_fields);
+    if (error) return prepared;
+    prepared.model = request.model;
+    const ModelText& text = *request.model->text;
+    EncodedPrompts encoded = encode_prompts(text, request.generation);
+    error = encoded.error;
     if (!error)
-        prepared.body = std::make_unique<AnswerBody>(*prepared.model->text, std::move(request),
-                                                     std::move(encoded.prompts), id);
+        error = fit_generation(text, request.model->context_limit(), request.generation,
+                               encoded.prompts);
+    if (!error)
+        prepared.body = std::make_unique<AnswerBody>(
+            text, std::move(request.generation), std::move(encoded.prompts), request.make_renderer);
     return prepared;
 }
 
@@ -62,12 +61,11 @@ void Completions::start(const ExchangePtr& exchange, Parse parse) {
     if (std::none_of(models.begin(), models.end(),
                      [](auto& model) { return model->engine.has_room(1); }))
         return respond_error(*exchange, refusal(models_.first()));
-    bodies_.read(exchange, [this, exchange, parse = std::move(parse),
-                            models = models_](std::string_view body) {
-        auto prepared = std::make_shared<Prepared>(
-            prepare(body, parse, exchange->request().request_id, models));
-        return [this, exchange, prepared] { submit(exchange, std::move(*prepared)); };
-    });
+    bodies_.read(
+        exchange, [this, exchange, parse = std::move(parse), models = models_](std::string body) {
+            auto prepared = std::make_shared<Prepared>(prepare(std::move(body), parse, models));
+            return [this, exchange, prepared] { submit(exchange, std::move(*prepared)); };
+        });
 }
 
 void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
@@ -81,13 +79,13 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         GenerationRequest sequence;
         sequence.id = answer->sequence_of(i) = next_sequence_++;
         sequence.prompt = answer->prompt_of(i);
-        sequence.sampling = answer->request().sampling;
+        sequence.sampling = answer->generation().sampling;
         // Choices differ, and each can be had again; a prompt has the same, alone or among others.
-        sequence.sampling.seed += uint64_t(i % answer->request().n);
-        sequence.n_choices = answer->request().n;
-        sequence.max_tokens = *answer->request().max_tokens;
-        sequence.priority = answer->request().priority;
-        sequence.cache_salt = answer->request().cache_salt;
+        sequence.sampling.seed += uint64_t(i % answer->generation().n);
+        sequence.n_choices = answer->generation().n;
+        sequence.max_tokens = *answer->generation().max_tokens;
+        sequence.priority = answer->generation().priority;
+        sequence.cache_salt = answer->generation().cache_salt;
         sequences.push_back(std::move(sequence));
     }
     if (!prepared.model->engine.submit(std::move(sequences)))

@@ -19,6 +19,17 @@
 
 namespace qwend {
 
+/// What a dialect makes of a body.
+struct ParsedRequest {
+    ModelPtr model;  // as the body names it
+    Generation generation;
+    MakeRenderer make_renderer;
+    // Fields that the dialect does not know: how many, and the first few of their names. These are
+    // also of a body with an error.
+    int n_unknown_fields = 0;
+    std::vector<std::string> unknown_fields;
+};
+
 /// Requests become sequences of the engine, its events become answers. Loop thread; what reads a
 /// body runs wherever the BodyQueue has it run.
 class Completions {
@@ -27,9 +38,9 @@ class Completions {
     Completions(EventLoop& loop, BodyQueue& bodies, const ModelRegistry& models,
                 const Availability& availability, LoopMetrics& metrics, const Options& options);
 
-    /// Fills the request from a body; an error ends it. Runs on any thread.
-    using Parse =
-        std::function<std::optional<ApiError>(std::string_view body, CompletionRequest& request)>;
+    /// Reads a body in a dialect; an error ends it. Runs on any thread.
+    using Parse = std::function<std::optional<ApiError>(
+        std::string_view body, const ModelRegistry& models, ParsedRequest& request)>;
 
     /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
     void start(const ExchangePtr& exchange, Parse parse);
@@ -55,12 +66,11 @@ class Completions {
         ModelPtr model;
         std::unique_ptr<AnswerBody> body;
         std::optional<ApiError> error;
-        int n_unknown_fields = 0;  // as CompletionRequest's
+        int n_unknown_fields = 0;  // as ParsedRequest's
         std::vector<std::string> unknown_fields;
     };
 
-    static Prepared prepare(std::string_view body, const Parse& parse, std::string_view id,
-                            const ModelRegistry& models);
+    static Prepared prepare(std::string body, const Parse& parse, const ModelRegistry& models);
     void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
     ApiError refusal(const Model& model) const;

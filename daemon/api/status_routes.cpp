@@ -7,6 +7,7 @@
 #include "daemon/api/metrics_text.h"
 #include "daemon/api/status_page.h"
 #include "daemon/version.h"
+#include "model/utf8.h"
 #include "net/clock.h"
 
 namespace qwend {

@@ -11,9 +11,10 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/openai/request.h"
 #include "model/json_document.h"
 #include "model/text/python_json.h"
+#include "tests/unit/daemon/api/openai/one_model.h"
 
 using namespace qwend;
 
@@ -48,22 +49,24 @@ std::string amplified(std::string_view input) {
 
 void parse_everything(std::string_view body) {
     const RequestLimits limits{8, 1000};
-    CompletionRequest chat, text, tokenize;
+    OpenAiRequest chat, text, tokenize;
     std::vector<int32_t> tokens;
     JsonDocument document;
     if (const auto fault = document.parse(body); fault && fault->offset > body.size()) std::abort();
     if (!parse_chat_request(body, {}, limits, chat)) {
-        if (chat.messages.empty() || chat.n < 1 || chat.n > 8) std::abort();
+        if (chat.generation.messages.empty() || chat.generation.n < 1 || chat.generation.n > 8)
+            std::abort();
         std::string rendered;
-        for (const std::string& tool : chat.chat_options.tools)
+        for (const std::string& tool : chat.generation.chat_options.tools)
             if (!append_python_json(rendered, tool)) std::abort();
-        for (const ChatMessage& message : chat.messages)
+        for (const ChatMessage& message : chat.generation.messages)
             for (const ChatToolCall& call : message.tool_calls)
                 if (!append_python_json(rendered, call.arguments)) std::abort();
     }
     if (const auto error = parse_completion_request(body, {}, limits, text)) {
         if (error->message.size() > 1000 || error->param.size() > 200) std::abort();
-    } else if (text.prompts.empty() || text.prompts.size() * size_t(text.n) > 8) {
+    } else if (text.generation.prompts.empty() ||
+               text.generation.prompts.size() * size_t(text.generation.n) > 8) {
         std::abort();
     }
     (void)parse_tokenize_request(body, limits, tokenize);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <random>
 
+#include "daemon/api/openai/renderers.h"
 #include "model/json.h"
 
 using namespace qwend;
@@ -181,17 +182,24 @@ using Events = std::vector<std::vector<TokenEvent>>;  // of each choice
 
 constexpr size_t kMostTaken = 128 << 10;  // bytes, in one turn of the loop
 
+AnswerBody make_body(const ModelText& model, OpenAiRequest request,
+                     std::vector<std::vector<int32_t>> prompts) {
+    request.generation.whole_calls = !request.style.stream;
+    return AnswerBody(model, std::move(request.generation), std::move(prompts),
+                      openai_renderer(std::move(request.style)));
+}
+
 /// Feeds the events of all choices in random order, and takes the bytes at random times.
-std::string bytes_of(const ModelText& model, const CompletionRequest& request,
-                     const Events& events, std::vector<std::vector<int32_t>> prompts) {
+std::string bytes_of(const ModelText& model, const OpenAiRequest& request, const Events& events,
+                     std::vector<std::vector<int32_t>> prompts) {
     static std::mt19937 random(std::random_device{}());
-    AnswerBody body(model, request, std::move(prompts), "id");
-    REQUIRE(size_t(body.n_choices()) == events.size());
+    AnswerBody body = make_body(model, request, std::move(prompts));
+    REQUIRE(size_t(body.choices().size()) == events.size());
     std::vector<size_t> next(events.size());
     std::string out;
-    while (!body.done()) {
+    while (!body.choices().done()) {
         const size_t i = random() % events.size();
-        if (body.choice(int(i)).done()) continue;
+        if (body.choices().at(int(i)).done()) continue;
         REQUIRE(next[i] < events[i].size());
         body.on_event(int(i), events[i][next[i]++]);
         if (random() % 3 == 0) body.take(out);
@@ -204,22 +212,22 @@ std::string bytes_of(const ModelText& model, const CompletionRequest& request,
     return out;
 }
 
-Said document_of(const CompletionRequest& request, const Events& events,
+Said document_of(const OpenAiRequest& request, const Events& events,
                  const ModelText& model = demo()) {
-    const size_t n_prompts = events.size() / size_t(request.n);
+    const size_t n_prompts = events.size() / size_t(request.generation.n);
     return read_document(
         bytes_of(model, request, events, std::vector<std::vector<int32_t>>(n_prompts, {5, 6, 7})));
 }
 
-CompletionRequest chat_request() {
-    CompletionRequest request;
-    request.chat = true;
+OpenAiRequest chat_request() {
+    OpenAiRequest request;
+    request.style.chat = true;
     return request;
 }
 
-CompletionRequest text_request() {
-    CompletionRequest request;
-    request.prompts = {Prompt("text")};
+OpenAiRequest text_request() {
+    OpenAiRequest request;
+    request.generation.prompts = {Prompt("text")};
     return request;
 }
 
@@ -268,35 +276,37 @@ TEST_CASE("answer_body: a stream says what the document says") {
     const std::vector<FinishReason> ends = {FinishReason::stop, FinishReason::length,
                                             FinishReason::abort};
     for (int round = 0; round < 600; round++) {
-        CompletionRequest request = random() % 2 ? chat_request() : text_request();
-        request.n = 1 + int(random() % 3);
-        if (request.chat && random() % 2) request.chat_options.tools = {"{}"};
-        if (random() % 2) request.sampling.n_logprobs = int(random() % 4);
-        if (random() % 3 == 0) request.stops = {"l", "好", "</tool_call>\n"};
-        if (random() % 3 == 0) request.stops.push_back("b\n\n");
-        request.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
-        request.include_stop = random() % 2;
-        request.skip_special_tokens = random() % 2;
-        request.return_token_ids = random() % 2;
-        request.tokens_as_ids = random() % 4 == 0;
-        request.parallel_tool_calls = random() % 4;
-        request.echo = !request.chat && random() % 2;
-        std::vector<std::vector<int32_t>> prompts(request.chat ? 1 : 1 + random() % 2, {5, 6, 7});
-        if (!request.chat) request.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
+        OpenAiRequest request = random() % 2 ? chat_request() : text_request();
+        request.generation.n = 1 + int(random() % 3);
+        if (request.style.chat && random() % 2) request.generation.chat_options.tools = {"{}"};
+        if (random() % 2) request.generation.sampling.n_logprobs = int(random() % 4);
+        if (random() % 3 == 0) request.generation.stops = {"l", "好", "</tool_call>\n"};
+        if (random() % 3 == 0) request.generation.stops.push_back("b\n\n");
+        request.generation.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
+        request.generation.include_stop = random() % 2;
+        request.generation.skip_special_tokens = random() % 2;
+        request.generation.return_token_ids = random() % 2;
+        request.style.tokens_as_ids = random() % 4 == 0;
+        request.generation.parallel_tool_calls = random() % 4;
+        request.generation.echo = !request.style.chat && random() % 2;
+        std::vector<std::vector<int32_t>> prompts(request.style.chat ? 1 : 1 + random() % 2,
+                                                  {5, 6, 7});
+        if (!request.style.chat)
+            request.generation.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
         Events events;
-        for (size_t i = 0; i < prompts.size() * size_t(request.n); i++) {
+        for (size_t i = 0; i < prompts.size() * size_t(request.generation.n); i++) {
             std::string text;
             for (size_t n = random() % 8; n > 0; n--) text += parts[random() % parts.size()];
             std::vector<int32_t> ids = ids_of(text + ".");
             for (size_t n = random() % 3; n > 0; n--) ids.push_back(int32_t(random() % 256));
             events.push_back(events_of(ids, ends[random() % ends.size()],
-                                       std::max(0, request.sampling.n_logprobs)));
+                                       std::max(0, request.generation.sampling.n_logprobs)));
         }
         const auto& model = random() % 3 ? demo() : with_special_tags();
         const Said document = read_document(bytes_of(model, request, events, prompts));
-        request.stream = true;
-        request.include_usage = true;
-        request.continuous_usage = random() % 2;
+        request.style.stream = true;
+        request.style.include_usage = true;
+        request.style.continuous_usage = random() % 2;
         const Said stream =
             read_stream(bytes_of(model, request, events, prompts), int(events.size()));
         compare(stream, document);
@@ -306,9 +316,9 @@ TEST_CASE("answer_body: a stream says what the document says") {
 }
 
 TEST_CASE("answer_body: echo is the client's own text") {
-    CompletionRequest request = text_request();
-    request.echo = true;
-    request.prompts = {Prompt("e\u0301 \u212B"), Prompt("B")};
+    OpenAiRequest request = text_request();
+    request.generation.echo = true;
+    request.generation.prompts = {Prompt("e\u0301 \u212B"), Prompt("B")};
     const auto events = events_of(ids_of(" x"), FinishReason::length);
     const Said said = document_of(request, {events, events});
     CHECK(said.choices[0].text == "e\u0301 \u212B x");
@@ -316,9 +326,9 @@ TEST_CASE("answer_body: echo is the client's own text") {
 }
 
 TEST_CASE("answer_body: text_offset is a token's place, also while its text is held back") {
-    CompletionRequest request = text_request();
-    request.sampling.n_logprobs = 0;
-    request.stops = {"你好 world and more"};
+    OpenAiRequest request = text_request();
+    request.generation.sampling.n_logprobs = 0;
+    request.generation.stops = {"你好 world and more"};
     const std::string text = "x 你好 world and 🙂 so";
     const auto ids = ids_of(text);
     const Said said = document_of(request, {events_of(ids, FinishReason::length)});
@@ -336,12 +346,12 @@ TEST_CASE("answer_body: text_offset is a token's place, also while its text is h
 }
 
 TEST_CASE("answer_body: top_logprobs has the sampled token, and every key once") {
-    CompletionRequest request = text_request();
-    request.sampling.n_logprobs = 0;
+    OpenAiRequest request = text_request();
+    request.generation.sampling.n_logprobs = 0;
     const int32_t a = ids_of("a")[0];
     auto events = events_of({a}, FinishReason::length);
     CHECK(document_of(request, {events}).choices[0].logprobs[2] == "{\"a\":-0.5}");
-    request.sampling.n_logprobs = 3;
+    request.generation.sampling.n_logprobs = 3;
     const auto emoji = ids_of("🙂");
     REQUIRE(emoji.size() > 2);
     events[0].sampled.top = {{emoji[0], -0.25f}, {emoji[1], -0.5f}, {emoji[2], -INFINITY}};
@@ -360,32 +370,32 @@ TEST_CASE("answer_body: top_logprobs has the sampled token, and every key once")
 }
 
 TEST_CASE("answer_body: without parallel_tool_calls the first call ends the choice") {
-    CompletionRequest request = chat_request();
-    request.chat_options.tools = {"{}"};
+    OpenAiRequest request = chat_request();
+    request.generation.chat_options.tools = {"{}"};
     const auto ids = ids_of("a " + tool_call("{\"x\": 1}") + "\n" + tool_call("{}") + " b");
     const Events events = {events_of(ids, FinishReason::length)};
     CHECK(document_of(request, events).choices[0].calls.size() == 2);
     CHECK(document_of(request, events).choices[0].finish_reason == "length");
-    request.parallel_tool_calls = false;
+    request.generation.parallel_tool_calls = false;
     const Said said = document_of(request, events);
     CHECK(said.choices[0].text == "a");
     REQUIRE(said.choices[0].calls.size() == 1);
     CHECK(said.choices[0].calls[0].second == "{\"x\": 1}");
     CHECK(said.choices[0].finish_reason == "tool_calls");
-    AnswerBody body(demo(), request, {{5}}, "id");
+    AnswerBody body = make_body(demo(), request, {{5}});
     size_t n = 0;
     while (!body.on_event(0, events[0][n])) REQUIRE(++n < events[0].size());  // to be cancelled
     CHECK(n < ids.size() / 2);
 }
 
 TEST_CASE("answer_body: calls are found where their tags are special tokens") {
-    CompletionRequest request = chat_request();
+    OpenAiRequest request = chat_request();
     const Events events = {
         events_of(ids_of("a " + tool_call("{}") + "<|im_end|>"), FinishReason::length)};
     // Without tools they are special tokens like any other.
     CHECK(document_of(request, events, with_special_tags()).choices[0].text.find("<") ==
           std::string::npos);
-    request.chat_options.tools = {"{}"};
+    request.generation.chat_options.tools = {"{}"};
     const Said said = document_of(request, events, with_special_tags());
     CHECK(said.choices[0].text == "a");
     CHECK(said.choices[0].calls.size() == 1);
@@ -393,43 +403,43 @@ TEST_CASE("answer_body: calls are found where their tags are special tokens") {
 }
 
 TEST_CASE("answer_body: usage, cached tokens and prompt ids") {
-    CompletionRequest request = chat_request();
-    request.return_token_ids = true;
+    OpenAiRequest request = chat_request();
+    request.generation.return_token_ids = true;
     const Events events = {events_of(ids_of("a b c"), FinishReason::stop)};
     const Said said = document_of(request, events);
     CHECK(said.usage.find("\"cached_tokens\":3") != std::string::npos);
     CHECK(said.prompt_token_ids == "[5,6,7]");
     CHECK(said.choices[0].prompt_token_ids.empty());
-    CompletionRequest text = text_request();
-    text.return_token_ids = true;
+    OpenAiRequest text = text_request();
+    text.generation.return_token_ids = true;
     CHECK(document_of(text, events).choices[0].prompt_token_ids == "[5,6,7]");
 
-    request.stream = request.continuous_usage = true;
+    request.style.stream = request.style.continuous_usage = true;
     std::string bytes = bytes_of(demo(), request, events, {{5, 6, 7}});
     CHECK(bytes.find("usage") == std::string::npos);
-    request.include_usage = true;
+    request.style.include_usage = true;
     bytes = bytes_of(demo(), request, events, {{5, 6, 7}});
     CHECK(bytes.find("\"usage\":null") == std::string::npos);
-    request.continuous_usage = false;
+    request.style.continuous_usage = false;
     bytes = bytes_of(demo(), request, events, {{5, 6, 7}});
     CHECK(bytes.find("\"usage\":null") != std::string::npos);
     CHECK(bytes.find("\"usage\":{") == bytes.rfind("\"usage\":{"));
 }
 
 TEST_CASE("answer_body: a document is handed out while it grows") {
-    CompletionRequest request = chat_request();
-    request.n = 2;
-    request.sampling.n_logprobs = 2;
+    OpenAiRequest request = chat_request();
+    request.generation.n = 2;
+    request.generation.sampling.n_logprobs = 2;
     const auto events = events_of(ids_of("a b c d e f g h"), FinishReason::length, 2);
-    AnswerBody body(demo(), request, {{5}}, "id");
+    AnswerBody body = make_body(demo(), request, {{5}});
     std::string out;
     size_t largest = 0;
     for (const TokenEvent& event : events) {
         for (int i : {0, 1}) body.on_event(i, event);
         const size_t before = out.size();
         body.take(out);
-        if (!body.done()) largest = std::max(largest, out.size() - before);
-        if (!body.done()) CHECK(out.size() > before);
+        if (!body.choices().done()) largest = std::max(largest, out.size() - before);
+        if (!body.choices().done()) CHECK(out.size() > before);
     }
     CHECK(largest < 600);
     CHECK(body.n_waiting() == 0);
@@ -438,17 +448,17 @@ TEST_CASE("answer_body: a document is handed out while it grows") {
 
 TEST_CASE("answer_body: with a choice abandoned there is no end that looks like one") {
     for (bool stream : {true, false}) {
-        CompletionRequest request = chat_request();
-        request.n = 2;
-        request.stream = stream;
-        AnswerBody body(demo(), request, {{5}}, "id");
+        OpenAiRequest request = chat_request();
+        request.generation.n = 2;
+        request.style.stream = stream;
+        AnswerBody body = make_body(demo(), request, {{5}});
         const auto events = events_of(ids_of("a b c"), FinishReason::stop);
         for (const TokenEvent& event : events) body.on_event(1, event);
         body.on_event(0, events[0]);
         std::string out;
         body.take(out);
         body.abandon(0);
-        CHECK(body.done());
+        CHECK(body.choices().done());
         body.take(out);
         CHECK(out.find("a") != std::string::npos);
         CHECK(out.find("[DONE]") == std::string::npos);
@@ -458,29 +468,30 @@ TEST_CASE("answer_body: with a choice abandoned there is no end that looks like 
 }
 
 TEST_CASE("answer_body: however long what it repeats of a prompt is, it comes in small parts") {
-    CompletionRequest request = text_request();
-    request.n = 8;
-    request.echo = request.return_token_ids = true;
-    request.prompts = {"first", std::string(100'000, '\x01'), "third"};
+    OpenAiRequest request = text_request();
+    request.generation.n = 8;
+    request.generation.echo = request.generation.return_token_ids = true;
+    request.generation.prompts = {"first", std::string(100'000, '\x01'), "third"};
     const std::vector<std::vector<int32_t>> prompts = {{5}, std::vector<int32_t>(50'000, 7), {9}};
     Events events;
     for (int i = 0; i < 24; i++) events.push_back(events_of(ids_of("a b c"), FinishReason::length));
     for (const bool stream : {true, false}) {
-        request.stream = stream;
+        request.style.stream = stream;
         const std::string bytes = bytes_of(demo(), request, events, prompts);
         CHECK(bytes.size() > 8 * (6 * 100'000 + 2 * 50'000));
         const Said said = stream ? read_stream(bytes, 24) : read_document(bytes);
         REQUIRE(said.choices.size() == 24);
         for (size_t i = 0; i < 24; i++)
-            CHECK(said.choices[i].text == std::get<std::string>(request.prompts[i / 8]) + "a b c");
+            CHECK(said.choices[i].text ==
+                  std::get<std::string>(request.generation.prompts[i / 8]) + "a b c");
     }
 }
 
 TEST_CASE("answer_body: a choice that waits for its turn holds no copy of its prompt") {
-    CompletionRequest request = text_request();
-    request.echo = true;
-    request.prompts = {"first", std::string(100'000, '\x01')};
-    AnswerBody body(demo(), request, {{5}, {7}}, "id");
+    OpenAiRequest request = text_request();
+    request.generation.echo = true;
+    request.generation.prompts = {"first", std::string(100'000, '\x01')};
+    AnswerBody body = make_body(demo(), request, {{5}, {7}});
     std::string out;
     for (const TokenEvent& event : events_of(ids_of("a b c"), FinishReason::stop))
         body.on_event(1, event);

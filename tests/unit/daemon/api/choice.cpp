@@ -24,7 +24,7 @@ std::vector<int32_t> ids_of(const std::string& text) {
 }
 
 /// What a choice makes of the ids, taken after every one; the last has `finish`.
-Said say(const CompletionRequest& request, const std::vector<int32_t>& ids, FinishReason finish) {
+Said say(const Generation& request, const std::vector<int32_t>& ids, FinishReason finish) {
     Choice choice(demo(), request);
     Said said;
     for (size_t i = 0; i < ids.size() && !choice.done(); i++) {
@@ -49,8 +49,7 @@ Said say(const CompletionRequest& request, const std::vector<int32_t>& ids, Fini
 TEST_CASE("choice: a call that the end cuts is text, or in a stream as much as was sent") {
     const std::string whole = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>\n";
     const std::string cut = "<tool_call>\n{\"name\": \"g\", \"arguments\": {\"x\": [1, ";
-    CompletionRequest request;
-    request.chat = true;
+    Generation request;
     request.chat_options.tools = {"{}"};
     request.stops = {"STOP"};
     struct Case {
@@ -80,9 +79,9 @@ TEST_CASE("choice: a call that the end cuts is text, or in a stream as much as w
                             {"", "tool_calls", {{"f", "{}"}}},
                             {"", "tool_calls", {{"f", "{}"}}}}}) {
         CAPTURE(c.text);
-        request.stream = false;
+        request.whole_calls = true;
         CHECK(say(request, ids_of(c.text), c.finish) == c.document);
-        request.stream = true;
+        request.whole_calls = false;
         CHECK(say(request, ids_of(c.text), c.finish) == c.stream);
     }
 }
@@ -101,7 +100,7 @@ TEST_CASE("choice: a character that the end cuts is no text, a broken one is") {
 }
 
 TEST_CASE("choice: stop strings wait for min_tokens") {
-    CompletionRequest request;
+    Generation request;
     request.stops = {"b"};
     const std::string text = "a b a b a b";
     const auto ids = ids_of(text);

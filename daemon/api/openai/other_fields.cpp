@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "daemon/api/openai_fields.h"
+#include "daemon/api/openai/fields.h"
 
 namespace qwend {
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <string_view>
 
-#include "daemon/api/openai_reader.h"
+#include "daemon/api/openai/reader.h"
 
 namespace qwend {
 

@@ -1,6 +1,6 @@
 // The dialect: what is accepted, what is refused with which field, what is written.
 
-#include "daemon/api/openai.h"
+#include "daemon/api/openai/request.h"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -9,6 +9,8 @@
 #include <ctime>
 
 #include "daemon/api/json_writer.h"
+#include "daemon/api/openai/error.h"
+#include "tests/unit/daemon/api/openai/one_model.h"
 
 using namespace qwend;
 
@@ -17,7 +19,7 @@ namespace {
 constexpr RequestLimits kLimits{8, 1000};
 
 std::optional<ApiError> chat_error(const std::string& fields) {
-    CompletionRequest request;
+    OpenAiRequest request;
     return parse_chat_request(
         "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]" + fields + "}", {}, kLimits,
         request);
@@ -30,7 +32,7 @@ std::string param_of(const std::optional<ApiError>& error) {
 }  // namespace
 
 TEST_CASE("openai: a request with everything in it") {
-    CompletionRequest q;
+    OpenAiRequest q;
     GenerationDefaults defaults;
     defaults.temperature = 0.7f;
     defaults.top_k = 20;
@@ -45,42 +47,42 @@ TEST_CASE("openai: a request with everything in it") {
         R"("ignore_eos":true,"frequency_penalty":1,"temperature":null})",
         defaults, kLimits, q);
     REQUIRE_FALSE(error);
-    CHECK(q.model == "m");
-    REQUIRE(q.messages.size() == 3);
-    CHECK(q.messages[0].role == "system");
-    CHECK(q.messages[0].content == "ab");
-    CHECK(q.messages[1].tool_calls[0].arguments == "{\"x\":1}");
-    CHECK(*q.max_tokens == 5);
-    CHECK(q.sampling.temperature == 0.7f);
-    CHECK(q.sampling.top_k == 0);
-    CHECK(q.sampling.top_p == 0.5f);
-    CHECK(q.n == 2);
-    CHECK(*q.seed == uint64_t(-3));
-    CHECK(q.stops == std::vector<std::string>{"a", "b"});
-    CHECK(q.sampling.logit_bias[0] == std::pair<int32_t, float>{12, -5.0f});
-    CHECK(q.sampling.n_logprobs == 3);
-    CHECK(q.include_usage);
+    CHECK(q.style.model == "m");
+    REQUIRE(q.generation.messages.size() == 3);
+    CHECK(q.generation.messages[0].role == "system");
+    CHECK(q.generation.messages[0].content == "ab");
+    CHECK(q.generation.messages[1].tool_calls[0].arguments == "{\"x\":1}");
+    CHECK(*q.generation.max_tokens == 5);
+    CHECK(q.generation.sampling.temperature == 0.7f);
+    CHECK(q.generation.sampling.top_k == 0);
+    CHECK(q.generation.sampling.top_p == 0.5f);
+    CHECK(q.generation.n == 2);
+    CHECK(*q.generation.seed == uint64_t(-3));
+    CHECK(q.generation.stops == std::vector<std::string>{"a", "b"});
+    CHECK(q.generation.sampling.logit_bias[0] == std::pair<int32_t, float>{12, -5.0f});
+    CHECK(q.generation.sampling.n_logprobs == 3);
+    CHECK(q.style.include_usage);
     CHECK(q.n_unknown_fields == 1);
 }
 
 TEST_CASE("openai: prompts in all four forms") {
-    auto parse = [](const char* prompt, CompletionRequest& q) {
+    auto parse = [](const char* prompt, OpenAiRequest& q) {
         return parse_completion_request(fmt::format(R"({{"prompt":{}}})", prompt), {}, kLimits, q);
     };
-    CompletionRequest a, b, c, d, e, f, g;
+    OpenAiRequest a, b, c, d, e, f, g;
     REQUIRE_FALSE(parse("\"hi\"", a));
-    CHECK(std::get<std::string>(a.prompts[0]) == "hi");
+    CHECK(std::get<std::string>(a.generation.prompts[0]) == "hi");
     REQUIRE_FALSE(parse("[\"x\",\"y\"]", b));
-    CHECK(b.prompts.size() == 2);
+    CHECK(b.generation.prompts.size() == 2);
     REQUIRE_FALSE(parse("[1,2,3]", c));
-    CHECK(std::get<1>(c.prompts[0]) == std::vector<int32_t>{1, 2, 3});
+    CHECK(std::get<1>(c.generation.prompts[0]) == std::vector<int32_t>{1, 2, 3});
     REQUIRE_FALSE(parse("[[1],[2,3]]", d));
-    CHECK(std::get<1>(d.prompts[1]) == std::vector<int32_t>{2, 3});
+    CHECK(std::get<1>(d.generation.prompts[1]) == std::vector<int32_t>{2, 3});
     CHECK(param_of(parse("[1,1000]", e)) == "prompt[1]");
     CHECK(param_of(parse("[1,2,-1]", e)) == "prompt[2]");
     CHECK(param_of(parse("[[1],[2,2.5]]", g)) == "prompt[1][1]");
     REQUIRE_FALSE(parse("[1,2.0]", f));  // of clients that have one number type
-    CHECK(std::get<1>(f.prompts[0]) == std::vector<int32_t>{1, 2});
+    CHECK(std::get<1>(f.generation.prompts[0]) == std::vector<int32_t>{1, 2});
     CHECK(param_of(parse("[]", e)) == "prompt");
     CHECK(param_of(parse("7", e)) == "prompt");
 }
@@ -96,7 +98,7 @@ TEST_CASE("openai: a prompt that is empty is named, with what to send instead") 
                                      {R"(["a",""])", "prompt[1]"},
                                      {"[[1],[2],[]]", "prompt[2]"}}) {
         CAPTURE(c.prompt);
-        CompletionRequest q;
+        OpenAiRequest q;
         const std::string body = fmt::format(R"({{"prompt":{}}})", c.prompt);
         const auto error = parse_completion_request(body, {}, kLimits, q);
         REQUIRE(error);
@@ -104,7 +106,7 @@ TEST_CASE("openai: a prompt that is empty is named, with what to send instead") 
         CHECK(error->message.starts_with(error->param + ": expected text or token ids"));
         CHECK(error->message.find("send \"<|endoftext|>\"") != std::string::npos);
     }
-    CompletionRequest q;  // no tokens are an answer like any other
+    OpenAiRequest q;  // no tokens are an answer like any other
     CHECK_FALSE(parse_tokenize_request(R"({"prompt":""})", kLimits, q));
 }
 
@@ -154,7 +156,7 @@ TEST_CASE("openai: what is wrong is named by its path") {
         CHECK(error->param == c.param);
         CHECK(error->status == 400);
     }
-    CompletionRequest q;
+    OpenAiRequest q;
     auto chat = [&](const char* body) {
         return param_of(parse_chat_request(body, {}, kLimits, q));
     };
@@ -168,7 +170,7 @@ TEST_CASE("openai: what is wrong is named by its path") {
 
 TEST_CASE("openai: malformed JSON is refused with the byte") {
     auto message = [](const std::string& body) {
-        CompletionRequest q;
+        OpenAiRequest q;
         const auto error = parse_completion_request(body, {}, kLimits, q);
         return error ? error->message : "accepted";
     };
@@ -188,7 +190,7 @@ TEST_CASE("openai: malformed JSON is refused with the byte") {
 
 TEST_CASE("openai: numbers and depths that no DOM holds are not malformed") {
     auto message = [](const std::string& body) {
-        CompletionRequest q;
+        OpenAiRequest q;
         const auto error = parse_completion_request(body, {}, kLimits, q);
         return error ? error->message : "accepted";
     };
@@ -204,7 +206,7 @@ TEST_CASE("openai: numbers and depths that no DOM holds are not malformed") {
 }
 
 TEST_CASE("openai: a tool's schema is carried as it was written") {
-    CompletionRequest q;
+    OpenAiRequest q;
     const std::string deep = std::string(100, '[') + std::string(100, ']');
     const std::string tool =
         R"({"type":"function", "function":{"name":"f","parameters":{"type":"object","properties":)"
@@ -212,12 +214,12 @@ TEST_CASE("openai: a tool's schema is carried as it was written") {
         deep + "}}}";
     REQUIRE_FALSE(parse_chat_request(
         R"({"messages":[{"role":"user","content":"x"}],"tools":[)" + tool + "]}", {}, kLimits, q));
-    CHECK(q.chat_options.tools == std::vector<std::string>{tool});
+    CHECK(q.generation.chat_options.tools == std::vector<std::string>{tool});
 }
 
 TEST_CASE("openai: a key given twice is refused wherever it is") {
     auto param = [](const std::string& body) {
-        CompletionRequest q;
+        OpenAiRequest q;
         return param_of(parse_chat_request(body, {}, kLimits, q));
     };
     CHECK(param(R"({"n":1,"messages":[{"role":"user","role":"system","content":"x"}]})") ==
@@ -230,18 +232,18 @@ TEST_CASE("openai: a key given twice is refused wherever it is") {
 }
 
 TEST_CASE("openai: the newer limit wins, one call at a time, an id of a client's") {
-    CompletionRequest q;
+    OpenAiRequest q;
     std::string body = R"({"messages":[{"role":"user","content":"x"}],"max_completion_tokens":5,)"
                        R"("max_tokens":9,"parallel_tool_calls":false,"request_id":")" +
                        std::string(128, 'r') + R"(","priority":-3,"logit_bias":{"1":2,"01":3}})";
     RequestLimits limits = kLimits;
     limits.allow_priority = true;
     REQUIRE_FALSE(parse_chat_request(body, {}, limits, q));
-    CHECK(*q.max_tokens == 5);
-    CHECK_FALSE(q.parallel_tool_calls);
-    CHECK(q.request_id.size() == 128);
-    CHECK(q.priority == -3);
-    CHECK(q.sampling.logit_bias == std::vector<std::pair<int32_t, float>>{{1, 3.0f}});
+    CHECK(*q.generation.max_tokens == 5);
+    CHECK_FALSE(q.generation.parallel_tool_calls);
+    CHECK(q.style.request_id.size() == 128);
+    CHECK(q.generation.priority == -3);
+    CHECK(q.generation.sampling.logit_bias == std::vector<std::pair<int32_t, float>>{{1, 3.0f}});
     CHECK(param_of(chat_error(R"(,"request_id":")" + std::string(129, 'r') + "\"")) ==
           "request_id");
     CHECK(param_of(chat_error(R"(,"cache_salt":")" + std::string(2000, 's') + "\"")) ==
@@ -252,7 +254,7 @@ TEST_CASE("openai: a model that is not served is not found, on every route") {
     const std::vector<std::string> names = {"one", "two"};
     RequestLimits limits = kLimits;
     limits.models = names;
-    CompletionRequest chat, text, tokenize;
+    OpenAiRequest chat, text, tokenize;
     std::vector<int32_t> tokens;
     auto check = [&](const std::string& model, int status) {
         CAPTURE(model.substr(0, 20));
@@ -290,10 +292,10 @@ TEST_CASE("openai: what a client sent is repeated in part, between two character
              "{\"prompt\":\"x\",\"stop\":{\"" + big + "\":1}}", "{\"prompt\":" + big + "}",
              "{\"prompt\":\"x\",\"seed\":1" + std::string(1 << 20, '0') + "}",
              "{\"prompt\":\"x\",\"request_id\":\"" + big + "\"}"}) {
-        CompletionRequest q;
+        OpenAiRequest q;
         const auto error = parse_completion_request(body, {}, kLimits, q);
         REQUIRE(error);
-        CHECK(render_error(*error).size() < 1000);
+        CHECK(render_openai_error(*error).size() < 1000);
     }
 }
 
@@ -325,7 +327,7 @@ TEST_CASE("openai: the largest bodies take time in proportion, whatever their sh
             for (char c : shape.piece) c == '#' ? body += fmt::to_string(i) : body += c;
         body += shape.end;
         const std::clock_t began = std::clock();
-        CompletionRequest chat, text;
+        OpenAiRequest chat, text;
         std::vector<int32_t> tokens;
         (void)parse_chat_request(body, {}, kLimits, chat);
         (void)parse_completion_request(body, {}, kLimits, text);
@@ -345,24 +347,25 @@ TEST_CASE("openai: allowed_tools leaves a model the tools it names, whichever co
                            R"({{"mode":"{}","tools":[{}]}}}})",
                            mode, allowed);
     };
-    const auto parse = [&](const std::string& fields, CompletionRequest& q) {
+    const auto parse = [&](const std::string& fields, OpenAiRequest& q) {
         return parse_chat_request(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}",
                                   {}, kLimits, q);
     };
     const std::string two = choice("auto", function("c") + "," + function("a"));
     for (const std::string& fields : {tools + "," + two, two + "," + tools}) {
-        CompletionRequest q;
+        OpenAiRequest q;
         REQUIRE_FALSE(parse(fields, q));
-        CHECK(q.chat_options.tools == std::vector<std::string>{function("a"), function("c")});
+        CHECK(q.generation.chat_options.tools ==
+              std::vector<std::string>{function("a"), function("c")});
     }
-    CompletionRequest none;
+    OpenAiRequest none;
     REQUIRE_FALSE(parse(tools + "," + choice("auto", ""), none));
-    CHECK(none.chat_options.tools.empty());
+    CHECK(none.generation.chat_options.tools.empty());
 
     std::string many = function("a");
     for (int i = 0; i < 128; i++) many += "," + function("a");
     const std::string at = "tool_choice.allowed_tools";
-    CompletionRequest q;
+    OpenAiRequest q;
     CHECK(param_of(parse(tools + "," + choice("auto", function("d")), q)) == at);
     CHECK(param_of(parse(two, q)) == at);  // none is offered
     CHECK(param_of(parse(tools + "," + choice("auto", many), q)) == at);
@@ -374,11 +377,11 @@ TEST_CASE("openai: allowed_tools leaves a model the tools it names, whichever co
 
 TEST_CASE("openai: top_p 0 is the likeliest token, as at OpenAI") {
     for (const char* value : {"0", "0.0", "1e-12"}) {
-        CompletionRequest q;
+        OpenAiRequest q;
         REQUIRE_FALSE(parse_completion_request(fmt::format(R"({{"prompt":"x","top_p":{}}})", value),
                                                {}, kLimits, q));
-        CHECK(q.sampling.top_p > 0);
-        CHECK(q.sampling.top_p < 1e-6f);
+        CHECK(q.generation.sampling.top_p > 0);
+        CHECK(q.generation.sampling.top_p < 1e-6f);
     }
 }
 

@@ -1,4 +1,4 @@
-#include "daemon/api/openai_fields.h"
+#include "daemon/api/openai/fields.h"
 
 #include <algorithm>
 
@@ -21,7 +21,7 @@ constexpr size_t kMaxRequestId = 128, kMaxCacheSalt = 1024;  // bytes
 bool read_max_tokens(RequestReader& r, const JsonValue& v) {
     int n = 0;
     if (!r.integer("max_tokens", v, 1, kMaxTokensLimit, n)) return false;
-    r.request.max_tokens = n;
+    r.generation.max_tokens = n;
     return true;
 }
 
@@ -70,20 +70,21 @@ bool read_tool_choice(RequestReader& r, const JsonValue& v) {
 bool read_seed(RequestReader& r, const JsonValue& v) {
     int64_t seed = 0;
     if (!r.integer("seed", v, INT64_MIN, INT64_MAX, seed)) return false;
-    r.request.seed = uint64_t(seed);
+    r.generation.seed = uint64_t(seed);
     return true;
 }
 
 bool read_top_k(RequestReader& r, const JsonValue& v) {
-    if (!r.integer("top_k", v, -1, kMaxTokensLimit, r.request.sampling.top_k)) return false;
-    if (r.request.sampling.top_k < 0) r.request.sampling.top_k = 0;  // vLLM's way to say "all"
+    if (!r.integer("top_k", v, -1, kMaxTokensLimit, r.generation.sampling.top_k)) return false;
+    if (r.generation.sampling.top_k < 0)
+        r.generation.sampling.top_k = 0;  // vLLM's way to say "all"
     return true;
 }
 
 /// 0 asks for the likeliest token alone, as at OpenAI; the sampler keeps one in any case.
 bool read_top_p(RequestReader& r, const JsonValue& v) {
     constexpr float kLeast = 1e-9f;
-    float& top_p = r.request.sampling.top_p;
+    float& top_p = r.generation.sampling.top_p;
     if (!r.number("top_p", v, 0, 1, top_p)) return false;
     top_p = std::max(top_p, kLeast);
     return true;
@@ -91,7 +92,7 @@ bool read_top_p(RequestReader& r, const JsonValue& v) {
 
 bool read_logprobs(RequestReader& r, const JsonValue& v) {
     bool wanted = true;
-    if (r.request.chat) return r.boolean("logprobs", v, r.chat_logprobs);
+    if (r.style.chat) return r.boolean("logprobs", v, r.chat_logprobs);
     if (v.get(wanted) && !wanted) return true;  // chat's way to say "none"
     return r.integer("logprobs", v, 0, kMaxLogprobs, r.completion_logprobs);
 }
@@ -103,26 +104,26 @@ bool read_truncate(RequestReader& r, const JsonValue& v) {
                           fmt::format("-1 for what the context allows, or an integer from 1 to {}",
                                       kMaxTokensLimit),
                           v);
-    r.request.truncate_prompt_tokens = int(n);
+    r.generation.truncate_prompt_tokens = int(n);
     return true;
 }
 
 /// Who may say how urgent it is can starve everybody else.
 bool read_priority(RequestReader& r, const JsonValue& v) {
-    if (!r.integer("priority", v, -1000, 1000, r.request.priority)) return false;
-    if (r.request.priority == 0 || r.limits.allow_priority) return true;
+    if (!r.integer("priority", v, -1000, 1000, r.generation.priority)) return false;
+    if (r.generation.priority == 0 || r.limits.allow_priority) return true;
     return r.unsupported("priority", "its operator has not set allow-priority");
 }
 
 bool read_cache_salt(RequestReader& r, const JsonValue& v) {
-    if (!r.string("cache_salt", v, r.request.cache_salt)) return false;
-    return r.request.cache_salt.size() <= kMaxCacheSalt ||
+    if (!r.string("cache_salt", v, r.generation.cache_salt)) return false;
+    return r.generation.cache_salt.size() <= kMaxCacheSalt ||
            r.fail("cache_salt",
                   fmt::format("cache_salt: expected at most {} bytes", kMaxCacheSalt));
 }
 
 bool read_generation_prompt(RequestReader& r, const JsonValue& v) {
-    bool& add = r.request.chat_options.add_generation_prompt;
+    bool& add = r.generation.chat_options.add_generation_prompt;
     if (!r.boolean("add_generation_prompt", v, add)) return false;
     r.asks_generation_prompt = add;
     return true;
@@ -133,15 +134,15 @@ using Fields = std::map<std::string_view, RequestField>;
 /// What the model reads.
 Fields prompt_fields() {
     return {
-        QWEND_FIELD("model", kBoth | kTokenize, r.string("model", v, r.request.model)),
+        QWEND_FIELD("model", kBoth | kTokenize, r.string("model", v, r.style.model)),
         QWEND_FIELD("messages", kChat | kTokenize, r.messages(v)),
         QWEND_FIELD("prompt", kText | kTokenize, r.prompts(v)),
         QWEND_FIELD("add_generation_prompt", kChat | kTokenize, read_generation_prompt(r, v)),
-        QWEND_FIELD(
-            "continue_final_message", kChat | kTokenize,
-            r.boolean("continue_final_message", v, r.request.chat_options.continue_final_message)),
+        QWEND_FIELD("continue_final_message", kChat | kTokenize,
+                    r.boolean("continue_final_message", v,
+                              r.generation.chat_options.continue_final_message)),
         QWEND_FIELD("add_special_tokens", kBoth | kTokenize,
-                    r.boolean("add_special_tokens", v, r.request.add_special_tokens)),
+                    r.boolean("add_special_tokens", v, r.generation.add_special_tokens)),
         QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
         QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),
         QWEND_FIELD("tool_choice", kChat, read_tool_choice(r, v)),
@@ -153,57 +154,59 @@ Fields prompt_fields() {
 Fields generation_fields() {
     return {
         QWEND_FIELD("temperature", kBoth,
-                    r.number("temperature", v, 0, 100, r.request.sampling.temperature)),
+                    r.number("temperature", v, 0, 100, r.generation.sampling.temperature)),
         QWEND_FIELD("top_p", kBoth, read_top_p(r, v)),
         QWEND_FIELD("top_k", kBoth, read_top_k(r, v)),
-        QWEND_FIELD("min_p", kBoth, r.number("min_p", v, 0, 1, r.request.sampling.min_p)),
+        QWEND_FIELD("min_p", kBoth, r.number("min_p", v, 0, 1, r.generation.sampling.min_p)),
         QWEND_FIELD("seed", kBoth, read_seed(r, v)),
-        QWEND_FIELD("frequency_penalty", kBoth,
-                    r.number("frequency_penalty", v, -2, 2, r.request.sampling.frequency_penalty)),
+        QWEND_FIELD(
+            "frequency_penalty", kBoth,
+            r.number("frequency_penalty", v, -2, 2, r.generation.sampling.frequency_penalty)),
         QWEND_FIELD("presence_penalty", kBoth,
-                    r.number("presence_penalty", v, -2, 2, r.request.sampling.presence_penalty)),
+                    r.number("presence_penalty", v, -2, 2, r.generation.sampling.presence_penalty)),
         QWEND_FIELD(
             "repetition_penalty", kBoth,
-            r.number("repetition_penalty", v, 1e-3, 100, r.request.sampling.repetition_penalty)),
+            r.number("repetition_penalty", v, 1e-3, 100, r.generation.sampling.repetition_penalty)),
         QWEND_FIELD("logit_bias", kBoth, r.logit_bias(v)),
         QWEND_FIELD("allowed_token_ids", kBoth,
                     r.token_ids("allowed_token_ids", v, kMaxListedIds,
-                                r.request.sampling.allowed_token_ids)),
+                                r.generation.sampling.allowed_token_ids)),
         QWEND_FIELD("max_tokens", kBoth, read_max_tokens(r, v)),
         QWEND_FIELD("max_completion_tokens", kBoth, read_max_completion_tokens(r, v)),
-        QWEND_FIELD("min_tokens", kBoth,
-                    r.integer("min_tokens", v, 0, kMaxTokensLimit, r.request.sampling.min_tokens)),
+        QWEND_FIELD(
+            "min_tokens", kBoth,
+            r.integer("min_tokens", v, 0, kMaxTokensLimit, r.generation.sampling.min_tokens)),
         QWEND_FIELD("stop", kBoth, r.stops(v)),
         QWEND_FIELD("stop_token_ids", kBoth,
-                    r.token_ids("stop_token_ids", v, 64, r.request.stop_token_ids)),
-        QWEND_FIELD("ignore_eos", kBoth, r.boolean("ignore_eos", v, r.request.ignore_eos)),
+                    r.token_ids("stop_token_ids", v, 64, r.generation.stop_token_ids)),
+        QWEND_FIELD("ignore_eos", kBoth, r.boolean("ignore_eos", v, r.generation.ignore_eos)),
     };
 }
 
 /// What of them is sent, and how.
 Fields answer_fields() {
     return {
-        QWEND_FIELD("n", kBoth, r.integer("n", v, 1, r.limits.max_choices, r.request.n)),
+        QWEND_FIELD("n", kBoth, r.integer("n", v, 1, r.limits.max_choices, r.generation.n)),
         QWEND_FIELD("best_of", kText, r.integer("best_of", v, 1, r.limits.max_choices, r.best_of)),
         QWEND_FIELD("include_stop_str_in_output", kBoth,
-                    r.boolean("include_stop_str_in_output", v, r.request.include_stop)),
+                    r.boolean("include_stop_str_in_output", v, r.generation.include_stop)),
         QWEND_FIELD("skip_special_tokens", kBoth,
-                    r.boolean("skip_special_tokens", v, r.request.skip_special_tokens)),
+                    r.boolean("skip_special_tokens", v, r.generation.skip_special_tokens)),
         QWEND_FIELD("logprobs", kBoth, read_logprobs(r, v)),
         QWEND_FIELD("top_logprobs", kChat,
                     r.integer("top_logprobs", v, 0, kMaxLogprobs, r.top_logprobs)),
-        QWEND_FIELD("stream", kBoth, r.boolean("stream", v, r.request.stream)),
+        QWEND_FIELD("stream", kBoth, r.boolean("stream", v, r.style.stream)),
         QWEND_FIELD("stream_options", kBoth, r.stream_options(v)),
-        QWEND_FIELD("echo", kBoth, r.boolean("echo", v, r.request.echo)),
+        QWEND_FIELD("echo", kBoth, r.boolean("echo", v, r.generation.echo)),
         QWEND_FIELD("request_id", kBoth,
-                    r.identifier("request_id", v, kMaxRequestId, r.request.request_id)),
+                    r.identifier("request_id", v, kMaxRequestId, r.style.request_id)),
         QWEND_FIELD("priority", kBoth, read_priority(r, v)),
         QWEND_FIELD("return_tokens_as_token_ids", kBoth,
-                    r.boolean("return_tokens_as_token_ids", v, r.request.tokens_as_ids)),
+                    r.boolean("return_tokens_as_token_ids", v, r.style.tokens_as_ids)),
         QWEND_FIELD("return_token_ids", kBoth,
-                    r.boolean("return_token_ids", v, r.request.return_token_ids)),
+                    r.boolean("return_token_ids", v, r.generation.return_token_ids)),
         QWEND_FIELD("parallel_tool_calls", kChat,
-                    r.boolean("parallel_tool_calls", v, r.request.parallel_tool_calls)),
+                    r.boolean("parallel_tool_calls", v, r.generation.parallel_tool_calls)),
     };
 }
 

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/openai/request.h"
 #include "model/json_document.h"
 
 namespace qwend {
@@ -24,8 +24,11 @@ inline constexpr size_t kMaxTools = 128;
 /// in proportion to the text it reads, and returns false once there is an error.
 class RequestReader {
   public:
-    RequestReader(const RequestLimits& limits, CompletionRequest& request)
-        : limits(limits), request(request) {}
+    RequestReader(const RequestLimits& request_limits, OpenAiRequest& read_into)
+        : limits(request_limits),
+          request(read_into),
+          generation(read_into.generation),
+          style(read_into.style) {}
 
     bool fail(const std::string& param, std::string message, std::string code = "");
     bool expected(const std::string& param, std::string_view what, const JsonValue& found);
@@ -67,7 +70,9 @@ class RequestReader {
     bool unsupported(std::string_view field, std::string_view instead = "");
 
     const RequestLimits& limits;
-    CompletionRequest& request;
+    OpenAiRequest& request;
+    Generation& generation;  // the request's
+    OpenAiStyle& style;      // the request's
     std::optional<ApiError> error;
     // Fields whose meaning depends on others, settled once all are read.
     bool lists_prompts = false;  // so that one is named by its place

@@ -4,8 +4,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/openai/request.h"
 #include "daemon/api/unknown_fields.h"
+#include "tests/unit/daemon/api/openai/one_model.h"
 
 using namespace qwend;
 
@@ -15,7 +16,7 @@ constexpr RequestLimits kLimits{8, 1000};
 
 /// "ok", "unknown", or the field that an error names.
 std::string chat(const std::string& field) {
-    CompletionRequest q;
+    OpenAiRequest q;
     const auto error = parse_chat_request(
         R"({"messages":[{"role":"user","content":"x"}],)" + field + "}", {}, kLimits, q);
     if (error) return error->code == "unsupported_parameter" ? error->param : error->message;
@@ -23,7 +24,7 @@ std::string chat(const std::string& field) {
 }
 
 std::string text(const std::string& field) {
-    CompletionRequest q;
+    OpenAiRequest q;
     const auto error = parse_completion_request(R"({"prompt":"x",)" + field + "}", {}, kLimits, q);
     if (error) return error->code == "unsupported_parameter" ? error->param : error->message;
     return q.n_unknown_fields ? "unknown" : "ok";
@@ -171,7 +172,7 @@ TEST_CASE("openai_other_fields: what would change the answer is refused by name"
     CHECK(text(R"("suffix":"x")") == "suffix");
     CHECK(text(R"("regex":"x")") == "regex");
     CHECK(text(R"("best_of":3)") == "best_of");
-    CompletionRequest q;
+    OpenAiRequest q;
     CHECK(parse_tokenize_request(R"({"prompt":"x","chat_template":"t"})", kLimits, q)->param ==
           "chat_template");
 }
@@ -179,7 +180,7 @@ TEST_CASE("openai_other_fields: what would change the answer is refused by name"
 TEST_CASE("openai_other_fields: anything else is taken, counted and named once") {
     CHECK(chat(R"("made_up":1)") == "unknown");
     CHECK(chat(R"("temprature":{"a":[1]})") == "unknown");
-    CompletionRequest q;
+    OpenAiRequest q;
     std::string fields;
     for (int i = 0; i < 1000; i++) fields += fmt::format(R"("{}{}":1,)", std::string(300, 'k'), i);
     REQUIRE_FALSE(parse_completion_request("{" + fields + R"("prompt":"x"})", {}, kLimits, q));

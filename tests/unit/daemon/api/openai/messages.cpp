@@ -3,8 +3,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include "daemon/api/openai.h"
+#include "daemon/api/openai/request.h"
 #include "model/text/python_json.h"
+#include "tests/unit/daemon/api/openai/one_model.h"
 
 using namespace qwend;
 
@@ -13,19 +14,19 @@ namespace {
 constexpr RequestLimits kLimits{8, 1000};
 
 /// A request whose last message is the one given, or why there is none.
-std::optional<ApiError> parse(const std::string& message, CompletionRequest& request) {
+std::optional<ApiError> parse(const std::string& message, OpenAiRequest& request) {
     return parse_chat_request(R"({"messages":[{"role":"user","content":"x"},)" + message + "]}", {},
                               kLimits, request);
 }
 
 /// The arguments of a call in the history, given the member that holds them.
 std::string arguments(const std::string& member) {
-    CompletionRequest q;
+    OpenAiRequest q;
     const auto error = parse(R"({"role":"assistant","content":null,"tool_calls":[{"id":"1",)"
                              R"("type":"function","function":{"name":"f")" +
                                  member + "}}]}",
                              q);
-    return error ? error->message : q.messages[1].tool_calls.at(0).arguments;
+    return error ? error->message : q.generation.messages[1].tool_calls.at(0).arguments;
 }
 
 }  // namespace
@@ -80,19 +81,19 @@ TEST_CASE("openai_messages: shapes that clients send") {
              {R"({"role":"function","name":"f","content":"t"})", "tool", "t"},
              {R"({"role":"user","content":"half \ud83d"})", "user", "half \uFFFD"}}) {
         CAPTURE(c.message);
-        CompletionRequest q;
+        OpenAiRequest q;
         const auto error = parse(c.message, q);
         REQUIRE_FALSE(error);
-        CHECK(q.messages[1].role == c.role);
-        CHECK(q.messages[1].content == c.content);
-        CHECK(q.messages[1].tool_calls.empty());
+        CHECK(q.generation.messages[1].role == c.role);
+        CHECK(q.generation.messages[1].content == c.content);
+        CHECK(q.generation.messages[1].tool_calls.empty());
     }
-    CompletionRequest q;
+    OpenAiRequest q;
     REQUIRE_FALSE(parse(R"({"role":"assistant","content":"","function_call":)"
                         R"({"name":"f","arguments":"{\"a\":1}"}})",
                         q));
-    CHECK(q.messages[1].tool_calls.at(0).name == "f");
-    CHECK(q.messages[1].tool_calls.at(0).arguments == "{\"a\":1}");
+    CHECK(q.generation.messages[1].tool_calls.at(0).name == "f");
+    CHECK(q.generation.messages[1].tool_calls.at(0).arguments == "{\"a\":1}");
 }
 
 TEST_CASE("openai_messages: what is no text or no message is refused by its path") {
@@ -118,7 +119,7 @@ TEST_CASE("openai_messages: what is no text or no message is refused by its path
              {R"({"role":")" + std::string(9000, 'x') + R"(","content":"x"})", "messages[1].role"},
              {"7", "messages[1]"}}) {
         CAPTURE(c.message.substr(0, 200));
-        CompletionRequest q;
+        OpenAiRequest q;
         const auto error = parse(c.message, q);
         REQUIRE(error);
         CHECK(error->param == c.param);

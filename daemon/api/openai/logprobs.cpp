@@ -1,4 +1,4 @@
-#include "daemon/api/logprobs.h"
+#include "daemon/api/openai/logprobs.h"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "daemon/api/openai_reader.h"
+#include "daemon/api/openai/reader.h"
 
 namespace qwend {
 
@@ -119,7 +119,7 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
                                   param, excerpt(role)));
     if (!has_content && message.role != "assistant" && message.role != "tool")
         return r.fail(param + ".content", param + ".content: expected content");
-    r.request.messages.push_back(std::move(message));
+    r.generation.messages.push_back(std::move(message));
     return true;
 }
 
@@ -128,12 +128,12 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
 bool RequestReader::messages(const JsonValue& value) {
     if (!value.is_array()) return expected("messages", "an array", value);
     for (const JsonValue element : value.elements()) {
-        const size_t i = request.messages.size();
+        const size_t i = generation.messages.size();
         if (i == kMaxMessages)
             return fail("messages", fmt::format("messages: expected at most {}", kMaxMessages));
         if (!read_message(*this, fmt::format("messages[{}]", i), element)) return false;
     }
-    return !request.messages.empty() || fail("messages", "messages: expected at least one");
+    return !generation.messages.empty() || fail("messages", "messages: expected at least one");
 }
 
 }  // namespace qwend

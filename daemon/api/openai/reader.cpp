@@ -1,4 +1,4 @@
-#include "daemon/api/openai_reader.h"
+#include "daemon/api/openai/reader.h"
 
 #include <algorithm>
 #include <charconv>
@@ -80,7 +80,7 @@ bool RequestReader::token_ids(const std::string& param, const JsonValue& value, 
 bool RequestReader::tools(const JsonValue& value) {
     if (!value.is_array()) return expected("tools", "an array", value);
     for (const JsonValue element : value.elements()) {
-        auto& tools = request.chat_options.tools;
+        auto& tools = generation.chat_options.tools;
         if (tools.size() == kMaxTools)
             return fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
         const auto function = element.member("function");
@@ -97,31 +97,32 @@ bool RequestReader::tools(const JsonValue& value) {
 bool RequestReader::prompts(const JsonValue& value) {
     constexpr size_t kMost = size_t(kMaxTokensLimit);
     std::string text;
-    request.prompts.clear();
+    generation.prompts.clear();
     if (value.get(text)) {
-        request.prompts.emplace_back(std::move(text));
+        generation.prompts.emplace_back(std::move(text));
         return true;
     }
     if (!value.is_array()) return expected("prompt", "a string or a list", value);
     lists_prompts = true;
     for (const JsonValue element : value.elements()) {
-        if (request.prompts.empty() && element.is_number()) {
-            request.prompts.emplace_back(std::vector<int32_t>());
+        if (generation.prompts.empty() && element.is_number()) {
+            generation.prompts.emplace_back(std::vector<int32_t>());
             lists_prompts = false;
-            return token_ids("prompt", value, kMost, std::get<1>(request.prompts.back()));
+            return token_ids("prompt", value, kMost, std::get<1>(generation.prompts.back()));
         }
-        if (int(request.prompts.size()) >= limits.max_choices)
+        if (int(generation.prompts.size()) >= limits.max_choices)
             return fail("prompt",
                         fmt::format("prompt: expected at most {} prompts", limits.max_choices));
         std::vector<int32_t> ids;
         if (element.get(text))
-            request.prompts.emplace_back(std::move(text));
-        else if (token_ids(fmt::format("prompt[{}]", request.prompts.size()), element, kMost, ids))
-            request.prompts.emplace_back(std::move(ids));
+            generation.prompts.emplace_back(std::move(text));
+        else if (token_ids(fmt::format("prompt[{}]", generation.prompts.size()), element, kMost,
+                           ids))
+            generation.prompts.emplace_back(std::move(ids));
         else
             return false;
     }
-    if (request.prompts.empty()) return no_prompt("prompt");
+    if (generation.prompts.empty()) return no_prompt("prompt");
     return true;
 }
 
@@ -139,14 +140,14 @@ bool RequestReader::stops(const JsonValue& value) {
         if (!string(param, element, stop)) return false;
         if (stop.empty() || stop.size() > kMaxStopBytes)
             return fail(param, fmt::format("{}: expected 1 to {} bytes", param, kMaxStopBytes));
-        request.stops.push_back(std::move(stop));
+        generation.stops.push_back(std::move(stop));
         return true;
     };
     if (!value.is_array()) return add("stop", value);
     for (const JsonValue element : value.elements()) {
-        if (request.stops.size() == kMaxStops)
+        if (generation.stops.size() == kMaxStops)
             return fail("stop", fmt::format("stop: expected at most {} strings", kMaxStops));
-        if (!add(fmt::format("stop[{}]", request.stops.size()), element)) return false;
+        if (!add(fmt::format("stop[{}]", generation.stops.size()), element)) return false;
     }
     return true;
 }
@@ -155,7 +156,7 @@ bool RequestReader::stops(const JsonValue& value) {
 bool RequestReader::logit_bias(const JsonValue& value) {
     if (is_empty_array(value)) return true;
     if (!value.is_object()) return expected("logit_bias", "an object", value);
-    auto& biases = request.sampling.logit_bias;
+    auto& biases = generation.sampling.logit_bias;
     std::unordered_map<int32_t, size_t> place_of;
     for (const auto& [key, bias] : value.members()) {
         if (biases.size() == kMaxListedIds)
@@ -182,10 +183,10 @@ bool RequestReader::stream_options(const JsonValue& value) {
     for (const auto& [key, option] : value.members()) {
         if (option.is_null()) continue;
         if (key == "include_usage" &&
-            !boolean("stream_options.include_usage", option, request.include_usage))
+            !boolean("stream_options.include_usage", option, style.include_usage))
             return false;
         if (key == "continuous_usage_stats" &&
-            !boolean("stream_options.continuous_usage_stats", option, request.continuous_usage))
+            !boolean("stream_options.continuous_usage_stats", option, style.continuous_usage))
             return false;
     }
     return true;

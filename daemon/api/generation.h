@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/sampling.h"
+#include "model/text/chat.h"
+
+namespace qwend {
+
+/// Where a model goes on from: text, or token ids.
+using Prompt = std::variant<std::string, std::vector<int32_t>>;
+
+/// For truncate_prompt_tokens: as many as the context holds beside what may be generated.
+inline constexpr int kToContext = -1;
+
+/// What is to be generated, in no dialect: a dialect makes it of a request, and renders what comes
+/// of it. Numbers are in range; what needs the context's length is checked later.
+struct Generation {
+    // What to go on from: a conversation, or else prompts, each of which gets its own choices.
+    std::vector<ChatMessage> messages;
+    ChatOptions chat_options;  // its tools are those that may be called
+    std::vector<Prompt> prompts;
+    std::string prompt_field = "prompt";        // of the request, for errors
+    bool add_special_tokens = true;             // of which Qwen's tokenizers have none
+    std::optional<int> truncate_prompt_tokens;  // the last ones are kept; or kToContext
+
+    SamplingParams sampling;  // its seed and stop_token_ids are set once the model is known
+    std::optional<uint64_t> seed;
+    int n = 1;                      // choices of each prompt
+    std::optional<int> max_tokens;  // absent: what the context holds
+    std::vector<std::string> stops;
+    std::vector<int32_t> stop_token_ids;  // the client's; EOS is added by who knows the model
+    bool include_stop = false, ignore_eos = false, skip_special_tokens = true;
+    bool parallel_tool_calls = true;  // false: at most one call in a choice
+
+    // What to report of it, besides text and, with sampling.n_logprobs, logprobs.
+    bool echo = false;              // a prompt's text before each of its choices
+    bool return_token_ids = false;  // of prompts and choices
+    bool whole_calls = false;       // a call once it is complete; one that the end cuts is text
+
+    int priority = 0;  // lower runs first
+    std::string cache_salt;
+};
+
+}  // namespace qwend

@@ -1,0 +1,208 @@
+#include "daemon/api/openai/request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/api/openai/fields.h"
+#include "daemon/api/request_body.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr size_t kMaxUnknownNames = 8;  // of one request; the rest are only counted
+
+void note_unknown(std::string_view name, OpenAiRequest& request) {
+    request.n_unknown_fields++;
+    if (request.unknown_fields.size() < kMaxUnknownNames)
+        request.unknown_fields.push_back(excerpt(name));
+}
+
+bool read_field(RequestReader& r, const std::string& name, const JsonValue& value, unsigned scope) {
+    const auto found = request_fields().find(name);
+    if (found != request_fields().end() && (found->second.scope & scope))
+        return value.is_null() || found->second.read(r, value);  // null is the same as absent
+    std::string_view instead;
+    switch (judge_other_field(name, value, scope, instead)) {
+        case OtherField::harmless:
+            return true;
+        case OtherField::refused:
+            return r.unsupported(name, instead);
+        case OtherField::unknown:
+            note_unknown(name, r.request);
+    }
+    return true;
+}
+
+bool read_fields(const JsonDocument& document, unsigned scope, RequestReader& reader) {
+    for (const auto& [name, value] : document.root().members())
+        if (!read_field(reader, name, value, scope)) return false;
+    return true;
+}
+
+/// The model a request names, before anything of it is read: what holds for the rest depends on it.
+std::string named_model(const JsonDocument& document) {
+    std::string name;
+    const auto member = document.root().member("model");
+    if (!member || !member->get(name)) name.clear();
+    return name;
+}
+
+/// What every kind of request is held to once all its fields are read.
+bool settle_common(RequestReader& r) {
+    const std::string& model = r.style.model;
+    const auto& models = r.limits.models;
+    if (!model.empty() && !models.empty() &&
+        std::find(models.begin(), models.end(), model) == models.end()) {
+        r.error = model_not_found(model);
+        return false;
+    }
+    if (r.generation.chat_options.continue_final_message && r.asks_generation_prompt)
+        return r.fail("continue_final_message",
+                      "continue_final_message: not together with add_generation_prompt");
+    return true;
+}
+
+/// Takes out the tools that may not be called: what a model does not see, it does not choose.
+bool settle_tools(RequestReader& r) {
+    std::vector<std::string>& tools = r.generation.chat_options.tools;
+    if (!r.use_tools) tools.clear();
+    if (!r.allowed_tools) return true;
+    const std::vector<std::string>&allowed = *r.allowed_tools, &names = r.tool_names;
+    for (const std::string& name : allowed)
+        if (std::find(names.begin(), names.end(), name) == names.end())
+            return r.fail(
+                "tool_choice.allowed_tools",
+                fmt::format("tool_choice.allowed_tools: no tool is named \"{}\"", excerpt(name)));
+    std::vector<std::string> kept;
+    for (size_t i = 0; i < tools.size(); i++)
+        if (std::find(allowed.begin(), allowed.end(), names[i]) != allowed.end())
+            kept.push_back(std::move(tools[i]));
+    tools = std::move(kept);
+    return true;
+}
+
+void apply_defaults(const GenerationDefaults& defaults, SamplingParams& sampling) {
+    sampling.temperature = defaults.temperature.value_or(sampling.temperature);
+    sampling.top_p = defaults.top_p.value_or(sampling.top_p);
+    sampling.min_p = defaults.min_p.value_or(sampling.min_p);
+    sampling.top_k = defaults.top_k.value_or(sampling.top_k);
+    sampling.repetition_penalty = defaults.repetition_penalty.value_or(sampling.repetition_penalty);
+}
+
+bool settle_prompts(RequestReader& r) {
+    const std::vector<Prompt>& prompts = r.generation.prompts;
+    if (prompts.empty()) return r.fail("prompt", "prompt: expected a prompt");
+    for (size_t i = 0; i < prompts.size(); i++)
+        if (std::visit([](const auto& prompt) { return prompt.empty(); }, prompts[i]))
+            return r.no_prompt(r.lists_prompts ? fmt::format("prompt[{}]", i) : "prompt");
+    if (r.generation.n * int(prompts.size()) > r.limits.max_choices)
+        return r.fail("n", fmt::format("n: {} choices of {} prompts are more than {}",
+                                       r.generation.n, prompts.size(), r.limits.max_choices));
+    return true;
+}
+
+bool settle_logprobs(RequestReader& r) {
+    int& n = r.generation.sampling.n_logprobs;
+    if (!r.style.chat) {
+        n = r.completion_logprobs;
+    } else if (r.chat_logprobs) {
+        n = std::max(r.top_logprobs, 0);
+    } else if (r.top_logprobs > 0) {
+        r.fail("top_logprobs", "top_logprobs: needs logprobs to be true");
+    }
+    if (r.generation.echo && n >= 0)
+        r.fail("echo", "echo: not supported together with logprobs", "unsupported_parameter");
+    if (r.generation.echo && r.style.chat) r.unsupported("echo");
+    return !r.error;
+}
+
+bool settle_length(RequestReader& r) {
+    constexpr int kDefaultTextTokens = 16;  // OpenAI's
+    std::optional<int>& max_tokens = r.generation.max_tokens;
+    if (r.max_completion_tokens) max_tokens = r.max_completion_tokens;
+    if (max_tokens && r.generation.sampling.min_tokens > *max_tokens)
+        return r.fail("min_tokens", "min_tokens: more than max_tokens");
+    if (!max_tokens && !r.style.chat) max_tokens = kDefaultTextTokens;
+    return true;
+}
+
+/// What can only be judged with all fields read; the first error counts.
+bool settle(RequestReader& r) {
+    const OpenAiStyle& style = r.style;
+    Generation& q = r.generation;
+    if (!settle_common(r) || !settle_tools(r) || !settle_logprobs(r)) return false;
+    if (r.best_of > 0 && r.best_of != q.n) return r.unsupported("best_of");
+    if (style.chat && q.messages.empty())
+        return r.fail("messages", "messages: expected at least one");
+    if (!style.chat && !settle_prompts(r)) return false;
+    if (!settle_length(r)) return false;
+    if ((style.include_usage || style.continuous_usage) && !style.stream)
+        return r.fail("stream_options", "stream_options: only with stream");
+    q.prompt_field = style.chat ? "messages" : "prompt";
+    q.whole_calls = !style.stream;
+    return true;
+}
+
+std::optional<ApiError> parse_request(std::string_view body, unsigned scope,
+                                      const RulesOf& rules_of, OpenAiRequest& request) {
+    JsonDocument document;
+    if (auto error = parse_json_object(body, document)) return error;
+    const RequestRules rules = rules_of(named_model(document));
+    apply_defaults(rules.defaults, request.generation.sampling);
+    RequestReader reader(rules.limits, request);
+    if (read_fields(document, scope, reader)) settle(reader);
+    return reader.error;
+}
+
+}  // namespace
+
+std::optional<ApiError> parse_chat_request(std::string_view body, const RulesOf& rules_of,
+                                           OpenAiRequest& request) {
+    request.style.chat = true;
+    return parse_request(body, kChat, rules_of, request);
+}
+
+std::optional<ApiError> parse_completion_request(std::string_view body, const RulesOf& rules_of,
+                                                 OpenAiRequest& request) {
+    return parse_request(body, kText, rules_of, request);
+}
+
+std::optional<ApiError> parse_tokenize_request(std::string_view body, const RulesOf& rules_of,
+                                               OpenAiRequest& request) {
+    JsonDocument document;
+    if (auto error = parse_json_object(body, document)) return error;
+    const RequestRules rules = rules_of(named_model(document));
+    RequestReader reader(rules.limits, request);
+    if (!read_fields(document, kTokenize, reader) || !settle_common(reader)) return reader.error;
+    const Generation& q = request.generation;
+    if (q.messages.empty() == q.prompts.empty())
+        return bad_request("expected either prompt or messages");
+    if (q.prompts.size() > 1) return bad_request("prompt: expected one", "prompt");
+    return std::nullopt;
+}
+
+std::optional<ApiError> parse_detokenize_request(std::string_view body, const RulesOf& rules_of,
+                                                 std::string& model, std::vector<int32_t>& tokens) {
+    JsonDocument document;
+    if (auto error = parse_json_object(body, document)) return error;
+    const RequestRules rules = rules_of(named_model(document));
+    OpenAiRequest request;
+    RequestReader reader(rules.limits, request);
+    bool found = false, ok = true;
+    for (const auto& [name, value] : document.root().members()) {
+        if (name == "model" && !value.is_null())
+            ok = ok && reader.string(name, value, request.style.model);
+        if (name == "tokens") {
+            found = true;
+            ok = ok && reader.token_ids(name, value, size_t(kMaxTokensLimit), tokens);
+        }
+    }
+    if (ok && !found) reader.fail("tokens", "tokens: expected a list of token ids");
+    if (ok) settle_common(reader);
+    model = request.style.model;
+    return reader.error;
+}
+
+}  // namespace qwend

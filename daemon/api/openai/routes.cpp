@@ -1,0 +1,187 @@
+#include "daemon/api/openai/routes.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "daemon/api/http_answers.h"
+#include "daemon/api/json_writer.h"
+#include "daemon/api/openai/error.h"
+#include "daemon/api/openai/renderers.h"
+#include "daemon/api/openai/request.h"
+#include "daemon/api/prompts.h"
+#include "daemon/api/route_path.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr std::string_view kModelPath = "/v1/models/";
+
+HttpResponse refuse(const ApiError& error) {
+    return error_response(error, render_openai_error);
+}
+
+void write_model(JsonWriter& w, const Model& model, const std::string& name) {
+    w.begin_object().key("id").string(name).key("object").string("model");
+    w.key("created").integer(model.text->created).key("owned_by").string("qwend");
+    w.key("root").string(model.text->names[0]);
+    w.key("max_model_len").integer(model.context_limit()).end_object();
+}
+
+void get_models(const ApiContext& api, const ExchangePtr& exchange) {
+    JsonWriter w;
+    w.begin_object().key("object").string("list").key("data").begin_array();
+    for (const ModelPtr& model : api.models.models())
+        for (const std::string& name : model->text->names) write_model(w, *model, name);
+    w.end_array().end_object();
+    exchange->respond(json_response(w.take()));
+}
+
+void get_model(const ApiContext& api, const ExchangePtr& exchange) {
+    const std::string asked = canonical_path(exchange->request().path).substr(kModelPath.size());
+    const std::string name = decode_percent(asked).value_or(asked);
+    const ModelPtr model = name.empty() ? nullptr : api.models.find(name);
+    if (!model) return exchange->respond(refuse(model_not_found(name)));
+    JsonWriter w;
+    write_model(w, *model, name);
+    exchange->respond(json_response(w.take()));
+}
+
+/// What any request is held to, whichever model it names.
+struct Limits {
+    int max_choices;
+    bool allow_priority;
+};
+
+Limits limits_of(const ApiContext& api) {
+    return {api.options.max_choices, api.options.allow_priority};
+}
+
+RulesOf rules_of(const ModelRegistry& models, Limits limits) {
+    return [&models, limits](std::string_view name) {
+        const ModelPtr named = models.find(name);
+        const ModelText& text = named ? *named->text : *models.first().text;
+        return RequestRules{
+            text.defaults,
+            {limits.max_choices, text.tokenizer.size(), models.names(), limits.allow_priority}};
+    };
+}
+
+using ParseOpenAi = std::optional<ApiError> (*)(std::string_view, const RulesOf&, OpenAiRequest&);
+
+/// A body as what is to be generated, and how it is to look.
+std::optional<ApiError> parse_into(ParseOpenAi parse, std::string_view body,
+                                   const ModelRegistry& models, Limits limits,
+                                   const std::string& request_id, ParsedRequest& parsed) {
+    OpenAiRequest request;
+    const auto error = parse(body, rules_of(models, limits), request);
+    parsed.n_unknown_fields = request.n_unknown_fields;
+    parsed.unknown_fields = std::move(request.unknown_fields);
+    if (error) return error;
+    parsed.model = models.find(request.style.model);
+    parsed.generation = std::move(request.generation);
+    if (request.style.model.empty()) request.style.model = parsed.model->text->names[0];
+    if (request.style.request_id.empty()) request.style.request_id = request_id;
+    parsed.make_renderer = openai_renderer(std::move(request.style));
+    return std::nullopt;
+}
+
+void complete(const ApiContext& api, const ExchangePtr& exchange, ParseOpenAi parse) {
+    api.completions.start(
+        exchange, [parse, limits = limits_of(api), id = exchange->request().request_id](
+                      std::string_view body, const ModelRegistry& models, ParsedRequest& parsed) {
+            return parse_into(parse, body, models, limits, id, parsed);
+        });
+}
+
+void post_chat(const ApiContext& api, const ExchangePtr& exchange) {
+    complete(api, exchange, parse_chat_request);
+}
+
+void post_completions(const ApiContext& api, const ExchangePtr& exchange) {
+    complete(api, exchange, parse_completion_request);
+}
+
+/// For the routes that need no engine: all of the answer is made where the body is read.
+using AnswerBodyOf = HttpResponse (*)(std::string body, const ModelRegistry& models, Limits limits);
+
+void answer_from_body(const ApiContext& api, const ExchangePtr& exchange, AnswerBodyOf answer) {
+    api.bodies.read(exchange, [exchange, answer, models = api.models,
+                               limits = limits_of(api)](std::string body) {
+        auto response = std::make_shared<HttpResponse>(answer(std::move(body), models, limits));
+        return [exchange, response] { exchange->respond(std::move(*response)); };
+    });
+}
+
+HttpResponse tokenize(std::string body, const ModelRegistry& models, Limits limits) {
+    OpenAiRequest request;
+    if (auto error = parse_tokenize_request(body, rules_of(models, limits), request))
+        return refuse(*error);
+    std::string().swap(body);
+    const ModelPtr model = models.find(request.style.model);
+    const EncodedPrompts encoded = encode_prompts(*model->text, request.generation);
+    if (encoded.error) return refuse(*encoded.error);
+    const auto& ids = encoded.prompts[0];
+    return json_response(fmt::format(R"({{"tokens":[{}],"count":{},"max_model_len":{}}})",
+                                     fmt::join(ids, ","), ids.size(), model->context_limit()));
+}
+
+HttpResponse detokenize(std::string body, const ModelRegistry& models, Limits limits) {
+    std::string name;
+    std::vector<int32_t> tokens;
+    if (auto error = parse_detokenize_request(body, rules_of(models, limits), name, tokens))
+        return refuse(*error);
+    std::string().swap(body);
+    const Tokenizer& tokenizer = models.find(name)->text->tokenizer;
+    JsonWriter w;
+    w.begin_object().key("prompt").string(tokenizer.decode(tokens, false)).end_object();
+    return json_response(w.take());
+}
+
+HttpResponse apply_template(std::string body, const ModelRegistry& models, Limits limits) {
+    OpenAiRequest request;
+    const Generation& generation = request.generation;
+    std::optional<ApiError> error = parse_tokenize_request(body, rules_of(models, limits), request);
+    if (!error && generation.messages.empty())
+        error = bad_request("messages: expected messages", "messages");
+    if (error) return refuse(*error);
+    std::string().swap(body);
+    const ModelPtr model = models.find(request.style.model);
+    RenderResult rendered =
+        render_chat(model->text->chat_template, generation.messages, generation.chat_options);
+    if (!rendered.error.empty())
+        return refuse(
+            bad_request(rendered.error_param + ": " + rendered.error, rendered.error_param));
+    JsonWriter w;
+    w.begin_object().key("prompt").string(rendered.prompt.text).end_object();
+    return json_response(w.take());
+}
+
+void post_tokenize(const ApiContext& api, const ExchangePtr& exchange) {
+    answer_from_body(api, exchange, tokenize);
+}
+
+void post_detokenize(const ApiContext& api, const ExchangePtr& exchange) {
+    answer_from_body(api, exchange, detokenize);
+}
+
+void post_apply_template(const ApiContext& api, const ExchangePtr& exchange) {
+    answer_from_body(api, exchange, apply_template);
+}
+
+}  // namespace
+
+std::vector<Route> openai_routes(const ApiContext& api) {
+    const auto to = [&](auto handle) { return bind_route(api, handle); };
+    return {
+        {"GET", "/v1/models", render_openai_error, to(get_models)},
+        {"GET", "/v1/models/*", render_openai_error, to(get_model)},
+        {"POST", "/v1/chat/completions", render_openai_error, to(post_chat), kGenerates},
+        {"POST", "/v1/completions", render_openai_error, to(post_completions), kGenerates},
+        {"POST", "/tokenize", render_openai_error, to(post_tokenize)},
+        {"POST", "/detokenize", render_openai_error, to(post_detokenize)},
+        {"POST", "/apply-template", render_openai_error, to(post_apply_template)},
+    };
+}
+
+}  // namespace qwend
