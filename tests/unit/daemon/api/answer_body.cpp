@@ -11,6 +11,7 @@
 
 #include "daemon/api/openai/renderers.h"
 #include "model/json.h"
+#include "tests/unit/daemon/api/demo_text.h"
 
 using namespace qwend;
 namespace dom = simdjson::dom;
@@ -18,20 +19,13 @@ namespace dom = simdjson::dom;
 namespace {
 
 const ModelText& demo() {
-    static const ModelText model = [] {
-        Options options;
-        options.model = "tests/demo-model";
-        return load_model_text(options);
-    }();
-    return model;
+    return *demo_text();
 }
 
 /// The demo's tokenizer, were it made by a fine-tune that calls the tags of a call special.
 const ModelText& with_special_tags() {
     static const ModelText model = [] {
-        Options options;
-        options.model = "tests/demo-model";
-        ModelText made = load_model_text(options);
+        ModelText made = std::move(*load_demo_text());
         std::string text = read_file("tests/demo-model/tokenizer.json");
         for (const char* tag : {"\"<tool_call>\"", "\"</tool_call>\""}) {
             const size_t at = text.find("\"special\": false", text.find(tag));
@@ -277,30 +271,30 @@ TEST_CASE("answer_body: a stream says what the document says") {
                                             FinishReason::abort};
     for (int round = 0; round < 600; round++) {
         OpenAiRequest request = random() % 2 ? chat_request() : text_request();
-        request.generation.n = 1 + int(random() % 3);
-        if (request.style.chat && random() % 2) request.generation.chat_options.tools = {"{}"};
-        if (random() % 2) request.generation.sampling.n_logprobs = int(random() % 4);
-        if (random() % 3 == 0) request.generation.stops = {"l", "好", "</tool_call>\n"};
-        if (random() % 3 == 0) request.generation.stops.push_back("b\n\n");
-        request.generation.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
-        request.generation.include_stop = random() % 2;
-        request.generation.skip_special_tokens = random() % 2;
-        request.generation.return_token_ids = random() % 2;
+        Generation& q = request.generation;
+        q.n = 1 + int(random() % 3);
+        if (request.style.chat && random() % 2) q.chat_options.tools = {"{}"};
+        if (random() % 2) q.sampling.n_logprobs = int(random() % 4);
+        if (random() % 3 == 0) q.stops = {"l", "好", "</tool_call>\n"};
+        if (random() % 3 == 0) q.stops.push_back("b\n\n");
+        q.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
+        q.include_stop = random() % 2;
+        q.skip_special_tokens = random() % 2;
+        q.return_token_ids = random() % 2;
         request.style.tokens_as_ids = random() % 4 == 0;
-        request.generation.parallel_tool_calls = random() % 4;
-        request.generation.echo = !request.style.chat && random() % 2;
+        q.parallel_tool_calls = random() % 4;
+        q.echo = !request.style.chat && random() % 2;
         std::vector<std::vector<int32_t>> prompts(request.style.chat ? 1 : 1 + random() % 2,
                                                   {5, 6, 7});
-        if (!request.style.chat)
-            request.generation.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
+        if (!request.style.chat) q.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
         Events events;
-        for (size_t i = 0; i < prompts.size() * size_t(request.generation.n); i++) {
+        for (size_t i = 0; i < prompts.size() * size_t(q.n); i++) {
             std::string text;
             for (size_t n = random() % 8; n > 0; n--) text += parts[random() % parts.size()];
             std::vector<int32_t> ids = ids_of(text + ".");
             for (size_t n = random() % 3; n > 0; n--) ids.push_back(int32_t(random() % 256));
-            events.push_back(events_of(ids, ends[random() % ends.size()],
-                                       std::max(0, request.generation.sampling.n_logprobs)));
+            events.push_back(
+                events_of(ids, ends[random() % ends.size()], std::max(0, q.sampling.n_logprobs)));
         }
         const auto& model = random() % 3 ? demo() : with_special_tags();
         const Said document = read_document(bytes_of(model, request, events, prompts));

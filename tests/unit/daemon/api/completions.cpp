@@ -1,0 +1,178 @@
+// From a body to the engine and back: what the engine is asked for, and what becomes of its events.
+
+#include "daemon/api/completions.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "daemon/api/json_writer.h"
+#include "tests/unit/daemon/api/api_harness.h"
+
+using namespace qwend;
+
+namespace {
+
+bool has(const std::string& text, std::string_view part) {
+    return text.find(part) != std::string::npos;
+}
+
+std::string json(const std::string& text) {
+    std::string out;
+    append_json_string(out, text);
+    return out;
+}
+
+std::string body_of(int max_tokens, const std::string& members = "") {
+    return fmt::format(R"({{"prompt":[1,2,3],"max_tokens":{},"seed":7{}}})", max_tokens, members);
+}
+
+constexpr const char* kRoute = "/v1/completions";
+
+}  // namespace
+
+TEST_CASE("completions: every choice of every prompt is a sequence, with a seed of its own") {
+    ServedApi served;
+    served.run([&] {
+        const std::string answer =
+            served.post(kRoute, R"({"prompt":[[1,2,3],[4,5]],"n":2,"max_tokens":6,"seed":7})");
+        const auto& model = served.first();
+        int index = 0;
+        for (const auto& prompt : std::vector<std::vector<int32_t>>{{1, 2, 3}, {4, 5}})
+            for (uint64_t seed : {7, 8}) {
+                CAPTURE(index);
+                CHECK(has(answer, fmt::format("{{\"index\":{},\"logprobs\":null,\"text\":{},",
+                                              index++, json(model.says(prompt, seed, 6)))));
+            }
+        CHECK(has(answer, "\"prompt_tokens\":5,\"completion_tokens\":24"));
+    });
+}
+
+TEST_CASE("completions: a full queue is refused at once, and before the body is read") {
+    ServedApi served;
+    served.engine_options.max_queue = 0;
+    served.run([&] {
+        served.first().gate.allow(0);
+        TestClient busy(served.port);
+        served.send(busy, "POST", kRoute, body_of(3, R"(,"n":4)"));
+        served.wait_for([&] { return has(served.post(kRoute, body_of(1)), "429 Too Many"); });
+        const std::string refused = served.post(kRoute, "no JSON at all");
+        CHECK(has(refused, "429 Too Many"));
+        CHECK(has(refused, "Retry-After: 1\r\n"));
+        CHECK(has(refused, "\"code\":\"queue_full\""));
+        served.first().gate.allow(Gate::all);
+        CHECK(has(busy.receive_all(), "\"completion_tokens\":12"));
+        CHECK(has(served.post(kRoute, body_of(1)), "200 OK"));
+        CHECK(has(served.post(kRoute, body_of(1, R"(,"n":5)")), "429 Too Many"));
+    });
+}
+
+TEST_CASE("completions: a client that goes cancels what is left of its answer") {
+    ServedApi served;
+    served.run([&] {
+        served.first().gate.allow(5);
+        {
+            TestClient client(served.port);
+            served.send(client, "POST", kRoute, body_of(500, R"(,"n":2,"stream":true)"));
+            CHECK(has(client.receive(), "200 OK"));
+        }
+        served.first().gate.allow(20);  // what is written to nobody says that nobody is there
+        served.wait_for([&] { return served.n_in_flight() == 0; });
+        served.first().gate.allow(Gate::all);
+        const EngineMetrics& metrics = served.first().model->metrics;
+        served.wait_for([&] { return metrics.request_success[2].value() == 2; });
+        CHECK(metrics.generation_tokens.value() <= 2 * 26);
+    });
+}
+
+TEST_CASE("completions: a stop string ends a sequence, which counts as stopped") {
+    ServedApi served;
+    served.run([&] {
+        const std::string text = served.first().says({1, 2, 3}, 7, 200);
+        const std::string stop = text.substr(20, 3);
+        served.first().gate.allow(30);  // not to its end before the loop has seen it
+        const std::string answer = served.post(kRoute, body_of(200, ",\"stop\":" + json(stop)));
+        CHECK(has(answer, "\"text\":" + json(text.substr(0, text.find(stop))) +
+                              ",\"finish_reason\":\"stop\",\"stop_reason\":" + json(stop)));
+        served.first().gate.allow(Gate::all);
+        const auto& ended = served.first().model->metrics.request_success;
+        served.wait_for([&] { return ended[0].value() + ended[2].value() == 1; });
+        CHECK(ended[0].value() == 1);
+    });
+}
+
+TEST_CASE("completions: what the model cannot do is refused by the field") {
+    ServedApi served;
+    served.run([&] {
+        const std::string longest = served.post(kRoute, body_of(1024));
+        CHECK(has(longest, "400 Bad Request"));
+        CHECK(has(longest, "\"param\":\"prompt\",\"code\":\"context_length_exceeded\""));
+        CHECK(has(longest, "maximum context length is 1024 tokens"));
+        CHECK(has(served.post("/v1/chat/completions",
+                              R"({"messages":[{"role":"user","content":"a"}],"max_tokens":1024})"),
+                  "\"param\":\"messages\",\"code\":\"context_length_exceeded\""));
+        CHECK(has(served.post(kRoute, body_of(3, R"(,"min_tokens":1,"stop_token_ids":[9],)"
+                                                 R"("allowed_token_ids":[9])")),
+                  "\"param\":\"allowed_token_ids\""));
+    });
+}
+
+TEST_CASE("completions: a text has sixteen tokens unless it says otherwise, a chat the context") {
+    ServedApi served;
+    served.run([&] {
+        CHECK(has(served.post(kRoute, R"({"prompt":[1,2,3]})"), "\"completion_tokens\":16,"));
+        const std::string chat =
+            served.post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}]})");
+        CHECK(has(chat, "\"total_tokens\":1024,"));
+    });
+}
+
+TEST_CASE("completions: a device that fails ends every answer, each as it can be told") {
+    ServedApi served;
+    served.run([&] {
+        FakeModel& model = served.first();
+        model.gate.allow(1);
+        TestClient stream(served.port), document(served.port);
+        served.send(stream, "POST", kRoute, body_of(100, R"(,"stream":true)"));
+        std::string begun = stream.receive();
+        CHECK(has(begun, "200 OK"));
+        served.send(document, "POST", kRoute, body_of(100));
+        served.wait_for([&] { return served.n_in_flight() == 2; });
+        model.fail_at_step = model.n_steps.load() + 2;
+        model.gate.allow(Gate::all);
+        begun += stream.receive_all();
+        CHECK(has(begun, "data: {\"error\":{\"message\":\"the server is not ready: gpu_failed\""));
+        CHECK_FALSE(has(begun, "[DONE]"));
+        CHECK_FALSE(begun.ends_with("0\r\n\r\n"));
+        const std::string answer = document.receive_all();
+        CHECK(has(answer, "503 Service Unavailable"));
+        CHECK(has(answer, "\"code\":\"gpu_failed\""));
+    });
+}
+
+TEST_CASE("completions: abort_all ends what is in flight") {
+    ServedApi served;
+    served.run([&] {
+        served.first().gate.allow(3);
+        TestClient stream(served.port), document(served.port);
+        served.send(stream, "POST", kRoute, body_of(100, R"(,"stream":true)"));
+        std::string begun = stream.receive();
+        served.send(document, "POST", kRoute, body_of(100));
+        served.wait_for([&] { return served.n_in_flight() == 2; });
+        served.on_loop([&] {
+            served.api->abort_all();
+            CHECK(served.api->n_in_flight() == 0);
+        });
+        begun += stream.receive_all();
+        CHECK(has(begun, "data: {\"error\":{\"message\":\"the server is shutting down\""));
+        CHECK(has(document.receive_all(), "503 Service Unavailable"));
+    });
+}
+
+TEST_CASE("completions: unknown fields are counted, of bodies with errors too") {
+    ServedApi served;
+    served.run([&] {
+        served.post(kRoute, body_of(1, R"(,"made_up":1,"also":2)"));
+        served.post(kRoute, body_of(1, R"(,"made_up":1,"top_p":2)"));
+        CHECK(served.metrics.unknown_fields.value() == 3);
+    });
+}
