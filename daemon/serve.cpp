@@ -135,10 +135,10 @@ int Daemon::run(const BackendMaker& make_backend) {
     metrics_.loop_cpu.attach();
     loop_.on_exception([](std::string_view what) { log_error("{}", what); });
     notify_status("Loading");
-    engine().start([&make_backend] { return make_backend(notify_loading); });
     loop_.on_signal(SIGTERM, [this] { on_terminate(); });
     loop_.on_signal(SIGINT, [this] { on_terminate(); });
     loop_.on_signal(SIGHUP, [this] { on_hangup(); });
+    engine().start([&make_backend] { return make_backend(notify_loading); });
     if (const double interval = watchdog_interval(); interval > 0)
         watchdog_ = loop_.add_timer(interval, true, [this] {
             const uint64_t beat = engine().heartbeat();
