@@ -71,8 +71,7 @@ def test_sigterm_lets_streams_finish():
             first = next(events)
             idle.send(b"GET /livez HTTP/1.1\r\nHost: loc")  # a request that is under way
             daemon.process.send_signal(signal.SIGTERM)
-            while "draining" not in daemon.log():
-                pass
+            daemon.wait_log("draining")
             idle.send(b"alhost\r\n\r\n" + request("POST", "/v1/completions", LONG))
             assert idle.response()[0] == 200
             rest = list(events)
@@ -87,11 +86,9 @@ def test_new_requests_while_draining_get_503():
             client.send(request("POST", "/v1/completions", LONG))
             client.head()
             late.send(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n")
-            while daemon.metric("qwend:num_requests_running") != 1:
-                pass
+            daemon.wait_metric("qwend:num_requests_running", 1)
             daemon.process.send_signal(signal.SIGTERM)
-            while "draining" not in daemon.log():
-                pass
+            daemon.wait_log("draining")
             late.send(b"Content-Length: 2\r\n\r\n{}")
             status, headers, body = late.response()
             assert status == 503 and headers["retry-after"]
@@ -119,8 +116,7 @@ def test_second_signal_stops_at_once():
         client.send(request("POST", "/v1/completions", LONG))
         client.head()
         daemon.process.send_signal(signal.SIGTERM)
-        while "draining" not in daemon.log():
-            pass
+        daemon.wait_log("draining")
         assert daemon.stop() == 0
         assert "stopping at once" in daemon.log()
 

@@ -39,24 +39,25 @@ bool part_text(RequestReader& r, const std::string& at, const JsonValue& part, s
     if (part.get(out)) return true;  // a bare string, as vLLM takes it
     const auto named = part.member("type");
     if (!part.is_object() || (named && !named->get(type)) || (!named && !part.member("text")))
-        return r.expected(at, "an object with a type", part);
+        return r.read.expected(at, "an object with a type", part);
     // Templates of this family do not show a model its earlier thoughts.
     if (type == "thinking" || type == "redacted_thinking" || type == "reasoning") return true;
     const bool is_text = type == "text" || type == "input_text" || type == "output_text";
     if (!is_text && type != "refusal")
-        return r.fail(at + ".type",
-                      fmt::format("{}.type: only text is supported, found {}", at, excerpt(type)));
+        return r.read.fail(at + ".type", fmt::format("{}.type: only text is supported, found {}",
+                                                     at, excerpt(type)));
     const char* field = is_text ? "text" : "refusal";
     const auto text = part.member(field);
     if (text && text->is_null()) return true;
-    return (text && text->get(out)) || r.expected(at + "." + field, "a string", part);
+    return (text && text->get(out)) || r.read.expected(at + "." + field, "a string", part);
 }
 
 /// A string, or an array of parts.
 bool read_content(RequestReader& r, const std::string& param, const JsonValue& value,
                   std::string& out) {
     if (value.is_null() || value.get(out)) return true;
-    if (!value.is_array()) return r.expected(param, "a string or an array of text parts", value);
+    if (!value.is_array())
+        return r.read.expected(param, "a string or an array of text parts", value);
     size_t i = 0;
     for (const JsonValue part : value.elements()) {
         std::string text;
@@ -74,32 +75,32 @@ bool read_call(RequestReader& r, const std::string& at, const JsonValue& functio
         if (key == "name") has_name = value.get(call.name);
         if (key == "arguments") call.arguments = call_arguments(value);
     }
-    if (!has_name) return r.expected(at, "an object with a name", function);
+    if (!has_name) return r.read.expected(at, "an object with a name", function);
     message.tool_calls.push_back(std::move(call));
     return true;
 }
 
 bool read_calls(RequestReader& r, const std::string& param, const JsonValue& value,
                 ChatMessage& message) {
-    if (!value.is_array()) return r.expected(param, "an array", value);
+    if (!value.is_array()) return r.read.expected(param, "an array", value);
     for (const JsonValue element : value.elements()) {
         const std::string at = fmt::format("{}[{}].function", param, message.tool_calls.size());
         const auto function = element.member("function");
-        if (!function) return r.expected(at, "an object with a name", element);
+        if (!function) return r.read.expected(at, "an object with a name", element);
         if (!read_call(r, at, *function, message)) return false;
     }
     return true;
 }
 
 bool read_message(RequestReader& r, const std::string& param, const JsonValue& value) {
-    if (!value.is_object()) return r.expected(param, "an object", value);
+    if (!value.is_object()) return r.read.expected(param, "an object", value);
     ChatMessage message;
     std::string role;
     bool has_role = false, has_content = false;
     for (const auto& [key, field] : value.members()) {
         if (key == "role") {
             has_role = true;
-            if (!r.string(param + ".role", field, role)) return false;
+            if (!r.read.string(param + ".role", field, role)) return false;
         } else if (key == "content") {
             has_content = true;
             if (!read_content(r, param + ".content", field, message.content)) return false;
@@ -112,13 +113,14 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
         }
     }
     message.role = template_role(role);
-    if (!has_role) return r.fail(param + ".role", param + ".role: expected a role");
+    if (!has_role) return r.read.fail(param + ".role", param + ".role: expected a role");
     if (message.role.empty())
-        return r.fail(param + ".role",
-                      fmt::format("{}.role: expected system, user, assistant or tool, found \"{}\"",
-                                  param, excerpt(role)));
+        return r.read.fail(
+            param + ".role",
+            fmt::format("{}.role: expected system, user, assistant or tool, found \"{}\"", param,
+                        excerpt(role)));
     if (!has_content && message.role != "assistant" && message.role != "tool")
-        return r.fail(param + ".content", param + ".content: expected content");
+        return r.read.fail(param + ".content", param + ".content: expected content");
     r.generation.messages.push_back(std::move(message));
     return true;
 }
@@ -126,14 +128,15 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
 }  // namespace
 
 bool RequestReader::messages(const JsonValue& value) {
-    if (!value.is_array()) return expected("messages", "an array", value);
+    if (!value.is_array()) return read.expected("messages", "an array", value);
     for (const JsonValue element : value.elements()) {
         const size_t i = generation.messages.size();
         if (i == kMaxMessages)
-            return fail("messages", fmt::format("messages: expected at most {}", kMaxMessages));
+            return read.fail("messages",
+                             fmt::format("messages: expected at most {}", kMaxMessages));
         if (!read_message(*this, fmt::format("messages[{}]", i), element)) return false;
     }
-    return !generation.messages.empty() || fail("messages", "messages: expected at least one");
+    return !generation.messages.empty() || read.fail("messages", "messages: expected at least one");
 }
 
 }  // namespace qwend

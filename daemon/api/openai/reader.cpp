@@ -1,6 +1,5 @@
 #include "daemon/api/openai/reader.h"
 
-#include <algorithm>
 #include <charconv>
 #include <unordered_map>
 
@@ -10,8 +9,6 @@ namespace {
 
 constexpr int kMaxStops = 16;
 constexpr int kMaxStopBytes = 1024;
-constexpr size_t kMaxFound = 40;   // bytes of a wrong value that an error repeats
-constexpr size_t kMaxParam = 160;  // bytes of a path, which may hold a client's key
 
 /// PHP's way to write {}.
 bool is_empty_array(const JsonValue& value) {
@@ -20,74 +17,17 @@ bool is_empty_array(const JsonValue& value) {
 
 }  // namespace
 
-bool RequestReader::fail(const std::string& param, std::string message, std::string code) {
-    if (!error)
-        error = ApiError{400, "invalid_request_error", std::move(code), excerpt(param, kMaxParam),
-                         std::move(message)};
-    return false;
-}
-
-bool RequestReader::expected(const std::string& param, std::string_view what,
-                             const JsonValue& found) {
-    return fail(param, fmt::format("{}: expected {}, found {}", excerpt(param, kMaxParam), what,
-                                   excerpt(found.raw(), kMaxFound)));
-}
-
-bool RequestReader::boolean(const std::string& param, const JsonValue& value, bool& out) {
-    return value.get(out) || expected(param, "true or false", value);
-}
-
-bool RequestReader::number(const std::string& param, const JsonValue& value, double low,
-                           double high, float& out) {
-    double d = 0;
-    if (!value.get(d) || !(d >= low && d <= high))
-        return expected(param, fmt::format("a number from {} to {}", low, high), value);
-    out = float(d);
-    return true;
-}
-
-bool RequestReader::string(const std::string& param, const JsonValue& value, std::string& out) {
-    return value.get(out) || expected(param, "a string", value);
-}
-
-bool RequestReader::identifier(const std::string& param, const JsonValue& value, size_t most,
-                               std::string& out) {
-    const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
-    if (!value.get(out) || out.empty() || out.size() > most ||
-        !std::all_of(out.begin(), out.end(), visible))
-        return expected(param, fmt::format("1 to {} visible ASCII characters", most), value);
-    return true;
-}
-
-bool RequestReader::token_ids(const std::string& param, const JsonValue& value, size_t most,
-                              std::vector<int32_t>& out) {
-    if (!value.is_array()) return expected(param, "a list of token ids", value);
-    for (const JsonValue element : value.elements()) {
-        if (out.size() >= most)
-            return fail(param, fmt::format("{}: expected at most {} ids", param, most));
-        int64_t n = 0;
-        int32_t id = 0;
-        // A place's name is made only where it is needed: a prompt may have 100,000 ids.
-        if (element.get(n) && n >= 0 && n < limits.vocab_size)
-            id = int32_t(n);
-        else if (!token_id(fmt::format("{}[{}]", param, out.size()), element, id))
-            return false;
-        out.push_back(id);
-    }
-    return true;
-}
-
 bool RequestReader::tools(const JsonValue& value) {
-    if (!value.is_array()) return expected("tools", "an array", value);
+    if (!value.is_array()) return read.expected("tools", "an array", value);
     for (const JsonValue element : value.elements()) {
         auto& tools = generation.chat_options.tools;
         if (tools.size() == kMaxTools)
-            return fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
+            return read.fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
         const auto function = element.member("function");
         const auto name = function ? function->member("name") : std::nullopt;
         if (!name || !name->get(tool_names.emplace_back()))
-            return expected(fmt::format("tools[{}]", tools.size()),
-                            "an object with a function that has a name", element);
+            return read.expected(fmt::format("tools[{}]", tools.size()),
+                                 "an object with a function that has a name", element);
         tools.emplace_back(element.raw());
     }
     return true;
@@ -102,22 +42,22 @@ bool RequestReader::prompts(const JsonValue& value) {
         generation.prompts.emplace_back(std::move(text));
         return true;
     }
-    if (!value.is_array()) return expected("prompt", "a string or a list", value);
+    if (!value.is_array()) return read.expected("prompt", "a string or a list", value);
     lists_prompts = true;
     for (const JsonValue element : value.elements()) {
         if (generation.prompts.empty() && element.is_number()) {
             generation.prompts.emplace_back(std::vector<int32_t>());
             lists_prompts = false;
-            return token_ids("prompt", value, kMost, std::get<1>(generation.prompts.back()));
+            return read.token_ids("prompt", value, kMost, std::get<1>(generation.prompts.back()));
         }
         if (int(generation.prompts.size()) >= limits.max_choices)
-            return fail("prompt",
-                        fmt::format("prompt: expected at most {} prompts", limits.max_choices));
+            return read.fail(
+                "prompt", fmt::format("prompt: expected at most {} prompts", limits.max_choices));
         std::vector<int32_t> ids;
         if (element.get(text))
             generation.prompts.emplace_back(std::move(text));
-        else if (token_ids(fmt::format("prompt[{}]", generation.prompts.size()), element, kMost,
-                           ids))
+        else if (read.token_ids(fmt::format("prompt[{}]", generation.prompts.size()), element,
+                                kMost, ids))
             generation.prompts.emplace_back(std::move(ids));
         else
             return false;
@@ -128,25 +68,27 @@ bool RequestReader::prompts(const JsonValue& value) {
 
 /// vLLM refuses it too; OpenAI's models begin with <|endoftext|> then, Qwen2's have no such token.
 bool RequestReader::no_prompt(const std::string& param) {
-    return fail(param, fmt::format("{}: expected text or token ids, found none; the model has no "
-                                   "token of its own to begin with: to have it begin a document, "
-                                   "send \"<|endoftext|>\"",
-                                   param));
+    return read.fail(param,
+                     fmt::format("{}: expected text or token ids, found none; the model has no "
+                                 "token of its own to begin with: to have it begin a document, "
+                                 "send \"<|endoftext|>\"",
+                                 param));
 }
 
 bool RequestReader::stops(const JsonValue& value) {
     auto add = [&](const std::string& param, const JsonValue& element) {
         std::string stop;
-        if (!string(param, element, stop)) return false;
+        if (!read.string(param, element, stop)) return false;
         if (stop.empty() || stop.size() > kMaxStopBytes)
-            return fail(param, fmt::format("{}: expected 1 to {} bytes", param, kMaxStopBytes));
+            return read.fail(param,
+                             fmt::format("{}: expected 1 to {} bytes", param, kMaxStopBytes));
         generation.stops.push_back(std::move(stop));
         return true;
     };
     if (!value.is_array()) return add("stop", value);
     for (const JsonValue element : value.elements()) {
         if (generation.stops.size() == kMaxStops)
-            return fail("stop", fmt::format("stop: expected at most {} strings", kMaxStops));
+            return read.fail("stop", fmt::format("stop: expected at most {} strings", kMaxStops));
         if (!add(fmt::format("stop[{}]", generation.stops.size()), element)) return false;
     }
     return true;
@@ -155,21 +97,22 @@ bool RequestReader::stops(const JsonValue& value) {
 /// "1" and "01" name one id: the later one counts, as of two equal keys in Python.
 bool RequestReader::logit_bias(const JsonValue& value) {
     if (is_empty_array(value)) return true;
-    if (!value.is_object()) return expected("logit_bias", "an object", value);
+    if (!value.is_object()) return read.expected("logit_bias", "an object", value);
     auto& biases = generation.sampling.logit_bias;
     std::unordered_map<int32_t, size_t> place_of;
     for (const auto& [key, bias] : value.members()) {
         if (biases.size() == kMaxListedIds)
-            return fail("logit_bias",
-                        fmt::format("logit_bias: expected at most {} ids", kMaxListedIds));
+            return read.fail("logit_bias",
+                             fmt::format("logit_bias: expected at most {} ids", kMaxListedIds));
         const std::string at = "logit_bias." + excerpt(key, 20);
         int32_t id = -1;
         const auto [end, rc] = std::from_chars(key.data(), key.data() + key.size(), id);
         if (rc != std::errc() || end != key.data() + key.size() || id < 0 ||
             id >= limits.vocab_size)
-            return fail(at, fmt::format("{}: expected a token id below {}", at, limits.vocab_size));
+            return read.fail(
+                at, fmt::format("{}: expected a token id below {}", at, limits.vocab_size));
         float amount = 0;
-        if (!number(at, bias, -100, 100, amount)) return false;
+        if (!read.number(at, bias, -100, 100, amount)) return false;
         const auto [place, is_new] = place_of.emplace(id, biases.size());
         if (is_new) biases.emplace_back(id, amount);
         biases[place->second].second = amount;
@@ -179,24 +122,17 @@ bool RequestReader::logit_bias(const JsonValue& value) {
 
 bool RequestReader::stream_options(const JsonValue& value) {
     if (is_empty_array(value)) return true;
-    if (!value.is_object()) return expected("stream_options", "an object", value);
+    if (!value.is_object()) return read.expected("stream_options", "an object", value);
     for (const auto& [key, option] : value.members()) {
         if (option.is_null()) continue;
         if (key == "include_usage" &&
-            !boolean("stream_options.include_usage", option, style.include_usage))
+            !read.boolean("stream_options.include_usage", option, style.include_usage))
             return false;
         if (key == "continuous_usage_stats" &&
-            !boolean("stream_options.continuous_usage_stats", option, style.continuous_usage))
+            !read.boolean("stream_options.continuous_usage_stats", option, style.continuous_usage))
             return false;
     }
     return true;
-}
-
-bool RequestReader::unsupported(std::string_view field, std::string_view instead) {
-    return fail(std::string(field),
-                fmt::format("{}: not supported by this server{}{}", field,
-                            instead.empty() ? "" : "; ", instead),
-                "unsupported_parameter");
 }
 
 }  // namespace qwend

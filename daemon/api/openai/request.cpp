@@ -28,7 +28,7 @@ bool read_field(RequestReader& r, const std::string& name, const JsonValue& valu
         case OtherField::harmless:
             return true;
         case OtherField::refused:
-            return r.unsupported(name, instead);
+            return r.read.unsupported(name, instead);
         case OtherField::unknown:
             note_unknown(name, r.request);
     }
@@ -55,12 +55,12 @@ bool settle_common(RequestReader& r) {
     const auto& models = r.limits.models;
     if (!model.empty() && !models.empty() &&
         std::find(models.begin(), models.end(), model) == models.end()) {
-        r.error = model_not_found(model);
+        r.read.error = model_not_found(model);
         return false;
     }
     if (r.generation.chat_options.continue_final_message && r.asks_generation_prompt)
-        return r.fail("continue_final_message",
-                      "continue_final_message: not together with add_generation_prompt");
+        return r.read.fail("continue_final_message",
+                           "continue_final_message: not together with add_generation_prompt");
     return true;
 }
 
@@ -72,7 +72,7 @@ bool settle_tools(RequestReader& r) {
     const std::vector<std::string>&allowed = *r.allowed_tools, &names = r.tool_names;
     for (const std::string& name : allowed)
         if (std::find(names.begin(), names.end(), name) == names.end())
-            return r.fail(
+            return r.read.fail(
                 "tool_choice.allowed_tools",
                 fmt::format("tool_choice.allowed_tools: no tool is named \"{}\"", excerpt(name)));
     std::vector<std::string> kept;
@@ -93,13 +93,13 @@ void apply_defaults(const GenerationDefaults& defaults, SamplingParams& sampling
 
 bool settle_prompts(RequestReader& r) {
     const std::vector<Prompt>& prompts = r.generation.prompts;
-    if (prompts.empty()) return r.fail("prompt", "prompt: expected a prompt");
+    if (prompts.empty()) return r.read.fail("prompt", "prompt: expected a prompt");
     for (size_t i = 0; i < prompts.size(); i++)
         if (std::visit([](const auto& prompt) { return prompt.empty(); }, prompts[i]))
             return r.no_prompt(r.lists_prompts ? fmt::format("prompt[{}]", i) : "prompt");
     if (r.generation.n * int(prompts.size()) > r.limits.max_choices)
-        return r.fail("n", fmt::format("n: {} choices of {} prompts are more than {}",
-                                       r.generation.n, prompts.size(), r.limits.max_choices));
+        return r.read.fail("n", fmt::format("n: {} choices of {} prompts are more than {}",
+                                            r.generation.n, prompts.size(), r.limits.max_choices));
     return true;
 }
 
@@ -110,12 +110,12 @@ bool settle_logprobs(RequestReader& r) {
     } else if (r.chat_logprobs) {
         n = std::max(r.top_logprobs, 0);
     } else if (r.top_logprobs > 0) {
-        r.fail("top_logprobs", "top_logprobs: needs logprobs to be true");
+        r.read.fail("top_logprobs", "top_logprobs: needs logprobs to be true");
     }
     if (r.generation.echo && n >= 0)
-        r.fail("echo", "echo: not supported together with logprobs", "unsupported_parameter");
-    if (r.generation.echo && r.style.chat) r.unsupported("echo");
-    return !r.error;
+        r.read.fail("echo", "echo: not supported together with logprobs", "unsupported_parameter");
+    if (r.generation.echo && r.style.chat) r.read.unsupported("echo");
+    return !r.read.error;
 }
 
 bool settle_length(RequestReader& r) {
@@ -123,7 +123,7 @@ bool settle_length(RequestReader& r) {
     std::optional<int>& max_tokens = r.generation.max_tokens;
     if (r.max_completion_tokens) max_tokens = r.max_completion_tokens;
     if (max_tokens && r.generation.sampling.min_tokens > *max_tokens)
-        return r.fail("min_tokens", "min_tokens: more than max_tokens");
+        return r.read.fail("min_tokens", "min_tokens: more than max_tokens");
     if (!max_tokens && !r.style.chat) max_tokens = kDefaultTextTokens;
     return true;
 }
@@ -133,13 +133,13 @@ bool settle(RequestReader& r) {
     const OpenAiStyle& style = r.style;
     Generation& q = r.generation;
     if (!settle_common(r) || !settle_tools(r) || !settle_logprobs(r)) return false;
-    if (r.best_of > 0 && r.best_of != q.n) return r.unsupported("best_of");
+    if (r.best_of > 0 && r.best_of != q.n) return r.read.unsupported("best_of");
     if (style.chat && q.messages.empty())
-        return r.fail("messages", "messages: expected at least one");
+        return r.read.fail("messages", "messages: expected at least one");
     if (!style.chat && !settle_prompts(r)) return false;
     if (!settle_length(r)) return false;
     if ((style.include_usage || style.continuous_usage) && !style.stream)
-        return r.fail("stream_options", "stream_options: only with stream");
+        return r.read.fail("stream_options", "stream_options: only with stream");
     q.prompt_field = style.chat ? "messages" : "prompt";
     q.whole_calls = !style.stream;
     return true;
@@ -153,7 +153,7 @@ std::optional<ApiError> parse_request(std::string_view body, unsigned scope,
     apply_defaults(rules.defaults, request.generation.sampling);
     RequestReader reader(rules.limits, request);
     if (read_fields(document, scope, reader)) settle(reader);
-    return reader.error;
+    return reader.read.error;
 }
 
 }  // namespace
@@ -175,7 +175,8 @@ std::optional<ApiError> parse_tokenize_request(std::string_view body, const Rule
     if (auto error = parse_json_object(body, document)) return error;
     const RequestRules rules = rules_of(named_model(document));
     RequestReader reader(rules.limits, request);
-    if (!read_fields(document, kTokenize, reader) || !settle_common(reader)) return reader.error;
+    if (!read_fields(document, kTokenize, reader) || !settle_common(reader))
+        return reader.read.error;
     const Generation& q = request.generation;
     if (q.messages.empty() == q.prompts.empty())
         return bad_request("expected either prompt or messages");
@@ -193,16 +194,16 @@ std::optional<ApiError> parse_detokenize_request(std::string_view body, const Ru
     bool found = false, ok = true;
     for (const auto& [name, value] : document.root().members()) {
         if (name == "model" && !value.is_null())
-            ok = ok && reader.string(name, value, request.style.model);
+            ok = ok && reader.read.string(name, value, request.style.model);
         if (name == "tokens") {
             found = true;
-            ok = ok && reader.token_ids(name, value, size_t(kMaxTokensLimit), tokens);
+            ok = ok && reader.read.token_ids(name, value, size_t(kMaxTokensLimit), tokens);
         }
     }
-    if (ok && !found) reader.fail("tokens", "tokens: expected a list of token ids");
+    if (ok && !found) reader.read.fail("tokens", "tokens: expected a list of token ids");
     if (ok) settle_common(reader);
     model = request.style.model;
-    return reader.error;
+    return reader.read.error;
 }
 
 }  // namespace qwend

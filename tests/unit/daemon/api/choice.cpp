@@ -111,3 +111,24 @@ TEST_CASE("choice: stop strings wait for min_tokens") {
         CHECK(said == Said{text.substr(0, text.find('b', first.size())), "stop"});
     }
 }
+
+TEST_CASE("choice: a call tells how much of the text comes before it") {
+    const std::string call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+    Generation request;
+    request.chat_options.tools = {"{}"};
+    for (bool whole : {false, true}) {
+        request.whole_calls = whole;
+        Choice choice(demo(), request);
+        for (int32_t id : ids_of("one " + call + " two " + call + call)) {
+            TokenEvent event;
+            event.sampled.token = id;
+            choice.on_event(event);
+        }
+        const ChoicePart part = choice.take();
+        CHECK(part.text == "one two");
+        REQUIRE(part.calls.size() == 3);
+        CHECK(part.calls[0].text_before == 3);
+        CHECK(part.calls[1].text_before == 7);
+        CHECK(part.calls[2].text_before == 7);
+    }
+}
