@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -85,7 +86,7 @@ struct ServedApi {
         const std::string bound = server.bound_addresses()[0];
         port = std::stoi(bound.substr(bound.rfind(':') + 1));
         const auto done = loop.make_wake([&] { stop_when_idle(); });
-        on_loop_ = loop.make_wake([&] { std::exchange(to_do_, {})(), is_done_ = true; });
+        on_loop_ = loop.make_wake([&] { take_to_do()(), is_done_ = true; });
         for (auto& model : models) {
             if (loading) model->load_gate.allow(0);
             model->start();
@@ -114,7 +115,10 @@ struct ServedApi {
 
     /// From a client's thread: runs it where the API runs, and waits for it.
     void on_loop(std::function<void()> what) {
-        to_do_ = std::move(what);
+        {
+            std::lock_guard lock(mutex_);
+            to_do_ = std::move(what);
+        }
         is_done_ = false;
         on_loop_();
         wait_for([&] { return is_done_.load(); });
@@ -156,6 +160,11 @@ struct ServedApi {
     }
 
   private:
+    std::function<void()> take_to_do() {
+        std::lock_guard lock(mutex_);
+        return std::exchange(to_do_, {});
+    }
+
     /// A worker that still has something to say must not wake a loop that has ended.
     void stop_when_idle() {
         idle_ = loop.add_timer(0.001, true, [this] {
@@ -167,6 +176,7 @@ struct ServedApi {
 
     std::shared_ptr<EventLoop::Timer> idle_;
     std::function<void()> on_loop_, to_do_;
+    std::mutex mutex_;  // of to_do_
     std::atomic<bool> is_done_{false};
 };
 
