@@ -183,19 +183,22 @@ DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Device& device,
     checkpoint.files.check_unchanged();
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
-    auto matrix = [&](size_t at, int n, int k) {
-        return LinearWeights{reinterpret_cast<const bf16*>(memory_.get() + at), n, k};
+    auto matrix = [&](const StoredLinear& from, size_t at, int n, int k) {
+        return LinearWeights{from.kind, memory_.get() + at, n, k};
     };
     const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;
-    for (const Placement::Layer& at : placed.layers)
+    for (size_t i = 0; i < placed.layers.size(); i++) {
+        const Placement::Layer& at = placed.layers[i];
+        const LayerWeights& l = checkpoint.weights.layers[i];
         layers_.push_back({vector(at.input_norm), vector(at.post_attention_norm),
-                           matrix(at.qkv, qkv_dim, c.hidden_size), vector(at.qkv_bias),
-                           matrix(at.o, c.hidden_size, q_dim),
-                           matrix(at.gate_up, 2 * c.intermediate_size, c.hidden_size),
-                           matrix(at.down, c.hidden_size, c.intermediate_size)});
-    embedding_ = matrix(placed.embedding, c.vocab_size, c.hidden_size).data;
+                           matrix(l.q, at.qkv, qkv_dim, c.hidden_size), vector(at.qkv_bias),
+                           matrix(l.o, at.o, c.hidden_size, q_dim),
+                           matrix(l.gate, at.gate_up, 2 * c.intermediate_size, c.hidden_size),
+                           matrix(l.down, at.down, c.hidden_size, c.intermediate_size)});
+    }
+    embedding_ = reinterpret_cast<const bf16*>(memory_.get() + placed.embedding);
     final_norm_ = vector(placed.final_norm);
-    lm_head_ = matrix(placed.lm_head, c.vocab_size, c.hidden_size);
+    lm_head_ = matrix(checkpoint.weights.lm_head, placed.lm_head, c.vocab_size, c.hidden_size);
 }
 
 }  // namespace qwend

@@ -52,7 +52,7 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
-      fused_rows_(device.has_wgmma ? max_wgmma_rows(c.hidden_size) : kSkinnyRows),
+      choice_(device, c.hidden_size, deterministic),
       fuses_o_proj_(can_fuse_o_proj(device, shape_, c.hidden_size)),
       deterministic_(deterministic),
       n_blocks_(n_blocks),
@@ -77,9 +77,9 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
     arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxSplitKvRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
-    // Without clusters the sampler has one block for a row, whose shared memory is too small for it.
-    if (!device.has_clusters())
-        sampler_scratch_ = DeviceBuffer<float>(logits_.size());
+    // Without clusters the sampler has one block for a row, whose shared memory is too small for
+    // it.
+    if (!device.has_clusters()) sampler_scratch_ = DeviceBuffer<float>(logits_.size());
 }
 
 KvCache Forward::cache_of(int layer) const {
@@ -87,15 +87,9 @@ KvCache Forward::cache_of(int layer) const {
     return {keys, keys + cache_elements_};
 }
 
-/// Whether that many rows take fused products: faster there, or the same bits are wanted.
-bool Forward::is_fused(int n) const {
-    return deterministic_ || n <= fused_rows_;
-}
-
-/// Those that are the faster ones for n rows, or the same for all.
-const LinearKernels& Forward::products(int n) const {
-    const bool skinny = deterministic_ ? !device_.has_wgmma : n <= kSkinnyRows;
-    return skinny ? kSkinnyMma : kWgmmaSm90;
+/// Those of the layers, whose weights are of one kind, for a step of n rows; null: cuBLASLt.
+const LinearKernels* Forward::fused_products(int n) const {
+    return choice_.fused(weights_.layers()[0].qkv.kind, n);
 }
 
 DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardState& state,
@@ -127,13 +121,14 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
     const float* next_norm =
         is_last ? weights_.final_norm() : weights_.layers()[size_t(layer) + 1].input_norm;
     const int n = in.n_tokens;
-    const LinearKernels& p = products(n);
+    const LinearKernels& p = *fused_products(n);
     const LinearInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
     auto residual = [&](const float* norm) {
         return ResidualStream{hidden_.get(), norm, normed_.get(), squares_.get()};
     };
-    p.qkv({l.qkv, normed, l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(),
-           cache_of(layer)},
+    p.qkv({l.qkv,
+           normed,
+           {l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(), cache_of(layer)}},
           n, stream);
     const ResidualStream attended = residual(l.post_attention_norm);
     if (in.one_short_row && fuses_o_proj_) {
@@ -169,27 +164,27 @@ void Forward::launch_head(const StepInputs& in, const Stream& stream) {
     const float eps = config_.rms_norm_eps;
     const int n = in.n_sampled;
     const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
-    const LinearKernels& p = products(n);
-    // Sums of squares of the same kind of product; many rows cannot be gathered.
+    const LinearKernels *p = choice_.fused(head.kind, n), *before = fused_products(in.n_tokens);
     const bool has_squares =
-        is_fused(in.n_tokens) && &p == &products(in.n_tokens) && (!rows || &p == &kSkinnyMma);
+        p && before && p->square_width == before->square_width && (!rows || p->gathers);
     // Norm by norm wherever the rows come from, if bits are to be the same.
     if (has_squares && !deterministic_)
-        return p.logits(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(), n, stream);
+        return p->logits(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(), n,
+                         stream);
     rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, n, config_.hidden_size, normed_.get(),
             stream);
-    if (is_fused(n))
-        p.logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
+    if (p)
+        p->logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
     else
         gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
 }
 
 void Forward::launch(const StepInputs& in, const ForwardState& state, const Stream& stream) {
-    const bool fused = is_fused(in.n_tokens);
+    const LinearKernels* fused = fused_products(in.n_tokens);
     embed({in.updates, in.n_updates, state.block_tables, in.tokens, in.positions, state.last_tokens,
            weights_.embedding(), inv_freq_.get(), rope_scale_, in.n_tokens, config_.hidden_size,
            config_.head_dim, hidden_.get(), rotations_.get(), weights_.layers()[0].input_norm,
-           fused ? normed_.get() : nullptr, squares_.get(), products(in.n_tokens).square_width},
+           fused ? normed_.get() : nullptr, squares_.get(), fused ? fused->square_width : 0},
           stream);
     for (int layer = 0; layer < config_.n_layers; layer++) {
         if (fused)

@@ -3,6 +3,7 @@
 #include "gpu/attention/attention.h"
 #include "gpu/device_weights.h"
 #include "gpu/elementwise/elementwise.h"
+#include "gpu/linear/choice.h"
 #include "gpu/linear/gemm.h"
 #include "gpu/linear/linear.h"
 #include "gpu/sampling/sample.h"
@@ -34,7 +35,7 @@ struct ForwardState {
 };
 
 /// The transformer on the device: activations, the KV cache, and the order of the kernels. Which
-/// kernels a step takes follows from its number of rows:
+/// kernels a step takes follows from its number of rows (ProductChoice):
 ///
 ///   up to kSkinnyRows         kSkinnyMma: norms, epilogues and products fused
 ///   up to max_wgmma_rows()    kWgmmaSm90: the same, on sm_90
@@ -65,8 +66,7 @@ class Forward {
 
   private:
     KvCache cache_of(int layer) const;
-    bool is_fused(int n) const;
-    const LinearKernels& products(int n) const;
+    const LinearKernels* fused_products(int n) const;
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, const Stream& stream);
@@ -80,7 +80,8 @@ class Forward {
     const ModelConfig& config_;
     const DeviceWeights& weights_;
     HeadShape shape_;
-    int max_sequences_, fused_rows_;  // the most of either
+    int max_sequences_;
+    ProductChoice choice_;
     bool fuses_o_proj_, deterministic_;
     int n_blocks_;           // of the cache
     size_t cache_elements_;  // of keys, or values, of one layer

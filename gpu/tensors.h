@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "model/linear_kind.h"
+
 namespace qwend {
 
 /// What the rooms of gpu/ hand each other. All matrices are row-major and in device memory,
@@ -34,10 +36,19 @@ struct KvCache {
     bf16* values;  // (n_blocks, n_kv_heads, head_dim, 16)
 };
 
-/// A weight matrix, (n, k) row-major bf16 as published. n and k are multiples of 32.
+/// A weight matrix of n outputs and k inputs, both multiples of 32, as its kind has it.
 struct LinearWeights {
-    const bf16* data;
+    LinearKind kind;
+    const void* data;  // dense: (n, k) row-major bf16
     int n, k;
+};
+
+/// One of kind dense, as kernels take it.
+struct DenseWeights {
+    const bf16* data;  // (n, k) row-major, as published
+    int n, k;
+
+    operator LinearWeights() const { return {LinearKind::dense, data, n, k}; }
 };
 
 /// The residual stream, and what the next product wants of it: see RMSNorm in gpu/linear/linear.h.

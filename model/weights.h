@@ -6,14 +6,10 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/linear_kind.h"
 #include "model/safetensors.h"
 
 namespace qwend {
-
-/// How a matrix is stored: it decides what else belongs to it, and which product computes with it.
-enum class LinearKind {
-    dense,  // a number an element
-};
 
 /// A linear layer in the files, y = x Wᵀ + b, as published.
 struct StoredLinear {

@@ -48,7 +48,7 @@ struct HeadColumns {
         const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4;
         return (warp * kWarpTiles + tile) * 16 + g;
     }
-    __device__ void load(const LinearWeights& weights, int head) {
+    __device__ void load(const DenseWeights& weights, int head) {
         const int t = threadIdx.x % 4;
 #pragma unroll
         for (int i = 0; i < kWarpTiles; i++)
@@ -90,7 +90,7 @@ __device__ void push_partial_sums(OProjShared& shared, const HeadColumns& weight
 }
 
 __global__ void __launch_bounds__(kThreads, 1)
-    decode_attention_o_proj_14x64_sm90_kernel(DecodeAttentionArgs a, LinearWeights weights,
+    decode_attention_o_proj_14x64_sm90_kernel(DecodeAttentionArgs a, DenseWeights weights,
                                               AddMmaEpilogue out, float scale) {
     extern __shared__ __align__(128) unsigned char memory[];
     auto& shared = *reinterpret_cast<OProjShared*>(memory);
@@ -156,7 +156,7 @@ void decode_attention_o_proj_14x64_sm90(const DecodeAttentionArgs& a, LinearWeig
     SHAPE_CHECK(stream.device().has_clusters() && a.n > 0 && is_own_shape(a.shape));
     SHAPE_CHECK(weights.n == kHidden && weights.k == kHidden);
     launch_dependent(decode_attention_o_proj_14x64_sm90_kernel, launch_shape(a.n), stream, a,
-                     weights, AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
+                     dense(weights), AddMmaEpilogue{out, weights.n}, log2_scale(kHeadDim));
 }
 
 }  // namespace qwend

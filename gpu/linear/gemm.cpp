@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "gpu/cuda.h"
+#include "gpu/linear/linear.h"
 #include "model/error.h"
 
 namespace qwend {
@@ -128,15 +129,16 @@ Gemm::~Gemm() = default;
 
 void Gemm::run(LinearWeights weights, const bf16* x, void* y, GemmOutput output, int n_rows,
                const Stream& stream) {
-    const Impl::Key key{n_rows, weights.n, weights.k, output};
+    const DenseWeights w = dense(weights);
+    const Impl::Key key{n_rows, w.n, w.k, output};
     auto found = impl_->plans.find(key);
     if (found == impl_->plans.end()) found = impl_->plans.emplace(key, impl_->make_plan(key)).first;
     const Impl::Plan& plan = found->second;
     const float one = 1, beta = output == GemmOutput::add_f32 ? 1 : 0;
     if (cublasStatus_t status = impl_->blas.cublasLtMatmul(
-            impl_->handle, impl_->operation, &one, weights.data, plan.weights, x, plan.input, &beta,
-            y, plan.output, y, plan.output, &plan.algorithm, impl_->workspace.get(),
-            kWorkspaceBytes, stream);
+            impl_->handle, impl_->operation, &one, w.data, plan.weights, x, plan.input, &beta, y,
+            plan.output, y, plan.output, &plan.algorithm, impl_->workspace.get(), kWorkspaceBytes,
+            stream);
         status != CUBLAS_STATUS_SUCCESS)
         blas_fault("cublasLtMatmul", status);
 }

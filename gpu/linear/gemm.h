@@ -10,9 +10,9 @@ namespace qwend {
 /// What a product writes: bf16; f32; or f32 added to what is there.
 enum class GemmOutput { bf16, f32, add_f32 };
 
-/// y (rows, n) = x (rows, k) bf16 · Wᵀ on cuBLASLt, for more rows than the kernels of rows.h are
-/// good for. The library is loaded when the first of these is made: it is half a gigabyte, and a
-/// qwend that runs on a CPU does without. One thread and one stream use it.
+/// y (rows, n) = x (rows, k) bf16 · Wᵀ on cuBLASLt, of dense weights, for more rows than the fused
+/// products are good for. The library is loaded when the first of these is made: it is half a
+/// gigabyte, and a qwend that runs on a CPU does without. One thread and one stream use it.
 class Gemm {
   public:
     /// Throws LoadError if the library cannot be loaded, BackendFault if it does not work.

@@ -7,7 +7,7 @@ namespace qwend {
 
 /// The matrix products of the transformer, y = x · Wᵀ, each fused with what surrounds it: RMSNorm
 /// before it, and an epilogue that makes the result of the sums. There are three ways to compute
-/// them; Forward chooses by the number of rows (tokens of the step).
+/// them with dense weights; ProductChoice chooses by the number of rows (tokens of the step).
 ///
 ///   kSkinnyMma  skinny_mma.cu   up to kSkinnyRows rows: weights straight to registers, mma.sync
 ///   kWgmmaSm90  wgmma_sm90.cu   more rows, on sm_90: TMA, wgmma, split-K over a cluster
@@ -39,11 +39,15 @@ struct LinearInput {
     __host__ __device__ int source(int i) const { return row_of ? row_of[i] : i; }
 };
 
-/// q, k, v = norm(x) · Wᵀ + bias, of which q and k are rotated (RoPE); queries go to `queries`,
+/// The weights as the products of dense ones take them; throws BackendFault for another kind.
+inline DenseWeights dense(const LinearWeights& weights) {
+    SHAPE_CHECK(weights.kind == LinearKind::dense);
+    return {static_cast<const bf16*>(weights.data), weights.n, weights.k};
+}
+
+/// What becomes of q, k, v: a bias is added, q and k are rotated (RoPE), queries go to `queries`,
 /// keys and values to their slots of the paged KV cache.
-struct QkvArgs {
-    LinearWeights weights;  // (qkv_dim, hidden)
-    LinearInput input;
+struct QkvOutput {
     const float* bias;        // (qkv_dim)
     const float2* rotations;  // (rows, head_dim / 2) cos and sin
     const int32_t* slots;     // (rows) below 0: padding
@@ -51,9 +55,15 @@ struct QkvArgs {
     bf16* queries;  // (rows, q_dim)
     KvCache cache;
 };
+/// q, k, v = norm(x) · Wᵀ, and the rest.
+struct QkvArgs {
+    LinearWeights weights;  // (qkv_dim, hidden)
+    LinearInput input;
+    QkvOutput out;
+};
 
-/// The launchers of one kind of product, for n_rows rows. They throw BackendFault if a shape is one
-/// that the kernels are not made for: n and k of all weights are multiples of 32.
+/// The launchers of one kind of product, for n_rows rows. They throw BackendFault if a shape or a
+/// kind of weights is one that the kernels are not made for.
 struct LinearKernels {
     void (*qkv)(const QkvArgs& args, int n_rows, const Stream& stream);
     /// hidden += x (rows, k) bf16 · Wᵀ, and what the next product wants of hidden.
@@ -62,10 +72,11 @@ struct LinearKernels {
     /// out (rows, n / 2) bf16 = silu(gate) * up, of (gate, up) = norm(x) · Wᵀ.
     void (*gate_up)(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
                     const Stream& stream);
-    /// logits (rows, n) f32 = norm(x) · Wᵀ. Only kSkinnyMma gathers rows (input.row_of).
+    /// logits (rows, n) f32 = norm(x) · Wᵀ.
     void (*logits)(LinearWeights weights, LinearInput input, float* logits, int n_rows,
                    const Stream& stream);
     int square_width;  // of the sums of squares that `add` makes and the others read
+    bool gathers;      // whether `logits` takes LinearInput::row_of
 };
 /// Any number of rows works with both. The second needs Device::has_wgmma.
 extern const LinearKernels kSkinnyMma, kWgmmaSm90;

@@ -79,7 +79,7 @@ class InputRow {
 /// MIN_BLOCKS: an SM, which bounds the registers of a thread.
 template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Epilogue>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
-    linear_skinny_mma_kernel(LinearWeights weights, int n_rows, LinearInput input,
+    linear_skinny_mma_kernel(DenseWeights weights, int n_rows, LinearInput input,
                              Epilogue epilogue) {
     __shared__ PartialSums<WARPS, Epilogue> sums;
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
 }
 
 template <int WARPS, int AHEAD, int MIN_BLOCKS, class Epilogue>
-void launch_skinny(LinearWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
+void launch_skinny(DenseWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
                    const Stream& stream) {
     SHAPE_CHECK(n_rows > 0 && weights.n % 32 == 0 && weights.k % kStepColumns == 0);
     const dim3 grid(weights.n / (Epilogue::kHasHigh ? 16 : 8),
@@ -163,38 +163,39 @@ void launch_skinny(LinearWeights weights, LinearInput input, int n_rows, Epilogu
 }
 
 void qkv(const QkvArgs& args, int n_rows, const Stream& stream) {
-    SHAPE_CHECK(args.weights.n == args.shape.qkv_dim() && args.shape.head_dim % 16 == 0);
-    launch_skinny<kWarps, kStepsAhead, 4>(args.weights, args.input, n_rows, QkvMmaEpilogue{args},
-                                          stream);
+    SHAPE_CHECK(args.weights.n == args.out.shape.qkv_dim() && args.out.shape.head_dim % 16 == 0);
+    launch_skinny<kWarps, kStepsAhead, 4>(dense(args.weights), args.input, n_rows,
+                                          QkvMmaEpilogue{args.out}, stream);
 }
 
 void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
          const Stream& stream) {
+    const DenseWeights w = dense(weights);
     const LinearInput input{x, nullptr, 0};
-    const AddMmaEpilogue epilogue{out, weights.n};
-    if (weights.k == kOProjSlices * kOProjSliceSteps * kStepColumns)
-        launch_skinny<kOProjSlices, kOProjSliceSteps, 2>(weights, input, n_rows, epilogue, stream);
+    const AddMmaEpilogue epilogue{out, w.n};
+    if (w.k == kOProjSlices * kOProjSliceSteps * kStepColumns)
+        launch_skinny<kOProjSlices, kOProjSliceSteps, 2>(w, input, n_rows, epilogue, stream);
     // A long k is cut into more slices: there are few tiles, and each must have enough in flight.
-    else if (weights.k > 2048)
-        launch_skinny<8, 19, 1>(weights, input, n_rows, epilogue, stream);
+    else if (w.k > 2048)
+        launch_skinny<8, 19, 1>(w, input, n_rows, epilogue, stream);
     else
-        launch_skinny<kWarps, kStepsAhead, 4>(weights, input, n_rows, epilogue, stream);
+        launch_skinny<kWarps, kStepsAhead, 4>(w, input, n_rows, epilogue, stream);
 }
 
 void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
              const Stream& stream) {
-    launch_skinny<kWarps, kStepsAhead, 5>(weights, input, n_rows,
+    launch_skinny<kWarps, kStepsAhead, 5>(dense(weights), input, n_rows,
                                           GateUpMmaEpilogue{out, weights.n / 2}, stream);
 }
 
 void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
             const Stream& stream) {
-    launch_skinny<kWarps, kStepsAhead, 5>(weights, input, n_rows, LogitsMmaEpilogue{out, weights.n},
-                                          stream);
+    launch_skinny<kWarps, kStepsAhead, 5>(dense(weights), input, n_rows,
+                                          LogitsMmaEpilogue{out, weights.n}, stream);
 }
 
 }  // namespace
 
-const LinearKernels kSkinnyMma{qkv, add, gate_up, logits, kSkinnySquareWidth};
+const LinearKernels kSkinnyMma{qkv, add, gate_up, logits, kSkinnySquareWidth, true};
 
 }  // namespace qwend

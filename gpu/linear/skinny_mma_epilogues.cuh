@@ -59,7 +59,7 @@ struct QkvMmaEpilogue {
         QkvPlace place;
         float2 rotation;
     };
-    QkvArgs a;
+    QkvOutput a;
     __device__ WeightRows weight_rows(int tile) const {
         const int half = a.shape.head_dim / 2, low = tile * 8 / half * half + tile * 8;
         return {low, low + half};

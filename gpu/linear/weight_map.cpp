@@ -4,7 +4,7 @@
 
 namespace qwend {
 
-WeightTensorMap::WeightTensorMap(LinearWeights weights, int partner_offset, int groups_per_tile)
+WeightTensorMap::WeightTensorMap(DenseWeights weights, int partner_offset, int groups_per_tile)
     : groups_per_offset(partner_offset / 8) {
     const cuuint64_t k = cuuint64_t(weights.k), n = cuuint64_t(weights.n);
     const cuuint64_t offset = cuuint64_t(partner_offset);

@@ -18,7 +18,7 @@ struct WeightTensorMap {
     CUtensorMap map;        // (k, 8 rows, 2 partners, groups_per_offset, n / (2 * partner_offset))
     int groups_per_offset;  // partner_offset / 8
 
-    WeightTensorMap(LinearWeights weights, int partner_offset, int groups_per_tile);
+    WeightTensorMap(DenseWeights weights, int partner_offset, int groups_per_tile);
 };
 
 }  // namespace qwend

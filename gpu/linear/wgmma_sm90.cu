@@ -75,7 +75,7 @@ int k_steps_per_slice(int n_tiles, int n_k_steps) {
 }
 
 template <int WARPGROUPS, int ROWS, class Epilogue>
-void launch(LinearWeights weights, LinearInput input, Epilogue epilogue, WgmmaPlan plan,
+void launch(DenseWeights weights, LinearInput input, Epilogue epilogue, WgmmaPlan plan,
             const Stream& stream) {
     using S = WgmmaBlockShape<WARPGROUPS, ROWS>;
     const int n_blocks = divide_up(plan.n_k_steps, plan.k_steps_per_slice);
@@ -116,7 +116,7 @@ int rows_per_block(const WgmmaPlan& plan, int n_tiles) {
 }
 
 template <class Epilogue>
-void launch_wgmma(LinearWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
+void launch_wgmma(DenseWeights weights, LinearInput input, int n_rows, Epilogue epilogue,
                   const Stream& stream) {
     SHAPE_CHECK(stream.device().has_wgmma && n_rows > 0 && weights.n % 32 == 0 &&
                 weights.k % 32 == 0);
@@ -144,29 +144,29 @@ void launch_wgmma(LinearWeights weights, LinearInput input, int n_rows, Epilogue
 }
 
 void qkv(const QkvArgs& args, int n_rows, const Stream& stream) {
-    const int head_dim = args.shape.head_dim;
-    SHAPE_CHECK(args.weights.n == args.shape.qkv_dim() && (head_dim == 64 || head_dim == 128));
-    launch_wgmma(args.weights, args.input, n_rows, QkvWgmmaEpilogue(args), stream);
+    const int head_dim = args.out.shape.head_dim;
+    SHAPE_CHECK(args.weights.n == args.out.shape.qkv_dim() && (head_dim == 64 || head_dim == 128));
+    launch_wgmma(dense(args.weights), args.input, n_rows, QkvWgmmaEpilogue(args.out), stream);
 }
 
 void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
          const Stream& stream) {
-    launch_wgmma(weights, {x, nullptr, 0}, n_rows, AddWgmmaEpilogue(out, weights.n), stream);
+    launch_wgmma(dense(weights), {x, nullptr, 0}, n_rows, AddWgmmaEpilogue(out, weights.n), stream);
 }
 
 void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
              const Stream& stream) {
-    launch_wgmma(weights, input, n_rows, GateUpWgmmaEpilogue(out, weights.n / 2), stream);
+    launch_wgmma(dense(weights), input, n_rows, GateUpWgmmaEpilogue(out, weights.n / 2), stream);
 }
 
 void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
             const Stream& stream) {
-    launch_wgmma(weights, input, n_rows, LogitsWgmmaEpilogue(out, weights.n), stream);
+    launch_wgmma(dense(weights), input, n_rows, LogitsWgmmaEpilogue(out, weights.n), stream);
 }
 
 }  // namespace
 
-const LinearKernels kWgmmaSm90{qkv, add, gate_up, logits, kWgmmaSquareWidth};
+const LinearKernels kWgmmaSm90{qkv, add, gate_up, logits, kWgmmaSquareWidth, false};
 
 int max_wgmma_rows(int hidden_size) {
     return hidden_size <= 1024 ? 256 : 64;

@@ -42,7 +42,7 @@ class QkvWgmmaEpilogue {
         float low_bias[4], high_bias[4];
         float2 rotations[4];
     };
-    explicit QkvWgmmaEpilogue(const QkvArgs& args) : a_(args) {}
+    explicit QkvWgmmaEpilogue(const QkvOutput& out) : a_(out) {}
     int partner_offset() const { return a_.shape.head_dim / 2; }
 
     __device__ void prepare(State& state, const OutputQuad& quad) const {
@@ -90,7 +90,7 @@ class QkvWgmmaEpilogue {
         return (quad.group & (a_.shape.head_dim / 16 - 1)) * 8 + 4 * quad.half;
     }
 
-    QkvArgs a_;
+    QkvOutput a_;
 };
 
 /// Adds to the residual stream and prepares the next RMSNorm: hidden * norm in bf16, and the sums

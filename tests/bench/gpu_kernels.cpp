@@ -112,7 +112,7 @@ class KernelBench {
     template <class Launch>
     void time_product(const std::string& kernel, Matrix m, int rows, Work work, Launch launch) {
         const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, const Stream& s) {
-            launch(LinearWeights{pool_.take(m.size(), i), m.n, m.k}, s);
+            launch(DenseWeights{pool_.take(m.size(), i), m.n, m.k}, s);
         });
         ceilings_.print(kernel, m.shape(), rows, seconds, work);
     }
@@ -194,7 +194,7 @@ void KernelBench::measure_ceilings() {
         const DeviceBuffer<bf16> y(n);
         const bf16* x = pool_.get() + n;
         const double seconds = timer_.seconds(1, [&](int, const Stream& s) {
-            gemm_.run({pool_.get(), size, size}, x, y.get(), GemmOutput::bf16, size, s);
+            gemm_.run(DenseWeights{pool_.get(), size, size}, x, y.get(), GemmOutput::bf16, size, s);
         });
         const double rate = 2.0 * double(n) * size / seconds;
         if (rate > ceilings_.flops) ceilings_.flops = rate, best = fmt::format("{}^3", size);
@@ -301,7 +301,7 @@ void KernelBench::decode_attention(int rows, int context) {
                                        partials.get(),
                                        arrivals.get(),
                                        y_.get()},
-                   LinearWeights{cache + size, o_.n, o_.k}, s);
+                   DenseWeights{cache + size, o_.n, o_.k}, s);
         });
         ceilings_.print(name, fmt::format("context {}", context), rows, seconds, done);
     };

@@ -52,9 +52,9 @@ std::vector<T> read_back(const void* device, size_t n) {
 }
 
 /// The tensors, below each other, are at `device`. NaN may be another NaN.
-void check_matrix(const SafetensorsFiles& files, const bf16* device,
+void check_matrix(const SafetensorsFiles& files, const void* device,
                   std::initializer_list<const StoredTensor*> tensors) {
-    const auto* at = reinterpret_cast<const bf16_t*>(device);
+    const auto* at = static_cast<const bf16_t*>(device);
     for (const StoredTensor* tensor : tensors) {
         const auto expected = stored(files, *tensor);
         const auto found = read_back<bf16_t>(at, expected.size());

@@ -267,7 +267,7 @@ class AfterAttention {
         Output<float> hidden(size), squares(size / 8);
         Output<bf16> x(size);
         upload(hidden.get(), hidden_.data(), size);
-        launch(LinearWeights{weights_.get(), int(width_), k_},
+        launch(DenseWeights{weights_.get(), int(width_), k_},
                ResidualStream{hidden.get(), norm_.get(), x.get(), squares.get()});
         return {hidden.read(), squares.read(), x.read()};
     }

@@ -58,7 +58,7 @@ class Product {
         return divide_by_rms(plain(row, column), sums_[size_t(row)], k, kEps);
     }
 
-    LinearWeights weights() const { return {device_weights_.get(), n, k}; }
+    DenseWeights weights() const { return {device_weights_.get(), n, k}; }
     const bf16* x(int first_row = 0) const {
         return device_x_.get() + size_t(first_row) * size_t(k);
     }

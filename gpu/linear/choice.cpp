@@ -1,0 +1,20 @@
+#include "gpu/linear/choice.h"
+
+namespace qwend {
+
+ProductChoice::ProductChoice(const Device& device, int hidden_size, bool deterministic)
+    : has_wgmma_(device.has_wgmma),
+      deterministic_(deterministic),
+      most_fused_rows_(device.has_wgmma ? max_wgmma_rows(hidden_size) : kSkinnyRows) {}
+
+const LinearKernels* ProductChoice::fused(LinearKind kind, int n_rows) const {
+    const bool few = deterministic_ ? !has_wgmma_ : n_rows <= kSkinnyRows;
+    switch (kind) {
+        case LinearKind::dense:
+            if (!deterministic_ && n_rows > most_fused_rows_) return nullptr;
+            return few ? &kSkinnyMma : &kWgmmaSm90;
+    }
+    shape_fault("weights of a kind that has a product", __FILE__, __LINE__);
+}
+
+}  // namespace qwend
