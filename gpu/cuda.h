@@ -44,8 +44,8 @@ bool device_lost();
         if (!(condition)) ::qwend::shape_fault(#condition, __FILE__, __LINE__); \
     } while (0)
 
-/// What Forward and the launchers have to know of a device. Each backend has one of its own, so
-/// that several devices may work in one process: nothing about a device is static.
+/// What Forward and the launchers have to know of a device. Each Rank has one of its own, so that
+/// several devices may work in one process: nothing about a device is static.
 struct Device {
     int index = 0;           // as CUDA counts them
     int compute_major = 0;   // of its compute capability: 9 of sm_90

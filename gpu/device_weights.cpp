@@ -9,22 +9,13 @@
 #include <vector>
 
 #include "model/bf16.h"
+#include "model/weight_placement.h"
 
 namespace qwend {
 
 namespace {
 
-constexpr size_t kAlign = 256;                   // of a tensor; wide loads need 16
-constexpr size_t kChunkBytes = size_t(4) << 20;  // of one copy
 constexpr int kCopiers = 4;  // threads: one alone moves pages to pinned memory at a third of PCIe 5
-
-/// A run of one tensor and where it goes; conversion happens on the way.
-struct Copy {
-    const StoredTensor* from;
-    size_t first, n;  // elements
-    size_t to;        // bytes into the device memory
-    bool to_float;    // else bf16
-};
 
 float element(const std::byte* data, DType type, size_t i) {
     if (type == DType::f32) {
@@ -37,78 +28,37 @@ float element(const std::byte* data, DType type, size_t i) {
     return type == DType::bf16 ? bf16_to_float(bits) : half_to_float(bits);
 }
 
-/// The run as the device wants it, read from its file into pinned memory; returns its bytes. A run
-/// that is converted is read to `unconverted` first.
-size_t stage(const SafetensorsFiles& files, const Copy& copy, std::vector<std::byte>& unconverted,
-             std::byte* out) {
+/// Reads the runs one behind the other to `out`.
+void read_runs(const SafetensorsFiles& files, const WeightCopy& copy, std::byte* out) {
+    const size_t element_bytes = dtype_size(copy.from->dtype), n_bytes = copy.n * element_bytes;
+    for (size_t i = 0; i < copy.n_runs; i++)
+        files.read(*copy.from, (copy.first + i * copy.stride) * element_bytes, n_bytes,
+                   out + i * n_bytes);
+}
+
+/// The runs as the device wants them, read from their file into pinned memory; returns their bytes.
+/// What is converted is read to `unconverted` first.
+size_t stage(const SafetensorsFiles& files, const WeightCopy& copy,
+             std::vector<std::byte>& unconverted, std::byte* out) {
     const DType type = copy.from->dtype;
-    const size_t begin = copy.first * dtype_size(type), n_bytes = copy.n * dtype_size(type);
+    const size_t n = copy.n_runs * copy.n;
     if (type == DType::bf16 && !copy.to_float) {
-        files.read(*copy.from, begin, n_bytes, out);
-        return n_bytes;
+        read_runs(files, copy, out);
+        return n * sizeof(bf16_t);
     }
-    unconverted.resize(std::max(unconverted.size(), n_bytes));
-    files.read(*copy.from, begin, n_bytes, unconverted.data());
+    unconverted.resize(std::max(unconverted.size(), n * dtype_size(type)));
+    read_runs(files, copy, unconverted.data());
     if (copy.to_float) {
-        for (size_t i = 0; i < copy.n; i++) {
+        for (size_t i = 0; i < n; i++) {
             const float value = element(unconverted.data(), type, i);
             std::memcpy(out + i * sizeof value, &value, sizeof value);
         }
-        return copy.n * sizeof(float);
+        return n * sizeof(float);
     }
     auto* to = reinterpret_cast<bf16_t*>(out);
-    for (size_t i = 0; i < copy.n; i++) to[i] = float_to_bf16(element(unconverted.data(), type, i));
-    return copy.n * sizeof(bf16_t);
+    for (size_t i = 0; i < n; i++) to[i] = float_to_bf16(element(unconverted.data(), type, i));
+    return n * sizeof(bf16_t);
 }
-
-/// Places tensors one behind the other and remembers what has to be copied.
-class Layout {
-  public:
-    /// Offset of the tensors, below each other.
-    size_t place(std::initializer_list<const StoredTensor*> parts, bool to_float) {
-        const size_t begin = size_, element_bytes = to_float ? sizeof(float) : sizeof(bf16_t);
-        for (const StoredTensor* part : parts) {
-            const size_t n = part->n_bytes / dtype_size(part->dtype);
-            const size_t per_copy = kChunkBytes / element_bytes;
-            for (size_t i = 0; i < n; i += per_copy)
-                copies_.push_back(
-                    {part, i, std::min(per_copy, n - i), size_ + i * element_bytes, to_float});
-            size_ += n * element_bytes;
-        }
-        size_ = (size_ + kAlign - 1) / kAlign * kAlign;
-        return begin;
-    }
-    size_t size() const { return size_; }
-    const std::vector<Copy>& copies() const { return copies_; }
-
-  private:
-    size_t size_ = 0;
-    std::vector<Copy> copies_;
-};
-
-/// Where everything of a checkpoint goes.
-struct Placement {
-    struct Layer {
-        size_t input_norm, post_attention_norm, qkv, qkv_bias, o, gate_up, down;
-    };
-    Layout layout;
-    std::vector<Layer> layers;
-    size_t embedding, final_norm, lm_head;
-
-    explicit Placement(const Weights& w) {
-        embedding = layout.place({&w.embedding}, false);
-        for (const LayerWeights& l : w.layers)
-            layers.push_back({layout.place({&l.input_norm}, true),
-                              layout.place({&l.post_attention_norm}, true),
-                              layout.place({&l.q.weight, &l.k.weight, &l.v.weight}, false),
-                              layout.place({&*l.q.bias, &*l.k.bias, &*l.v.bias}, true),
-                              layout.place({&l.o.weight}, false),
-                              layout.place({&l.gate.weight, &l.up.weight}, false),
-                              layout.place({&l.down.weight}, false)});
-        final_norm = layout.place({&w.final_norm}, true);
-        lm_head = w.tied ? embedding : layout.place({&w.lm_head.weight}, false);
-    }
-};
 
 /// Waits for a stream at the end, also where a file turns out to be cut: no transfer may outlive
 /// the buffers that it reads.
@@ -121,13 +71,13 @@ struct StreamEnd {
 
 /// One thread's part: takes the next copy until there is none. Two buffers, so that filling one
 /// overlaps with the transfer of the other.
-void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* to,
+void copy_some(const SafetensorsFiles& files, const std::vector<WeightCopy>& copies, std::byte* to,
                const Device& device, std::atomic<size_t>& next,
                const std::function<void(float)>& on_progress, std::mutex& progress_mutex) {
     CUDA_CHECK(cudaSetDevice(device.index));
     Stream stream(device);
-    PinnedBuffer<std::byte> buffers[2] = {PinnedBuffer<std::byte>(kChunkBytes),
-                                          PinnedBuffer<std::byte>(kChunkBytes)};
+    PinnedBuffer<std::byte> buffers[2];
+    for (auto& buffer : buffers) buffer = PinnedBuffer<std::byte>(WeightPlacement::kCopyBytes);
     std::vector<std::byte> unconverted;
     Event sent[2];
     const StreamEnd end{stream};
@@ -147,7 +97,7 @@ void copy_some(const SafetensorsFiles& files, const std::vector<Copy>& copies, s
     if (!device_lost()) stream.synchronize();
 }
 
-void copy_all(const SafetensorsFiles& files, const std::vector<Copy>& copies, std::byte* to,
+void copy_all(const SafetensorsFiles& files, const std::vector<WeightCopy>& copies, std::byte* to,
               const Device& device, const std::function<void(float)>& on_progress) {
     std::atomic<size_t> next{0};
     std::mutex mutex;
@@ -170,16 +120,16 @@ void copy_all(const SafetensorsFiles& files, const std::vector<Copy>& copies, st
 
 }  // namespace
 
-size_t DeviceWeights::bytes_of(const Weights& weights) {
-    return Placement(weights).layout.size();
+size_t DeviceWeights::bytes_of(const Weights& weights, const Shard& shard) {
+    return WeightPlacement(weights, shard).n_bytes;
 }
 
-DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Device& device,
+DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Shard& shard, const Device& device,
                              const std::function<void(float)>& on_progress) {
-    const ModelConfig& c = checkpoint.config;
-    const Placement placed(checkpoint.weights);
-    memory_ = DeviceBuffer<std::byte>(placed.layout.size());
-    copy_all(checkpoint.files, placed.layout.copies(), memory_.get(), device, on_progress);
+    const ModelConfig& c = shard.config;
+    const WeightPlacement placed(checkpoint.weights, shard);
+    memory_ = DeviceBuffer<std::byte>(placed.n_bytes);
+    copy_all(checkpoint.files, placed.copies, memory_.get(), device, on_progress);
     checkpoint.files.check_unchanged();
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
@@ -188,7 +138,7 @@ DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Device& device,
     };
     const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;
     for (size_t i = 0; i < placed.layers.size(); i++) {
-        const Placement::Layer& at = placed.layers[i];
+        const WeightPlacement::Layer& at = placed.layers[i];
         const LayerWeights& l = checkpoint.weights.layers[i];
         layers_.push_back({vector(at.input_norm), vector(at.post_attention_norm),
                            matrix(l.q, at.qkv, qkv_dim, c.hidden_size), vector(at.qkv_bias),

@@ -5,6 +5,7 @@
 
 #include "gpu/cuda.h"
 #include "gpu/tensors.h"
+#include "model/shard.h"
 #include "model/weights.h"
 
 namespace qwend {
@@ -18,17 +19,17 @@ struct DeviceLayer {
     LinearWeights down;
 };
 
-/// A checkpoint in device memory: matrices bf16, vectors f32, one copy of each; a tied head is the
-/// embedding itself.
+/// A shard of a checkpoint in device memory: matrices bf16, vectors f32, one copy of each; a tied
+/// head is the embedding itself.
 class DeviceWeights {
   public:
     /// Copies from the files through pinned memory, several copies in flight; `on_progress` gets
     /// 0 … 1. Throws BackendFault, or LoadError if a file changed meanwhile.
-    DeviceWeights(const Checkpoint& checkpoint, const Device& device,
+    DeviceWeights(const Checkpoint& checkpoint, const Shard& shard, const Device& device,
                   const std::function<void(float)>& on_progress);
 
     /// What n_bytes() will be, without a device.
-    static size_t bytes_of(const Weights& weights);
+    static size_t bytes_of(const Weights& weights, const Shard& shard);
 
     const bf16* embedding() const { return embedding_; }
     const std::vector<DeviceLayer>& layers() const { return layers_; }

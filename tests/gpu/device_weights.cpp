@@ -44,6 +44,33 @@ std::vector<float> stored(const SafetensorsFiles& files, const StoredTensor& ten
     return values;
 }
 
+/// Rows and columns of a tensor; all of them unless said.
+struct Part {
+    const StoredTensor* tensor;
+    int first_row = 0, n_rows = -1, first_column = 0, n_columns = -1;
+    Part(const StoredTensor* whole) : tensor(whole) {}
+    Part(const StoredTensor* of, int row, int rows) : tensor(of), first_row(row), n_rows(rows) {}
+
+    static Part columns(const StoredTensor* of, int column, int columns) {
+        Part part(of);
+        part.first_column = column, part.n_columns = columns;
+        return part;
+    }
+    std::vector<float> values(const SafetensorsFiles& files) const {
+        const std::vector<float> all = stored(files, *tensor);
+        const size_t width = tensor->shape.size() > 1 ? size_t(tensor->shape[1]) : 1;
+        const size_t rows = n_rows < 0 ? all.size() / width : size_t(n_rows);
+        const size_t n = n_columns < 0 ? width : size_t(n_columns);
+        std::vector<float> some;
+        for (size_t row = 0; row < rows; row++) {
+            const auto from = all.begin() + std::ptrdiff_t((size_t(first_row) + row) * width +
+                                                           size_t(first_column));
+            some.insert(some.end(), from, from + std::ptrdiff_t(n));
+        }
+        return some;
+    }
+};
+
 template <class T>
 std::vector<T> read_back(const void* device, size_t n) {
     std::vector<T> values(n);
@@ -51,12 +78,12 @@ std::vector<T> read_back(const void* device, size_t n) {
     return values;
 }
 
-/// The tensors, below each other, are at `device`. NaN may be another NaN.
+/// The parts, below each other, are at `device`. NaN may be another NaN.
 void check_matrix(const SafetensorsFiles& files, const void* device,
-                  std::initializer_list<const StoredTensor*> tensors) {
+                  std::initializer_list<Part> parts) {
     const auto* at = static_cast<const bf16_t*>(device);
-    for (const StoredTensor* tensor : tensors) {
-        const auto expected = stored(files, *tensor);
+    for (const Part& part : parts) {
+        const auto expected = part.values(files);
         const auto found = read_back<bf16_t>(at, expected.size());
         size_t n_wrong = 0;
         for (size_t i = 0; i < expected.size(); i++)
@@ -68,9 +95,9 @@ void check_matrix(const SafetensorsFiles& files, const void* device,
 }
 
 void check_vector(const SafetensorsFiles& files, const float* device,
-                  std::initializer_list<const StoredTensor*> tensors) {
-    for (const StoredTensor* tensor : tensors) {
-        const auto expected = stored(files, *tensor);
+                  std::initializer_list<Part> parts) {
+    for (const Part& part : parts) {
+        const auto expected = part.values(files);
         const auto found = read_back<float>(device, expected.size());
         size_t n_wrong = 0;
         for (size_t i = 0; i < expected.size(); i++)
@@ -89,8 +116,8 @@ void check_loaded(const HashedShape& shape, HashedTypes types) {
     const Weights& w = hashed.checkpoint->weights;
     const SafetensorsFiles& files = hashed.checkpoint->files;
     float progress = 0;
-    DeviceWeights device(*hashed.checkpoint, use_device(0),
-                         [&](float done) { progress = std::max(progress, done); });
+    DeviceWeights device(*hashed.checkpoint, shard_of(hashed.checkpoint->config, 0, 1),
+                         use_device(0), [&](float done) { progress = std::max(progress, done); });
     CHECK(progress == 1);
     check_matrix(files, device.embedding(), {&w.embedding});
     check_matrix(files, device.lm_head().data, {&w.lm_head.weight});
@@ -126,4 +153,44 @@ TEST_CASE("device_weights: a tensor of several copies") {
     // 896 x 4096: 7 MiB as bf16, copied 4 MiB at a time.
     const HashedShape shape{"large", 896, 7, 1, 4096, false};
     check_loaded(shape, {DType::f32, DType::f32, DType::f32, DType::f32, special});
+}
+
+TEST_CASE("device_weights: a rank has its rows and its columns, of f32 files too") {
+    const HashedShape shape{"shared", 512, 8, 2, 352, false};
+    for (DType type : {DType::bf16, DType::f32})
+        for (int n_ranks : {2, 4})
+            for (int rank = 0; rank < n_ranks; rank++) {
+                CAPTURE(n_ranks);
+                CAPTURE(rank);
+                HashedCheckpoint hashed(shape, 2, {type, type, type, type});
+                const Checkpoint& checkpoint = *hashed.checkpoint;
+                const Shard shard = shard_of(checkpoint.config, rank, n_ranks);
+                const DeviceWeights device(checkpoint, shard, use_device(0), nullptr);
+                const SafetensorsFiles& files = checkpoint.files;
+                const int dim = checkpoint.config.head_dim;
+                const int q = shard.first_head * dim, n_q = shard.config.n_heads * dim;
+                const int kv = shard.first_kv_head * dim, n_kv = shard.config.n_kv_heads * dim;
+                const int inner = shard.first_inner, n_inner = shard.config.intermediate_size;
+                check_matrix(files, device.embedding(), {&checkpoint.weights.embedding});
+                check_matrix(files, device.lm_head().data, {&checkpoint.weights.lm_head.weight});
+                for (size_t i = 0; i < device.layers().size(); i++) {
+                    const DeviceLayer& d = device.layers()[i];
+                    const LayerWeights& l = checkpoint.weights.layers[i];
+                    CHECK((d.qkv.n == n_q + 2 * n_kv && d.o.k == n_q));
+                    CHECK((d.gate_up.n == 2 * n_inner && d.down.k == n_inner));
+                    check_vector(files, d.input_norm, {&l.input_norm});
+                    check_matrix(
+                        files, d.qkv.data,
+                        {{&l.q.weight, q, n_q}, {&l.k.weight, kv, n_kv}, {&l.v.weight, kv, n_kv}});
+                    check_vector(
+                        files, d.qkv_bias,
+                        {{&*l.q.bias, q, n_q}, {&*l.k.bias, kv, n_kv}, {&*l.v.bias, kv, n_kv}});
+                    check_matrix(files, d.o.data, {Part::columns(&l.o.weight, q, n_q)});
+                    check_matrix(
+                        files, d.gate_up.data,
+                        {{&l.gate.weight, inner, n_inner}, {&l.up.weight, inner, n_inner}});
+                    check_matrix(files, d.down.data,
+                                 {Part::columns(&l.down.weight, inner, n_inner)});
+                }
+            }
 }
