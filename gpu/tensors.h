@@ -59,4 +59,12 @@ struct ResidualStream {
     float* squares;          // (rows, width / the product's square width, rounded up)
 };
 
+inline constexpr int kMaxRanks = 8;  // that share a model
+
+/// What each rank's part of a product gives, in the order of ranks.
+struct PartialSums {
+    const float* of_rank[kMaxRanks];  // (rows, width) each
+    int n_ranks;
+};
+
 }  // namespace qwend

@@ -69,6 +69,10 @@ struct LinearKernels {
     /// hidden += x (rows, k) bf16 · Wᵀ, and what the next product wants of hidden.
     void (*add)(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
                 const Stream& stream);
+    /// out (rows, n) f32 = x (rows, k) bf16 · Wᵀ, the very sums that `add` adds to hidden: a rank's
+    /// part of them, where it has some columns of the weights.
+    void (*partial)(LinearWeights weights, const bf16* x, float* out, int n_rows,
+                    const Stream& stream);
     /// out (rows, n / 2) bf16 = silu(gate) * up, of (gate, up) = norm(x) · Wᵀ.
     void (*gate_up)(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
                     const Stream& stream);
@@ -80,6 +84,12 @@ struct LinearKernels {
 };
 /// Any number of rows works with both. The second needs Device::has_wgmma.
 extern const LinearKernels kSkinnyMma, kWgmmaSm90;
+
+/// The rest of `add`, for partial sums of all ranks: hidden (n, width) += each of them, in the
+/// order of ranks, and what the next product wants of hidden, with sums of squares of square_width
+/// columns; out.next_x null: nothing. Of one rank, with the same bits as `add`.
+void add_partial_sums(const PartialSums& sums, const ResidualStream& out, int square_width, int n,
+                      int width, const Stream& stream);
 
 /// Up to how many rows kWgmmaSm90 is faster than cuBLASLt, as measured with hidden sizes of 896,
 /// 1,536 and 3,584: large matrices keep the device busy without split-K.

@@ -168,18 +168,27 @@ void qkv(const QkvArgs& args, int n_rows, const Stream& stream) {
                                           QkvMmaEpilogue{args.out}, stream);
 }
 
+/// `Epilogue`: one of those whose tiles have eight weight rows.
+template <class Epilogue>
+void launch_narrow(DenseWeights weights, const bf16* x, int n_rows, Epilogue epilogue,
+                   const Stream& stream) {
+    const LinearInput input{x, nullptr, 0};
+    if (weights.k == kOProjSlices * kOProjSliceSteps * kStepColumns)
+        launch_skinny<kOProjSlices, kOProjSliceSteps, 2>(weights, input, n_rows, epilogue, stream);
+    // A long k is cut into more slices: there are few tiles, and each must have enough in flight.
+    else if (weights.k > 2048)
+        launch_skinny<8, 19, 1>(weights, input, n_rows, epilogue, stream);
+    else
+        launch_skinny<kWarps, kStepsAhead, 4>(weights, input, n_rows, epilogue, stream);
+}
+
 void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
          const Stream& stream) {
-    const DenseWeights w = dense(weights);
-    const LinearInput input{x, nullptr, 0};
-    const AddMmaEpilogue epilogue{out, w.n};
-    if (w.k == kOProjSlices * kOProjSliceSteps * kStepColumns)
-        launch_skinny<kOProjSlices, kOProjSliceSteps, 2>(w, input, n_rows, epilogue, stream);
-    // A long k is cut into more slices: there are few tiles, and each must have enough in flight.
-    else if (w.k > 2048)
-        launch_skinny<8, 19, 1>(w, input, n_rows, epilogue, stream);
-    else
-        launch_skinny<kWarps, kStepsAhead, 4>(w, input, n_rows, epilogue, stream);
+    launch_narrow(dense(weights), x, n_rows, AddMmaEpilogue{out, weights.n}, stream);
+}
+
+void partial(LinearWeights weights, const bf16* x, float* out, int n_rows, const Stream& stream) {
+    launch_narrow(dense(weights), x, n_rows, PartialMmaEpilogue{out, weights.n}, stream);
 }
 
 void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
@@ -196,6 +205,6 @@ void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
 
 }  // namespace
 
-const LinearKernels kSkinnyMma{qkv, add, gate_up, logits, kSkinnySquareWidth, true};
+const LinearKernels kSkinnyMma{qkv, add, partial, gate_up, logits, kSkinnySquareWidth, true};
 
 }  // namespace qwend

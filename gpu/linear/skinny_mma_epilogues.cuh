@@ -115,6 +115,20 @@ struct AddMmaEpilogue {
 
 struct NoState {};
 
+/// The sums alone, of the tiles of AddMmaEpilogue.
+struct PartialMmaEpilogue {
+    static constexpr bool kHasHigh = false;
+    using State = NoState;
+    float* out;
+    int n;
+    __device__ WeightRows weight_rows(int tile) const { return {tile * 8, 0}; }
+    __device__ State prepare(int, int, int, bool) const { return {}; }
+    __device__ void fetch(State&, int, int, int, bool) const {}
+    __device__ void finish(State, int tile, int i, int row, bool is_row, float low, float) const {
+        if (is_row) out[size_t(row) * n + tile * 8 + i] = low;
+    }
+};
+
 /// SwiGLU: `low` is a gate, `high` its up, half of the matrix further.
 struct GateUpMmaEpilogue {
     static constexpr bool kHasHigh = true;

@@ -154,6 +154,11 @@ void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
     launch_wgmma(dense(weights), {x, nullptr, 0}, n_rows, AddWgmmaEpilogue(out, weights.n), stream);
 }
 
+void partial(LinearWeights weights, const bf16* x, float* out, int n_rows, const Stream& stream) {
+    launch_wgmma(dense(weights), {x, nullptr, 0}, n_rows, PartialWgmmaEpilogue(out, weights.n),
+                 stream);
+}
+
 void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
              const Stream& stream) {
     launch_wgmma(dense(weights), input, n_rows, GateUpWgmmaEpilogue(out, weights.n / 2), stream);
@@ -166,7 +171,7 @@ void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
 
 }  // namespace
 
-const LinearKernels kWgmmaSm90{qkv, add, gate_up, logits, kWgmmaSquareWidth, false};
+const LinearKernels kWgmmaSm90{qkv, add, partial, gate_up, logits, kWgmmaSquareWidth, false};
 
 int max_wgmma_rows(int hidden_size) {
     return hidden_size <= 1024 ? 256 : 64;

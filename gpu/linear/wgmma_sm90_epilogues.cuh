@@ -20,6 +20,10 @@ struct OutputQuad {
     int group, half;  // of 16 weight rows; which four of its eight low rows, and of their partners
     int row;          // of x
     bool in_bounds;   // unset beyond the last group or row
+
+    /// Where partners are eight rows apart, so that a group is sixteen columns of the result that
+    /// follow each other: the first column of the low rows (0) or of their partners (1).
+    __device__ int column(int partner) const { return group * 16 + partner * 8 + half * 4; }
 };
 
 __device__ inline uint2 pack_four(const float (&x)[4]) {
@@ -94,7 +98,7 @@ class QkvWgmmaEpilogue {
 };
 
 /// Adds to the residual stream and prepares the next RMSNorm: hidden * norm in bf16, and the sums
-/// of the squares of 64 columns. A group is sixteen columns that follow each other.
+/// of the squares of 64 columns.
 class AddWgmmaEpilogue {
   public:
     static constexpr bool kFromRegisters = false;
@@ -108,7 +112,7 @@ class AddWgmmaEpilogue {
         if (!quad.in_bounds) return;
 #pragma unroll
         for (int h = 0; h < 2; h++) {
-            const int column = column_of(quad, h);
+            const int column = quad.column(h);
             load_four(state.hidden[h], out_.hidden + size_t(quad.row) * n_ + column);
             load_four(state.norm[h], out_.next_norm + column);
         }
@@ -120,8 +124,8 @@ class AddWgmmaEpilogue {
         float square = 0;
         if (quad.in_bounds) {
             const size_t row = size_t(quad.row) * n_;
-            square = finish_four(state.hidden[0], state.norm[0], row + column_of(quad, 0), low) +
-                     finish_four(state.hidden[1], state.norm[1], row + column_of(quad, 1), high);
+            square = finish_four(state.hidden[0], state.norm[0], row + quad.column(0), low) +
+                     finish_four(state.hidden[1], state.norm[1], row + quad.column(1), high);
         }
 #pragma unroll
         for (int offset = 1; offset < kTogether; offset *= 2)
@@ -133,9 +137,6 @@ class AddWgmmaEpilogue {
     }
 
   private:
-    __device__ static int column_of(const OutputQuad& quad, int half) {
-        return quad.group * 16 + half * 8 + quad.half * 4;
-    }
     __device__ float finish_four(const float (&hidden)[4], const float (&norm)[4], size_t at,
                                  float (&x)[4]) const {
         float square = 0;
@@ -152,6 +153,29 @@ class AddWgmmaEpilogue {
     }
 
     ResidualStream out_;
+    int n_;
+};
+
+/// The sums alone.
+class PartialWgmmaEpilogue {
+  public:
+    static constexpr bool kFromRegisters = false;
+    struct State {};
+    PartialWgmmaEpilogue(float* out, int n) : out_(out), n_(n) {}
+    int partner_offset() const { return 8; }
+
+    __device__ void prepare(State&, const OutputQuad&) const {}
+    template <int GROUPS>
+    __device__ void finish(const State&, const OutputQuad& quad, float (&low)[4],
+                           float (&high)[4]) const {
+        if (!quad.in_bounds) return;
+        float* row = out_ + size_t(quad.row) * n_;
+        store_four(row + quad.column(0), low);
+        store_four(row + quad.column(1), high);
+    }
+
+  private:
+    float* out_;
     int n_;
 };
 

@@ -53,10 +53,13 @@ TEST_CASE("device: no kernel is launched for a shape that it is not made for") {
     qkv.weights = DenseWeights{nullptr, 64, 64}, qkv.out.shape = {2, 2, 64};
     for (const LinearKernels* kernels : {&kSkinnyMma, &kWgmmaSm90}) {
         refused([&] { kernels->add(DenseWeights{nullptr, 40, 64}, nullptr, {}, 1, s); });
+        refused([&] { kernels->partial(DenseWeights{nullptr, 40, 64}, nullptr, nullptr, 1, s); });
         refused([&] { kernels->gate_up(DenseWeights{nullptr, 64, 48}, {}, nullptr, 1, s); });
         refused([&] { kernels->logits(DenseWeights{nullptr, 64, 64}, {}, nullptr, 0, s); });
         refused([&] { kernels->qkv(qkv, 1, s); });
     }
+    refused([&] { add_partial_sums({{}, kMaxRanks + 1}, {}, 8, 1, 64, s); });
+    refused([&] { add_partial_sums({{}, 1}, {}, 8, 1, 40, s); });
     DecodeAttentionArgs decode{};
     decode.n = 1, decode.shape = {9, 1, 64};
     refused([&] { decode_attention_batched(decode, s); });

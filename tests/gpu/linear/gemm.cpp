@@ -2,6 +2,7 @@
 
 #include "gpu/linear/gemm.h"
 
+#include "gpu/linear/linear.h"
 #include "tests/gpu/linear/products.h"
 
 using namespace qwend;
@@ -30,6 +31,8 @@ TEST_CASE("gemm: y = x · Wᵀ as bf16, as f32, and added to f32") {
     Random random(seed);
     Gemm gemm;
     Tally narrow("gemm to bf16"), wide("gemm to f32"), added("gemm added to f32");
+    Tally apart("gemm to f32, then added");
+    int n_same = 0, n_compared = 0;  // sums added by the product and apart, of a shape
     struct Size {
         int n, k;
     };
@@ -65,7 +68,18 @@ TEST_CASE("gemm: y = x · Wᵀ as bf16, as f32, and added to f32") {
             Output<float> y(size);
             wide.check(run(y, GemmOutput::f32), to_f32);
             upload(y.get(), before.data(), size);
-            added.check(run(y, GemmOutput::add_f32), to_sum);
+            const auto at_once = run(y, GemmOutput::add_f32);
+            added.check(at_once, to_sum);
+            // As a rank does. Whether the bits are the same is cuBLASLt's affair.
+            const Output<float> partial(size);
+            run(partial, GemmOutput::f32);
+            upload(y.get(), before.data(), size);
+            add_partial_sums({{partial.get()}, 1}, {y.get(), nullptr, nullptr, nullptr}, 0, rows, n,
+                             test_stream());
+            const auto in_two = y.read();
+            apart.check(in_two, to_sum);
+            n_compared++, n_same += same_bits(at_once, in_two);
         }
     }
+    MESSAGE("added apart: the same bits in " << n_same << " of " << n_compared);
 }

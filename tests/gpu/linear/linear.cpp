@@ -174,13 +174,42 @@ class AddCase {
 
     std::vector<float> launch(const LinearKernels& products, int first, int n,
                               Tally& squares_tally) const {
+        return run(first, n, squares_tally, [&](const ResidualStream& stream) {
+            products.add(product_.weights(), product_.x(first), stream, n, test_stream());
+        });
+    }
+
+    /// The same in two: the sums alone, and what is done with them.
+    std::vector<float> launch_partial(const LinearKernels& products, int first, int n,
+                                      Tally& sums_tally, Tally& squares_tally,
+                                      const std::vector<Expected>& expected) const {
+        Output<float> partial(size_t(n) * size_t(product_.n));
+        products.partial(product_.weights(), product_.x(first), partial.get(), n, test_stream());
+        if (first == 0) sums_tally.check(partial.read(), expected);
+        return run(first, n, squares_tally, [&](const ResidualStream& stream) {
+            add_partial_sums({{partial.get()}, 1}, stream, int(square_width_), n, product_.n,
+                             test_stream());
+        });
+    }
+
+    /// What launch_partial()'s sums should be.
+    std::vector<Expected> expected_partial(Random& random) const {
+        const auto columns = some_columns(random, product_.n, double(kMaxRows) * product_.k);
+        return expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
+            *out = {size_t(row) * size_t(product_.n) + size_t(column),
+                    rounded(product_.plain(row, column), kFloatBits)};
+        });
+    }
+
+  private:
+    /// What launch(stream) makes of n rows, row by row; checks the next norm's input.
+    template <class Launch>
+    std::vector<float> run(int first, int n, Tally& squares_tally, Launch launch) const {
         const size_t width = size_t(product_.n);
         Output<float> hidden(size_t(n) * width), squares(size_t(n) * n_sums_);
         Output<bf16> next_x(size_t(n) * width);
         upload(hidden.get(), hidden_.data() + size_t(first) * width, size_t(n) * width);
-        products.add(product_.weights(), product_.x(first),
-                     {hidden.get(), device_norm_.get(), next_x.get(), squares.get()}, n,
-                     test_stream());
+        launch(ResidualStream{hidden.get(), device_norm_.get(), next_x.get(), squares.get()});
         const auto sums = hidden.read(), sums_of_squares = squares.read();
         // Of the very sums the kernel made: a product and its rounding is exact, and n squares
         // are summed in as many roundings.
@@ -207,7 +236,6 @@ class AddCase {
         return rows;
     }
 
-  private:
     size_t square_width_, n_sums_;  // columns of a sum of squares; sums of a row
     Product product_;
     std::vector<float> hidden_, norm_;
@@ -276,6 +304,28 @@ TEST_CASE("linear: add adds to the stream and prepares the next norm") {
                 check_rows<float>(
                     tally, test.expected(random), test.row_size(),
                     [&](int first, int n) { return test.launch(products, first, n, squares); });
+            }
+        });
+    });
+}
+
+TEST_CASE("linear: a partial product gives the sums alone, of which the rest of add has its bits") {
+    for_both([](const LinearKernels& products, const std::string& kind) {
+        Tally sums("partial, " + kind), squares("squares of partial, " + kind);
+        for_each_shape([&](const ModelShape& shape, Random& random) {
+            // A whole k, and the one that each of two ranks has.
+            for (int k : {shape.heads.q_dim(), shape.inner, shape.inner / 64 * 32}) {
+                CAPTURE(k);
+                const AddCase test(shape.hidden, k, products.square_width, random);
+                const auto expected = test.expected_partial(random);
+                for (int n : kRowCounts) {
+                    if (n > kMaxRows) break;
+                    CAPTURE(n);
+                    for (int first : {0, n < kMaxRows ? 1 : 0})
+                        CHECK(same_bits(
+                            test.launch_partial(products, first, n, sums, squares, expected),
+                            test.launch(products, first, n, squares)));
+                }
             }
         });
     });
