@@ -46,15 +46,17 @@ size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_s
 }
 
 Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights& weights,
-                 int max_tokens, int max_sequences, int n_blocks, bool deterministic)
+                 int max_tokens, int max_sequences, int n_blocks, bool deterministic,
+                 JoinPartialSums join)
     : device_(device),
       config_(c),
       weights_(weights),
       shape_(head_shape(c)),
       max_sequences_(padded_rows(max_sequences)),
       choice_(device, c.hidden_size, deterministic),
-      fuses_o_proj_(can_fuse_o_proj(device, shape_, c.hidden_size)),
+      fuses_o_proj_(!join && can_fuse_o_proj(device, shape_, c.hidden_size)),
       deterministic_(deterministic),
+      join_(std::move(join)),
       n_blocks_(n_blocks),
       cache_elements_(size_t(n_blocks) * kBlockTokens * size_t(shape_.kv_dim())) {
     const RopeFrequencies rope = rope_frequencies(c);
@@ -73,6 +75,8 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
     wide_ = DeviceBuffer<bf16>(n * wide_width(c));
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
+    for (DeviceBuffer<float>& sums : partial_sums_)
+        if (join_) sums = DeviceBuffer<float>(hidden_.size());
     partials_ = DeviceBuffer<float>(partial_floats(c));
     arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxSplitKvRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
@@ -114,6 +118,23 @@ void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
             stream);
 }
 
+/// out.hidden += inner · Wᵀ, over all ranks. `fused` null: with cuBLASLt, and nothing else of
+/// `out`.
+void Forward::add_product(const LinearWeights& weights, const LinearKernels* fused,
+                          ResidualStream out, int n, const Stream& stream) {
+    if (!join_) {
+        if (fused) return fused->add(weights, inner_.get(), out, n, stream);
+        return gemm_.run(weights, inner_.get(), out.hidden, GemmOutput::add_f32, n, stream);
+    }
+    float* own = partial_sums_[std::exchange(turn_, 1 - turn_)].get();
+    if (fused)
+        fused->partial(weights, inner_.get(), own, n, stream);
+    else
+        gemm_.run(weights, inner_.get(), own, GemmOutput::f32, n, stream);
+    add_partial_sums(join_(own, n, stream), out, fused ? fused->square_width : 0, n,
+                     config_.hidden_size, stream);
+}
+
 void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
                                  const Stream& stream) {
     const DeviceLayer& l = weights_.layers()[size_t(layer)];
@@ -135,10 +156,10 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
         decode_attention_o_proj_14x64_sm90(decode_args(in, state, layer), l.o, attended, stream);
     } else {
         attend(in, state, layer, stream);
-        p.add(l.o, inner_.get(), attended, n, stream);
+        add_product(l.o, &p, attended, n, stream);
     }
     p.gate_up(l.gate_up, normed, inner_.get(), n, stream);
-    p.add(l.down, inner_.get(), residual(next_norm), n, stream);
+    add_product(l.down, &p, residual(next_norm), n, stream);
 }
 
 void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
@@ -151,11 +172,11 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     rope_kv_write(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
                   cache_of(layer), stream);
     attend(in, state, layer, stream);
-    gemm_.run(l.o, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);
+    add_product(l.o, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
     rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);
     gemm_.run(l.gate_up, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
     swiglu(wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
-    gemm_.run(l.down, inner_.get(), hidden_.get(), GemmOutput::add_f32, n, stream);
+    add_product(l.down, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
 }
 
 void Forward::launch_head(const StepInputs& in, const Stream& stream) {

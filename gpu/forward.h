@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "gpu/attention/attention.h"
 #include "gpu/device_weights.h"
 #include "gpu/elementwise/elementwise.h"
@@ -34,6 +36,14 @@ struct ForwardState {
     int32_t* last_tokens;  // (lanes)
 };
 
+/// What joins the ranks of a model, called after a product whose sums over its columns are only
+/// partial. `own` (n_rows, hidden) f32 is what this rank's part of it will have come to when what
+/// is on the stream is done; returns where to find that of all ranks from then on, in their order.
+/// Ranks call it in the same order. `own` is one of two buffers by turns: it is written again after
+/// the next call but one, so a rank may read another's until its own next call.
+using JoinPartialSums =
+    std::function<PartialSums(const float* own, int n_rows, const Stream& stream)>;
+
 /// The transformer on the device: activations, the KV cache, and the order of the kernels. Which
 /// kernels a step takes follows from its number of rows (ProductChoice):
 ///
@@ -49,9 +59,11 @@ struct ForwardState {
 /// one way, at some cost.
 class Forward {
   public:
-    /// `n_blocks` KV blocks. Throws BackendFault.
+    /// `n_blocks` KV blocks. `join`: the weights, and `config`, are a shard, and what their o and
+    /// down give is partial; null: they are whole. Throws BackendFault.
     Forward(const Device& device, const ModelConfig& config, const DeviceWeights& weights,
-            int max_tokens, int max_sequences, int n_blocks, bool deterministic);
+            int max_tokens, int max_sequences, int n_blocks, bool deterministic,
+            JoinPartialSums join = nullptr);
 
     /// Launches a step up to the logits of the sampled rows.
     void launch(const StepInputs& in, const ForwardState& state, const Stream& stream);
@@ -59,7 +71,7 @@ class Forward {
     float* sampler_scratch() const { return sampler_scratch_.get(); }
 
     static size_t kv_bytes_per_token(const ModelConfig& config);
-    /// Device memory besides weights and KV cache.
+    /// Device memory besides weights and KV cache, where the weights are whole.
     static size_t activation_bytes(const ModelConfig& config, int max_tokens, int max_sequences);
     /// The number of rows a step of n tokens is padded to.
     static int padded_rows(int n);
@@ -70,6 +82,8 @@ class Forward {
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, const Stream& stream);
+    void add_product(const LinearWeights& weights, const LinearKernels* fused, ResidualStream out,
+                     int n, const Stream& stream);
     void launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
                             const Stream& stream);
     void launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
@@ -83,6 +97,7 @@ class Forward {
     int max_sequences_;
     ProductChoice choice_;
     bool fuses_o_proj_, deterministic_;
+    JoinPartialSums join_;
     int n_blocks_;           // of the cache
     size_t cache_elements_;  // of keys, or values, of one layer
     Gemm gemm_;
@@ -90,13 +105,15 @@ class Forward {
     float rope_scale_;
     DeviceBuffer<bf16> cache_;
 
-    DeviceBuffer<float> hidden_;      // (tokens, hidden): the residual stream
-    DeviceBuffer<float2> rotations_;  // (tokens, head_dim / 2)
-    DeviceBuffer<bf16> normed_;       // (tokens, hidden)
-    DeviceBuffer<float> squares_;     // (tokens, hidden / 8) or less; see LinearInput
-    DeviceBuffer<bf16> wide_;         // (tokens, qkv_dim or 2 * intermediate)
-    DeviceBuffer<bf16> queries_;      // (tokens, q_dim)
-    DeviceBuffer<bf16> inner_;        // (tokens, q_dim or intermediate)
+    DeviceBuffer<float> hidden_;           // (tokens, hidden): the residual stream
+    DeviceBuffer<float2> rotations_;       // (tokens, head_dim / 2)
+    DeviceBuffer<bf16> normed_;            // (tokens, hidden)
+    DeviceBuffer<float> squares_;          // (tokens, hidden / 8) or less; see LinearInput
+    DeviceBuffer<bf16> wide_;              // (tokens, qkv_dim or 2 * intermediate)
+    DeviceBuffer<bf16> queries_;           // (tokens, q_dim)
+    DeviceBuffer<bf16> inner_;             // (tokens, q_dim or intermediate)
+    DeviceBuffer<float> partial_sums_[2];  // (tokens, hidden), by turns; see JoinPartialSums
+    int turn_ = 0;                         // a step has an even number of them
     DeviceBuffer<float> partials_;
     DeviceBuffer<int32_t> arrivals_;
     DeviceBuffer<float> logits_;
