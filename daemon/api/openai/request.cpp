@@ -122,9 +122,11 @@ bool settle_length(RequestReader& r) {
     constexpr int kDefaultTextTokens = 16;  // OpenAI's
     std::optional<int>& max_tokens = r.generation.max_tokens;
     if (r.max_completion_tokens) max_tokens = r.max_completion_tokens;
-    if (max_tokens && r.generation.sampling.min_tokens > *max_tokens)
-        return r.read.fail("min_tokens", "min_tokens: more than max_tokens");
     if (!max_tokens && !r.style.chat) max_tokens = kDefaultTextTokens;
+    if (max_tokens && r.generation.sampling.min_tokens > *max_tokens)
+        return r.read.fail(
+            "min_tokens",
+            fmt::format("min_tokens: more than max_tokens, which is {}", *max_tokens));
     return true;
 }
 
