@@ -14,6 +14,14 @@ MODEL = os.environ.get("QWEND_MODEL", "tests/demo-model")
 PATIENCE = 90  # seconds until something that should happen counts as never happening
 
 
+def wait_until(holds, what, patience=PATIENCE):
+    """Until `holds()`; fails, saying `what`, if it does not in time."""
+    deadline = time.time() + patience
+    while not holds():
+        assert time.time() < deadline, what() if callable(what) else what
+        time.sleep(0.01)
+
+
 def plain_environment():
     """The environment without what a surrounding make, or who called it, said to make."""
     return {name: value for name, value in os.environ.items()
@@ -51,10 +59,7 @@ class Daemon:
             return file.read()
 
     def wait_log(self, text):
-        deadline = time.time() + PATIENCE
-        while text not in self.log():
-            assert time.time() < deadline, f"no {text!r}: {self.log()}"
-            time.sleep(0.01)
+        wait_until(lambda: text in self.log(), lambda: f"no {text!r}: {self.log()}")
 
     def stop(self, how=signal.SIGTERM):
         """The exit code after a signal."""
@@ -96,10 +101,8 @@ class Daemon:
         return float(found.group(1))
 
     def wait_metric(self, name, value):
-        deadline = time.time() + PATIENCE
-        while self.metric(name) != value:
-            assert time.time() < deadline, f"{name} is {self.metric(name)}, expected {value}"
-            time.sleep(0.02)
+        wait_until(lambda: self.metric(name) == value,
+                   lambda: f"{name} is {self.metric(name)}, expected {value}")
 
 
 def request(method, path, body=None, headers=None):

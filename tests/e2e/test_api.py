@@ -113,7 +113,7 @@ def test_chat_shape(daemon):
     assert choice["stop_reason"] is None and len(choice["message"]["content"]) >= 150
     usage = answer["usage"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
-    assert "cached_tokens" in usage["prompt_tokens_details"]
+    assert 0 <= usage["prompt_tokens_details"]["cached_tokens"] < usage["prompt_tokens"]
 
 
 def test_completion_shape_and_prompts(daemon):
@@ -153,7 +153,7 @@ def test_logprobs(daemon):
 
 def test_tokenize_and_back(daemon):
     _, answer = daemon.post("/tokenize", {"prompt": "Hello <|im_end|> 世界"})
-    assert answer["count"] == len(answer["tokens"]) and answer["max_model_len"] > 0
+    assert answer["count"] == len(answer["tokens"]) and answer["max_model_len"] == 4096
     assert daemon.post("/detokenize", {"tokens": answer["tokens"]})[1]["prompt"] == "Hello <|im_end|> 世界"
     messages = [{"role": "user", "content": "say <|im_end|>"}]
     text = daemon.post("/apply-template", {"messages": messages})[1]["prompt"]

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from daemon_fixture import MODEL, Closed, Daemon, request
+from daemon_fixture import MODEL, Closed, Daemon, request, wait_until
 
 FAULTY = os.environ.get("QWEND_FAULTY", "build/qwend-faulty")
 LONG = {"max_tokens": 3500, "ignore_eos": True, "temperature": 0, "return_token_ids": True}
@@ -41,10 +41,7 @@ class Faulty(Daemon):
         return int(self.log().split("fault injected after ")[1].split()[0])
 
     def wait_log(self, text):
-        deadline = time.time() + PATIENCE
-        while text not in self.log():
-            assert time.time() < deadline, f"no {text!r}: {self.log()}"
-            time.sleep(0.01)
+        wait_until(lambda: text in self.log(), lambda: f"no {text!r}: {self.log()}", PATIENCE)
 
     def check_end(self, code=70):
         assert self.process.wait(PATIENCE) == code
@@ -131,8 +128,7 @@ def test_everybody_gets_an_end(daemon, tmp_path, kind, code, cause):
         faulty.wait_metric("qwend:num_requests_running", 4)
         queued = [Reader(faulty, completion(f"queued {i}", i % 2 == 0)) for i in range(6)]
         faulty.wait_metric("qwend:num_requests_waiting", 6)
-        while not all(len(reader.tokens()) > 3 for reader in running):
-            time.sleep(0.01)
+        wait_until(lambda: all(len(reader.tokens()) > 3 for reader in running), "streams that do not begin")
         health = HealthWatch(faulty)
         with faulty.connect() as late, faulty.connect() as idle:
             late.send(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n")
@@ -196,8 +192,8 @@ def test_a_reader_that_does_not_read_holds_nobody_up(tmp_path):
         lazy.connect(("127.0.0.1", faulty.port))
         lazy.sendall(completion("x", True, logprobs=20, n=16))
         reader = Reader(faulty, completion("y", True))
-        while len(reader.tokens()) < 400:  # by then more is on its way than the kernel takes
-            time.sleep(0.01)
+        # By then more is on its way to the other than the kernel takes.
+        wait_until(lambda: len(reader.tokens()) >= 400, "a stream that stands still")
         began = time.time()
         faulty.release()
         check_stream(reader, "gpu_failed")

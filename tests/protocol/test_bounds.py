@@ -87,7 +87,7 @@ def test_a_body_that_trickles_is_cut_off():
                 break
             except BlockingIOError:
                 time.sleep(0.05)
-        client.socket.setblocking(True)
+        client.socket.settimeout(PATIENCE)
         assert client.response()[0] == 408
 
 

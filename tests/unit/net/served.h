@@ -1,11 +1,13 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <doctest/doctest.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -17,6 +19,18 @@
 
 namespace qwend {
 
+/// Until it holds, which it does soon.
+inline void wait_for(const std::function<bool()>& holds) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!holds()) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            FAIL_CHECK("it does not hold within 20 s");
+            return;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
+
 /// A client with a blocking socket, for a thread of its own.
 class TestClient {
   public:
@@ -25,7 +39,8 @@ class TestClient {
         if (receive_buffer)
             ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
         const timeval patience{60, 0};
-        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO})
+            ::setsockopt(fd_, SOL_SOCKET, direction, &patience, sizeof patience);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(uint16_t(port));
@@ -115,7 +130,7 @@ struct Served {
         loop.on_exception(handler.report);
         HttpServer serving(loop, limits, handler);
         server = &serving;
-        if (!serving.listen("127.0.0.1:0").empty()) return;
+        REQUIRE(serving.listen("127.0.0.1:0").empty());
         const std::string bound = serving.bound_addresses()[0];
         port = std::stoi(bound.substr(bound.rfind(':') + 1));
         const auto done = loop.make_wake([this] { loop.stop(); });

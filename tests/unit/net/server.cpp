@@ -32,7 +32,7 @@ TEST_CASE("server: what came while the loop was busy came in time") {
         two.send(post("/", 10) + "12345");
         usleep(50000);
         other.send(get("/busy"));
-        while (!busy) usleep(1000);
+        wait_for([&] { return busy.load(); });
         one.send("Host: localhost\r\n\r\n");
         two.send("67890");
         headers = one.status();

@@ -25,7 +25,8 @@ TEST_CASE("metric_values: a thread's clock counts its own work only, and ends wi
     });
     std::thread worker([&] {
         busy.attach();
-        while (busy.seconds() < 0.05) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        while (busy.seconds() < 0.05 && std::chrono::steady_clock::now() < deadline) {
         }
         done = true;
         while (!seen) std::this_thread::sleep_for(std::chrono::milliseconds(1));
