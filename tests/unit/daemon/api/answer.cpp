@@ -8,35 +8,12 @@
 #include "daemon/api/route.h"
 #include "net/clock.h"
 #include "tests/unit/daemon/api/demo_text.h"
+#include "tests/unit/daemon/api/plain_renderer.h"
 #include "tests/unit/net/served.h"
 
 using namespace qwend;
 
 namespace {
-
-/// Writes choice by choice "0<text>0<text>1<text>", and a full stop at the end.
-class PlainRenderer final : public AnswerRenderer {
-  public:
-    explicit PlainRenderer(bool is_stream)
-        : AnswerRenderer(is_stream ? AnswerForm{true, "text/x-stream", "~"}
-                                   : AnswerForm{false, "text/x-document", {}}) {}
-
-    bool write(Choices& choices, ByteQueue& out) override {
-        for (int i = 0; i < choices.size(); i++)
-            if (const std::string text = choices.at(i).take().text; !text.empty())
-                out.append(std::to_string(i) + text);
-        if (choices.done() && !choices.at(0).abandoned() && !std::exchange(ended_, true))
-            out.append(".");
-        return true;
-    }
-    size_t n_waiting() const override { return n_waiting_; }
-    std::string error_event(const ApiError& error) override { return "!" + error.message; }
-
-    size_t n_waiting_ = 0;
-
-  private:
-    bool ended_ = false;
-};
 
 /// The text of one token, or of many.
 TokenEvent event_of(char c, FinishReason finish = FinishReason::none) {
@@ -221,9 +198,9 @@ TEST_CASE("answer: choices that wait for their turn may hold so much and no more
     const std::string answer = answered([](const ExchangePtr& exchange) {
         const auto made = make_answer(exchange, false, 2);
         made.answer->on_event(1, event_of('a'));
-        made.renderer->n_waiting_ = 32 << 20;
+        made.renderer->waiting_bytes = 32 << 20;
         CHECK_FALSE(made.answer->flush(0));
-        made.renderer->n_waiting_++;
+        made.renderer->waiting_bytes++;
         CHECK(made.answer->flush(0));
         CHECK(made.answer->failed());
         made.answer->fail(made.answer->error().value());

@@ -4,7 +4,6 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "tests/unit/daemon/api/api_harness.h"
 
@@ -114,7 +113,7 @@ TEST_CASE("api: says whether it can answer, and why it cannot") {
                 std::vector<GenerationRequest> requests = {make_request(1 << 20, {1}, 1)};
                 CHECK(served.first().model->engine.submit(std::move(requests)));
             });
-            served.wait_for([&] { return has(served.ask("GET", "/health"), "gpu_failed"); });
+            wait_for([&] { return has(served.ask("GET", "/health"), "gpu_failed"); });
             check(503, "gpu_failed");  // which is worse
         },
         true);
@@ -181,22 +180,5 @@ TEST_CASE("api: requests are counted by their route, however they end") {
             CHECK(count("other", "other", "405") == 1);
             CHECK(count("other", "other", "404") == 1);
         });
-    });
-}
-
-TEST_CASE("api: ids to text and back, and the template") {
-    ServedApi served;
-    served.run([&] {
-        const auto ids = demo_text()->tokenizer.encode_with_added_tokens("hello");
-        CHECK(has(served.post("/tokenize", R"({"prompt":"hello"})"),
-                  fmt::format("{{\"tokens\":[{}],\"count\":{},\"max_model_len\":1024}}",
-                              fmt::join(ids, ","), ids.size())));  // as much as the pool holds
-        CHECK(has(
-            served.post("/detokenize", fmt::format(R"({{"tokens":[{}]}})", fmt::join(ids, ","))),
-            R"({"prompt":"hello"})"));
-        CHECK(has(
-            served.post("/apply-template", R"({"messages":[{"role":"user","content":"hello"}]})"),
-            R"(<|im_start|>user\nhello<|im_end|>\n)"));
-        CHECK(has(served.post("/apply-template", R"({"prompt":"a"})"), "expected messages"));
     });
 }

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <chrono>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -145,18 +144,6 @@ struct ServedApi {
         int n = 0;
         on_loop([&] { n = api->n_in_flight(); });
         return n;
-    }
-
-    /// Until it holds, which it does soon.
-    static void wait_for(const std::function<bool()>& holds) {
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!holds()) {
-            if (std::chrono::steady_clock::now() > deadline) {
-                FAIL_CHECK("it does not hold within 20 s");
-                return;
-            }
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
     }
 
   private:

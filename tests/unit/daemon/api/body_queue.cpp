@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -55,4 +56,38 @@ TEST_CASE("body_queue: small bodies are not refused because the queue is full") 
     limits.burst_rate = 0;
     limits.max_jobs = 3;
     CHECK(read_all(limits, std::vector<size_t>(10, 16 << 10)).back() == 7);
+}
+
+TEST_CASE("body_queue: who reads a body has it alone, and can free it") {
+    EventLoop loop;
+    BodyQueue queue(loop);
+    for (const size_t n : {size_t(100), size_t(1) << 20}) {
+        const ExchangePtr exchange = exchange_with(n);
+        const char* const bytes = exchange->request().body.data();
+        bool is_alone = false;
+        queue.read(exchange, [&](std::string body) {
+            is_alone = body.data() == bytes && exchange->request().body.empty();
+            return [] {};
+        });
+        loop.run();
+        CHECK(is_alone);
+    }
+}
+
+TEST_CASE("body_queue: what is thrown costs one request its answer, and no place") {
+    EventLoop loop;
+    BodyQueueLimits limits;
+    limits.max_jobs = 2;
+    BodyQueue queue(loop, limits);
+    int n_answered = 0;
+    for (int round = 0; round < 2; round++) {
+        for (const bool throws : {true, false})
+            queue.read(exchange_with(1 << 20), [&, throws](std::string) -> BodyQueue::Answering {
+                if (throws) throw std::bad_alloc();
+                return [&] { n_answered++; };
+            });
+        loop.run();
+        CHECK(queue.n_jobs() == 0);
+    }
+    CHECK(n_answered == 2);
 }

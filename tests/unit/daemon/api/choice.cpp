@@ -4,14 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/daemon/api/token_events.h"
+
 using namespace qwend;
 
 namespace {
-
-const Tokenizer& demo() {
-    static const Tokenizer tokenizer = Tokenizer::load("tests/demo-model");
-    return tokenizer;
-}
 
 struct Said {
     std::string text, finish;
@@ -19,13 +16,10 @@ struct Said {
     bool operator==(const Said&) const = default;
 };
 
-std::vector<int32_t> ids_of(const std::string& text) {
-    return demo().encode_with_added_tokens(text);
-}
-
 /// What a choice makes of the ids, taken after every one; the last has `finish`.
-Said say(const Generation& request, const std::vector<int32_t>& ids, FinishReason finish) {
-    Choice choice(demo(), request);
+Said say(const Generation& request, const std::vector<int32_t>& ids, FinishReason finish,
+         const Tokenizer& tokenizer = demo().tokenizer) {
+    Choice choice(tokenizer, request);
     Said said;
     for (size_t i = 0; i < ids.size() && !choice.done(); i++) {
         TokenEvent event;
@@ -106,7 +100,8 @@ TEST_CASE("choice: stop strings wait for min_tokens") {
     const auto ids = ids_of(text);
     for (int min_tokens = 0; min_tokens < int(ids.size()); min_tokens++) {
         request.sampling.min_tokens = min_tokens;
-        const std::string first = demo().decode(std::span(ids).first(size_t(min_tokens)), false);
+        const std::string first =
+            demo().tokenizer.decode(std::span(ids).first(size_t(min_tokens)), false);
         const Said said = say(request, ids, FinishReason::length);
         CHECK(said == Said{text.substr(0, text.find('b', first.size())), "stop"});
     }
@@ -118,7 +113,7 @@ TEST_CASE("choice: a call tells how much of the text comes before it") {
     request.chat_options.tools = {"{}"};
     for (bool whole : {false, true}) {
         request.whole_calls = whole;
-        Choice choice(demo(), request);
+        Choice choice(demo().tokenizer, request);
         for (int32_t id : ids_of("one " + call + " two " + call + call)) {
             TokenEvent event;
             event.sampled.token = id;
@@ -131,4 +126,35 @@ TEST_CASE("choice: a call tells how much of the text comes before it") {
         CHECK(part.calls[1].text_before == 7);
         CHECK(part.calls[2].text_before == 7);
     }
+}
+
+TEST_CASE("choice: without parallel_tool_calls the first call ends it") {
+    Generation request;
+    request.chat_options.tools = {"{}"};
+    const auto ids = ids_of("a " + tool_call("{\"x\": 1}") + "\n" + tool_call("{}") + " b");
+    for (const bool whole : {false, true}) {
+        request.whole_calls = whole;
+        request.parallel_tool_calls = true;
+        const Said both = say(request, ids, FinishReason::length);
+        CHECK(both.calls.size() == 2);
+        CHECK(both.finish == "length");
+        request.parallel_tool_calls = false;
+        CHECK(say(request, ids, FinishReason::length) ==
+              Said{"a", "tool_calls", {{"f", "{\"x\": 1}"}}});
+        Choice choice(demo().tokenizer, request);
+        const auto events = events_of(ids, FinishReason::length);
+        size_t n = 0;
+        while (!choice.on_event(events[n])) REQUIRE(++n < events.size());  // to be cancelled
+        CHECK(n < ids.size() / 2);
+    }
+}
+
+TEST_CASE("choice: calls are found where their tags are special tokens") {
+    const auto ids = ids_of("a " + tool_call("{}") + "<|im_end|>");
+    const Tokenizer& tokenizer = with_special_tags().tokenizer;
+    Generation request;
+    // Without tools they are special tokens like any other.
+    CHECK(say(request, ids, FinishReason::length, tokenizer).text.find('<') == std::string::npos);
+    request.chat_options.tools = {"{}"};
+    CHECK(say(request, ids, FinishReason::length, tokenizer) == Said{"a", "length", {{"f", "{}"}}});
 }
