@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "model/json.h"
 #include "model/text/pretokenizer.h"
 
