@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <simdjson.h>
 
+#include <algorithm>
 #include <random>
 
 using namespace qwend;
@@ -19,6 +20,17 @@ JsonScanner::Status scan(std::string_view text) {
     return status;
 }
 
+// Whether some exponent has three digits or more, so that its number may be beyond a double.
+bool has_long_exponent(std::string_view text) {
+    for (size_t i = text.find_first_of("eE"); i != text.npos; i = text.find_first_of("eE", i + 1)) {
+        const size_t first = text.find_first_not_of('+', i + 1);
+        if (first == text.npos) return false;
+        const size_t end = std::min(text.find_first_not_of("0123456789", first), text.size());
+        if (end - first >= 3) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 TEST_CASE("json_scanner: agrees with a parser on random containers") {
@@ -32,8 +44,8 @@ TEST_CASE("json_scanner: agrees with a parser on random containers") {
         std::string text(1, random() % 2 ? '{' : '[');
         for (size_t n = random() % 7; n > 0; n--) text += parts[random() % parts.size()];
         if (random() % 2) text += text[0] == '{' ? '}' : ']';
-        // A parser refuses control characters in strings, and escapes of lone surrogates.
-        if (text.find('\n') != std::string::npos) continue;
+        // A parser refuses control characters in strings, and numbers that no double holds.
+        if (text.find('\n') != std::string::npos || has_long_exponent(text)) continue;
         simdjson::dom::parser parser;
         const bool valid = parser.parse(text).error() == simdjson::SUCCESS;
         const std::string trimmed = text.substr(0, text.find_last_not_of(' ') + 1);
