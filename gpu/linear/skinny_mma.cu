@@ -75,19 +75,6 @@ class InputRow {
     bool is_row_;
 };
 
-/// Which element of the tile's output a thread finishes.
-struct OutputPlace {
-    int i, column;  // of the tile's weight rows and rows of x
-    int row;        // of x
-    bool is_row;    // false: beyond the last row of x
-
-    __device__ OutputPlace(int first_row, int n_rows)
-        : i(threadIdx.x % 8),
-          column(threadIdx.x / 8),
-          row(first_row + column),
-          is_row(column < n_rows) {}
-};
-
 /// So many steps have their loads of x in flight: all, unless there are too few registers.
 constexpr int steps_together(int ahead, int min_blocks) {
     return ahead > 10 || min_blocks > 4 ? (ahead + 1) / 2 : ahead;
@@ -103,29 +90,35 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const int tile = blockIdx.x, first_row = blockIdx.y * kSkinnyRows;
     const WeightRows rows = epilogue.weight_rows(tile);
-    const KSlice slice(warp, WARPS, weights.k);
-    const bf16* slice_begin = weights.data + slice.begin * kStepColumns + 8 * t;
-    const bf16 *low = slice_begin + size_t(rows.low + g) * weights.k,
-               *high = slice_begin + size_t(rows.high + g) * weights.k;
+    const int k = weights.k;
+    const KSlice slice(warp, WARPS, k);
+    const bf16* low = weights.data + size_t(rows.low + g) * k + slice.begin * kStepColumns + 8 * t;
+    const bf16* high =
+        weights.data + size_t(rows.high + g) * k + slice.begin * kStepColumns + 8 * t;
     const int n_here = min(kSkinnyRows, n_rows - first_row);
 
     allow_next_kernel();
     uint4 low_ahead[AHEAD], high_ahead[AHEAD] = {};
     auto load_weights = [&](int i, int step) {
-        const bool is_step = EXACT || step < slice.n;
-        low_ahead[i] = is_step ? load_streaming(low + step * kStepColumns) : uint4{};
+        if (!EXACT && step >= slice.n) {
+            low_ahead[i] = high_ahead[i] = {};
+            return;
+        }
+        low_ahead[i] = load_streaming(low + step * kStepColumns);
         if constexpr (Epilogue::kHasHigh)
-            high_ahead[i] = is_step ? load_streaming(high + step * kStepColumns) : uint4{};
+            high_ahead[i] = load_streaming(high + step * kStepColumns);
     };
 #pragma unroll
     for (int i = 0; i < AHEAD; i++) load_weights(i, i);
     __syncwarp();  // keeps ptxas from moving the loads down
-    const OutputPlace out(first_row, n_here);
-    typename Epilogue::State state = epilogue.prepare(tile, out.i, out.row, out.is_row);
+    const int out_i = threadIdx.x % 8, out_column = threadIdx.x / 8;  // what this thread finishes
+    const int out_row = first_row + out_column;
+    const bool is_row = out_column < n_here;
+    typename Epilogue::State state = epilogue.prepare(tile, out_i, out_row, is_row);
     wait_for_previous_kernel();
 
-    epilogue.fetch(state, tile, out.i, out.row, out.is_row);
-    const InputRow input_row(input, first_row, n_here, weights.k, slice.begin);
+    epilogue.fetch(state, tile, out_i, out_row, is_row);
+    const InputRow input_row(input, first_row, n_here, k, slice.begin);
     MmaChains<EXACT ? mma_chains(AHEAD) : 1> step_sums;
     constexpr int kTogether = steps_together(AHEAD, MIN_BLOCKS);
     int begin = 0;  // of a round of AHEAD steps
@@ -140,7 +133,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
                 x[i] = is_step ? input_row.load(step) : uint4{};
             }
             if (first == 0 && (EXACT || begin == 0))
-                make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, weights.k);
+                make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;
@@ -152,9 +145,9 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     } while (!EXACT && begin < slice.n);
     sums.put(warp, g, t, step_sums);
     __syncthreads();
-    if (out.column >= kSkinnyRows) return;
-    const float2 total = sums.total(out.i, out.column);
-    epilogue.finish(state, tile, out.i, out.row, out.is_row, total.x, total.y);
+    if (out_column >= kSkinnyRows) return;
+    const float2 total = sums.total(out_i, out_column);
+    epilogue.finish(state, tile, out_i, out_row, is_row, total.x, total.y);
 }
 
 template <int WARPS, int AHEAD, int MIN_BLOCKS, class Epilogue>
