@@ -53,6 +53,11 @@ struct PartialSums {
     }
 };
 
+/// Where a thread reads a row of weights, from step `begin` on.
+__device__ inline const bf16* place_in(const DenseWeights& weights, int row, int begin, int t) {
+    return weights.data + size_t(row) * weights.k + begin * kStepColumns + 8 * t;
+}
+
 /// Where a thread reads x: row g of the tile's eight, from the warp's slice on; zeros beyond
 /// n_rows.
 class InputRow {
@@ -68,6 +73,18 @@ class InputRow {
         uint4 x = {};
         if (is_row_) x = *reinterpret_cast<const uint4*>(from_ + step * kStepColumns);
         return x;
+    }
+
+    /// The steps of a round of AHEAD from its step `first` on, of `n_steps` in the slice: zeros for
+    /// what is beyond them.
+    template <int AHEAD, bool EXACT, int N>
+    __device__ void load(uint4 (&x)[N], int round, int first, int n_steps) const {
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            const int step = round + first + i;
+            const bool is_step = first + i < AHEAD && (EXACT || step < n_steps);
+            x[i] = is_step ? load(step) : uint4{};
+        }
     }
 
   private:
@@ -90,11 +107,9 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const int tile = blockIdx.x, first_row = blockIdx.y * kSkinnyRows;
     const WeightRows rows = epilogue.weight_rows(tile);
-    const int k = weights.k;
-    const KSlice slice(warp, WARPS, k);
-    const bf16* low = weights.data + size_t(rows.low + g) * k + slice.begin * kStepColumns + 8 * t;
-    const bf16* high =
-        weights.data + size_t(rows.high + g) * k + slice.begin * kStepColumns + 8 * t;
+    const KSlice slice(warp, WARPS, weights.k);
+    const bf16* low = place_in(weights, rows.low + g, slice.begin, t);
+    const bf16* high = place_in(weights, rows.high + g, slice.begin, t);
     const int n_here = min(kSkinnyRows, n_rows - first_row);
 
     allow_next_kernel();
@@ -118,7 +133,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     wait_for_previous_kernel();
 
     epilogue.fetch(state, tile, out_i, out_row, is_row);
-    const InputRow input_row(input, first_row, n_here, k, slice.begin);
+    const InputRow input_row(input, first_row, n_here, weights.k, slice.begin);
     MmaChains<EXACT ? mma_chains(AHEAD) : 1> step_sums;
     constexpr int kTogether = steps_together(AHEAD, MIN_BLOCKS);
     int begin = 0;  // of a round of AHEAD steps
@@ -126,14 +141,9 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
 #pragma unroll
         for (int first = 0; first < AHEAD; first += kTogether) {
             uint4 x[kTogether];
-#pragma unroll
-            for (int i = 0; i < kTogether; i++) {
-                const int step = begin + first + i;
-                const bool is_step = first + i < AHEAD && (EXACT || step < slice.n);
-                x[i] = is_step ? input_row.load(step) : uint4{};
-            }
+            input_row.load<AHEAD, EXACT>(x, begin, first, slice.n);
             if (first == 0 && (EXACT || begin == 0))
-                make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, k);
+                make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, weights.k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;
