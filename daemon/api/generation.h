@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "model/config.h"
 #include "model/sampling.h"
 #include "model/text/chat.h"
 
@@ -32,6 +33,7 @@ struct Generation {
     std::optional<uint64_t> seed;
     int n = 1;                      // choices of each prompt
     std::optional<int> max_tokens;  // absent: what the context holds
+    bool clips_max_tokens = false;  // more than the context holds is not asked for, only allowed
     std::vector<std::string> stops;
     std::vector<int32_t> stop_token_ids;  // the client's; EOS is added by who knows the model
     bool include_stop = false, ignore_eos = false, skip_special_tokens = true;
@@ -45,5 +47,8 @@ struct Generation {
     int priority = 0;  // lower runs first
     std::string cache_salt;
 };
+
+/// What the checkpoint says of sampling, which holds for what a request leaves open.
+void apply_defaults(const GenerationDefaults& defaults, SamplingParams& sampling);
 
 }  // namespace qwend

@@ -45,7 +45,7 @@ std::optional<ApiError> fit_generation(const ModelText& model, int context_limit
                                        Generation& generation,
                                        std::vector<std::vector<int32_t>>& prompts) {
     const bool is_chat = !generation.messages.empty();
-    const int wanted = generation.max_tokens.value_or(1);
+    const int wanted = generation.clips_max_tokens ? 1 : generation.max_tokens.value_or(1);
     int most = generation.truncate_prompt_tokens.value_or(INT_MAX);
     if (most == kToContext) most = std::max(context_limit - wanted, 1);
     size_t longest = 0;
@@ -66,7 +66,8 @@ std::optional<ApiError> fit_generation(const ModelText& model, int context_limit
                         "tokens and room for {} more was asked for; shorten one of the two",
                         context_limit, longest, wanted),
             generation.prompt_field, "context_length_exceeded");
-    if (!generation.max_tokens) generation.max_tokens = context_limit - int(longest);
+    const int room = context_limit - int(longest);
+    generation.max_tokens = std::min(generation.max_tokens.value_or(room), room);
     generation.sampling.seed = generation.seed.value_or(random_seed());
     generation.sampling.stop_token_ids = generation.stop_token_ids;
     const auto& ends = is_chat ? model.chat_eos_token_ids : model.eos_token_ids;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/utf8.h"
+
 namespace qwend {
 
 namespace {
@@ -14,6 +16,12 @@ bool is_plain(char c) {
 }
 
 }  // namespace
+
+void note_unknown_field(std::string_view name, int& n_fields, std::vector<std::string>& names) {
+    constexpr size_t kMostOfABody = 8;
+    n_fields++;
+    if (names.size() < kMostOfABody) names.push_back(excerpt(name));
+}
 
 std::vector<std::string> UnknownFields::note(const std::vector<std::string>& names) {
     std::vector<std::string> fresh;

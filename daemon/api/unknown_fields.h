@@ -6,6 +6,10 @@
 
 namespace qwend {
 
+/// Counts a field of a body that its dialect does not know, and keeps its name as an excerpt, where
+/// it is among the first few.
+void note_unknown_field(std::string_view name, int& n_fields, std::vector<std::string>& names);
+
 /// Names of request fields that nobody here knows, so that each is logged once: a spelling mistake
 /// shows in the journal, and a client that makes up names does not fill it.
 class UnknownFields {

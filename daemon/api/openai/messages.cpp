@@ -2,8 +2,7 @@
 // every turn: what can be understood is taken, so that no answer of ours makes the next request a
 // 400 for ever.
 
-#include <map>
-
+#include "daemon/api/conversation.h"
 #include "daemon/api/openai/reader.h"
 
 namespace qwend {
@@ -11,27 +10,6 @@ namespace qwend {
 namespace {
 
 constexpr size_t kMaxMessages = 4096;
-
-/// Roles as templates know them, by the names clients give them; "" if it is none.
-std::string template_role(const std::string& role) {
-    static const std::map<std::string_view, const char*> roles = {
-        {"system", "system"}, {"developer", "system"},  // OpenAI's newer name for it
-        {"user", "user"},     {"assistant", "assistant"},
-        {"tool", "tool"},     {"function", "tool"},  // and its older one
-    };
-    const auto found = roles.find(role);
-    return found == roles.end() ? "" : found->second;
-}
-
-/// The arguments of an earlier call as the text of a JSON object. What is absent, cut off or no
-/// object becomes {}, as in vLLM.
-std::string call_arguments(const JsonValue& value) {
-    std::string text;
-    if (value.is_object()) return std::string(value.raw());
-    JsonDocument document;
-    const bool is_object = value.get(text) && !document.parse(text) && document.root().is_object();
-    return is_object ? text : "{}";
-}
 
 /// A part of a content: its text, or nothing if what it holds is never rendered.
 bool part_text(RequestReader& r, const std::string& at, const JsonValue& part, std::string& out) {

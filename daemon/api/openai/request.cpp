@@ -6,18 +6,11 @@
 
 #include "daemon/api/openai/fields.h"
 #include "daemon/api/request_body.h"
+#include "daemon/api/unknown_fields.h"
 
 namespace qwend {
 
 namespace {
-
-constexpr size_t kMaxUnknownNames = 8;  // of one request; the rest are only counted
-
-void note_unknown(std::string_view name, OpenAiRequest& request) {
-    request.n_unknown_fields++;
-    if (request.unknown_fields.size() < kMaxUnknownNames)
-        request.unknown_fields.push_back(excerpt(name));
-}
 
 bool read_field(RequestReader& r, const std::string& name, const JsonValue& value, unsigned scope) {
     const auto found = request_fields().find(name);
@@ -30,7 +23,7 @@ bool read_field(RequestReader& r, const std::string& name, const JsonValue& valu
         case OtherField::refused:
             return r.read.unsupported(name, instead);
         case OtherField::unknown:
-            note_unknown(name, r.request);
+            note_unknown_field(name, r.request.n_unknown_fields, r.request.unknown_fields);
     }
     return true;
 }
@@ -81,14 +74,6 @@ bool settle_tools(RequestReader& r) {
             kept.push_back(std::move(tools[i]));
     tools = std::move(kept);
     return true;
-}
-
-void apply_defaults(const GenerationDefaults& defaults, SamplingParams& sampling) {
-    sampling.temperature = defaults.temperature.value_or(sampling.temperature);
-    sampling.top_p = defaults.top_p.value_or(sampling.top_p);
-    sampling.min_p = defaults.min_p.value_or(sampling.min_p);
-    sampling.top_k = defaults.top_k.value_or(sampling.top_k);
-    sampling.repetition_penalty = defaults.repetition_penalty.value_or(sampling.repetition_penalty);
 }
 
 bool settle_prompts(RequestReader& r) {

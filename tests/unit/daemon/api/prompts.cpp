@@ -189,3 +189,14 @@ TEST_CASE("prompts: ids that all end the answer cannot begin it, the model's own
     generation.sampling.min_tokens = 0;
     CHECK(Fitted(generation, {1}).code() == "none");
 }
+
+TEST_CASE("prompts: more tokens than fit may be allowed, where they are not asked for") {
+    Generation generation = wanting(1000);
+    generation.clips_max_tokens = true;
+    CHECK(Fitted(generation, {60, 5}).code() == "none");
+    CHECK(Fitted(generation, {60, 5}).generation.max_tokens == 40);
+    CHECK(Fitted(generation, {99}).generation.max_tokens == 1);
+    CHECK(Fitted(generation, {100}).code() == "context_length_exceeded/prompt");
+    generation.max_tokens = 7;
+    CHECK(Fitted(generation, {60}).generation.max_tokens == 7);
+}
