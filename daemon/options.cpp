@@ -24,6 +24,12 @@ void define_model(CLI::App& app, Options& o) {
         ->allow_extra_args(false);
     app.add_option("--max-context", o.max_context, "tokens of context; 0: the model's own limit")
         ->check(whole_number(0, 1 << 24));
+    app.add_option("--reasoning-format", o.reasoning_format,
+                   "how answers hold reasoning: auto, none or think")
+        ->check(one_of({"auto", "none", "think"}));
+    app.add_option("--tool-format", o.tool_format,
+                   "how answers hold calls of tools: auto, none, hermes or qwen3-coder")
+        ->check(one_of({"auto", "none", "hermes", "qwen3-coder"}));
 }
 
 void define_network(CLI::App& app, Options& o) {

@@ -18,6 +18,8 @@ struct Options {
     std::filesystem::path model;                           // checkpoint folder
     std::vector<std::string> listen = {"127.0.0.1:8000"};  // or "[::1]:8000", "unix:/path"
     std::vector<std::string> served_model_name;            // aliases; default: the folder's name
+    std::string reasoning_format = "auto";                 // auto, none, think
+    std::string tool_format = "auto";                      // auto, none, hermes, qwen3-coder
     std::filesystem::path api_key_file;                    // one key a line, mode 0600
     bool insecure_no_auth = false;                         // a non-loopback address without keys
     std::vector<std::string> cors_origins;                 // empty: CORS off

@@ -32,6 +32,13 @@ void check_chat_tokens(const std::filesystem::path& dir, const ModelText& model)
                             dir.string(), token));
 }
 
+/// Of tools the template speaks that is rendered where there are some.
+OutputFormat format_of(const Options& options, const ChatTemplate& chat_template) {
+    OutputFormat found = output_format_of(chat_template.text);
+    if (chat_template.tool_use) found.tools = output_format_of(chat_template.tool_use->text).tools;
+    return chosen_format(found, options.reasoning_format, options.tool_format);
+}
+
 }  // namespace
 
 std::vector<std::string> folder_names(const std::filesystem::path& dir) {
@@ -71,11 +78,13 @@ ModelText load_model_text(const Options& options) {
                     .defaults = defaults,
                     .tokenizer = std::move(tokenizer),
                     .chat_template = load_chat_template(dir),
+                    .output_format = {},
                     .max_model_len = config.max_position,
                     .eos_token_ids = defaults.eos_token_ids,
                     .chat_eos_token_ids = {},
                     .created = modification_time(dir / "config.json")};
     check_chat_tokens(dir, model);
+    model.output_format = format_of(options, model.chat_template);
     if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
     model.chat_eos_token_ids = model.eos_token_ids;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/api/output_format.h"
 #include "daemon/options.h"
 #include "model/config.h"
 #include "model/text/chat.h"
@@ -21,6 +22,7 @@ struct ModelText {
     GenerationDefaults defaults;
     Tokenizer tokenizer;
     ChatTemplate chat_template;
+    OutputFormat output_format;
     int max_model_len = 0;                    // tokens of context served
     std::vector<int32_t> eos_token_ids;       // generation_config.json's, else config.json's
     std::vector<int32_t> chat_eos_token_ids;  // these, and the tokenizer's own eos_token

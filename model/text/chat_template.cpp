@@ -119,6 +119,7 @@ ChatTemplate load_chat_template(const std::filesystem::path& dir) {
                 "yet",
                 found.source,
                 found.texts.size() > 1 ? fmt::format(" under the name \"{}\"", name) : ""));
+        out.text = found.texts.at(name);
         return out;
     };
     if (!found.texts.contains("default"))

@@ -13,6 +13,7 @@ struct ChatTemplate {
     enum Kind { none, qwen2, qwen2_5 };
     Kind kind = none;
     std::string default_system;
+    std::string text = {};  // as it was published
     /// The one for requests with tools, where the checkpoint names another.
     std::shared_ptr<const ChatTemplate> tool_use = nullptr;
 };
