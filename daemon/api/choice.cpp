@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <random>
 
 namespace qwend {
@@ -19,24 +20,35 @@ std::string make_call_id() {
     return fmt::format("{:016x}", random());
 }
 
-int32_t special_token(const Tokenizer& tokenizer, std::string_view content) {
-    const auto id = tokenizer.added_token_id(content);
-    return id && tokenizer.is_special(*id) ? *id : -1;
+/// Those of the tags that are special tokens.
+std::vector<int32_t> special_tokens(const Tokenizer& tokenizer,
+                                    std::initializer_list<std::string_view> tags) {
+    std::vector<int32_t> ids;
+    for (const std::string_view tag : tags)
+        if (const auto id = tokenizer.added_token_id(tag); id && tokenizer.is_special(*id))
+            ids.push_back(*id);
+    return ids;
 }
 
 }  // namespace
 
-// Special tokens are skipped here and not by the decoder: the tags of a call have to be seen.
-Choice::Choice(const Tokenizer& tokenizer, const Generation& generation)
+// Special tokens are skipped here and not by the decoder: the tags of reasoning and of a call have
+// to be seen.
+Choice::Choice(const Tokenizer& tokenizer, const Generation& generation, OutputFormat format,
+               const ToolParameters* parameters)
     : tokenizer_(&tokenizer),
       generation_(&generation),
-      uses_tools_(!generation.chat_options.tools.empty()),
+      uses_tools_(!generation.chat_options.tools.empty() && format.tools != ToolFormat::none),
       decoder_(tokenizer, false),
       stops_(generation.stops, generation.include_stop) {
-    if (!uses_tools_ || !generation.skip_special_tokens) return;
-    special_open_ = special_token(tokenizer, "<tool_call>");
-    special_close_ = special_token(tokenizer, "</tool_call>");
-    parser_ = ToolCallParser(special_open_ < 0);
+    const bool thinks = format.reasoning == ReasoningFormat::think && generation.split_reasoning;
+    const bool skips = generation.skip_special_tokens;
+    if (thinks) reasoning_ = ReasoningParser(generation.begins_in_reasoning);
+    if (thinks && skips) visible_tags_ = special_tokens(tokenizer, {"<think>", "</think>"});
+    if (!uses_tools_) return;
+    const auto tags = special_tokens(tokenizer, {"<tool_call>", "</tool_call>"});
+    parser_ = ToolCallParser(format.tools, !skips || tags.empty(), parameters);
+    if (skips) visible_tags_.insert(visible_tags_.end(), tags.begin(), tags.end());
 }
 
 bool Choice::on_event(const TokenEvent& event) {
@@ -49,7 +61,7 @@ bool Choice::on_event(const TokenEvent& event) {
             std::find(own.begin(), own.end(), event.sampled.token) != own.end())
             stop_token_ = event.sampled.token;
         // A character that the end cuts through is no text: the decoder keeps its bytes.
-        add_text(stops_.finish());
+        add_generated(stops_.finish());
         if (!done_) end(event.finish);
     }
     return done_ && event.finish == FinishReason::none;
@@ -66,8 +78,9 @@ void Choice::on_token(const TokenEvent& event) {
     if (is_hidden(token)) return;
     const std::string decoded = decoder_.push(token);
     text_length_ += count_code_points(decoded);
+    n_reasoning_tokens_ += reasoning_.in_reasoning();
     auto [text, matched] = stops_.push(decoded, n_tokens_ > generation_->sampling.min_tokens);
-    add_text(text);
+    add_generated(text);
     if (matched < 0 || done_) return;
     stop_string_ = matched;
     end(FinishReason::stop);
@@ -75,7 +88,7 @@ void Choice::on_token(const TokenEvent& event) {
 
 bool Choice::is_hidden(int32_t token) const {
     return generation_->skip_special_tokens && tokenizer_->is_special(token) &&
-           token != special_open_ && token != special_close_;
+           std::find(visible_tags_.begin(), visible_tags_.end(), token) == visible_tags_.end();
 }
 
 /// Bytes held back count as the character they are part of, unless the token cannot go on with it.
@@ -83,6 +96,12 @@ size_t Choice::offset_of(int32_t token) const {
     const std::string_view bytes = tokenizer_->token_bytes(token);
     const bool goes_on = !bytes.empty() && (uint8_t(bytes[0]) & 0xC0) == 0x80;
     return text_length_ + (goes_on ? 0 : count_code_points(StreamDecoder(decoder_).finish()));
+}
+
+void Choice::add_generated(std::string_view generated) {
+    std::string text;
+    reasoning_.push(generated, new_.reasoning, text);
+    add_text(text);
 }
 
 void Choice::add_text(std::string_view text) {
@@ -96,7 +115,10 @@ void Choice::add_text(std::string_view text) {
 }
 
 void Choice::end(FinishReason finish) {
-    if (uses_tools_) {
+    std::string text;
+    reasoning_.finish(new_.reasoning, text);
+    add_text(text);
+    if (uses_tools_ && !done_) {
         parser_.finish(pieces_);
         take_pieces();
     }
@@ -132,6 +154,7 @@ void Choice::take_pieces() {
 }
 
 void Choice::take_arguments(std::string_view text) {
+    if (text.empty()) return;
     if (generation_->whole_calls) {
         open_call_.arguments += text;
         return;

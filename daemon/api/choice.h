@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "daemon/api/generation.h"
+#include "daemon/api/output_format.h"
+#include "daemon/api/reasoning.h"
 #include "daemon/api/tool_calls.h"
 #include "daemon/engine/sequence.h"
 #include "model/text/stop.h"
@@ -14,8 +16,9 @@
 
 namespace qwend {
 
-/// A token for logprobs, with its place: code points of the choice's text, as it was generated,
-/// that were complete before it. What a stop string cuts off or a call takes out still counts.
+/// A token for logprobs, with its place: code points of all that was generated, reasoning and its
+/// tags included, that were complete before it. What a stop string cuts off or a call takes out
+/// still counts.
 struct PlacedToken {
     SampledToken sampled;
     size_t text_offset = 0;
@@ -31,14 +34,17 @@ struct CallPart {
 
 /// What has come to a choice since it was last asked.
 struct ChoicePart {
+    std::string reasoning;  // comes before the text
     std::string text;
     std::vector<CallPart> calls;
     std::vector<PlacedToken> tokens;  // if logprobs were asked for
     std::vector<int32_t> token_ids;   // if they were
 };
 
-/// One of an answer's choices: tokens of the engine become text and calls. It decides where stop
-/// strings and `parallel_tool_calls` end it; the same events give the same, however they are taken.
+/// One of an answer's choices: tokens of the engine become reasoning, text and calls. It decides
+/// where stop strings and `parallel_tool_calls` end it; the same events give the same, however they
+/// are taken. Stop strings are looked for in all that is generated, reasoning and calls included,
+/// as at vLLM.
 ///
 /// A call that the end cuts, be it a stop string, max_tokens or the model itself, is no call: with
 /// Generation::whole_calls it comes as the text it is, as at vLLM. Without, its name may have been
@@ -46,8 +52,10 @@ struct ChoicePart {
 /// both and tells: "tool_calls" only if every call that began is complete.
 class Choice {
   public:
-    /// Both outlive the choice.
-    Choice(const Tokenizer& tokenizer, const Generation& generation);
+    /// All outlive the choice. `parameters` are those of the generation's tools; nullptr: nothing
+    /// is known of them.
+    Choice(const Tokenizer& tokenizer, const Generation& generation, OutputFormat format = {},
+           const ToolParameters* parameters = nullptr);
 
     /// Not for FinishReason::error. True if the engine need not go on: the choice has ended here.
     bool on_event(const TokenEvent& event);
@@ -58,6 +66,7 @@ class Choice {
     bool done() const { return done_; }
     bool abandoned() const { return done_ && finish_ == FinishReason::none; }
     int n_tokens() const { return n_tokens_; }
+    int n_reasoning_tokens() const { return n_reasoning_tokens_; }
     int n_cached() const { return n_cached_; }
     FinishReason finish() const { return finish_; }  // none before it is done, or if abandoned
     /// stop, tool_calls, length or abort; cancelled before it is done.
@@ -73,6 +82,7 @@ class Choice {
     void on_token(const TokenEvent& event);
     bool is_hidden(int32_t token) const;
     size_t offset_of(int32_t token) const;
+    void add_generated(std::string_view generated);
     void add_text(std::string_view text);
     void end(FinishReason finish);
     void take_pieces();
@@ -82,15 +92,16 @@ class Choice {
     const Tokenizer* tokenizer_;
     const Generation* generation_;
     bool uses_tools_;
-    // <tool_call> and </tool_call>, where the tokenizer calls them special; else -1.
-    int32_t special_open_ = -1, special_close_ = -1;
+    std::vector<int32_t>
+        visible_tags_;  // that the tokenizer calls special, and a parser has to see
     StreamDecoder decoder_;
     StopMatcher stops_;
+    ReasoningParser reasoning_;
     ToolCallParser parser_;
     std::vector<ToolPiece> pieces_;
     ChoicePart new_;
     CallPart open_call_;  // where they are wanted whole: not complete yet
-    int n_tokens_ = 0, n_cached_ = 0, n_calls_ = 0;
+    int n_tokens_ = 0, n_reasoning_tokens_ = 0, n_cached_ = 0, n_calls_ = 0;
     size_t text_length_ = 0;  // code points
     FinishReason finish_ = FinishReason::none;
     int stop_string_ = -1;

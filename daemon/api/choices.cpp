@@ -13,7 +13,10 @@ Choices::Choices(const ModelText& model, Generation generation,
       prompts_(std::make_move_iterator(prompts.begin()), std::make_move_iterator(prompts.end())) {
     const size_t n = prompts_.size() * size_t(generation_.n);
     choices_.reserve(n);
-    while (choices_.size() < n) choices_.emplace_back(model.tokenizer, generation_);
+    if (model.output_format.tools == ToolFormat::qwen3_coder)
+        tool_parameters_ = ToolParameters(generation_.chat_options.tools);
+    while (choices_.size() < n)
+        choices_.emplace_back(model.tokenizer, generation_, model.output_format, &tool_parameters_);
 }
 
 bool Choices::done() const {
@@ -24,7 +27,10 @@ bool Choices::done() const {
 Usage Choices::usage() const {
     Usage usage;
     for (const PromptTokens& prompt : prompts_) usage.prompt_tokens += int(prompt.size());
-    for (const Choice& choice : choices_) usage.completion_tokens += choice.n_tokens();
+    for (const Choice& choice : choices_) {
+        usage.completion_tokens += choice.n_tokens();
+        usage.reasoning_tokens += choice.n_reasoning_tokens();
+    }
     for (size_t i = 0; i < choices_.size(); i += size_t(generation_.n))
         usage.cached_tokens += choices_[i].n_cached();
     return usage;

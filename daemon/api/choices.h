@@ -12,6 +12,7 @@ namespace qwend {
 /// Tokens of an answer.
 struct Usage {
     int prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
+    int reasoning_tokens = 0;  // of the completion's
 };
 
 /// What a Generation has come to: its prompts as ids, and choices, `n` of each prompt.
@@ -42,6 +43,7 @@ class Choices {
     const ModelText& model_;
     Generation generation_;
     std::vector<PromptTokens> prompts_;
+    ToolParameters tool_parameters_;  // where calls are written so that they matter
     std::vector<Choice> choices_;
 };
 

@@ -40,6 +40,7 @@ Completions::Prepared Completions::prepare(std::string body, const Parse& parse,
     const ModelText& text = *request.model->text;
     EncodedPrompts encoded = encode_prompts(text, request.generation);
     error = encoded.error;
+    request.generation.begins_in_reasoning = encoded.end_in_reasoning;
     if (!error)
         error = fit_generation(text, request.model->context_limit(), request.generation,
                                encoded.prompts);

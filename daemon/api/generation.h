@@ -37,7 +37,9 @@ struct Generation {
     std::vector<std::string> stops;
     std::vector<int32_t> stop_token_ids;  // the client's; EOS is added by who knows the model
     bool include_stop = false, ignore_eos = false, skip_special_tokens = true;
-    bool parallel_tool_calls = true;  // false: at most one call in a choice
+    bool parallel_tool_calls = true;   // false: at most one call in a choice
+    bool split_reasoning = true;       // false: reasoning is text, with its tags
+    bool begins_in_reasoning = false;  // the prompt ends there; set once it is rendered
 
     // What to report of it, besides text and, with sampling.n_logprobs, logprobs.
     bool echo = false;              // a prompt's text before each of its choices

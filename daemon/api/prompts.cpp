@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <string_view>
 
 namespace qwend {
 
@@ -14,6 +15,14 @@ uint64_t random_seed() {
     uint64_t seed = 0;
     (void)!getrandom(&seed, sizeof seed, 0);
     return seed;
+}
+
+/// As the template has it, or the message that is to be continued.
+bool goes_on_thinking(const Generation& generation, std::string_view prompt) {
+    if (!generation.chat_options.continue_final_message) return ends_in_reasoning(prompt);
+    const std::string& begun = generation.messages.back().content;
+    const size_t open = begun.rfind("<think>"), close = begun.rfind("</think>");
+    return open != begun.npos && (close == begun.npos || close < open);
 }
 
 }  // namespace
@@ -30,6 +39,7 @@ EncodedPrompts encode_prompts(const ModelText& model, const Generation& generati
         }
         encoded.prompts.push_back(
             model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans));
+        encoded.end_in_reasoning = goes_on_thinking(generation, rendered.prompt.text);
     }
     for (const Prompt& prompt : generation.prompts) {
         if (auto* ids = std::get_if<std::vector<int32_t>>(&prompt))

@@ -14,6 +14,7 @@ namespace qwend {
 struct EncodedPrompts {
     std::vector<std::vector<int32_t>> prompts;
     std::optional<ApiError> error;
+    bool end_in_reasoning = false;  // of a chat whose model writes reasoning
 };
 
 /// Any thread.

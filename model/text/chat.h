@@ -19,12 +19,14 @@ struct ChatMessage {
     std::string role;  // system, user, assistant, tool
     std::string content;
     std::vector<ChatToolCall> tool_calls;
+    std::string reasoning = {};  // what an assistant thought before its content
 };
 
 struct ChatOptions {
     std::vector<std::string> tools;       // each the JSON text of one element of `tools`
     bool add_generation_prompt = true;    // end with an opened assistant turn
     bool continue_final_message = false;  // end with the last message's content instead
+    std::string template_kwargs = {};     // a JSON object of further variables; or empty: none
 };
 
 /// A prompt as text, and where in it the template wrote control tokens.

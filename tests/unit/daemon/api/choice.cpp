@@ -13,13 +13,14 @@ namespace {
 struct Said {
     std::string text, finish;
     std::vector<std::pair<std::string, std::string>> calls = {};  // name, arguments
+    std::string reasoning = {};
     bool operator==(const Said&) const = default;
 };
 
 /// What a choice makes of the ids, taken after every one; the last has `finish`.
 Said say(const Generation& request, const std::vector<int32_t>& ids, FinishReason finish,
-         const Tokenizer& tokenizer = demo().tokenizer) {
-    Choice choice(tokenizer, request);
+         const Tokenizer& tokenizer = demo().tokenizer, OutputFormat format = {}) {
+    Choice choice(tokenizer, request, format);
     Said said;
     for (size_t i = 0; i < ids.size() && !choice.done(); i++) {
         TokenEvent event;
@@ -27,6 +28,8 @@ Said say(const Generation& request, const std::vector<int32_t>& ids, FinishReaso
         if (i + 1 == ids.size()) event.finish = finish;
         choice.on_event(event);
         ChoicePart part = choice.take();
+        if (!part.reasoning.empty()) CHECK(said.text.empty());
+        said.reasoning += part.reasoning;
         said.text += part.text;
         for (const CallPart& call : part.calls) {
             if (!call.name.empty()) said.calls.push_back({call.name, ""});
@@ -157,4 +160,60 @@ TEST_CASE("choice: calls are found where their tags are special tokens") {
     CHECK(say(request, ids, FinishReason::length, tokenizer).text.find('<') == std::string::npos);
     request.chat_options.tools = {"{}"};
     CHECK(say(request, ids, FinishReason::length, tokenizer) == Said{"a", "length", {{"f", "{}"}}});
+}
+
+TEST_CASE("choice: reasoning comes apart, before text and calls") {
+    const OutputFormat thinks{ReasoningFormat::think, ToolFormat::hermes};
+    const auto ids = ids_of("<think>\nhm <b>\n</think>\n\na " + tool_call("{}"));
+    Generation request;
+    request.chat_options.tools = {"{}"};
+    const Said apart{"a", "length", {{"f", "{}"}}, "hm <b>"};
+    CHECK(say(request, ids, FinishReason::length, demo().tokenizer, thinks) == apart);
+    // Nobody wants it apart, or no model writes it.
+    const Said joined{"<think>\nhm <b>\n</think>\n\na", "length", {{"f", "{}"}}};
+    CHECK(say(request, ids, FinishReason::length) == joined);
+    request.split_reasoning = false;
+    CHECK(say(request, ids, FinishReason::length, demo().tokenizer, thinks) == joined);
+    // The prompt has opened it.
+    request.split_reasoning = request.begins_in_reasoning = true;
+    CHECK(say(request, ids_of("hm <b>\n</think>a"), FinishReason::length, demo().tokenizer,
+              thinks) == Said{"a", "length", {}, "hm <b>"});
+    CHECK(say(request, ids_of("hm"), FinishReason::length, demo().tokenizer, thinks) ==
+          Said{"", "length", {}, "hm"});
+}
+
+TEST_CASE("choice: stop strings end reasoning too, and its tokens count") {
+    const OutputFormat thinks{ReasoningFormat::think, ToolFormat::hermes};
+    Generation request;
+    request.begins_in_reasoning = true;
+    request.stops = {"STOP"};
+    CHECK(say(request, ids_of("a STOP b</think>c"), FinishReason::length, demo().tokenizer,
+              thinks) == Said{"", "stop", {}, "a "});
+    request.stops = {};
+    Choice choice(demo().tokenizer, request, thinks);
+    const auto before = ids_of("one two</think>"), after = ids_of("\n\nthree four");
+    for (const auto& ids : {before, after})
+        for (const TokenEvent& event : events_of(ids, FinishReason::none)) choice.on_event(event);
+    CHECK(choice.n_reasoning_tokens() == int(before.size()));
+    CHECK(choice.n_tokens() == int(before.size() + after.size()));
+}
+
+TEST_CASE("choice: calls are found in the form that the model writes") {
+    const OutputFormat format{ReasoningFormat::none, ToolFormat::qwen3_coder};
+    const auto ids = ids_of(
+        "a <tool_call>\n<function=f>\n<parameter=x>\n1\n</parameter>\n"
+        "</function>\n</tool_call>");
+    for (const bool whole : {false, true}) {
+        Generation request;
+        request.chat_options.tools = {"{}"};
+        request.whole_calls = whole;
+        const auto& tokenizer = demo().tokenizer;
+        CHECK(say(request, ids, FinishReason::length, tokenizer, format) ==
+              Said{"a", "length", {{"f", "{\"x\": 1}"}}});
+        // A model that writes none, and a form that is not its.
+        const OutputFormat none{ReasoningFormat::none, ToolFormat::none};
+        CHECK(say(request, ids_of(tool_call("{}")), FinishReason::length, tokenizer, none).text ==
+              tool_call("{}"));
+        CHECK(say(request, ids, FinishReason::length).calls.empty());
+    }
 }

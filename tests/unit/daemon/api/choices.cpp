@@ -74,3 +74,22 @@ TEST_CASE("choices: texts are forgotten, what choices go by is not") {
     REQUIRE(choices.at(0).stop_string());
     CHECK(*choices.at(0).stop_string() == "b");
 }
+
+TEST_CASE("choices: the model's format, and its tools' schemas, which outlive their texts") {
+    ModelText model = std::move(*load_demo_text());
+    model.output_format = {ReasoningFormat::think, ToolFormat::qwen3_coder};
+    Generation generation;
+    generation.begins_in_reasoning = true;
+    generation.chat_options.tools = {
+        R"({"function":{"name":"f","parameters":{"properties":{"s":{"type":"string"}}}}})"};
+    Choices choices(model, generation, {{1}});
+    choices.forget_texts();
+    const auto ids = ids_of("hm</think>a<function=f><parameter=s>1</parameter></function>");
+    for (const TokenEvent& event : events_of(ids, FinishReason::length))
+        choices.at(0).on_event(event);
+    const ChoicePart part = choices.at(0).take();
+    CHECK(part.reasoning == "hm");
+    CHECK(part.text == "a");
+    REQUIRE(part.calls.size() == 1);
+    CHECK(choices.usage().reasoning_tokens == int(ids_of("hm</think>").size()));
+}

@@ -200,3 +200,19 @@ TEST_CASE("prompts: more tokens than fit may be allowed, where they are not aske
     generation.max_tokens = 7;
     CHECK(Fitted(generation, {60}).generation.max_tokens == 7);
 }
+
+TEST_CASE("prompts: a message that is continued within its reasoning") {
+    Generation generation;
+    generation.messages = {{"user", "a <think>", {}}, {"assistant", "<think>\nhm", {}}};
+    const auto in_reasoning = [&] { return encode_prompts(demo(), generation).end_in_reasoning; };
+    CHECK_FALSE(in_reasoning());  // the template closes the turn and opens another
+    generation.chat_options.add_generation_prompt = false;
+    generation.chat_options.continue_final_message = true;
+    CHECK(in_reasoning());
+    generation.messages.back().content += "</think> so";
+    CHECK_FALSE(in_reasoning());
+    generation.messages.pop_back();
+    generation.messages[0].content = "what is <think>";
+    generation.chat_options.continue_final_message = false;
+    CHECK_FALSE(in_reasoning());
+}

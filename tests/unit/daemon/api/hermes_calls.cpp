@@ -1,4 +1,4 @@
-#include "daemon/api/tool_calls.h"
+#include "daemon/api/hermes_calls.h"
 
 #include <doctest/doctest.h>
 #include <simdjson.h>
@@ -20,7 +20,7 @@ struct Found {
 /// What the parser makes of pieces of `size` bytes, or of random sizes up to 9 if it is 0.
 Found parse(const std::string& text, size_t size, bool keep_tags = true) {
     static std::mt19937 random(std::random_device{}());
-    ToolCallParser parser(keep_tags);
+    HermesCallParser parser(keep_tags);
     std::vector<ToolPiece> pieces;
     for (size_t at = 0, n = 0; at < text.size(); at += n) {
         n = size ? size : 1 + random() % 9;
@@ -52,7 +52,7 @@ bool is_json(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("tool_calls: what is found in an answer, however it is split") {
+TEST_CASE("hermes_calls: what is found in an answer, however it is split") {
     struct Case {
         std::string answer, text;
         std::vector<std::pair<std::string, std::string>> calls;
@@ -134,8 +134,8 @@ TEST_CASE("tool_calls: what is found in an answer, however it is split") {
     }
 }
 
-TEST_CASE("tool_calls: a call is passed on while it is made") {
-    ToolCallParser parser;
+TEST_CASE("hermes_calls: a call is passed on while it is made") {
+    HermesCallParser parser;
     std::vector<ToolPiece> pieces;
     auto push = [&](std::string_view text) {
         pieces.clear();
@@ -155,11 +155,11 @@ TEST_CASE("tool_calls: a call is passed on while it is made") {
     CHECK(pieces[0].kind == ToolPiece::Kind::call_end);
 }
 
-TEST_CASE("tool_calls: a tag in prose withholds nothing") {
+TEST_CASE("hermes_calls: a tag in prose withholds nothing") {
     for (const std::string_view opening :
          {"<tool_call> ", "<tool_call>{", "<tool_call>{\"", "<tool_call>{\"name\": \"",
           "<tool_call>{\"other\": [1, \"", "<tool_call><tool_call> \n"}) {
-        ToolCallParser parser;
+        HermesCallParser parser;
         std::vector<ToolPiece> pieces;
         parser.push(opening, pieces);
         const std::string prose(2000, 'x');
@@ -168,14 +168,14 @@ TEST_CASE("tool_calls: a tag in prose withholds nothing") {
         CHECK(pieces[0].text == std::string(opening) + prose);
     }
     // Nor does white space, however long.
-    ToolCallParser parser;
+    HermesCallParser parser;
     std::vector<ToolPiece> pieces;
     parser.push("a" + std::string(2000, '\n'), pieces);
     REQUIRE(pieces.size() == 1);
     CHECK(pieces[0].text.size() > 1000);
 }
 
-TEST_CASE("tool_calls: tags that are special tokens are no text") {
+TEST_CASE("hermes_calls: tags that are special tokens are no text") {
     CHECK(parse("a <tool_call> b </tool_call> c", 1, false).text == "a  b  c");
     CHECK(parse("a\n<tool_call>\n" + call("{}"), 3, false).text == "a");
     CHECK(parse("a <tool_call>{\"name\"", 2, false).text == "a {\"name\"");
@@ -183,7 +183,7 @@ TEST_CASE("tool_calls: tags that are special tokens are no text") {
     CHECK(parse("a <tool_call>" + begun, 2, false).cut == " " + begun);
 }
 
-TEST_CASE("tool_calls: any text gives the same in any pieces, and loses nothing") {
+TEST_CASE("hermes_calls: any text gives the same in any pieces, and loses nothing") {
     std::mt19937 random(std::random_device{}());
     const std::vector<std::string> parts = {"<tool_call>",
                                             "</tool_call>",
@@ -227,7 +227,7 @@ TEST_CASE("tool_calls: any text gives the same in any pieces, and loses nothing"
     }
 }
 
-TEST_CASE("tool_calls: arguments that were complete are JSON") {
+TEST_CASE("hermes_calls: arguments that were complete are JSON") {
     std::mt19937 random(std::random_device{}());
     const std::vector<std::string> values = {
         "1",      "-2.5e-3",     "true", "null", "\"a\\\"b\"",
