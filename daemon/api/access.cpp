@@ -27,12 +27,19 @@ std::string_view trim(std::string_view text) {
     return text;
 }
 
+/// Empty if there is none.
 std::string_view bearer_token(const HttpRequest& request) {
     constexpr std::string_view kScheme = "bearer ";
     const std::string_view value = request.header("authorization");
     const bool bearer =
         value.size() > kScheme.size() && lower(value.substr(0, kScheme.size())) == kScheme;
-    return bearer ? value.substr(kScheme.size()) : request.header("x-api-key");
+    return bearer ? value.substr(kScheme.size()) : std::string_view();
+}
+
+/// A client may send both, one of them being for somebody else: its own account, or a proxy.
+bool has_api_key(const HttpRequest& request, const std::vector<std::string>& keys) {
+    return is_api_key(bearer_token(request), keys) ||
+           is_api_key(request.header("x-api-key"), keys);
 }
 
 bool lists_origin(const std::vector<std::string>& origins, std::string_view origin) {
@@ -167,7 +174,7 @@ bool is_loopback(const Authority& authority) {
 
 std::optional<ApiError> check_access(const AccessRules& rules, const HttpRequest& request) {
     if (!rules.api_keys.empty()) {
-        if (is_api_key(bearer_token(request), rules.api_keys)) return std::nullopt;
+        if (has_api_key(request, rules.api_keys)) return std::nullopt;
         return ApiError{401, "authentication_error", "invalid_api_key", "",
                         "expected a valid key in \"Authorization: Bearer …\""};
     }

@@ -34,6 +34,12 @@ TEST_CASE("access: with keys set, a key and nothing else opens") {
     CHECK(status("authorization", "Basic alpha") == 401);
     CHECK(status("authorization", "Bearer ") == 401);
     CHECK(status("x", "y") == 401);
+    const auto both = [&](const char* bearer, const char* key) {
+        return bool(check_access(rules, with({{"authorization", bearer}, {"x-api-key", key}})));
+    };
+    CHECK_FALSE(both("Bearer somebody-else", "alpha"));
+    CHECK_FALSE(both("Bearer alpha", "somebody-else"));
+    CHECK(both("Bearer alphaa", "alph"));
 }
 
 TEST_CASE("access: without keys only names that cannot be rebound are served") {
