@@ -18,4 +18,12 @@ inline std::string sse_event(std::string_view json) {
     return out;
 }
 
+/// The same for clients that tell events by their names.
+inline std::string sse_event(std::string_view name, std::string_view json) {
+    std::string out;
+    out.reserve(name.size() + json.size() + 16);
+    out.append("event: ").append(name).append("\ndata: ").append(json).append("\n\n");
+    return out;
+}
+
 }  // namespace qwend

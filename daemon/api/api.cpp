@@ -8,6 +8,7 @@
 #include "daemon/api/access.h"
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
+#include "daemon/api/model_routes.h"
 #include "daemon/api/openai/error.h"
 #include "daemon/api/openai/routes.h"
 #include "daemon/api/request_log.h"
@@ -59,6 +60,7 @@ constexpr RenderError kRenderError = render_openai_error;
 
 std::vector<Route> all_routes(const ApiContext& api) {
     std::vector<Route> routes = status_routes(api, kRenderError);
+    std::ranges::move(model_routes(api, kRenderError), std::back_inserter(routes));
     std::ranges::move(openai_routes(api), std::back_inserter(routes));
     return routes;
 }
@@ -103,8 +105,9 @@ const Route* Api::Impl::find_route(const HttpRequest& request) const {
 }
 
 RenderError Api::Impl::error_renderer(const HttpRequest& request) const {
-    const Route* route = find_route(request);
-    return route ? route->render_error : kRenderError;
+    if (const Route* route = route_of(request)) return route->render_error;
+    const RenderError of_path = table.find(request).render_error;
+    return of_path ? of_path : kRenderError;
 }
 
 /// What keeps a request from its route, as far as its headers say.
@@ -127,9 +130,9 @@ HttpVerdict Api::Impl::on_headers(const HttpRequest& request) const {
         verdict.answer = HttpResponse{204, {{"Allow", kMethods}}, {}};
         return verdict;
     }
-    const auto refuse = [&](const ApiError& error) {
-        verdict.answer =
-            error_response(error, match.route ? match.route->render_error : kRenderError);
+    const auto refuse = [&](ApiError error) {
+        error.request_id = request.request_id;
+        verdict.answer = error_response(error, error_renderer(request));
     };
     if (match.route) {
         if (auto error = check(*match.route, request)) refuse(*error);
@@ -171,13 +174,16 @@ HttpHandler Api::handler() {
     };
     handler.render_error = [impl](const HttpRequest& request, int status,
                                   std::string_view message) {
-        HttpResponse response =
-            error_response({status, error_type(status), "", "", std::string(message)},
-                           impl->error_renderer(request));
+        HttpResponse response = error_response(
+            {status, error_type(status), "", "", std::string(message), request.request_id},
+            impl->error_renderer(request));
         if (status == 405) response.headers.emplace_back("Allow", kMethods);
         return response;
     };
     handler.add_headers = [impl](const HttpRequest& request, Headers& headers) {
+        const Route* route = impl->find_route(request);
+        if (route && route->is(kNamesRequest))
+            headers.emplace_back("Request-Id", request.request_id);
         std::string origin = allowed_origin(impl->access, request);
         if (origin.empty()) return;
         headers.emplace_back("Access-Control-Allow-Origin", std::move(origin));

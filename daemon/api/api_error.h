@@ -12,6 +12,7 @@ struct ApiError {
     std::string code;   // empty: none
     std::string param;  // path of the field; empty: none
     std::string message;
+    std::string request_id = {};  // of the request that is answered with it, once it is
 };
 /// A 400 that names the field, if there is one.
 ApiError bad_request(std::string message, std::string param = {}, std::string code = {});

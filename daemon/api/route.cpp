@@ -13,6 +13,7 @@ RouteMatch RouteTable::find(const HttpRequest& request) const {
                                  : asked == route.path;
         if (!matches) continue;
         match.path_exists = true;
+        match.render_error = route.render_error;
         match.light |= route.is(kLight);
         if (request.method == route.method || (route.method == "GET" && request.head)) {
             match.route = &route;

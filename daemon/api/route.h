@@ -14,9 +14,10 @@ namespace qwend {
 using RenderError = std::string (*)(const ApiError&);
 
 enum RouteTrait : unsigned {
-    kOpen = 1,       // to everybody: needs no key
-    kGenerates = 2,  // refused unless something can be generated
-    kLight = 4,      // HttpVerdict::light
+    kOpen = 1,          // to everybody: needs no key
+    kGenerates = 2,     // refused unless something can be generated
+    kLight = 4,         // HttpVerdict::light
+    kNamesRequest = 8,  // answers have its id as Request-Id too, which is Anthropic's header
 };
 
 /// One thing that can be asked for. A request's route is found once, when its headers are there,
@@ -35,7 +36,8 @@ struct Route {
 struct RouteMatch {
     const Route* route = nullptr;  // of its method too, where GET's is also HEAD's
     bool path_exists = false, light = false;
-    std::string allow;  // where its method is not offered: those that are
+    RenderError render_error = nullptr;  // of the path's routes; nullptr where there are none
+    std::string allow;                   // where its method is not offered: those that are
 };
 
 /// All routes; they stay where they are.

@@ -31,7 +31,9 @@ def test_models(daemon):
     models = json.loads(daemon.ask("GET", "/v1/models")[2])
     assert models["object"] == "list"
     model = models["data"][0]
-    assert set(model) == {"id", "object", "created", "owned_by", "root", "max_model_len"}
+    assert set(model) == {"id", "object", "created", "owned_by", "root", "max_model_len",  # OpenAI's, vLLM's
+                          "type", "display_name", "created_at", "lifecycle", "max_input_tokens", "max_tokens"}
+    assert models["has_more"] is False and models["last_id"] == models["data"][-1]["id"]
     assert model["root"] == model["id"] and "/" not in model["root"]
     assert json.loads(daemon.ask("GET", "/v1/models/" + model["id"])[2]) == model
     for other in "other", "a%2Fb", "%", "%00", "x" * 4000:

@@ -9,42 +9,13 @@
 #include "daemon/api/openai/renderers.h"
 #include "daemon/api/openai/request.h"
 #include "daemon/api/prompts.h"
-#include "daemon/api/route_path.h"
 
 namespace qwend {
 
 namespace {
 
-constexpr std::string_view kModelPath = "/v1/models/";
-
 HttpResponse refuse(const ApiError& error) {
     return error_response(error, render_openai_error);
-}
-
-void write_model(JsonWriter& w, const Model& model, const std::string& name) {
-    w.begin_object().key("id").string(name).key("object").string("model");
-    w.key("created").integer(model.text->created).key("owned_by").string("qwend");
-    w.key("root").string(model.text->names[0]);
-    w.key("max_model_len").integer(model.context_limit()).end_object();
-}
-
-void get_models(const ApiContext& api, const ExchangePtr& exchange) {
-    JsonWriter w;
-    w.begin_object().key("object").string("list").key("data").begin_array();
-    for (const ModelPtr& model : api.models.models())
-        for (const std::string& name : model->text->names) write_model(w, *model, name);
-    w.end_array().end_object();
-    exchange->respond(json_response(w.take()));
-}
-
-void get_model(const ApiContext& api, const ExchangePtr& exchange) {
-    const std::string asked = canonical_path(exchange->request().path).substr(kModelPath.size());
-    const std::string name = decode_percent(asked).value_or(asked);
-    const ModelPtr model = name.empty() ? nullptr : api.models.find(name);
-    if (!model) return exchange->respond(refuse(model_not_found(name)));
-    JsonWriter w;
-    write_model(w, *model, name);
-    exchange->respond(json_response(w.take()));
 }
 
 /// What any request is held to, whichever model it names.
@@ -174,8 +145,6 @@ void post_apply_template(const ApiContext& api, const ExchangePtr& exchange) {
 std::vector<Route> openai_routes(const ApiContext& api) {
     const auto to = [&](auto handle) { return bind_route(api, handle); };
     return {
-        {"GET", "/v1/models", render_openai_error, to(get_models)},
-        {"GET", "/v1/models/*", render_openai_error, to(get_model)},
         {"POST", "/v1/chat/completions", render_openai_error, to(post_chat), kGenerates},
         {"POST", "/v1/completions", render_openai_error, to(post_completions), kGenerates},
         {"POST", "/tokenize", render_openai_error, to(post_tokenize)},

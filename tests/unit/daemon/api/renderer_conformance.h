@@ -19,7 +19,8 @@ struct Dialect {
     std::function<std::string(const std::string& bytes, bool is_stream, int n_choices)> read;
     /// Whether a client takes these bytes for an answer that is complete.
     std::function<bool(const std::string& bytes, bool is_stream)> is_whole;
-    bool is_chat = false;  // has a conversation and its tools, else prompts that may be echoed
+    bool is_chat = false;     // has a conversation and its tools, else prompts that may be echoed
+    bool has_choices = true;  // several of one prompt; else there is always one
 };
 
 struct Rendered {
@@ -104,9 +105,10 @@ struct RandomGeneration {
     std::vector<std::vector<int32_t>> prompts;
     Events events;
 
-    RandomGeneration(bool is_chat, std::mt19937& random) {
+    RandomGeneration(const Dialect& dialect, std::mt19937& random) {
+        const bool is_chat = dialect.is_chat;
         const auto chance = [&](unsigned of) { return random() % of == 0; };
-        generation.n = 1 + int(random() % 3);
+        generation.n = dialect.has_choices ? 1 + int(random() % 3) : 1;
         if (chance(2)) generation.sampling.n_logprobs = int(random() % 3);
         if (chance(3)) generation.stops = {"你", "b"};
         generation.return_token_ids = chance(2);
@@ -138,7 +140,7 @@ struct RandomGeneration {
 inline std::string fault_of(const Dialect& dialect, int n_rounds) {
     std::mt19937 random(std::random_device{}());
     for (int round = 0; round < n_rounds; round++) {
-        const RandomGeneration any(dialect.is_chat, random);
+        const RandomGeneration any(dialect, random);
         const int n = int(any.events.size());
         std::string said;
         for (const bool is_stream : {true, false, true}) {

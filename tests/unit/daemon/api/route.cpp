@@ -8,11 +8,15 @@ using namespace qwend;
 
 namespace {
 
+std::string render_b(const ApiError&) {
+    return "b";
+}
+
 RouteMatch find(std::string method, std::string path) {
     static const RouteTable table(std::vector<Route>{
         {"GET", "/a", nullptr, {}, kOpen | kLight},
         {"POST", "/a", nullptr, {}},
-        {"POST", "/b", nullptr, {}, kGenerates},
+        {"POST", "/b", render_b, {}, kGenerates},
         {"GET", "/a/*", nullptr, {}},
     });
     HttpRequest request;
@@ -43,6 +47,9 @@ TEST_CASE("route: what there is instead") {
     CHECK(find("HEAD", "/b").allow == "POST");
     CHECK_FALSE(find("HEAD", "/b").light);
     CHECK(find("POST", "/a/b").allow == "GET, HEAD");
+    CHECK((find("GET", "/b").render_error == render_b));  // also where the method is not offered
+    CHECK((find("POST", "/b").render_error == render_b));
+    CHECK((find("GET", "/nothing").render_error == nullptr));
     for (const char* path : {"/", "", "/ab", "/A", "*"}) {
         CHECK_FALSE(find("GET", path).path_exists);
         CHECK(find("GET", path).route == nullptr);

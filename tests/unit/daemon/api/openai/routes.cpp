@@ -39,31 +39,6 @@ TEST_CASE("openai_routes: ids to text and back, and the template") {
     });
 }
 
-TEST_CASE("openai_routes: a model by any of its names, with the context it really has") {
-    ServedApi served;
-    served.names = {{"owner/first", "first"}, {"other"}};
-    served.run([&] {
-        const auto model = [](const std::string& id, const std::string& root) {
-            return fmt::format(R"({{"id":"{}","object":"model","created":{},"owned_by":"qwend",)"
-                               R"("root":"{}","max_model_len":1024}})",
-                               id, demo_text()->created, root);
-        };
-        const std::string one = model("owner/first", "owner/first");
-        CHECK(body_of(served.ask("GET", "/v1/models")) ==
-              fmt::format(R"({{"object":"list","data":[{},{},{}]}})", one,
-                          model("first", "owner/first"), model("other", "other")));
-        for (const char* path :
-             {"/v1/models/owner/first", "/v1/models/owner%2Ffirst", "/v1/models//owner%2ffirst/"})
-            CHECK(body_of(served.ask("GET", path)) == one);
-        CHECK(body_of(served.ask("GET", "/v1/models/first")) == model("first", "owner/first"));
-        for (const char* path : {"/v1/models/owner%252Ffirst", "/v1/models/%", "/v1/models/f"}) {
-            const std::string answer = served.ask("GET", path);
-            CHECK(has(answer, "404 Not Found"));
-            CHECK(has(answer, R"("param":"model","code":"model_not_found")"));
-        }
-    });
-}
-
 TEST_CASE("openai_routes: an answer's id is the client's, else the request's; so is its model") {
     ServedApi served;
     served.run([&] {
