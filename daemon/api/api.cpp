@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "daemon/api/access.h"
+#include "daemon/api/anthropic/routes.h"
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
 #include "daemon/api/model_routes.h"
@@ -62,6 +63,7 @@ std::vector<Route> all_routes(const ApiContext& api) {
     std::vector<Route> routes = status_routes(api, kRenderError);
     std::ranges::move(model_routes(api, kRenderError), std::back_inserter(routes));
     std::ranges::move(openai_routes(api), std::back_inserter(routes));
+    std::ranges::move(anthropic_routes(api), std::back_inserter(routes));
     return routes;
 }
 
