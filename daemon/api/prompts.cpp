@@ -25,6 +25,17 @@ bool goes_on_thinking(const Generation& generation, std::string_view prompt) {
     return open != begun.npos && (close == begun.npos || close < open);
 }
 
+/// In the words that clients look for: OpenAI's, and Anthropic's where only the prompt is at fault.
+std::string too_long(const Generation& generation, size_t n_prompt, int wanted, int context_limit) {
+    if (generation.clips_max_tokens)
+        return fmt::format("prompt is too long: {} tokens > {} maximum", n_prompt,
+                           context_limit - wanted);
+    return fmt::format(
+        "This model's maximum context length is {} tokens, but the prompt has {} tokens and room "
+        "for {} more was asked for; shorten one of the two",
+        context_limit, n_prompt, wanted);
+}
+
 }  // namespace
 
 EncodedPrompts encode_prompts(const ModelText& model, const Generation& generation) {
@@ -71,11 +82,8 @@ std::optional<ApiError> fit_generation(const ModelText& model, int context_limit
         longest = std::max(longest, prompt.size());
     }
     if (longest + size_t(wanted) > size_t(context_limit))
-        return bad_request(
-            fmt::format("This model's maximum context length is {} tokens, but the prompt has {} "
-                        "tokens and room for {} more was asked for; shorten one of the two",
-                        context_limit, longest, wanted),
-            generation.prompt_field, "context_length_exceeded");
+        return bad_request(too_long(generation, longest, wanted, context_limit),
+                           generation.prompt_field, "context_length_exceeded");
     const int room = context_limit - int(longest);
     generation.max_tokens = std::min(generation.max_tokens.value_or(room), room);
     generation.sampling.seed = generation.seed.value_or(random_seed());

@@ -31,12 +31,10 @@ const char* error_type(int status) {
 }  // namespace
 
 std::string render_anthropic_error(const ApiError& error) {
-    // The words by which clients tell that a conversation has to be made shorter.
-    const char* prefix = error.code == "context_length_exceeded" ? "prompt is too long: " : "";
     JsonWriter w;
     w.begin_object().key("type").string("error");
     w.key("error").begin_object().key("type").string(error_type(error.status));
-    w.key("message").string(prefix + error.message).end_object();
+    w.key("message").string(error.message).end_object();
     if (!error.request_id.empty()) w.key("request_id").string(error.request_id);
     w.end_object();
     return w.take();

@@ -197,6 +197,8 @@ TEST_CASE("prompts: more tokens than fit may be allowed, where they are not aske
     CHECK(Fitted(generation, {60, 5}).generation.max_tokens == 40);
     CHECK(Fitted(generation, {99}).generation.max_tokens == 1);
     CHECK(Fitted(generation, {100}).code() == "context_length_exceeded/prompt");
+    CHECK(Fitted(generation, {60, 100}).error.value_or(ApiError()).message ==
+          "prompt is too long: 100 tokens > 99 maximum");
     generation.max_tokens = 7;
     CHECK(Fitted(generation, {60}).generation.max_tokens == 7);
 }

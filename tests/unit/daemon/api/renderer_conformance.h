@@ -20,7 +20,7 @@ struct Dialect {
     /// Whether a client takes these bytes for an answer that is complete.
     std::function<bool(const std::string& bytes, bool is_stream)> is_whole;
     bool is_chat = false;     // has a conversation and its tools, else prompts that may be echoed
-    bool has_choices = true;  // several of one prompt; else there is always one
+    bool has_one_choice = false;  // its requests cannot ask for more
 };
 
 struct Rendered {
@@ -106,9 +106,9 @@ struct RandomGeneration {
     Events events;
 
     RandomGeneration(const Dialect& dialect, std::mt19937& random) {
-        const bool is_chat = dialect.is_chat;
         const auto chance = [&](unsigned of) { return random() % of == 0; };
-        generation.n = dialect.has_choices ? 1 + int(random() % 3) : 1;
+        const bool is_chat = dialect.is_chat, has_one = dialect.has_one_choice;
+        generation.n = has_one ? 1 : 1 + int(random() % 3);
         if (chance(2)) generation.sampling.n_logprobs = int(random() % 3);
         if (chance(3)) generation.stops = {"你", "b"};
         generation.return_token_ids = chance(2);

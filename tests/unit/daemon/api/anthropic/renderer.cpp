@@ -70,7 +70,7 @@ std::string end_of(const Said& said) {
 TEST_CASE("anthropic_renderer: keeps the contract of renderers") {
     Dialect dialect;
     dialect.is_chat = true;
-    dialect.has_choices = false;
+    dialect.has_one_choice = true;
     dialect.make = [](bool is_stream) { return anthropic_renderer({"m", "1", is_stream, 100}); };
     dialect.read = [](const std::string& bytes, bool is_stream, int) {
         return words_of(is_stream ? read_stream(bytes) : read_document(bytes));
