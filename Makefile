@@ -80,7 +80,7 @@ include gpu/rules.mk
 endif
 
 .PHONY: all deps test-deps demo run test unit layers asan tsan fuzz bench format install uninstall \
-        clean help headers test-headers FORCE
+        test-clients clean help headers test-headers FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .SECONDARY:
@@ -154,6 +154,14 @@ run: deps ## build and serve MODEL (the demo model) in the foreground
 test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
 	@$(MAKE) all $(BUILD)/ask $(BUILD)/unit-tests $(BUILD)/qwend-faulty
 	@tests/run-all $(BUILD)
+
+# Packages of PyPI whose clients tests/clients puts to work.
+CLIENTS := anthropic
+test-clients: all ## official clients, from PyPI, against build/qwend
+	@tests/install-deps python3-venv
+	@test -x $(BUILD)/clients-venv/bin/pip || $(PYTHON) -m venv $(BUILD)/clients-venv
+	@$(BUILD)/clients-venv/bin/pip install -q pytest $(CLIENTS)
+	@QWEND_BIN=$(BUILD)/qwend $(BUILD)/clients-venv/bin/python -m pytest -q -p no:cacheprovider tests/clients
 
 unit: $(BUILD)/unit-tests ## the unit tests alone
 	GOMP_SPINCOUNT=1000 $(BUILD)/unit-tests
