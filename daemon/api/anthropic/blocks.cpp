@@ -19,24 +19,31 @@ void BlockWriter::open(std::string& out, const BlockKind& kind, std::string_view
         out += sse_event(
             "content_block_start",
             fmt::format(R"({{"type":"content_block_start","index":{},)"
-                        R"("content_block":{{"type":"{}"{},"{}":{}}}}})",
-                        index, kind.type, members, kind.member, kind.is_text ? "\"\"" : "{}"));
+                        R"("content_block":{{"type":"{}"{},"{}":{}{}}}}})",
+                        index, kind.type, members, kind.member, kind.is_text ? "\"\"" : "{}",
+                        kind.is_signed ? R"(,"signature":"")" : ""));
         return;
     }
     fmt::format_to(std::back_inserter(out), R"({}{{"type":"{}"{},"{}":{})", index > 0 ? "," : "",
                    kind.type, members, kind.member, kind.is_text ? "\"" : "");
 }
 
+void BlockWriter::add_delta(std::string& out, std::string_view type, std::string_view member,
+                            std::string_view content) const {
+    std::string json;
+    append_json_string(json, content);
+    out += sse_event(
+        "content_block_delta",
+        fmt::format(
+            R"({{"type":"content_block_delta","index":{},"delta":{{"type":"{}","{}":{}}}}})",
+            n_opened_ - 1, type, member, json));
+}
+
 void BlockWriter::add(std::string& out, std::string_view content) {
     if (content.empty()) return;
     has_content_ = true;
     if (is_stream_) {
-        std::string json;
-        append_json_string(json, content);
-        out += sse_event("content_block_delta",
-                         fmt::format(R"({{"type":"content_block_delta","index":{},)"
-                                     R"("delta":{{"type":"{}","{}":{}}}}})",
-                                     n_opened_ - 1, kind_->delta, kind_->delta_member, json));
+        add_delta(out, kind_->delta, kind_->delta_member, content);
     } else if (kind_->is_text) {
         append_json_escaped(out, content);
     } else {
@@ -53,12 +60,15 @@ void BlockWriter::add_text(std::string& out, const BlockKind& kind, std::string_
 
 void BlockWriter::close(std::string& out) {
     if (!kind_) return;
-    if (is_stream_)
-        out +=
-            sse_event("content_block_stop",
-                      fmt::format(R"({{"type":"content_block_stop","index":{}}})", n_opened_ - 1));
-    else
-        out += kind_->is_text ? "\"}" : has_content_ ? "}" : "{}}";
+    if (is_stream_) {
+        if (kind_->is_signed) add_delta(out, "signature_delta", "signature", "");
+        out += sse_event("content_block_stop", fmt::format(R"({{"type":"content_block_stop",)"
+                                                           R"("index":{}}})",
+                                                           n_opened_ - 1));
+    } else {
+        out += kind_->is_text ? "\"" : has_content_ ? "" : "{}";
+        out += kind_->is_signed ? R"(,"signature":""})" : "}";
+    }
     kind_ = nullptr;
     has_content_ = false;
 }

@@ -9,8 +9,11 @@ namespace qwend {
 struct BlockKind {
     std::string_view type, member;
     std::string_view delta, delta_member;
-    bool is_text = true;  // the member is a string that grows; else it is JSON
+    bool is_text = true;     // the member is a string that grows; else it is JSON
+    bool is_signed = false;  // a signature follows it, which clients send back unread
 };
+inline constexpr BlockKind kThinkingBlock = {"thinking", "thinking", "thinking_delta",
+                                             "thinking", true,       true};
 inline constexpr BlockKind kTextBlock = {"text", "text", "text_delta", "text"};
 inline constexpr BlockKind kToolUseBlock = {"tool_use", "input", "input_json_delta", "partial_json",
                                             false};
@@ -32,6 +35,9 @@ class BlockWriter {
     bool is_empty() const { return n_opened_ == 0; }
 
   private:
+    void add_delta(std::string& out, std::string_view type, std::string_view member,
+                   std::string_view content) const;
+
     const bool is_stream_;
     const BlockKind* kind_ = nullptr;  // of the block that is open
     bool has_content_ = false;

@@ -45,17 +45,25 @@ bool read_output_config(MessagesReader& r, const JsonValue& v) {
     return !format || format->is_null() || r.read.unsupported("output_config.format");
 }
 
+/// How much a model thinks is its own affair; that it should not can be told to the template.
+bool read_thinking(MessagesReader& r, const JsonValue& v) {
+    std::string type;
+    const auto named = v.member("type");
+    if (named && named->get(type) && type == "disabled")
+        r.generation.chat_options.template_kwargs = R"({"enable_thinking":false})";
+    return true;
+}
+
 bool read_mcp_servers(MessagesReader& r, const JsonValue& v) {
     const bool is_empty = v.is_array() && !(v.elements().begin() != v.elements().end());
     return is_empty || r.read.unsupported("mcp_servers", "call them and send their results");
 }
 
-/// What changes no answer here: identities, bookkeeping, caching, which is always on, and how much
-/// a model should think.
+/// What changes no answer here: identities, bookkeeping, and caching, which is always on.
 const std::set<std::string_view> kHints = {
-    "thinking",           "metadata",    "service_tier",      "cache_control", "container",
-    "context_management", "diagnostics", "inference_geo",     "speed",         "user_profile_id",
-    "workspace_id",       "betas",       "anthropic_version",
+    "metadata",           "service_tier", "cache_control", "container",
+    "context_management", "diagnostics",  "inference_geo", "speed",
+    "user_profile_id",    "workspace_id", "betas",         "anthropic_version",
 };
 
 }  // namespace
@@ -79,6 +87,7 @@ const std::map<std::string_view, ReadMessagesField>& messages_fields() {
                     r.read.integer("top_k", v, 0, kMaxTokensLimit, r.generation.sampling.top_k)),
         QWEND_FIELD("tools", r.tools(v)),
         QWEND_FIELD("tool_choice", r.tool_choice(v)),
+        QWEND_FIELD("thinking", read_thinking(r, v)),
         QWEND_FIELD("output_config", read_output_config(r, v)),
         QWEND_FIELD("output_format", v.is_null() || r.read.unsupported("output_format")),
         QWEND_FIELD("mcp_servers", read_mcp_servers(r, v)),

@@ -16,7 +16,7 @@ constexpr size_t kMaxMessages = 4096;  // as templates count them: every result 
 
 /// What the blocks of a content come to.
 struct Content {
-    std::string text;
+    std::string text, reasoning;
     std::vector<ChatToolCall> calls;
     std::vector<std::string> results;
     std::string_view separator = {};  // between blocks of text
@@ -40,6 +40,14 @@ bool read_text(MessagesReader& r, const std::string& at, const JsonValue& block,
     if (text.empty() || (out.is_system && text.starts_with(kBilling))) return true;
     if (!out.text.empty()) out.text += out.separator;
     out.text += text;
+    return true;
+}
+
+/// Whatever is said of it: a model's thoughts are its own, signed or not.
+bool read_thinking(MessagesReader&, const std::string&, const JsonValue& block, Content& out) {
+    const auto member = block.member("thinking");
+    std::string thinking;
+    if (member && member->get(thinking)) out.reasoning += thinking;
     return true;
 }
 
@@ -73,10 +81,11 @@ bool refuse_block(MessagesReader& r, const std::string& at, const JsonValue& blo
                                                  excerpt(block.member("type")->raw())));
 }
 
-/// Blocks of other types hold nothing that templates of this family show a model: its earlier
-/// thoughts, what servers of Anthropic's did, and what clients of tomorrow may send.
+/// Blocks of other types hold nothing that a template shows a model: thoughts that are encrypted,
+/// what servers of Anthropic's did, and what clients of tomorrow may send.
 const std::map<std::string_view, ReadBlock> kBlocks = {
     {"text", read_text},
+    {"thinking", read_thinking},
     {"tool_use", read_tool_use},
     {"tool_result", read_tool_result},
     {"search_result", read_search_result},
@@ -148,7 +157,8 @@ bool read_message(MessagesReader& r, const std::string& at, const JsonValue& val
     if (role == "user") return add_user(r, std::move(content));
     if (role == "system")
         return content.text.empty() || add(r, {role, std::move(content.text), {}});
-    return add(r, {role, std::move(content.text), std::move(content.calls)});
+    return add(
+        r, {role, std::move(content.text), std::move(content.calls), std::move(content.reasoning)});
 }
 
 }  // namespace

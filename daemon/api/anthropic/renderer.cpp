@@ -81,10 +81,11 @@ void MessageRenderer::begin(const Choices& choices, std::string& out) {
                      fmt::format(R"({{"type":"message_start","message":{}}})", w.take()));
 }
 
-/// Texts and calls in the order in which they were generated.
+/// Thoughts, texts and calls in the order in which they were generated.
 void MessageRenderer::write_part(const ChoicePart& part, std::string& out) {
     const std::string_view text = part.text;
     size_t written = 0;
+    blocks_.add_text(out, kThinkingBlock, part.reasoning);
     for (const CallPart& call : part.calls) {
         blocks_.add_text(out, kTextBlock, text.substr(written, call.text_before - written));
         written = call.text_before;

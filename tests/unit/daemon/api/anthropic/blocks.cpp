@@ -61,6 +61,21 @@ TEST_CASE("anthropic_blocks: elements of a document") {
           R"({"type":"tool_use","input":{}},{"type":"text","text":"c"},{"type":"text","text":""})");
 }
 
+TEST_CASE("anthropic_blocks: a thought is signed where it ends") {
+    for (const bool is_stream : {false, true}) {
+        BlockWriter blocks(is_stream);
+        std::string out;
+        blocks.add_text(out, kThinkingBlock, "hm");
+        const size_t thought = out.size();
+        blocks.add_text(out, kTextBlock, "a");
+        CHECK(out.find("signature_delta") ==
+              (is_stream ? out.find("signature_delta", thought) : std::string::npos));
+        CHECK(out.starts_with(is_stream
+                                  ? "event: content_block_start\n"
+                                  : R"({"type":"thinking","thinking":"hm","signature":""},)"));
+    }
+}
+
 TEST_CASE("anthropic_blocks: what a model wrote in place of an object is none in a document") {
     BlockWriter blocks(false);
     std::string out;

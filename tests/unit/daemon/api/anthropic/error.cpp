@@ -34,10 +34,3 @@ TEST_CASE("anthropic_error: the whole envelope, whose type goes by the status") 
               fmt::format(R"({{"type":"error","error":{{"type":"{}","message":"why"}}}})", c.type));
     }
 }
-
-TEST_CASE(
-    "anthropic_error: a prompt that does not fit is called so in the words clients look for") {
-    const ApiError error{400, "invalid_request_error", "context_length_exceeded", "messages",
-                         "8 > 4"};
-    CHECK(render_anthropic_error(error).find("\"prompt is too long: 8 > 4\"") != std::string::npos);
-}

@@ -78,6 +78,13 @@ TEST_CASE("anthropic_fields: hints of any shape are taken, what nobody knows is 
          {R"({"type":"enabled","budget_tokens":1024})", R"({"type":"disabled"})",
           R"({"type":"adaptive","display":"omitted"})", R"({"type":"of tomorrow"})", "7"})
         CHECK(with_fields(fmt::format("\"thinking\":{}", thinking)).n_unknown_fields == 0);
+    const auto kwargs = [](const char* type) {
+        return with_fields(fmt::format(R"("thinking":{{"type":"{}"}})", type))
+            .generation.chat_options.template_kwargs;
+    };
+    CHECK(kwargs("disabled") == R"({"enable_thinking":false})");
+    CHECK(kwargs("enabled").empty());
+    CHECK(kwargs("adaptive").empty());
     const AnthropicRequest hints = with_fields(
         R"("metadata":{"user_id":"u"},"cache_control":{"type":"ephemeral"},"container":"c",)"
         R"("service_tier":"auto","betas":["a-2030-01-01"],"context_management":{"edits":[]},)"

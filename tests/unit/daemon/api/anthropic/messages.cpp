@@ -17,13 +17,15 @@ std::optional<ApiError> parse(const std::string& messages, AnthropicRequest& req
                           request);
 }
 
-/// A line for each message as the template gets it: role|content, and |name arguments for calls.
+/// A line for each message as the template gets it: role|content, |(reasoning), and |name arguments
+/// for calls.
 std::string read(const std::string& messages, const std::string& fields = "") {
     AnthropicRequest request;
     if (const auto error = parse(messages, request, fields)) return error->message;
     std::string lines;
     for (const ChatMessage& message : request.generation.messages) {
         lines += message.role + "|" + message.content;
+        if (!message.reasoning.empty()) lines += "|(" + message.reasoning + ")";
         for (const ChatToolCall& call : message.tool_calls)
             lines += "|" + call.name + " " + call.arguments;
         lines += "\n";
@@ -114,14 +116,15 @@ TEST_CASE("anthropic_messages: no input of an earlier call makes a request impos
               "user|q\nassistant||f {}\n");
 }
 
-TEST_CASE("anthropic_messages: thoughts and what nobody knows yet are passed over") {
+TEST_CASE("anthropic_messages: thoughts are kept apart, and what nobody knows yet is passed over") {
     CHECK(read(user("\"q\"") + "," +
-               assistant(R"([{"type":"thinking","thinking":"hm","signature":"s"},)"
-                         R"({"type":"redacted_thinking","data":"x"},)"
-                         R"({"type":"server_tool_use","id":"1","name":"web_search","input":{}},)"
-                         R"({"type":"web_search_tool_result","tool_use_id":"1","content":[]},)"
-                         R"({"type":"of_2030","deep":[{"x":{}}]},{"type":"text","text":"a"}])") +
-               "," + user("\"r\"")) == "user|q\nassistant|a\nuser|r\n");
+               assistant(
+                   R"([{"type":"thinking","thinking":"hm","signature":"s"},{"type":"thinking"},)"
+                   R"({"type":"redacted_thinking","data":"x"},)"
+                   R"({"type":"server_tool_use","id":"1","name":"web_search","input":{}},)"
+                   R"({"type":"web_search_tool_result","tool_use_id":"1","content":[]},)"
+                   R"({"type":"of_2030","deep":[{"x":{}}]},{"type":"text","text":"a"}])") +
+               "," + user("\"r\"")) == "user|q\nassistant|a|(hm)\nuser|r\n");
     CHECK(read(user("\"q\"") + "," + assistant("[]") + "," + user("\"r\"")) ==
           "user|q\nassistant|\nuser|r\n");
 }

@@ -20,10 +20,11 @@ struct Asked {
 
     Asked() { generation.max_tokens = 100; }
     /// What comes of these tokens; their bytes are taken after each.
-    std::string bytes(const std::vector<int32_t>& ids, FinishReason finish) const {
+    std::string bytes(const std::vector<int32_t>& ids, FinishReason finish,
+                      const ModelText& model = demo()) const {
         Generation copy = generation;
         copy.whole_calls = !style.stream;
-        AnswerBody body(demo(), std::move(copy), {{5, 6, 7}}, anthropic_renderer(style));
+        AnswerBody body(model, std::move(copy), {{5, 6, 7}}, anthropic_renderer(style));
         std::string out;
         for (const TokenEvent& event : qwend::events_of(ids, finish)) {
             if (!body.choices().done()) body.on_event(0, event);
@@ -47,6 +48,10 @@ Asked with_tools() {
     Asked asked;
     asked.generation.chat_options.tools = {"{}"};
     return asked;
+}
+
+bool has(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
 }
 
 std::string words_of(const Said& said) {
@@ -160,6 +165,28 @@ TEST_CASE("anthropic_renderer: calls are blocks of their own, text around them o
          events_of(asked.bytes(ids_of(tool_call("{\"city\": \"Paris\"}")), FinishReason::stop)))
         n_deltas += event.data.find("input_json_delta") != std::string::npos;
     CHECK(n_deltas > 2);
+}
+
+TEST_CASE("anthropic_renderer: thoughts are a signed block before the text") {
+    ModelText model = std::move(*load_demo_text());
+    model.output_format.reasoning = ReasoningFormat::think;
+    Asked asked;
+    const std::vector<int32_t> ids = ids_of("<think>\nhm, \"so\"\n</think>\n\nYes");
+    const std::string document = asked.bytes(ids, FinishReason::length, model);
+    CHECK(has(document, R"("content":[{"type":"thinking","thinking":"hm, \"so\"","signature":""},)"
+                        R"({"type":"text","text":"Yes"}])"));
+    asked.style.stream = true;
+    const std::string stream = asked.bytes(ids, FinishReason::length, model);
+    CHECK(has(stream, R"("content_block":{"type":"thinking","thinking":"","signature":""})"));
+    CHECK(has(stream, R"({"type":"content_block_delta","index":0,"delta":{"type":)"
+                      R"("signature_delta","signature":""}})"
+                      "\n\nevent: content_block_stop\n"));
+    CHECK(words_of(read_stream(stream)) == words_of(read_document(document)));
+    // One that the end cuts is all there is.
+    asked.style.stream = false;
+    const Said cut = read_document(asked.bytes(ids_of("<think>\nhm"), FinishReason::length, model));
+    REQUIRE(cut.blocks.size() == 1);
+    CHECK(cut.blocks[0].type == "thinking");
 }
 
 TEST_CASE("anthropic_renderer: why it ended, in the order in which clients go by it") {

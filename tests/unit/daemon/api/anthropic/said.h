@@ -53,8 +53,9 @@ inline std::string text_of(dom::element value) {
 
 inline Block block_of(dom::element json) {
     Block block{text_of(json["type"].value()), {}, {}};
-    if (block.type == "text") {
-        block.content = text_of(json["text"].value());
+    if (block.type == "text" || block.type == "thinking") {
+        block.content = text_of(json[block.type].value());
+        if (block.type == "thinking") CHECK(json["signature"].is_string());
     } else {
         REQUIRE(block.type == "tool_use");
         CHECK(text_of(json["id"].value()).starts_with("toolu_"));
@@ -96,12 +97,13 @@ inline Said read_document(const std::string& bytes) {
 /// Deltas by the type of the block they belong to, and the member with their content.
 inline std::pair<const char*, const char*> delta_of(const std::string& type) {
     if (type == "text") return {"text_delta", "text"};
+    if (type == "thinking") return {"thinking_delta", "thinking"};
     return {"input_json_delta", "partial_json"};
 }
 
 inline Said read_stream(const std::string& bytes) {
     Said said;
-    bool began = false, is_open = false, has_end = false;
+    bool began = false, is_open = false, is_signed = false, has_end = false;
     for (const Event& event : events_of(bytes)) {
         dom::parser parser;
         dom::element json;
@@ -134,15 +136,25 @@ inline Said read_stream(const std::string& bytes) {
                 said.blocks.push_back(block_of(json["content_block"].value()));
                 CHECK((said.blocks[index].content == "" || said.blocks[index].content == "{}"));
                 said.blocks[index].content.clear();
+                is_signed = false;
             } else if (event.name == "content_block_delta") {
                 REQUIRE(is_open);
                 REQUIRE(index + 1 == said.blocks.size());
                 const auto [type, member] = delta_of(said.blocks[index].type);
-                CHECK(text_of(json["delta"]["type"].value()) == type);
-                said.blocks[index].content += text_of(json["delta"][member].value());
+                const dom::element delta = json["delta"].value();
+                if (text_of(delta["type"].value()) == "signature_delta") {
+                    CHECK(said.blocks[index].type == "thinking");
+                    CHECK_FALSE(std::exchange(is_signed, true));
+                    CHECK(delta["signature"].is_string());
+                    continue;
+                }
+                CHECK_FALSE(is_signed);  // nothing follows it
+                CHECK(text_of(delta["type"].value()) == type);
+                said.blocks[index].content += text_of(delta[member].value());
             } else {
                 REQUIRE(event.name == "content_block_stop");
                 REQUIRE(index + 1 == said.blocks.size());
+                CHECK(is_signed == (said.blocks[index].type == "thinking"));
             }
             is_open = event.name != "content_block_stop";
         }
