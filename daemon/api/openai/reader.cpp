@@ -10,6 +10,14 @@ namespace {
 constexpr int kMaxStops = 16;
 constexpr int kMaxStopBytes = 1024;
 
+/// A tool of some provider's, which its servers run: gateways leave such among the functions.
+bool is_hosted_tool(const JsonValue& tool) {
+    std::string type;
+    const auto named = tool.member("type");
+    return !tool.member("function") && named && named->get(type) && type != "function" &&
+           type != "custom";
+}
+
 /// PHP's way to write {}.
 bool is_empty_array(const JsonValue& value) {
     return value.is_array() && !(value.elements().begin() != value.elements().end());
@@ -23,6 +31,7 @@ bool RequestReader::tools(const JsonValue& value) {
         auto& tools = generation.chat_options.tools;
         if (tools.size() == kMaxTools)
             return read.fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
+        if (is_hosted_tool(element)) continue;
         const auto function = element.member("function");
         const auto name = function ? function->member("name") : std::nullopt;
         if (!name || !name->get(tool_names.emplace_back()))

@@ -134,6 +134,7 @@ TEST_CASE("openai: what is wrong is named by its path") {
                            {R"(,"stream_options":{"include_usage":true})", "stream_options"},
                            {R"(,"min_tokens":5,"max_tokens":4)", "min_tokens"},
                            {R"(,"tools":[{"type":"function"}])", "tools[0]"},
+                           {R"(,"tools":[{"type":"custom","custom":{"name":"f"}}])", "tools[0]"},
                            {R"(,"tool_choice":"required")", "tool_choice"},
                            {R"(,"response_format":{"type":"json_object"})", "response_format"},
                            {R"(,"prompt_logprobs":1)", "prompt_logprobs"},
@@ -215,6 +216,18 @@ TEST_CASE("openai: a tool's schema is carried as it was written") {
     REQUIRE_FALSE(parse_chat_request(
         R"({"messages":[{"role":"user","content":"x"}],"tools":[)" + tool + "]}", {}, kLimits, q));
     CHECK(q.generation.chat_options.tools == std::vector<std::string>{tool});
+}
+
+TEST_CASE("openai: tools that a provider's servers run are left out") {
+    OpenAiRequest q;
+    REQUIRE_FALSE(parse_chat_request(
+        R"({"messages":[{"role":"user","content":"x"}],"tools":[{"type":"web_search_20250305",)"
+        R"("name":"web_search"},{"type":"function","function":{"name":"f"}}],"tool_choice":)"
+        R"({"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function",)"
+        R"("function":{"name":"f"}}]}}})",
+        {}, kLimits, q));
+    CHECK(q.generation.chat_options.tools ==
+          std::vector<std::string>{R"({"type":"function","function":{"name":"f"}})"});
 }
 
 TEST_CASE("openai: a key given twice is refused wherever it is") {
