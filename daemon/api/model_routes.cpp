@@ -2,6 +2,7 @@
 
 #include <ctime>
 #include <string>
+#include <string_view>
 
 #include "daemon/api/http_answers.h"
 #include "daemon/api/json_writer.h"

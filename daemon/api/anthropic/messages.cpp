@@ -3,6 +3,10 @@
 // 400 for ever.
 
 #include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "daemon/api/anthropic/reader.h"
 #include "daemon/api/conversation.h"

@@ -1,5 +1,6 @@
 #include "daemon/api/anthropic/request.h"
 
+#include <string>
 #include <utility>
 
 #include "daemon/api/anthropic/fields.h"

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <string>
+#include <utility>
+
 #include "daemon/api/anthropic/error.h"
 #include "daemon/api/anthropic/renderer.h"
 #include "daemon/api/anthropic/request.h"

@@ -1,3 +1,5 @@
+#include <string>
+
 #include "daemon/api/anthropic/reader.h"
 #include "daemon/api/json_writer.h"
 

@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <ctime>
+#include <string>
+
 #include "tests/unit/daemon/api/api_harness.h"
 
 using namespace qwend;

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 using namespace qwend;
 
 TEST_CASE("anthropic_blocks: events of a block, whose fields are there from its start") {

@@ -4,6 +4,11 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "daemon/api/answer_body.h"
 #include "tests/unit/daemon/api/anthropic/said.h"
 #include "tests/unit/daemon/api/renderer_conformance.h"

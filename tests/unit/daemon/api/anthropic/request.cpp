@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <string>
+#include <string_view>
+
 #include "tests/unit/daemon/api/anthropic/parsed.h"
 
 using namespace qwend;

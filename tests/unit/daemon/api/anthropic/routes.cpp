@@ -5,6 +5,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <string>
+#include <string_view>
+
 #include "tests/unit/daemon/api/anthropic/said.h"
 #include "tests/unit/daemon/api/api_harness.h"
 
