@@ -276,3 +276,29 @@ def test_a_long_document_is_sent_while_it_grows(daemon):
     assert text_of(events) == choice["message"]["content"]
     tokens = [t["token"] for e in events[:-1] for t in (e["choices"][0]["logprobs"] or {"content": []})["content"]]
     assert tokens == [t["token"] for t in choice["logprobs"]["content"]]
+
+
+def test_reasoning_is_apart(daemon):
+    begun = {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "<think>\n"}],
+             "add_generation_prompt": False, "continue_final_message": True, "temperature": 0, "max_tokens": 20}
+    text = daemon.post("/v1/chat/completions", begun)[1]["choices"][0]["message"]["content"]
+    assert text.strip("\n")
+    with Daemon("--reasoning-format", "think", "--tool-format", "none") as thinker:
+        answer = thinker.post("/v1/chat/completions", begun)[1]
+        message = answer["choices"][0]["message"]
+        assert message["reasoning"] == message["reasoning_content"] and message["content"] == ""
+        assert message["reasoning"].strip("\n") == text.strip("\n")
+        # All but the token that ends it.
+        tokens = answer["usage"]["completion_tokens"] - (answer["choices"][0]["finish_reason"] == "stop")
+        assert answer["usage"]["completion_tokens_details"] == {"reasoning_tokens": tokens}
+        deltas = [c["delta"] for e in stream(thinker, "/v1/chat/completions", begun)[:-1] for c in e["choices"]]
+        for name in "reasoning", "reasoning_content":
+            assert "".join(delta.get(name, "") for delta in deltas) == message["reasoning"]
+        quiet = thinker.post("/v1/chat/completions", {**begun, "include_reasoning": False})[1]
+        assert set(quiet["choices"][0]["message"]) == {"role", "content", "refusal"}
+        # A text is what was generated, and a call is text where nothing is said to look for.
+        tool = {"type": "function", "function": {"name": "get_weather", "parameters": {
+            "type": "object", "properties": {"city": {"type": "string"}}}}}
+        asked = thinker.post("/v1/chat/completions", chat("What is the weather in Paris?", tools=[tool]))[1]
+        assert "<tool_call>" in asked["choices"][0]["message"]["content"]
+        assert asked["choices"][0]["finish_reason"] == "stop"

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "daemon/api/json_writer.h"
@@ -15,10 +17,17 @@ namespace qwend {
 
 namespace {
 
+/// Under both names: clients know the one or the other, OpenAI has none.
+void append_reasoning(std::string& out, std::string_view reasoning) {
+    std::string json;
+    append_json_string(json, reasoning);
+    out.append("\"reasoning_content\":").append(json).append(",\"reasoning\":").append(json);
+}
+
 class ChatRenderer final : public AnswerRenderer {
   public:
     ChatRenderer(const OpenAiStyle& style, const Choices& choices)
-        : AnswerRenderer(openai_form(style)) {
+        : AnswerRenderer(openai_form(style)), include_reasoning_(style.include_reasoning) {
         const ByteQueue::Shared ids = prompt_ids_member(choices, 0);
         if (style.stream)
             events_.emplace(style, EventForm{"\"delta\":{", "}", ids}, choices);
@@ -38,6 +47,7 @@ class ChatRenderer final : public AnswerRenderer {
     void write_call(const Choices& choices, ByteQueue& out, int index, const CallPart& call);
     void write_message(const Choices& choices, int index, DocumentWriter::Draft& draft);
 
+    const bool include_reasoning_;
     // Whichever form it has.
     std::optional<EventWriter> events_;
     std::optional<DocumentWriter> document_;
@@ -56,14 +66,14 @@ bool ChatRenderer::write(Choices& choices, ByteQueue& out) {
 void ChatRenderer::write_events(const Choices& choices, ByteQueue& out, int index,
                                 const ChoicePart& part, bool first) {
     if (first) events_->append(out, choices, index, {.text = R"("role":"assistant","content":"")"});
-    if (!part.text.empty() || !part.tokens.empty() || !part.token_ids.empty()) {
-        std::string content;
-        if (!part.text.empty()) {
-            content = "\"content\":";
-            append_json_string(content, part.text);
-        }
-        events_->append(out, choices, index, {.text = content, .part = &part});
+    std::string delta;
+    if (!part.reasoning.empty() && include_reasoning_) append_reasoning(delta, part.reasoning);
+    if (!part.text.empty()) {
+        delta += delta.empty() ? "\"content\":" : ",\"content\":";
+        append_json_string(delta, part.text);
     }
+    if (!delta.empty() || !part.tokens.empty() || !part.token_ids.empty())
+        events_->append(out, choices, index, {.text = delta, .part = &part});
     for (const CallPart& call : part.calls) write_call(choices, out, index, call);
 }
 
@@ -95,6 +105,11 @@ void ChatRenderer::write_message(const Choices& choices, int index, DocumentWrit
     else
         out.append("\"").append(std::move(draft.text)).append("\"");
     out.append(",\"refusal\":null");
+    if (!draft.reasoning.empty() && include_reasoning_) {
+        const auto reasoning = std::make_shared<std::string>(std::move(draft.reasoning));
+        for (const char* name : {"reasoning_content", "reasoning"})
+            out.append(fmt::format(",\"{}\":\"", name)).append(reasoning).append("\"");
+    }
     if (!draft.calls.empty())
         out.append(",\"tool_calls\":[").append(std::move(draft.calls)).append("]");
     out.append("}");

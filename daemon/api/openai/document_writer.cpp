@@ -46,6 +46,7 @@ void DocumentWriter::draft_choice(Choices& choices, int index, const WriteConten
     const ChoicePart part = choice.take();
     if (!draft.begun) begin_draft(draft, choices, index);
     append_json_escaped(draft.text, part.text);
+    append_json_escaped(draft.reasoning, part.reasoning);
     append_ids(draft.token_ids, part.token_ids);
     append_calls(draft.calls, part.calls);
     if (draft.logprobs) {
@@ -95,7 +96,8 @@ void DocumentWriter::release(const Choices& choices, ByteQueue& out) {
 size_t DocumentWriter::n_waiting() const {
     size_t n = 0;
     for (size_t i = turn_ + 1; i < drafts_.size(); i++)
-        n += drafts_[i].ready.n_owned() + drafts_[i].text.size() + drafts_[i].calls.size();
+        n += drafts_[i].ready.n_owned() + drafts_[i].text.size() + drafts_[i].reasoning.size() +
+             drafts_[i].calls.size();
     return n;
 }
 

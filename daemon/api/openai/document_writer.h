@@ -19,7 +19,7 @@ class DocumentWriter {
     struct Draft {
         bool begun = false, closed = false;
         ByteQueue ready = {};  // can be sent in the choice's turn
-        std::string text = {}, calls = {}, token_ids = {};
+        std::string text = {}, reasoning = {}, calls = {}, token_ids = {};
         std::optional<LogprobWriter> logprobs = {};
     };
 

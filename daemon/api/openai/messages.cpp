@@ -11,15 +11,18 @@ namespace {
 
 constexpr size_t kMaxMessages = 4096;
 
-/// A part of a content: its text, or nothing if what it holds is never rendered.
-bool part_text(RequestReader& r, const std::string& at, const JsonValue& part, std::string& out) {
+/// A part of a content: its text, or a thought of the assistant's.
+bool read_part(RequestReader& r, const std::string& at, const JsonValue& part, std::string& out,
+               std::string& thought) {
     std::string type = "text";
     if (part.get(out)) return true;  // a bare string, as vLLM takes it
     const auto named = part.member("type");
     if (!part.is_object() || (named && !named->get(type)) || (!named && !part.member("text")))
         return r.read.expected(at, "an object with a type", part);
-    // Templates of this family do not show a model its earlier thoughts.
-    if (type == "thinking" || type == "redacted_thinking" || type == "reasoning") return true;
+    if (type == "thinking" || type == "redacted_thinking" || type == "reasoning") {
+        if (const auto text = part.member(type)) text->get(thought);
+        return true;
+    }
     const bool is_text = type == "text" || type == "input_text" || type == "output_text";
     if (!is_text && type != "refusal")
         return r.read.fail(at + ".type", fmt::format("{}.type: only text is supported, found {}",
@@ -32,15 +35,16 @@ bool part_text(RequestReader& r, const std::string& at, const JsonValue& part, s
 
 /// A string, or an array of parts.
 bool read_content(RequestReader& r, const std::string& param, const JsonValue& value,
-                  std::string& out) {
-    if (value.is_null() || value.get(out)) return true;
+                  ChatMessage& message) {
+    if (value.is_null() || value.get(message.content)) return true;
     if (!value.is_array())
         return r.read.expected(param, "a string or an array of text parts", value);
     size_t i = 0;
     for (const JsonValue part : value.elements()) {
-        std::string text;
-        if (!part_text(r, fmt::format("{}[{}]", param, i++), part, text)) return false;
-        out += text;
+        std::string text, thought;
+        if (!read_part(r, fmt::format("{}[{}]", param, i++), part, text, thought)) return false;
+        message.content += text;
+        message.reasoning += thought;
     }
     return true;
 }
@@ -81,9 +85,12 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
             if (!r.read.string(param + ".role", field, role)) return false;
         } else if (key == "content") {
             has_content = true;
-            if (!read_content(r, param + ".content", field, message.content)) return false;
+            if (!read_content(r, param + ".content", field, message)) return false;
         } else if (field.is_null()) {
             continue;
+        } else if (key == "reasoning" || key == "reasoning_content") {
+            // Two names of one text. What is no string is no reasoning, as at other servers.
+            if (message.reasoning.empty()) field.get(message.reasoning);
         } else if (key == "tool_calls") {
             if (!read_calls(r, param + ".tool_calls", field, message)) return false;
         } else if (key == "function_call") {
@@ -91,6 +98,7 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
         }
     }
     message.role = template_role(role);
+    if (message.role != "assistant") message.reasoning.clear();
     if (!has_role) return r.read.fail(param + ".role", param + ".role: expected a role");
     if (message.role.empty())
         return r.read.fail(

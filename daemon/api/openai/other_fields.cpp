@@ -91,7 +91,7 @@ const OtherRows kPrompts = {
     {"suffix", {kText}},
     {"documents", {kAll}},
     {"chat_template", {kAll}},
-    {"chat_template_kwargs", {kAll, R"([{"enable_thinking":true},{"thinking":true}])"}},
+    {"chat_template_kwargs", {kText}},
     {"template", {kAll}},
     {"raw", {kAll}},
     {"system", {kAll, "[]", "use a message with the role system"}},
@@ -142,8 +142,8 @@ const OtherRows kShapes = {
 };
 
 /// Hints: identities, bookkeeping, scheduling, speed, and settings of what is not here, whose
-/// main switch is above or whose absence changes nothing. Qwen2 and Qwen2.5 do not reason, so
-/// that how much they should does not matter.
+/// main switch is above or whose absence changes nothing. How much a model should reason is one of
+/// them: few can be told, and those by chat_template_kwargs.
 const std::set<std::string_view> kHints = {
     "user",
     "store",

@@ -53,10 +53,14 @@ void append_end(std::string& out, const Choice& choice) {
 }
 
 std::string render_usage(const Usage& usage) {
+    std::string details;
+    if (usage.reasoning_tokens > 0)
+        details = fmt::format(R"(,"completion_tokens_details":{{"reasoning_tokens":{}}})",
+                              usage.reasoning_tokens);
     return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{},)"
-                       R"("prompt_tokens_details":{{"cached_tokens":{}}}}})",
+                       R"("prompt_tokens_details":{{"cached_tokens":{}}}{}}})",
                        usage.prompt_tokens, usage.completion_tokens,
-                       usage.prompt_tokens + usage.completion_tokens, usage.cached_tokens);
+                       usage.prompt_tokens + usage.completion_tokens, usage.cached_tokens, details);
 }
 
 AnswerForm openai_form(const OpenAiStyle& style) {

@@ -144,4 +144,17 @@ bool RequestReader::stream_options(const JsonValue& value) {
     return true;
 }
 
+/// Variables for the template. What the request has fields for may not come in this way, the
+/// template itself least of all.
+bool RequestReader::template_kwargs(const JsonValue& value) {
+    if (is_empty_array(value)) return true;
+    if (!value.is_object()) return read.expected("chat_template_kwargs", "an object", value);
+    for (const auto& [key, variable] : value.members())
+        for (const std::string_view own : {"chat_template", "messages", "tools",
+                                           "add_generation_prompt", "continue_final_message"})
+            if (key == own) return read.unsupported("chat_template_kwargs." + key);
+    generation.chat_options.template_kwargs = value.raw();
+    return true;
+}
+
 }  // namespace qwend

@@ -128,6 +128,7 @@ bool settle(RequestReader& r) {
     if ((style.include_usage || style.continuous_usage) && !style.stream)
         return r.read.fail("stream_options", "stream_options: only with stream");
     q.prompt_field = style.chat ? "messages" : "prompt";
+    if (!style.chat) q.split_reasoning = false;  // a text is what was generated
     q.whole_calls = !style.stream;
     return true;
 }

@@ -20,7 +20,8 @@ struct OpenAiStyle {
     std::string model;  // as the request names it; empty: whatever is served
     std::string request_id;
     bool stream = false, include_usage = false, continuous_usage = false;
-    bool tokens_as_ids = false;  // vLLM's return_tokens_as_token_ids
+    bool tokens_as_ids = false;     // vLLM's return_tokens_as_token_ids
+    bool include_reasoning = true;  // else what a model thinks is kept back
 };
 
 /// A body in OpenAI's dialect with vLLM's extensions. Sources: OpenAI's API reference; vLLM's

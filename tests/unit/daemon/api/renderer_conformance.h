@@ -32,9 +32,10 @@ struct Rendered {
 /// One answer on its way through a renderer.
 class RenderedAnswer {
   public:
-    RenderedAnswer(const MakeRenderer& make, bool is_stream, Generation generation,
-                   std::vector<std::vector<int32_t>> prompts, std::mt19937& random)
-        : random_(random), choices_(demo(), std::move(generation), std::move(prompts)) {
+    RenderedAnswer(const MakeRenderer& make, bool is_stream, const ModelText& model,
+                   Generation generation, std::vector<std::vector<int32_t>> prompts,
+                   std::mt19937& random)
+        : random_(random), choices_(model, std::move(generation), std::move(prompts)) {
         renderer_ = make(choices_);
         choices_.forget_texts();
         if (renderer_->form.is_stream != is_stream) complain("it has the other form");
@@ -98,9 +99,11 @@ class RenderedAnswer {
     bool stopped_ = false;  // the last call, before the last choice
 };
 
-/// A generation, its prompts as ids and what comes of it, all at random. A call that the end cuts
-/// is in none, since a stream may have sent a part of it, which a document has as text.
+/// A generation, its prompts as ids and what comes of it, all at random, of a model that reasons or
+/// of one that does not. A call that the end cuts is in none, since a stream may have sent a part
+/// of it, which a document has as text.
 struct RandomGeneration {
+    const ModelText* model = &demo();
     Generation generation;
     std::vector<std::vector<int32_t>> prompts;
     Events events;
@@ -113,6 +116,10 @@ struct RandomGeneration {
         if (chance(3)) generation.stops = {"你", "b"};
         generation.return_token_ids = chance(2);
         if (is_chat && chance(2)) generation.chat_options.tools = {"{}"};
+        if (is_chat && chance(2))
+            model = &with_reasoning(chance(2) ? ToolFormat::hermes : ToolFormat::qwen3_coder);
+        generation.split_reasoning = is_chat;
+        generation.begins_in_reasoning = is_chat && chance(3);
         prompts.resize(is_chat ? 1 : 1 + random() % 3, {5, 6, 7});
         if (!is_chat) generation.prompts.resize(prompts.size(), "a prompt");
         generation.echo = !is_chat && chance(2);
@@ -121,11 +128,20 @@ struct RandomGeneration {
             generation.n = 12;
             for (Prompt& prompt : generation.prompts) prompt = std::string(100'000, '\x01');
         }
-        static const std::vector<std::string> parts = {
-            "Hello, ",      "你好", "🙂 ", " a b", "\n\n", "\"", tool_call("{\"x\": 1}"),
-            tool_call("{}")};
+        static const std::vector<std::string> parts = {"Hello, ",
+                                                       "你好",
+                                                       "🙂 ",
+                                                       " a b",
+                                                       "\n\n",
+                                                       "\"",
+                                                       tool_call("{\"x\": 1}"),
+                                                       tool_call("{}"),
+                                                       coder_call("x", "a \"b\"\n"),
+                                                       coder_call("y", "{\"x\": [1]}")};
         for (size_t i = 0; i < prompts.size() * size_t(generation.n); i++) {
             std::string text;
+            if (chance(2)) text = "<think>\nhm 你\n</think>\n\n";
+            if (chance(4)) text = "never mind\n";
             for (size_t n = random() % 6; n > 0; n--) text += parts[random() % parts.size()];
             events.push_back(events_of(ids_of(text + "."),
                                        chance(2) ? FinishReason::length : FinishReason::abort,
@@ -147,8 +163,8 @@ inline std::string fault_of(const Dialect& dialect, int n_rounds) {
             const auto render = [&](int abandoned) {
                 Generation generation = any.generation;
                 generation.whole_calls = !is_stream;
-                RenderedAnswer answer(dialect.make(is_stream), is_stream, std::move(generation),
-                                      any.prompts, random);
+                RenderedAnswer answer(dialect.make(is_stream), is_stream, *any.model,
+                                      std::move(generation), any.prompts, random);
                 return answer.run(any.events, abandoned);
             };
             const Rendered whole = render(-1);

@@ -33,6 +33,18 @@ inline const ModelText& with_special_tags() {
     return model;
 }
 
+/// The demo, were its template one of those that have a model think.
+inline const ModelText& with_reasoning(ToolFormat tools) {
+    static const auto make = [](ToolFormat format) {
+        ModelText made = std::move(*load_demo_text());
+        made.output_format = {ReasoningFormat::think, format};
+        return made;
+    };
+    static const ModelText hermes = make(ToolFormat::hermes);
+    static const ModelText coder = make(ToolFormat::qwen3_coder);
+    return tools == ToolFormat::hermes ? hermes : coder;
+}
+
 inline std::vector<int32_t> ids_of(const std::string& text) {
     return demo().tokenizer.encode_with_added_tokens(text);
 }
@@ -55,6 +67,12 @@ inline std::vector<TokenEvent> events_of(const std::vector<int32_t>& ids, Finish
 }
 
 using Events = std::vector<std::vector<TokenEvent>>;  // of each choice
+
+/// As Qwen3-Coder writes it.
+inline std::string coder_call(const std::string& key, const std::string& value) {
+    return "<tool_call>\n<function=f>\n<parameter=" + key + ">\n" + value +
+           "\n</parameter>\n</function>\n</tool_call>";
+}
 
 inline std::string tool_call(const std::string& arguments) {
     return "<tool_call>\n{\"name\": \"f\", \"arguments\": " + arguments + "}\n</tool_call>";

@@ -112,3 +112,40 @@ TEST_CASE("openai_chat_renderer: ids of the prompt are the answer's, in the firs
     CHECK(has(data[0], R"(],"prompt_token_ids":[5,6,7])"));
     for (size_t i = 1; i < data.size(); i++) CHECK_FALSE(has(data[i], "prompt_token_ids"));
 }
+
+TEST_CASE("openai_chat_renderer: reasoning under both of its names, before the content") {
+    const ModelText& model = with_reasoning(ToolFormat::hermes);
+    OpenAiRequest request = chat_request();
+    const Events events = {
+        events_of(ids_of("<think>\nhm \"x\"\n</think>\n\nso"), FinishReason::length)};
+    const std::vector<std::vector<int32_t>> prompts = {{5, 6, 7}};
+    CHECK(has(bytes_of(request, events, prompts, model),
+              R"("content":"so","refusal":null,"reasoning_content":"hm \"x\"",)"
+              R"("reasoning":"hm \"x\""},"finish_reason")"));
+    request.style.stream = true;
+    const std::string stream = bytes_of(request, events, prompts, model);
+    CHECK(has(stream, R"("delta":{"role":"assistant","content":""})"));
+    CHECK(has(stream, R"("delta":{"reasoning_content":"hm)"));
+    CHECK(stream.find("\"reasoning\"") < stream.find(R"("content":"so")"));
+    const Said said = read_stream(stream, 1);
+    CHECK(said.choices[0].reasoning == "hm \"x\"");
+    CHECK(said.choices[0].text == "so");
+}
+
+TEST_CASE("openai_chat_renderer: reasoning that nobody asked for is kept back, its tokens count") {
+    const ModelText& model = with_reasoning(ToolFormat::hermes);
+    OpenAiRequest request = chat_request();
+    request.generation.begins_in_reasoning = true;
+    request.style.include_reasoning = false;
+    const Events events = {events_of(ids_of("hm</think>so"), FinishReason::length)};
+    for (const bool is_stream : {false, true}) {
+        request.style.stream = request.style.include_usage = is_stream;
+        const std::string bytes = bytes_of(request, events, {{5, 6, 7}}, model);
+        CHECK_FALSE(has(bytes, "reasoning\":\""));
+        CHECK_FALSE(has(bytes, "hm"));
+        CHECK_FALSE(has(bytes, "\"delta\":{},\"logprobs\":null,\"finish_reason\":null"));
+        const Said said = is_stream ? read_stream(bytes, 1) : read_document(bytes);
+        CHECK(said.choices[0].text == "so");
+        CHECK(has(said.usage, "\"completion_tokens_details\":{\"reasoning_tokens\":"));
+    }
+}

@@ -114,6 +114,42 @@ TEST_CASE("openai_fields: values that stand for others") {
     CHECK(param_of(parse_chat(R"("logprobs":3)", number)) == "logprobs");
 }
 
+TEST_CASE("openai_fields: reasoning is apart and told, unless the client wants it otherwise") {
+    const auto chat = [](const std::string& field) {
+        OpenAiRequest q;
+        CHECK(param_of(parse_chat(field, q)) == "none");
+        CHECK(q.n_unknown_fields == 0);
+        return q;
+    };
+    CHECK(chat(R"("n":1)").style.include_reasoning);
+    CHECK(chat(R"("n":1)").generation.split_reasoning);
+    CHECK_FALSE(chat(R"("include_reasoning":false)").style.include_reasoning);
+    CHECK_FALSE(chat(R"("separate_reasoning":false)").generation.split_reasoning);
+    CHECK_FALSE(with(R"("n":1)").generation.split_reasoning);
+    OpenAiRequest q;
+    CHECK(param_of(parse_chat(R"("include_reasoning":"no")", q)) == "include_reasoning");
+}
+
+TEST_CASE("openai_fields: variables for the template, as they were written") {
+    const auto kwargs = [](const std::string& value) {
+        OpenAiRequest q;
+        const auto error = parse_chat("\"chat_template_kwargs\":" + value, q);
+        return error ? error->param : q.generation.chat_options.template_kwargs;
+    };
+    CHECK(kwargs(R"({"enable_thinking": false, "a":[1e400]})") ==
+          R"({"enable_thinking": false, "a":[1e400]})");
+    CHECK(kwargs("null") == "");
+    CHECK(kwargs("[]") == "");
+    CHECK(kwargs("7") == "chat_template_kwargs");
+    CHECK(kwargs("[1]") == "chat_template_kwargs");
+    for (const char* own : {"chat_template", "messages", "tools", "add_generation_prompt"})
+        CHECK(kwargs(fmt::format(R"({{"a":1,"{}":"x"}})", own)) ==
+              fmt::format("chat_template_kwargs.{}", own));
+    OpenAiRequest q;
+    CHECK(param_of(parse_text(R"("chat_template_kwargs":{"a":1})", q)) == "chat_template_kwargs");
+    CHECK(param_of(parse_text(R"("chat_template_kwargs":{})", q)) == "none");
+}
+
 TEST_CASE("openai_fields: top_p 0 is the likeliest token, as at OpenAI") {
     for (const char* value : {"0", "0.0", "1e-12"}) {
         OpenAiRequest q;

@@ -96,6 +96,27 @@ TEST_CASE("openai_messages: shapes that clients send") {
     CHECK(q.generation.messages[1].tool_calls.at(0).arguments == "{\"a\":1}");
 }
 
+TEST_CASE("openai_messages: what an assistant thought, under any of its names") {
+    for (
+        auto message :
+        {R"({"role":"assistant","content":"a","reasoning":"hm"})",
+         R"({"role":"assistant","reasoning_content":"hm","content":"a"})",
+         R"({"role":"assistant","content":"a","reasoning_content":"hm","reasoning":"hm"})",
+         R"({"role":"assistant","content":"a","reasoning":null,"reasoning_content":"hm"})",
+         R"({"role":"assistant","content":"a","reasoning":{"effort":"x"},"reasoning_content":"hm"})",
+         R"({"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":""},)"
+         R"({"type":"redacted_thinking","data":"x"},{"type":"text","text":"a"}]})"}) {
+        CAPTURE(message);
+        OpenAiRequest q;
+        REQUIRE_FALSE(parse(message, q));
+        CHECK(q.generation.messages[1].content == "a");
+        CHECK(q.generation.messages[1].reasoning == "hm");
+    }
+    OpenAiRequest q;
+    REQUIRE_FALSE(parse(R"({"role":"user","content":"a","reasoning":"hm"})", q));
+    CHECK(q.generation.messages[1].reasoning.empty());
+}
+
 TEST_CASE("openai_messages: what is no text or no message is refused by its path") {
     struct Case {
         std::string message, param;

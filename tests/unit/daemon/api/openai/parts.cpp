@@ -75,6 +75,10 @@ TEST_CASE("openai_parts: usage adds up") {
     CHECK(render_usage({.prompt_tokens = 3, .completion_tokens = 4, .cached_tokens = 2}) ==
           R"({"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,)"
           R"("prompt_tokens_details":{"cached_tokens":2}})");
+    CHECK(render_usage({.completion_tokens = 4, .reasoning_tokens = 3}) ==
+          R"({"prompt_tokens":0,"completion_tokens":4,"total_tokens":4,)"
+          R"("prompt_tokens_details":{"cached_tokens":0},)"
+          R"("completion_tokens_details":{"reasoning_tokens":3}})");
 }
 
 TEST_CASE("openai_parts: a stream has pings that say nothing, a document none") {

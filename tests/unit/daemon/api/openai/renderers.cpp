@@ -27,6 +27,7 @@ void compare(Said stream, const Said& document) {
             x.calls.pop_back();
         }
         CHECK(x.text == y.text);
+        CHECK(x.reasoning == y.reasoning);
         CHECK(x.calls == y.calls);
         CHECK(x.finish_reason == y.finish_reason);
         CHECK(x.stop_reason == y.stop_reason);
@@ -40,7 +41,8 @@ void compare(Said stream, const Said& document) {
 std::string words_of(const Said& said) {
     std::string words = said.usage + said.prompt_token_ids;
     for (const Said::Choice& choice : said.choices) {
-        words += "\n" + choice.text + choice.finish_reason + choice.stop_reason;
+        words += "\n" + choice.reasoning + "\n" + choice.text + choice.finish_reason +
+                 choice.stop_reason;
         words += choice.token_ids + choice.prompt_token_ids;
         for (auto& [name, arguments] : choice.calls) words += name + arguments;
         for (const std::string& list : choice.logprobs) words += list;
@@ -91,6 +93,10 @@ TEST_CASE("openai_renderers: a stream says what the document says") {
                                             tool_call("{\"x\": \"你 </tool_call>\"}"),
                                             tool_call("\"{}\""),
                                             tool_call("{\"x\": ["),
+                                            coder_call("x", "你 </tool_call>\nb\n"),
+                                            coder_call("x", "[1, {}]"),
+                                            "<function=f>\n<parameter=y>",
+                                            "</think>",
                                             "<|im_end|>"};
     const std::vector<FinishReason> ends = {FinishReason::stop, FinishReason::length,
                                             FinishReason::abort};
@@ -100,6 +106,9 @@ TEST_CASE("openai_renderers: a stream says what the document says") {
         q.n = 1 + int(random() % 3);
         if (request.style.chat && random() % 2) q.chat_options.tools = {"{}"};
         if (random() % 2) q.sampling.n_logprobs = int(random() % 4);
+        q.split_reasoning = request.style.chat;
+        q.begins_in_reasoning = random() % 2;
+        request.style.include_reasoning = random() % 4;
         if (random() % 3 == 0) q.stops = {"l", "好", "</tool_call>\n"};
         if (random() % 3 == 0) q.stops.push_back("b\n\n");
         q.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
@@ -114,14 +123,17 @@ TEST_CASE("openai_renderers: a stream says what the document says") {
         if (!request.style.chat) q.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
         Events events;
         for (size_t i = 0; i < prompts.size() * size_t(q.n); i++) {
-            std::string text;
+            std::string text = random() % 2 ? "" : "<think>\nhm\n\n";
             for (size_t n = random() % 8; n > 0; n--) text += parts[random() % parts.size()];
             std::vector<int32_t> ids = ids_of(text + ".");
             for (size_t n = random() % 3; n > 0; n--) ids.push_back(int32_t(random() % 256));
             events.push_back(
                 events_of(ids, ends[random() % ends.size()], std::max(0, q.sampling.n_logprobs)));
         }
-        const auto& model = random() % 3 ? demo() : with_special_tags();
+        const ModelText* models[] = {&demo(), &with_special_tags(),
+                                     &with_reasoning(ToolFormat::hermes),
+                                     &with_reasoning(ToolFormat::qwen3_coder)};
+        const ModelText& model = *models[random() % 4];
         const Said document = read_document(bytes_of(request, events, prompts, model));
         request.style.stream = true;
         request.style.include_usage = true;

@@ -32,7 +32,8 @@ inline std::vector<std::string> data_of(const std::string& bytes) {
 /// Everything an answer says, however it was sent.
 struct Said {
     struct Choice {
-        std::string text, finish_reason = "null", stop_reason = "null", token_ids, prompt_token_ids;
+        std::string text, reasoning, finish_reason = "null", stop_reason = "null", token_ids,
+                                     prompt_token_ids;
         std::vector<std::pair<std::string, std::string>> calls;  // name, arguments
         std::vector<std::string> logprobs;                       // an entry or a list of each kind
     };
@@ -78,6 +79,12 @@ inline void add_choice(Said::Choice& choice, dom::element json) {
 inline void add_message(Said::Choice& choice, dom::element message) {
     std::string_view text;
     if (!message["content"].get(text)) choice.text += text;
+    std::string_view reasoning, same;
+    if (!message["reasoning"].get(reasoning)) {
+        choice.reasoning += reasoning;
+        CHECK(message["reasoning_content"].get(same) == simdjson::SUCCESS);
+        CHECK(reasoning == same);
+    }
     dom::array calls;
     if (message["tool_calls"].get(calls)) return;
     for (dom::element call : calls) {
