@@ -136,7 +136,7 @@ struct RandomGeneration {
                                                        "\"",
                                                        tool_call("{\"x\": 1}"),
                                                        tool_call("{}"),
-                                                       coder_call("x", "a \"b\"\n"),
+                                                       coder_call("x", "a \"c\"\n"),
                                                        coder_call("y", "{\"x\": [1]}")};
         for (size_t i = 0; i < prompts.size() * size_t(generation.n); i++) {
             std::string text;
