@@ -83,7 +83,8 @@ endif
         test-clients clean help headers test-headers FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.SECONDARY:
+# Kept, though only pattern rules name them. Not all objects: make would not miss one that is new.
+.SECONDARY: $(BENCH:$(BUILD)/bench-%=$(BUILD)/tests/bench/%.o) $(FUZZ:%=$(BUILD)/tests/fuzz/%.o)
 
 all: $(BUILD)/qwend ## build build/qwend; V=1 shows the commands, WERROR=1 makes warnings errors
 	@echo "qwend $(VERSION): $(if $(NVCC),CPU and CUDA ($(NVCC)),CPU only (no nvcc found))$(if $(DONE),; built in $(took))"

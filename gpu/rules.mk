@@ -15,6 +15,7 @@ LIB_OBJ   += $(GPU_OBJ)
 comma     := ,
 
 .PHONY: gpu-deps gpu-all test-gpu bench-gpu gpu-bundle
+.SECONDARY: $(GPU_BENCH:$(BUILD)/bench-%=$(BUILD)/tests/bench/%.o)
 
 $(BUILD)/%.o: %.cu
 	$(call step,$<)
