@@ -173,8 +173,7 @@ TEST_CASE("anthropic_renderer: calls are blocks of their own, text around them o
 }
 
 TEST_CASE("anthropic_renderer: thoughts are a signed block before the text") {
-    ModelText model = std::move(*load_demo_text());
-    model.output_format.reasoning = ReasoningFormat::think;
+    const ModelText& model = with_reasoning(ToolFormat::hermes);
     Asked asked;
     const std::vector<int32_t> ids = ids_of("<think>\nhm, \"so\"\n</think>\n\nYes");
     const std::string document = asked.bytes(ids, FinishReason::length, model);
