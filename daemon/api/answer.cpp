@@ -21,8 +21,7 @@ Answer::Answer(ExchangePtr exchange, ModelPtr model, std::unique_ptr<AnswerBody>
       model_(std::move(model)),
       body_(std::move(body)),
       sequences_(size_t(body_->choices().size())),
-      created_(steady_seconds()),
-      last_sent_(created_) {}
+      last_sent_(steady_seconds()) {}
 
 bool Answer::on_event(int index, const TokenEvent& event) {
     if (choice_done(index)) return false;
@@ -33,8 +32,6 @@ bool Answer::on_event(int index, const TokenEvent& event) {
         body_->abandon(index);
         return false;
     }
-    if (queue_seconds_ < 0) queue_seconds_ = event.queue_seconds;
-    if (first_token_ < 0 && event.sampled.token >= 0) first_token_ = steady_seconds();
     return body_->on_event(index, event);
 }
 
@@ -113,8 +110,10 @@ std::string Answer::summary() const {
     auto add_time = [&](const char* name, double seconds) {
         fmt::format_to(std::back_inserter(out), " {}={:.1f}", name, seconds * 1e3);
     };
-    if (queue_seconds_ >= 0) add_time("queue_ms", queue_seconds_);
-    if (first_token_ >= 0) add_time("ttft_ms", first_token_ - exchange_->request().arrived);
+    const AnswerTimes& times = body_->choices().times();
+    if (times.queued >= 0) add_time("queue_ms", times.queued);
+    if (times.first_token >= 0)
+        add_time("ttft_ms", times.first_token - exchange_->request().arrived);
     return out;
 }
 

@@ -57,7 +57,7 @@ class Answer {
     std::unique_ptr<AnswerBody> body_;
     std::vector<SequenceId> sequences_;
     std::string out_;  // of a stream's flush(), then empty, with its memory; the document so far
-    double created_, last_sent_, first_token_ = -1, queue_seconds_ = -1;
+    double last_sent_;
     bool failed_ = false, touched_ = false;
     std::optional<ApiError> error_;
 };

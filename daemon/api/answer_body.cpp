@@ -13,7 +13,7 @@ AnswerBody::AnswerBody(const ModelText& model, Generation generation,
 
 bool AnswerBody::on_event(int choice, const TokenEvent& event) {
     has_news_ = true;
-    return choices_.at(choice).on_event(event);
+    return choices_.on_event(choice, event);
 }
 
 void AnswerBody::take(std::string& out) {

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "net/clock.h"
+
 namespace qwend {
 
 Choices::Choices(const ModelText& model, Generation generation,
@@ -17,6 +19,16 @@ Choices::Choices(const ModelText& model, Generation generation,
         tool_parameters_ = ToolParameters(generation_.chat_options.tools);
     while (choices_.size() < n)
         choices_.emplace_back(model.tokenizer, generation_, model.output_format, &tool_parameters_);
+    times_.created = steady_seconds();
+}
+
+bool Choices::on_event(int index, const TokenEvent& event) {
+    if (times_.queued < 0) times_.queued = event.queue_seconds;
+    if (event.sampled.token >= 0) {
+        times_.last_token = steady_seconds();
+        if (times_.first_token < 0) times_.first_token = times_.last_token;
+    }
+    return at(index).on_event(event);
 }
 
 bool Choices::done() const {

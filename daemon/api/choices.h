@@ -15,6 +15,14 @@ struct Usage {
     int reasoning_tokens = 0;  // of the completion's
 };
 
+/// When an answer came, in steady_seconds(); negative: not yet.
+struct AnswerTimes {
+    double created = -1;      // its choices are known, and are about to be submitted
+    double queued = -1;       // s from then until the first choice ran, as its event says
+    double first_token = -1;  // of any choice
+    double last_token = -1;
+};
+
 /// What a Generation has come to: its prompts as ids, and choices, `n` of each prompt.
 class Choices {
   public:
@@ -33,6 +41,10 @@ class Choices {
     size_t prompt_index(int choice) const { return size_t(choice) / size_t(generation_.n); }
     const PromptTokens& prompt_of(int choice) const { return prompts_[prompt_index(choice)]; }
 
+    /// As Choice's, and notes the time.
+    bool on_event(int index, const TokenEvent& event);
+    const AnswerTimes& times() const { return times_; }
+
     bool done() const;  // every choice is
     Usage usage() const;
 
@@ -45,6 +57,7 @@ class Choices {
     std::vector<PromptTokens> prompts_;
     ToolParameters tool_parameters_;  // where calls are written so that they matter
     std::vector<Choice> choices_;
+    AnswerTimes times_;
 };
 
 }  // namespace qwend

@@ -93,3 +93,28 @@ TEST_CASE("choices: the model's format, and its tools' schemas, which outlive th
     REQUIRE(part.calls.size() == 1);
     CHECK(choices.usage().reasoning_tokens == int(ids_of("hm</think>").size()));
 }
+
+TEST_CASE("choices: times are those of the first to run, of the first token and of the last") {
+    Choices choices(demo(), of_two_prompts(1), {{1}, {2}});
+    CHECK(choices.times().created > 0);
+    CHECK(choices.times().queued < 0);
+    CHECK(choices.times().first_token < 0);
+    auto events = events_of({5, 6}, FinishReason::length);
+    for (TokenEvent& event : events) event.queue_seconds = 0.25;
+    choices.on_event(1, events[0]);
+    const AnswerTimes first = choices.times();
+    CHECK(first.queued == 0.25);
+    CHECK(first.first_token >= first.created);
+    CHECK(first.last_token == first.first_token);
+    events[1].queue_seconds = 0.5;
+    CHECK_FALSE(choices.on_event(1, events[1]));
+    CHECK(choices.times().queued == 0.25);
+    CHECK(choices.times().first_token == first.first_token);
+    CHECK(choices.times().last_token >= first.last_token);
+    TokenEvent end;
+    end.finish = FinishReason::abort;
+    const AnswerTimes before = choices.times();
+    choices.on_event(0, end);
+    CHECK(choices.times().last_token == before.last_token);
+    CHECK(choices.done());
+}

@@ -28,7 +28,22 @@ TEST_CASE("model_registry: by any name, and the first where none is named") {
     CHECK(registry.find("A") == nullptr);
     CHECK(registry.find("a ") == nullptr);
     CHECK(&registry.first() == a.get());
-    CHECK(registry.names() == std::vector<std::string>{"a", "a-alias", "b"});
+    CHECK(registry.names() ==
+          std::vector<std::string>{"a", "a:latest", "a-alias", "a-alias:latest", "b", "b:latest"});
+}
+
+TEST_CASE("model_registry: the tag latest may be there or not, another is part of the name") {
+    const ModelPtr a = make_model({"owner/a"}), b = make_model({"b:7b"});
+    const ModelRegistry registry({a, b});
+    CHECK(registry.find("owner/a:latest") == a);
+    CHECK(registry.find("owner/a:7b") == nullptr);
+    CHECK(registry.find("b:7b") == b);
+    CHECK(registry.find("b") == nullptr);
+    CHECK(registry.find("b:latest") == nullptr);
+    CHECK(registry.find(":latest") == nullptr);
+    CHECK(registry.names() == std::vector<std::string>{"owner/a", "owner/a:latest", "b:7b"});
+    CHECK(tagged_name("host:5000/a") == "host:5000/a:latest");
+    CHECK(tagged_name("") == ":latest");
 }
 
 TEST_CASE("model_registry: a model lives as long as somebody holds it") {

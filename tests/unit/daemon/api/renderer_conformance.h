@@ -19,8 +19,9 @@ struct Dialect {
     std::function<std::string(const std::string& bytes, bool is_stream, int n_choices)> read;
     /// Whether a client takes these bytes for an answer that is complete.
     std::function<bool(const std::string& bytes, bool is_stream)> is_whole;
-    bool is_chat = false;     // has a conversation and its tools, else prompts that may be echoed
+    bool is_chat = false;  // has a conversation and its tools, else prompts that may be echoed
     bool has_one_choice = false;  // its requests cannot ask for more
+    bool whole_calls = false;     // its streams have them whole too
 };
 
 struct Rendered {
@@ -120,9 +121,9 @@ struct RandomGeneration {
             model = &with_reasoning(chance(2) ? ToolFormat::hermes : ToolFormat::qwen3_coder);
         generation.split_reasoning = is_chat;
         generation.begins_in_reasoning = is_chat && chance(3);
-        prompts.resize(is_chat ? 1 : 1 + random() % 3, {5, 6, 7});
+        prompts.resize(is_chat || has_one ? 1 : 1 + random() % 3, {5, 6, 7});
         if (!is_chat) generation.prompts.resize(prompts.size(), "a prompt");
-        generation.echo = !is_chat && chance(2);
+        generation.echo = !is_chat && !has_one && chance(2);
         // What many choices repeat of long prompts is what has to come in parts.
         if (generation.echo && chance(4)) {
             generation.n = 12;
@@ -162,7 +163,7 @@ inline std::string fault_of(const Dialect& dialect, int n_rounds) {
         for (const bool is_stream : {true, false, true}) {
             const auto render = [&](int abandoned) {
                 Generation generation = any.generation;
-                generation.whole_calls = !is_stream;
+                generation.whole_calls = !is_stream || dialect.whole_calls;
                 RenderedAnswer answer(dialect.make(is_stream), is_stream, *any.model,
                                       std::move(generation), any.prompts, random);
                 return answer.run(any.events, abandoned);
