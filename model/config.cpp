@@ -210,4 +210,15 @@ GenerationDefaults load_generation_defaults(const std::filesystem::path& dir) {
     return defaults;
 }
 
+int64_t count_parameters(const ModelConfig& config) {
+    const int64_t hidden = config.hidden_size, head_dim = config.head_dim;
+    const int64_t q = config.n_heads * head_dim, kv = config.n_kv_heads * head_dim;
+    const int64_t attention = hidden * (q + 2 * kv) + (q + 2 * kv) + q * hidden;
+    const int64_t mlp = 3 * hidden * config.intermediate_size;
+    const int64_t norms = 2 * hidden;
+    const int64_t embedding = config.vocab_size * hidden;
+    return (config.tie_word_embeddings ? 1 : 2) * embedding + hidden +
+           config.n_layers * (attention + mlp + norms);
+}
+
 }  // namespace qwend

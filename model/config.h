@@ -37,6 +37,9 @@ struct ModelConfig {
     std::vector<int32_t> eos_token_ids;  // of config.json; generation_config.json has precedence
 };
 
+/// Weights of all tensors; a head that is the embedding counts once.
+int64_t count_parameters(const ModelConfig& config);
+
 /// What generation_config.json sets; an absent field stays empty so that OpenAI's default applies.
 struct GenerationDefaults {
     std::optional<float> temperature;  // 0 when do_sample is false

@@ -10,6 +10,7 @@
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
 #include "daemon/api/model_routes.h"
+#include "daemon/api/ollama/routes.h"
 #include "daemon/api/openai/error.h"
 #include "daemon/api/openai/routes.h"
 #include "daemon/api/request_log.h"
@@ -29,7 +30,7 @@ std::string error_type(int status) {
     return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-constexpr const char* kMethods = "GET, HEAD, POST";  // of all routes
+constexpr const char* kMethods = "GET, HEAD, POST, DELETE";  // of all routes
 
 /// A browser asks whether a page may ask. What it may read of the answer is said with the answer.
 HttpResponse preflight_response(const HttpRequest& request, const std::string& methods) {
@@ -60,10 +61,11 @@ std::optional<ApiError> check_body_headers(const HttpRequest& request) {
 constexpr RenderError kRenderError = render_openai_error;
 
 std::vector<Route> all_routes(const ApiContext& api) {
-    std::vector<Route> routes = status_routes(api, kRenderError);
+    std::vector<Route> routes = status_routes(api, kRenderError, kOllamaGreeting);
     std::ranges::move(model_routes(api, kRenderError), std::back_inserter(routes));
     std::ranges::move(openai_routes(api), std::back_inserter(routes));
     std::ranges::move(anthropic_routes(api), std::back_inserter(routes));
+    std::ranges::move(ollama_routes(api), std::back_inserter(routes));
     return routes;
 }
 

@@ -35,7 +35,8 @@ Completions::Prepared Completions::prepare(std::string body, const Parse& parse,
     std::string().swap(body);  // templates and ids need memory of their own
     prepared.n_unknown_fields = request.n_unknown_fields;
     prepared.unknown_fields = std::move(request.unknown_fields);
-    if (error) return prepared;
+    prepared.answer = std::move(request.answer);
+    if (error || prepared.answer) return prepared;
     prepared.model = request.model;
     const ModelText& text = *request.model->text;
     EncodedPrompts encoded = encode_prompts(text, request.generation);
@@ -74,6 +75,7 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
     for (const std::string& name : unknown_fields_.note(prepared.unknown_fields))
         log_info("requests have the field {}, which is not known here and changes nothing", name);
     if (prepared.error) return respond_error(*exchange, *prepared.error);
+    if (prepared.answer) return exchange->respond(std::move(*prepared.answer));
     auto answer = std::make_shared<Answer>(exchange, prepared.model, std::move(prepared.body));
     std::vector<GenerationRequest> sequences;
     for (int i = 0; i < answer->n_choices(); i++) {

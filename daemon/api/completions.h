@@ -21,7 +21,8 @@ namespace qwend {
 
 /// What a dialect makes of a body.
 struct ParsedRequest {
-    ModelPtr model;  // as the body names it
+    std::optional<HttpResponse> answer;  // where nothing is to be generated; the rest is not set
+    ModelPtr model;                      // as the body names it
     Generation generation;
     MakeRenderer make_renderer;
     // Fields that the dialect does not know: how many, and the first few of their names. These are
@@ -66,6 +67,7 @@ class Completions {
         ModelPtr model;
         std::unique_ptr<AnswerBody> body;
         std::optional<ApiError> error;
+        std::optional<HttpResponse> answer;
         int n_unknown_fields = 0;  // as ParsedRequest's
         std::vector<std::string> unknown_fields;
     };

@@ -44,6 +44,12 @@ void get_metrics(const ApiContext& api, const ExchangePtr& exchange) {
                        render_metrics(api.metrics, served)});
 }
 
+/// Browsers name HTML among what they accept; programs accept anything, or JSON.
+bool wants_page(const HttpRequest& request) {
+    const std::string_view accept = request.header("accept");
+    return accept.empty() || accept.find("text/html") != std::string_view::npos;
+}
+
 void get_page(const ApiContext& api, const ExchangePtr& exchange) {
     const Model& model = api.models.first();
     const auto info = model.engine.backend_info();
@@ -53,6 +59,7 @@ void get_page(const ApiContext& api, const ExchangePtr& exchange) {
     exchange->respond(
         {200,
          {{"Content-Type", "text/html; charset=utf-8"},
+          {"Vary", "Accept"},
           {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}},
          render_status_page({*model.text, model.metrics, state, info ? info->device : "", host,
                              steady_seconds() - api.began})});
@@ -60,12 +67,19 @@ void get_page(const ApiContext& api, const ExchangePtr& exchange) {
 
 }  // namespace
 
-std::vector<Route> status_routes(const ApiContext& api, RenderError render_error) {
+std::vector<Route> status_routes(const ApiContext& api, RenderError render_error,
+                                 std::string_view greeting) {
     const auto to = [&](auto handle) { return bind_route(api, handle); };
+    const auto get_root = [&api, greeting](const ExchangePtr& exchange) {
+        if (wants_page(exchange->request())) return get_page(api, exchange);
+        exchange->respond({200,
+                           {{"Content-Type", "text/plain; charset=utf-8"}, {"Vary", "Accept"}},
+                           std::string(greeting)});
+    };
     return {
         {"GET", "/livez", render_error, to(get_livez), kOpen | kLight},
         {"GET", "/health", render_error, to(get_health), kOpen | kLight},
-        {"GET", "/", render_error, to(get_page)},
+        {"GET", "/", render_error, get_root},
         {"GET", "/version", render_error, to(get_version)},
         {"GET", "/metrics", render_error, to(get_metrics), kLight},
     };

@@ -8,6 +8,7 @@
 namespace qwend {
 
 /// What the process says of itself: whether it lives, how it is, what it counts, and a page.
-std::vector<Route> status_routes(const ApiContext& api, RenderError render_error);
+std::vector<Route> status_routes(const ApiContext& api, RenderError render_error,
+                                 std::string_view greeting);
 
 }  // namespace qwend

@@ -247,7 +247,7 @@ def test_options_of_the_server_as_a_whole(tmp_path):
     keys.chmod(0o600)
     with Daemon("--api-key-file", str(keys)) as daemon:
         status, headers, body = daemon.ask("OPTIONS", "*")
-        assert (status, headers["allow"], body) == (204, "GET, HEAD, POST", b"")
+        assert (status, headers["allow"], body) == (204, "GET, HEAD, POST, DELETE", b"")
         status, headers, _ = daemon.ask("OPTIONS", "/*")
         assert status == 401
 

@@ -248,3 +248,18 @@ TEST_CASE("config: a folder that is none says what it is") {
     CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("folders in snapshots/"),
                          LoadError);
 }
+
+TEST_CASE("config: weights are counted, and a head that is the embedding once") {
+    ModelConfig config;  // Qwen2.5-0.5B, whose model card says 0.49 billion
+    config.vocab_size = 151936;
+    config.hidden_size = 896;
+    config.intermediate_size = 4864;
+    config.n_layers = 24;
+    config.n_heads = 14;
+    config.n_kv_heads = 2;
+    config.head_dim = 64;
+    config.tie_word_embeddings = true;
+    CHECK(count_parameters(config) == 494'032'768);
+    config.tie_word_embeddings = false;
+    CHECK(count_parameters(config) == 494'032'768 + 151936LL * 896);
+}

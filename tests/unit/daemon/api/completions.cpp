@@ -253,3 +253,15 @@ TEST_CASE("completions: a body is freed before templates and ids take memory of 
         least = std::min(least, body_kept_while_encoding(completions, loop));
     CHECK(least <= 0.3);
 }
+
+TEST_CASE("completions: a body that asks for nothing to be generated has its answer at once") {
+    ServedApi served;
+    served.run([&] {
+        const int n_steps = served.first().n_steps;
+        const std::string answer = served.post("/api/chat", R"({"model":"first"})");
+        CHECK(has(answer, "200 OK"));
+        CHECK(has(answer, R"("done_reason":"load")"));
+        CHECK(served.n_in_flight() == 0);
+        CHECK(served.first().n_steps == n_steps);
+    });
+}
