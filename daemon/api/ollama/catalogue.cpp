@@ -54,6 +54,7 @@ void write_capabilities(JsonWriter& w, const ModelText& text) {
     w.key("capabilities").begin_array().string("completion");
     if (shows_tools(text.chat_template)) w.string("tools");
     if (fim_tokens(text.tokenizer)) w.string("insert");
+    if (thinks(text)) w.string("thinking");
     w.end_array();
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "daemon/api/ollama/error.h"
+#include "daemon/api/ollama/template_text.h"
 #include "daemon/api/ollama/time_text.h"
 
 namespace qwend {
@@ -31,18 +32,21 @@ bool read_format(OllamaReader& r, const JsonValue& v) {
     return r.read.unsupported("format");
 }
 
-/// Models of this family do not reason: who does not want them to has that already.
+/// A model that does not reason has no need to be told not to. Of one that does, its template can
+/// say whether it is to; how much is not told apart.
 bool read_think(OllamaReader& r, const JsonValue& v) {
     constexpr std::array<std::string_view, 4> kLevels = {"low", "medium", "high", "max"};
-    bool on = false;
+    bool on = true;
     std::string level;
-    if (v.get(level))
-        on = std::find(kLevels.begin(), kLevels.end(), level) != kLevels.end();
-    else if (v.get(on) && !on)
-        return true;
-    if (!on)
+    if (!v.get(on) &&
+        !(v.get(level) && std::find(kLevels.begin(), kLevels.end(), level) != kLevels.end()))
         return r.read.expected("think", "true, false, \"low\", \"medium\", \"high\" or \"max\"", v);
-    return r.fail(ollama_not_capable(r.style.model, "thinking"));
+    if (thinks(r.text))
+        r.generation.chat_options.template_kwargs =
+            on ? R"({"enable_thinking":true})" : R"({"enable_thinking":false})";
+    else if (on)
+        return r.fail(ollama_not_capable(r.style.model, "thinking"));
+    return true;
 }
 
 /// How long a model is to stay. Ours always stays, so that only 0 means something, and that only

@@ -31,8 +31,7 @@ bool read_calls(OllamaReader& r, const std::string& param, const JsonValue& valu
     return true;
 }
 
-/// Of a message's other members, "thinking" is not shown to models of this family, and which call
-/// a result belongs to ("tool_name", "tool_call_id") their templates tell by its place.
+/// Which call a result belongs to ("tool_name", "tool_call_id") templates tell by its place.
 bool read_message(OllamaReader& r, const std::string& param, const JsonValue& value) {
     if (!value.is_object()) return r.read.expected(param, "an object", value);
     ChatMessage message;
@@ -41,6 +40,8 @@ bool read_message(OllamaReader& r, const std::string& param, const JsonValue& va
         if (field.is_null()) continue;
         if (key == "role" && !r.read.string(param + ".role", field, role)) return false;
         if (key == "content" && !r.read.string(param + ".content", field, message.content))
+            return false;
+        if (key == "thinking" && !r.read.string(param + ".thinking", field, message.reasoning))
             return false;
         if (key == "images" && !r.images(param + ".images", field)) return false;
         if (key == "tool_calls" && !read_calls(r, param + ".tool_calls", field, message))

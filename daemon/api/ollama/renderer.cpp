@@ -94,7 +94,9 @@ class OllamaRenderer final : public AnswerRenderer {
     }
 
     bool write(Choices& choices, ByteQueue& out) override;
-    size_t n_waiting() const override { return form.is_stream ? 0 : text_.size() + calls_.size(); }
+    size_t n_waiting() const override {
+        return form.is_stream ? 0 : text_.size() + thinking_.size() + calls_.size();
+    }
     std::string error_event(const ApiError& error) override {
         return render_ollama_error(error) + '\n';
     }
@@ -110,7 +112,7 @@ class OllamaRenderer final : public AnswerRenderer {
     std::string head_;              // of every line, or of the document
     ByteQueue::Shared prompt_ids_;  // as "context" begins
     // What came and was not written yet, as JSON; the text without its quotes.
-    std::string text_, calls_, logprobs_;
+    std::string text_, thinking_, calls_, logprobs_;
     std::string token_ids_;  // of the whole answer
     bool began_ = false, ended_ = false, has_logprobs_ = false;
 };
@@ -120,7 +122,8 @@ bool OllamaRenderer::write(Choices& choices, ByteQueue& out) {
     if (ended_ || (choice.n_tokens() == 0 && !choice.done())) return true;
     take(choices);
     if (form.is_stream) {
-        if (!text_.empty() || !calls_.empty() || !logprobs_.empty()) write_line(out);
+        if (!text_.empty() || !thinking_.empty() || !calls_.empty() || !logprobs_.empty())
+            write_line(out);
     } else {
         // The largest part of a document comes first: it can be sent early.
         if (!std::exchange(began_, true))
@@ -135,6 +138,7 @@ bool OllamaRenderer::write(Choices& choices, ByteQueue& out) {
 
 void OllamaRenderer::take(Choices& choices) {
     const ChoicePart part = choices.at(0).take();
+    append_json_escaped(thinking_, part.reasoning);
     append_json_escaped(text_, part.text);
     CallText calls{std::move(calls_), {}};
     for (const CallPart& call : part.calls) calls.add(call);
@@ -153,6 +157,8 @@ void OllamaRenderer::append_content(ByteQueue& out) {
     out.append(fmt::format(",\"created_at\":\"{}\",", rfc3339(unix_nanoseconds())));
     out.append(style_.chat ? R"("message":{"role":"assistant","content":")" : R"("response":")");
     out.append(std::exchange(text_, {})).append("\"");
+    if (!thinking_.empty())
+        out.append(",\"thinking\":\"").append(std::exchange(thinking_, {})).append("\"");
     if (!style_.chat) return;
     if (!calls_.empty())
         out.append(",\"tool_calls\":[").append(std::exchange(calls_, {})).append("]");

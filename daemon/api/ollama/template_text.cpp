@@ -87,6 +87,10 @@ bool shows_tools(const ChatTemplate& chat_template) {
     return rendered.error.empty() && rendered.prompt.text.find(name) != std::string::npos;
 }
 
+bool thinks(const ModelText& text) {
+    return text.output_format.reasoning != ReasoningFormat::none;
+}
+
 std::optional<FimTokens> fim_tokens(const Tokenizer& tokenizer) {
     const auto prefix = tokenizer.added_token_id("<|fim_prefix|>");
     const auto suffix = tokenizer.added_token_id("<|fim_suffix|>");

@@ -16,6 +16,9 @@ namespace qwend {
 /// Whether a chat template shows a model the tools it may call.
 bool shows_tools(const ChatTemplate& chat_template);
 
+/// Whether a model reasons before it answers, so that the two are told apart.
+bool thinks(const ModelText& text);
+
 /// The tokens between which Qwen2.5 was trained to write what is missing in the middle of a text.
 /// Source: Qwen2.5-Coder's technical report, section 3.1.
 struct FimTokens {

@@ -100,6 +100,10 @@ TEST_CASE("ollama_catalogue: a model that only goes on with a text") {
     dom::element shown;
     REQUIRE_FALSE(parser.parse(render_shown(model, "a")).get(shown));
     CHECK(simdjson::minify(shown["capabilities"].value()) == R"(["completion","insert"])");
+    text->output_format.reasoning = ReasoningFormat::think;
+    REQUIRE_FALSE(parser.parse(render_shown(model, "a")).get(shown));
+    CHECK(simdjson::minify(shown["capabilities"].value()) ==
+          R"(["completion","insert","thinking"])");
 }
 
 TEST_CASE("ollama_catalogue: the version is numbers between dots, above what clients ask for") {

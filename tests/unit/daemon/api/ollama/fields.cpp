@@ -57,6 +57,21 @@ TEST_CASE("ollama_fields: what a chat may say") {
     }
 }
 
+TEST_CASE("ollama_fields: a model that thinks is told whether to") {
+    ModelText model = std::move(*load_demo_text());
+    model.output_format.reasoning = ReasoningFormat::think;
+    const auto told = [&](const char* think) {
+        const ParsedOllama parsed = parsed_chat(std::string("\"think\":") + think, model);
+        CHECK_FALSE(parsed.error);
+        return parsed.generation().chat_options.template_kwargs;
+    };
+    CHECK(told("true") == R"({"enable_thinking":true})");
+    CHECK(told("\"low\"") == R"({"enable_thinking":true})");
+    CHECK(told("false") == R"({"enable_thinking":false})");
+    CHECK(told("null") == "");
+    CHECK(parsed_chat("\"think\":5", model).error);
+}
+
 TEST_CASE("ollama_fields: what generate may say") {
     for (const auto& [members, message] : {
              Row{R"("prompt":"a","suffix":"","system":"","template":"","context":[],"images":[])",

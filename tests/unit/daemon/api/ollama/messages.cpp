@@ -24,6 +24,7 @@ TEST_CASE("ollama_messages: roles in any case, and content that may be absent") 
     std::string all;
     for (const ChatMessage& message : messages) all += message.role + ":" + message.content + " ";
     CHECK(all == "system:a user:b assistant: tool:c tool: ");
+    CHECK(messages[2].reasoning == "hm");
 }
 
 TEST_CASE("ollama_messages: earlier calls, whose arguments are objects") {

@@ -177,6 +177,24 @@ TEST_CASE("ollama_renderer: a call whose arguments are no object is the text it 
     }
 }
 
+TEST_CASE("ollama_renderer: what a model thinks comes apart from what it says") {
+    ModelText model = std::move(*load_demo_text());
+    model.output_format.reasoning = ReasoningFormat::think;
+    for (const bool stream : {true, false}) {
+        AnswerBody body(model, generation_of(style_of(true)), {{5}},
+                        ollama_renderer(style_of(true, stream)));
+        std::string out;
+        for (const TokenEvent& event : say("<think>hm</think>Hi")) {
+            body.on_event(0, event);
+            body.take(out);
+        }
+        CHECK(out.find("\"content\":\"" + std::string(stream ? "" : "Hi") +
+                       R"(","thinking":"hm"})") != std::string::npos);
+        CHECK(out.find("Hi\"") != std::string::npos);
+        CHECK(out.find("think>") == std::string::npos);
+    }
+}
+
 TEST_CASE("ollama_renderer: why an answer ended") {
     const auto reason = [](FinishReason finish, bool tools) {
         const OllamaStyle style = style_of(true, false);
