@@ -122,7 +122,7 @@ def test_errors_have_their_status_before_the_first_byte(daemon):
         assert answered == status and headers["content-type"] == "application/json"
         assert list(error) == ["error"] and text in error["error"], error
     status, answer = daemon.post("/api/generate", {"model": "demo-model", "prompt": "word " * 5000})
-    assert status == 400 and "4096" in answer["error"]
+    assert status == 400 and "4095" in answer["error"]
 
 
 def test_unknown_fields_and_options_are_counted(daemon):

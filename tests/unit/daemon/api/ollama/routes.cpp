@@ -62,7 +62,8 @@ TEST_CASE("ollama_routes: num_predict may be more than the context holds, a prom
         for (int i = 0; i < 2000; i++) prompt += " word";
         const std::string refused = served.post("/api/generate", "{\"prompt\":\"" + prompt + "\"}");
         CHECK(has(refused, "400 Bad Request"));
-        CHECK(has(refused, R"({"error":"This model's maximum context length is 1024 tokens)"));
+        CHECK(has(refused, R"({"error":"prompt is too long: )"));
+        CHECK(has(refused, "tokens > 1023 maximum"));
     });
 }
 
