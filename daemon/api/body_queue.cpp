@@ -12,12 +12,12 @@ namespace qwend {
 
 BodyQueue::BodyQueue(EventLoop& loop, BodyQueueLimits limits) : loop_(loop), limits_(limits) {}
 
-void BodyQueue::read(const ExchangePtr& exchange, Reading read) {
+void BodyQueue::read(const ExchangePtr& exchange, Reading read, BodyPlace place) {
     std::string body = exchange->take_body();
     const size_t n_bytes = body.size();
     const auto job =
         std::make_shared<Job>(Job{exchange, std::move(body), std::move(read), {}, n_bytes, false});
-    const bool small = n_bytes <= limits_.inline_bytes;
+    const bool small = n_bytes <= limits_.inline_bytes && place == BodyPlace::anywhere;
     if (small && (fits_in_passing(n_bytes) || is_full(n_bytes))) {
         run(*job);
         return finish(*job);

@@ -22,6 +22,12 @@ struct BodyQueueLimits {
     int max_running = 4;             // on the thread pool at once, which has four threads
 };
 
+/// Where a body may be read.
+enum class BodyPlace {
+    anywhere,
+    beside_loop,  // however small it is: there is more to read than it
+};
+
 /// Reads requests' bodies: JSON, templates and tokenisation cost time by the size of a body, and
 /// the loop may not wait for a large one. Small bodies are read at once, since a thread would cost
 /// more than it saves; large ones on libuv's thread pool, in order of arrival, and small ones too
@@ -38,7 +44,7 @@ class BodyQueue {
 
     /// Answers the exchange with 429 if the queue is full, with 500 if `read` throws. A client that
     /// goes away takes its job out of the queue.
-    void read(const ExchangePtr& exchange, Reading read);
+    void read(const ExchangePtr& exchange, Reading read, BodyPlace place = BodyPlace::anywhere);
 
     int n_jobs() const { return int(waiting_.size() + running_.size()); }  // waiting or being read
     /// Answers every job with `error`; what is being read is dropped when it is done.

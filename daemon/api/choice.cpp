@@ -54,7 +54,14 @@ Choice::Choice(const Tokenizer& tokenizer, const Generation& generation, OutputF
 bool Choice::on_event(const TokenEvent& event) {
     if (done_) return false;
     n_cached_ = std::max(n_cached_, event.n_cached_tokens);
-    if (event.sampled.token >= 0) on_token(event);
+    if (event.sampled.token >= 0) {
+        const bool was_text = in_text();
+        on_token(event);
+        if (!new_.tokens.empty()) {
+            new_.tokens.back().n_calls = n_calls_;
+            new_.tokens.back().is_text = was_text && in_text() && !reasoning_.at_beginning();
+        }
+    }
     if (!done_ && event.finish != FinishReason::none) {
         const auto& own = generation_->stop_token_ids;
         if (event.finish == FinishReason::stop &&
@@ -133,6 +140,7 @@ void Choice::take_pieces() {
                 new_.text += piece.text;
                 break;
             case ToolPiece::Kind::call:
+                in_call_ = true;
                 open_call_ = {n_calls_++, make_call_id(), std::move(piece.text), {}, 0};
                 if (!generation_->whole_calls) tell_call(std::move(open_call_));
                 break;
@@ -140,6 +148,7 @@ void Choice::take_pieces() {
                 take_arguments(piece.text);
                 break;
             case ToolPiece::Kind::call_end:
+                in_call_ = false;
                 if (generation_->whole_calls) tell_call(std::move(open_call_));
                 if (generation_->parallel_tool_calls) break;
                 finish_ = FinishReason::stop;
@@ -147,6 +156,7 @@ void Choice::take_pieces() {
                 return;
             case ToolPiece::Kind::call_cut:
                 call_cut_ = true;
+                in_call_ = false;
                 if (generation_->whole_calls) new_.text += piece.text;
                 break;
         }

@@ -22,6 +22,8 @@ namespace qwend {
 struct PlacedToken {
     SampledToken sampled;
     size_t text_offset = 0;
+    int n_calls = 0;      // of the choice that had begun when this token had come
+    bool is_text = true;  // it is part neither of one of these nor of reasoning
 };
 
 /// A function call of an answer, or the next part of one.
@@ -81,6 +83,7 @@ class Choice {
   private:
     void on_token(const TokenEvent& event);
     bool is_hidden(int32_t token) const;
+    bool in_text() const { return !in_call_ && !reasoning_.in_reasoning(); }
     size_t offset_of(int32_t token) const;
     void add_generated(std::string_view generated);
     void add_text(std::string_view text);
@@ -106,7 +109,7 @@ class Choice {
     FinishReason finish_ = FinishReason::none;
     int stop_string_ = -1;
     int32_t stop_token_ = -1;
-    bool done_ = false, call_cut_ = false;
+    bool done_ = false, call_cut_ = false, in_call_ = false;
 };
 
 }  // namespace qwend

@@ -58,16 +58,18 @@ ApiError Completions::refusal(const Model& model) const {
 
 /// A full queue refuses before the body is parsed and tokenised: under overload these would take
 /// their time from the answers that are being given.
-void Completions::start(const ExchangePtr& exchange, Parse parse) {
+void Completions::start(const ExchangePtr& exchange, Parse parse, BodyPlace place) {
     const auto& models = models_.models();
     if (std::none_of(models.begin(), models.end(),
                      [](auto& model) { return model->engine.has_room(1); }))
         return respond_error(*exchange, refusal(models_.first()));
     bodies_.read(
-        exchange, [this, exchange, parse = std::move(parse), models = models_](std::string body) {
+        exchange,
+        [this, exchange, parse = std::move(parse), models = models_](std::string body) {
             auto prepared = std::make_shared<Prepared>(prepare(std::move(body), parse, models));
             return [this, exchange, prepared] { submit(exchange, std::move(*prepared)); };
-        });
+        },
+        place);
 }
 
 void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {

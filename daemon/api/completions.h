@@ -44,7 +44,7 @@ class Completions {
         std::string_view body, const ModelRegistry& models, ParsedRequest& request)>;
 
     /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
-    void start(const ExchangePtr& exchange, Parse parse);
+    void start(const ExchangePtr& exchange, Parse parse, BodyPlace place = BodyPlace::anywhere);
     /// Delivers what the engine did.
     void on_engine_events();
 

@@ -47,6 +47,16 @@ void append_json_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
+void append_compact_json(std::string& out, std::string_view json) {
+    bool in_string = false, escaped = false;
+    for (char c : json) {
+        if (!in_string && (c == ' ' || c == '\t' || c == '\r' || c == '\n')) continue;
+        if (c == '"' && !escaped) in_string = !in_string;
+        escaped = c == '\\' && !escaped;
+        out += c;
+    }
+}
+
 void JsonWriter::separate() {
     if (needs_comma_) out_ += ',';
     needs_comma_ = true;

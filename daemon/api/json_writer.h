@@ -12,6 +12,10 @@ void append_json_string(std::string& out, std::string_view text);
 /// The same without quotes, for text that goes between a prefix and a suffix built beforehand.
 void append_json_escaped(std::string& out, std::string_view text);
 
+/// Appends `json`, which is valid, without the white space between its tokens: nothing of what a
+/// client wrote is a newline then.
+void append_compact_json(std::string& out, std::string_view json);
+
 /// Builds one JSON value, placing commas. Keys are written as given: they are ours.
 class JsonWriter {
   public:

@@ -21,6 +21,7 @@ class ReasoningParser {
     void push(std::string_view text, std::string& reasoning, std::string& content);
     /// The end has come: what is held back.
     void finish(std::string& reasoning, std::string& content);
+    bool at_beginning() const { return state_ == State::begin; }  // it may still be opened
     bool in_reasoning() const { return state_ == State::opened || state_ == State::reasoning; }
 
   private:

@@ -6,7 +6,6 @@ namespace qwend {
 
 namespace {
 
-constexpr int kMaxLogprobs = 20;
 constexpr size_t kMaxRequestId = 128, kMaxCacheSalt = 1024;  // bytes
 
 #define QWEND_FIELD(name, scope, expression)                                           \
@@ -135,7 +134,7 @@ using Fields = std::map<std::string_view, RequestField>;
 /// What the model reads.
 Fields prompt_fields() {
     return {
-        QWEND_FIELD("model", kBoth | kTokenize, r.read.string("model", v, r.style.model)),
+        QWEND_FIELD("model", kAnyAnswer | kTokenize, r.read.string("model", v, r.style.model)),
         QWEND_FIELD("messages", kChat | kTokenize, r.messages(v)),
         QWEND_FIELD("prompt", kText | kTokenize, r.prompts(v)),
         QWEND_FIELD("add_generation_prompt", kChat | kTokenize, read_generation_prompt(r, v)),
@@ -148,41 +147,43 @@ Fields prompt_fields() {
         QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
         QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),
         QWEND_FIELD("tool_choice", kChat, read_tool_choice(r, v)),
-        QWEND_FIELD("cache_salt", kBoth, read_cache_salt(r, v)),
+        QWEND_FIELD("cache_salt", kAnyAnswer, read_cache_salt(r, v)),
     };
 }
 
 /// Which tokens it writes, and how many.
 Fields generation_fields() {
     return {
-        QWEND_FIELD("temperature", kBoth,
+        QWEND_FIELD("temperature", kAnyAnswer,
                     r.read.number("temperature", v, 0, 100, r.generation.sampling.temperature)),
-        QWEND_FIELD("top_p", kBoth, read_top_p(r, v)),
-        QWEND_FIELD("top_k", kBoth, read_top_k(r, v)),
-        QWEND_FIELD("min_p", kBoth, r.read.number("min_p", v, 0, 1, r.generation.sampling.min_p)),
-        QWEND_FIELD("seed", kBoth, read_seed(r, v)),
+        QWEND_FIELD("top_p", kAnyAnswer, read_top_p(r, v)),
+        QWEND_FIELD("top_k", kAnyAnswer, read_top_k(r, v)),
+        QWEND_FIELD("min_p", kAnyAnswer,
+                    r.read.number("min_p", v, 0, 1, r.generation.sampling.min_p)),
+        QWEND_FIELD("seed", kAnyAnswer, read_seed(r, v)),
         QWEND_FIELD(
-            "frequency_penalty", kBoth,
+            "frequency_penalty", kAnyAnswer,
             r.read.number("frequency_penalty", v, -2, 2, r.generation.sampling.frequency_penalty)),
         QWEND_FIELD(
-            "presence_penalty", kBoth,
+            "presence_penalty", kAnyAnswer,
             r.read.number("presence_penalty", v, -2, 2, r.generation.sampling.presence_penalty)),
-        QWEND_FIELD("repetition_penalty", kBoth,
+        QWEND_FIELD("repetition_penalty", kAnyAnswer,
                     r.read.number("repetition_penalty", v, 1e-3, 100,
                                   r.generation.sampling.repetition_penalty)),
-        QWEND_FIELD("logit_bias", kBoth, r.logit_bias(v)),
-        QWEND_FIELD("allowed_token_ids", kBoth,
+        QWEND_FIELD("logit_bias", kAnyAnswer, r.logit_bias(v)),
+        QWEND_FIELD("allowed_token_ids", kAnyAnswer,
                     r.read.token_ids("allowed_token_ids", v, kMaxListedIds,
                                      r.generation.sampling.allowed_token_ids)),
         QWEND_FIELD("max_tokens", kBoth, read_max_tokens(r, v)),
         QWEND_FIELD("max_completion_tokens", kBoth, read_max_completion_tokens(r, v)),
         QWEND_FIELD(
-            "min_tokens", kBoth,
+            "min_tokens", kAnyAnswer,
             r.read.integer("min_tokens", v, 0, kMaxTokensLimit, r.generation.sampling.min_tokens)),
-        QWEND_FIELD("stop", kBoth, r.stops(v)),
-        QWEND_FIELD("stop_token_ids", kBoth,
+        QWEND_FIELD("stop", kAnyAnswer, r.stops(v)),
+        QWEND_FIELD("stop_token_ids", kAnyAnswer,
                     r.read.token_ids("stop_token_ids", v, 64, r.generation.stop_token_ids)),
-        QWEND_FIELD("ignore_eos", kBoth, r.read.boolean("ignore_eos", v, r.generation.ignore_eos)),
+        QWEND_FIELD("ignore_eos", kAnyAnswer,
+                    r.read.boolean("ignore_eos", v, r.generation.ignore_eos)),
     };
 }
 
@@ -192,14 +193,14 @@ Fields answer_fields() {
         QWEND_FIELD("n", kBoth, r.read.integer("n", v, 1, r.limits.max_choices, r.generation.n)),
         QWEND_FIELD("best_of", kText,
                     r.read.integer("best_of", v, 1, r.limits.max_choices, r.best_of)),
-        QWEND_FIELD("include_stop_str_in_output", kBoth,
+        QWEND_FIELD("include_stop_str_in_output", kAnyAnswer,
                     r.read.boolean("include_stop_str_in_output", v, r.generation.include_stop)),
-        QWEND_FIELD("skip_special_tokens", kBoth,
+        QWEND_FIELD("skip_special_tokens", kAnyAnswer,
                     r.read.boolean("skip_special_tokens", v, r.generation.skip_special_tokens)),
         QWEND_FIELD("logprobs", kBoth, read_logprobs(r, v)),
         QWEND_FIELD("top_logprobs", kChat,
                     r.read.integer("top_logprobs", v, 0, kMaxLogprobs, r.top_logprobs)),
-        QWEND_FIELD("stream", kBoth, r.read.boolean("stream", v, r.style.stream)),
+        QWEND_FIELD("stream", kAnyAnswer, r.read.boolean("stream", v, r.style.stream)),
         QWEND_FIELD("stream_options", kBoth, r.stream_options(v)),
         QWEND_FIELD("include_reasoning", kChat,
                     r.read.boolean("include_reasoning", v, r.style.include_reasoning)),
@@ -208,12 +209,12 @@ Fields answer_fields() {
         QWEND_FIELD("echo", kBoth, r.read.boolean("echo", v, r.generation.echo)),
         QWEND_FIELD("request_id", kBoth,
                     r.read.identifier("request_id", v, kMaxRequestId, r.style.request_id)),
-        QWEND_FIELD("priority", kBoth, read_priority(r, v)),
-        QWEND_FIELD("return_tokens_as_token_ids", kBoth,
+        QWEND_FIELD("priority", kAnyAnswer, read_priority(r, v)),
+        QWEND_FIELD("return_tokens_as_token_ids", kAnyAnswer,
                     r.read.boolean("return_tokens_as_token_ids", v, r.style.tokens_as_ids)),
         QWEND_FIELD("return_token_ids", kBoth,
                     r.read.boolean("return_token_ids", v, r.generation.return_token_ids)),
-        QWEND_FIELD("parallel_tool_calls", kChat,
+        QWEND_FIELD("parallel_tool_calls", kChat | kResponses,
                     r.read.boolean("parallel_tool_calls", v, r.generation.parallel_tool_calls)),
     };
 }

@@ -8,7 +8,14 @@
 namespace qwend {
 
 /// Which requests a field belongs to.
-enum FieldScope : unsigned { kChat = 1, kText = 2, kTokenize = 4, kBoth = kChat | kText };
+enum FieldScope : unsigned {
+    kChat = 1,
+    kText = 2,
+    kTokenize = 4,
+    kResponses = 8,
+    kBoth = kChat | kText,
+    kAnyAnswer = kBoth | kResponses
+};
 
 /// A field that we obey. null is the same as absent and is not read.
 struct RequestField {

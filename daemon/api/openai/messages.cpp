@@ -2,14 +2,12 @@
 // every turn: what can be understood is taken, so that no answer of ours makes the next request a
 // 400 for ever.
 
+#include "daemon/api/openai/messages.h"
 #include "daemon/api/conversation.h"
-#include "daemon/api/openai/reader.h"
 
 namespace qwend {
 
 namespace {
-
-constexpr size_t kMaxMessages = 4096;
 
 /// A part of a content: its text, or a thought of the assistant's.
 bool read_part(RequestReader& r, const std::string& at, const JsonValue& part, std::string& out,
@@ -33,7 +31,8 @@ bool read_part(RequestReader& r, const std::string& at, const JsonValue& part, s
     return (text && text->get(out)) || r.read.expected(at + "." + field, "a string", part);
 }
 
-/// A string, or an array of parts.
+}  // namespace
+
 bool read_content(RequestReader& r, const std::string& param, const JsonValue& value,
                   ChatMessage& message) {
     if (value.is_null() || value.get(message.content)) return true;
@@ -48,6 +47,8 @@ bool read_content(RequestReader& r, const std::string& param, const JsonValue& v
     }
     return true;
 }
+
+namespace {
 
 bool read_call(RequestReader& r, const std::string& at, const JsonValue& function,
                ChatMessage& message) {

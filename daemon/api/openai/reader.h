@@ -13,6 +13,8 @@ namespace qwend {
 inline constexpr int kMaxTokensLimit = 1 << 24;
 /// Ids in logit_bias and allowed_token_ids.
 inline constexpr size_t kMaxListedIds = 4096;
+/// Likeliest tokens to report beside each.
+inline constexpr int kMaxLogprobs = 20;
 /// Functions a model may be offered.
 inline constexpr size_t kMaxTools = 128;
 

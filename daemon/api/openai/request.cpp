@@ -5,74 +5,16 @@
 #include <algorithm>
 
 #include "daemon/api/openai/fields.h"
+#include "daemon/api/openai/request_steps.h"
 #include "daemon/api/request_body.h"
-#include "daemon/api/unknown_fields.h"
 
 namespace qwend {
 
 namespace {
 
-bool read_field(RequestReader& r, const std::string& name, const JsonValue& value, unsigned scope) {
-    const auto found = request_fields().find(name);
-    if (found != request_fields().end() && (found->second.scope & scope))
-        return value.is_null() || found->second.read(r, value);  // null is the same as absent
-    std::string_view instead;
-    switch (judge_other_field(name, value, scope, instead)) {
-        case OtherField::harmless:
-            return true;
-        case OtherField::refused:
-            return r.read.unsupported(name, instead);
-        case OtherField::unknown:
-            note_unknown_field(name, r.request.n_unknown_fields, r.request.unknown_fields);
-    }
-    return true;
-}
-
 bool read_fields(const JsonDocument& document, unsigned scope, RequestReader& reader) {
     for (const auto& [name, value] : document.root().members())
         if (!read_field(reader, name, value, scope)) return false;
-    return true;
-}
-
-/// The model a request names, before anything of it is read: what holds for the rest depends on it.
-std::string named_model(const JsonDocument& document) {
-    std::string name;
-    const auto member = document.root().member("model");
-    if (!member || !member->get(name)) name.clear();
-    return name;
-}
-
-/// What every kind of request is held to once all its fields are read.
-bool settle_common(RequestReader& r) {
-    const std::string& model = r.style.model;
-    const auto& models = r.limits.models;
-    if (!model.empty() && !models.empty() &&
-        std::find(models.begin(), models.end(), model) == models.end()) {
-        r.read.error = model_not_found(model);
-        return false;
-    }
-    if (r.generation.chat_options.continue_final_message && r.asks_generation_prompt)
-        return r.read.fail("continue_final_message",
-                           "continue_final_message: not together with add_generation_prompt");
-    return true;
-}
-
-/// Takes out the tools that may not be called: what a model does not see, it does not choose.
-bool settle_tools(RequestReader& r) {
-    std::vector<std::string>& tools = r.generation.chat_options.tools;
-    if (!r.use_tools) tools.clear();
-    if (!r.allowed_tools) return true;
-    const std::vector<std::string>&allowed = *r.allowed_tools, &names = r.tool_names;
-    for (const std::string& name : allowed)
-        if (std::find(names.begin(), names.end(), name) == names.end())
-            return r.read.fail(
-                "tool_choice.allowed_tools",
-                fmt::format("tool_choice.allowed_tools: no tool is named \"{}\"", excerpt(name)));
-    std::vector<std::string> kept;
-    for (size_t i = 0; i < tools.size(); i++)
-        if (std::find(allowed.begin(), allowed.end(), names[i]) != allowed.end())
-            kept.push_back(std::move(tools[i]));
-    tools = std::move(kept);
     return true;
 }
 
@@ -108,11 +50,7 @@ bool settle_length(RequestReader& r) {
     std::optional<int>& max_tokens = r.generation.max_tokens;
     if (r.max_completion_tokens) max_tokens = r.max_completion_tokens;
     if (!max_tokens && !r.style.chat) max_tokens = kDefaultTextTokens;
-    if (max_tokens && r.generation.sampling.min_tokens > *max_tokens)
-        return r.read.fail(
-            "min_tokens",
-            fmt::format("min_tokens: more than max_tokens, which is {}", *max_tokens));
-    return true;
+    return settle_min_tokens(r, "max_tokens");
 }
 
 /// What can only be judged with all fields read; the first error counts.

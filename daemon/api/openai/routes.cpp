@@ -8,6 +8,7 @@
 #include "daemon/api/openai/error.h"
 #include "daemon/api/openai/renderers.h"
 #include "daemon/api/openai/request.h"
+#include "daemon/api/openai/rules.h"
 #include "daemon/api/prompts.h"
 
 namespace qwend {
@@ -18,31 +19,11 @@ HttpResponse refuse(const ApiError& error) {
     return error_response(error, render_openai_error);
 }
 
-/// What any request is held to, whichever model it names.
-struct Limits {
-    int max_choices;
-    bool allow_priority;
-};
-
-Limits limits_of(const ApiContext& api) {
-    return {api.options.max_choices, api.options.allow_priority};
-}
-
-RulesOf rules_of(const ModelRegistry& models, Limits limits) {
-    return [&models, limits](std::string_view name) {
-        const ModelPtr named = models.find(name);
-        const ModelText& text = named ? *named->text : *models.first().text;
-        return RequestRules{
-            text.defaults,
-            {limits.max_choices, text.tokenizer.size(), models.names(), limits.allow_priority}};
-    };
-}
-
 using ParseOpenAi = std::optional<ApiError> (*)(std::string_view, const RulesOf&, OpenAiRequest&);
 
 /// A body as what is to be generated, and how it is to look.
 std::optional<ApiError> parse_into(ParseOpenAi parse, std::string_view body,
-                                   const ModelRegistry& models, Limits limits,
+                                   const ModelRegistry& models, CommonLimits limits,
                                    const std::string& request_id, ParsedRequest& parsed) {
     OpenAiRequest request;
     const auto error = parse(body, rules_of(models, limits), request);
@@ -74,7 +55,8 @@ void post_completions(const ApiContext& api, const ExchangePtr& exchange) {
 }
 
 /// For the routes that need no engine: all of the answer is made where the body is read.
-using AnswerBodyOf = HttpResponse (*)(std::string body, const ModelRegistry& models, Limits limits);
+using AnswerBodyOf = HttpResponse (*)(std::string body, const ModelRegistry& models,
+                                      CommonLimits limits);
 
 void answer_from_body(const ApiContext& api, const ExchangePtr& exchange, AnswerBodyOf answer) {
     api.bodies.read(exchange, [exchange, answer, models = api.models,
@@ -84,7 +66,7 @@ void answer_from_body(const ApiContext& api, const ExchangePtr& exchange, Answer
     });
 }
 
-HttpResponse tokenize(std::string body, const ModelRegistry& models, Limits limits) {
+HttpResponse tokenize(std::string body, const ModelRegistry& models, CommonLimits limits) {
     OpenAiRequest request;
     if (auto error = parse_tokenize_request(body, rules_of(models, limits), request))
         return refuse(*error);
@@ -97,7 +79,7 @@ HttpResponse tokenize(std::string body, const ModelRegistry& models, Limits limi
                                      fmt::join(ids, ","), ids.size(), model->context_limit()));
 }
 
-HttpResponse detokenize(std::string body, const ModelRegistry& models, Limits limits) {
+HttpResponse detokenize(std::string body, const ModelRegistry& models, CommonLimits limits) {
     std::string name;
     std::vector<int32_t> tokens;
     if (auto error = parse_detokenize_request(body, rules_of(models, limits), name, tokens))
@@ -109,7 +91,7 @@ HttpResponse detokenize(std::string body, const ModelRegistry& models, Limits li
     return json_response(w.take());
 }
 
-HttpResponse apply_template(std::string body, const ModelRegistry& models, Limits limits) {
+HttpResponse apply_template(std::string body, const ModelRegistry& models, CommonLimits limits) {
     OpenAiRequest request;
     const Generation& generation = request.generation;
     std::optional<ApiError> error = parse_tokenize_request(body, rules_of(models, limits), request);

@@ -41,6 +41,17 @@ TEST_CASE("body_queue: small bodies are read at once, large ones beside the loop
     CHECK(read_all({}, {100, 17 << 10, 100}) == std::vector<int>{1, 1, 2});
 }
 
+TEST_CASE("body_queue: what goes beside the loop does, however small it is") {
+    EventLoop loop;
+    BodyQueue queue(loop);
+    bool answered = false;
+    const auto read = [&](std::string_view) { return [&] { answered = true; }; };
+    queue.read(exchange_with(10), read, BodyPlace::beside_loop);
+    CHECK_FALSE(answered);
+    loop.run();
+    CHECK(answered);
+}
+
 TEST_CASE("body_queue: many small bodies together are as much work as a large one") {
     BodyQueueLimits limits;
     limits.burst_rate = 0;  // as if no time passed

@@ -217,3 +217,27 @@ TEST_CASE("choice: calls are found in the form that the model writes") {
         CHECK(say(request, ids, FinishReason::length).calls.empty());
     }
 }
+
+TEST_CASE("choice: a token for logprobs says whether it is text, and after how many calls") {
+    const OutputFormat thinks{ReasoningFormat::think, ToolFormat::hermes};
+    Generation request;
+    request.chat_options.tools = {"{}"};
+    request.sampling.n_logprobs = 0;
+    for (const bool whole : {false, true}) {
+        request.whole_calls = whole;
+        Choice choice(demo().tokenizer, request, thinks);
+        for (const TokenEvent& event :
+             events_of(ids_of("<think>hmm</think>Hello" + tool_call("{\"x\": \"yyy\"}") + "after"),
+                       FinishReason::length))
+            choice.on_event(event);
+        std::string before, after;
+        for (const PlacedToken& token : choice.take().tokens)
+            if (token.is_text)
+                (token.n_calls > 0 ? after : before) +=
+                    demo().tokenizer.token_bytes(token.sampled.token);
+        CHECK(before.find("Hello") != std::string::npos);
+        CHECK(before.find("hmm") == std::string::npos);
+        CHECK(after.ends_with("after"));
+        CHECK((before + after).find("yyy") == std::string::npos);
+    }
+}

@@ -18,3 +18,14 @@ TEST_CASE("json_writer: escapes, commas, numbers") {
     simdjson::dom::parser parser;
     CHECK(parser.parse(w.text()).error() == simdjson::SUCCESS);
 }
+
+TEST_CASE("json_writer: compact JSON has no white space but in its strings") {
+    const auto compact = [](std::string_view json) {
+        std::string out;
+        append_compact_json(out, json);
+        return out;
+    };
+    CHECK(compact("{ \"a b\" :\r\n\t[ 1, \"c \\\" , d\\\\\" , null ] }") ==
+          "{\"a b\":[1,\"c \\\" , d\\\\\",null]}");
+    CHECK(compact("") == "");
+}
