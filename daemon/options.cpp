@@ -85,6 +85,9 @@ void define_limits(CLI::App& app, Options& o) {
         ->check(whole_number(1, 4096));
     app.add_flag("--allow-priority,!--no-allow-priority", o.allow_priority,
                  "clients may say how urgent a request is; others wait");
+    app.add_option("--responses-store-bytes", o.responses_store_bytes,
+                   "of /v1/responses, kept to be gone on from, or 64M; 0: none")
+        ->transform(size_in_bytes(64 << 10, kMostMemory, true));
     app.add_option("--header-timeout", o.header_timeout, "seconds for a request's headers")
         ->check(seconds());
     app.add_option("--body-timeout", o.body_timeout, "seconds without any of a body coming")

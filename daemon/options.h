@@ -39,8 +39,9 @@ struct Options {
 
     int max_connections = 1024;
     uint64_t max_body = 8u << 20;
-    int max_choices = 32;         // n times the prompts of one request
-    bool allow_priority = false;  // clients may say how urgent a request is
+    int max_choices = 32;                        // n times the prompts of one request
+    bool allow_priority = false;                 // clients may say how urgent a request is
+    uint64_t responses_store_bytes = 64u << 20;  // of /v1/responses, to go on from; 0: none
     double header_timeout = 10, body_timeout = 30, keepalive_timeout = 75;
     double write_timeout = 10;  // a stream reader that stays above the write-queue cap
     double ping_interval = 15;  // SSE comment while nothing else flows

@@ -14,6 +14,7 @@
 #include "daemon/api/openai/error.h"
 #include "daemon/api/openai/routes.h"
 #include "daemon/api/request_log.h"
+#include "daemon/api/responses/routes.h"
 #include "daemon/api/route.h"
 #include "daemon/api/route_path.h"
 #include "daemon/api/status_routes.h"
@@ -64,6 +65,7 @@ std::vector<Route> all_routes(const ApiContext& api) {
     std::vector<Route> routes = status_routes(api, kRenderError, kOllamaGreeting);
     std::ranges::move(model_routes(api, kRenderError), std::back_inserter(routes));
     std::ranges::move(openai_routes(api), std::back_inserter(routes));
+    std::ranges::move(response_routes(api), std::back_inserter(routes));
     std::ranges::move(anthropic_routes(api), std::back_inserter(routes));
     std::ranges::move(ollama_routes(api), std::back_inserter(routes));
     return routes;

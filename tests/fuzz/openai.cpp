@@ -1,12 +1,15 @@
-// Request bodies at every parser of the dialect. What is accepted must be within its limits, and
-// nothing may take more than so much time a byte, up to the largest body.
+// Request bodies at every parser of the dialect, and at that of responses. What is accepted must be
+// within its limits, and nothing may take more than so much time a byte, up to the largest body.
 
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "daemon/api/openai/request.h"
+#include "daemon/api/responses/output_item.h"
+#include "daemon/api/responses/request.h"
 #include "model/json_document.h"
 #include "model/text/python_json.h"
 #include "tests/fuzz/bodies.h"
@@ -16,6 +19,38 @@
 using namespace qwend;
 
 namespace {
+
+/// A response that goes on from one whose input was the same body.
+void parse_response(std::string_view body) {
+    StoredResponse before{.id = "p",
+                          .previous_id = "",
+                          .input = std::make_shared<std::string>(body),
+                          .head = nullptr,
+                          .output = R"({"type":"message","role":"assistant","content":"x"})",
+                          .tail = ""};
+    const ResponseTable stored = {{"p", std::make_shared<const StoredResponse>(before)}};
+    const GenerationDefaults defaults;
+    ResponseRequest request;
+    const auto error = parse_response_request(
+        body,
+        [&](std::string_view) {
+            return RequestRules{defaults, {8, 1000}};
+        },
+        stored, request);
+    if (error && (error->message.size() > 1000 || error->param.size() > 200)) std::abort();
+    if (error) return;
+    const Generation& generation = request.base.generation;
+    if (generation.messages.empty()) std::abort();
+    std::string rendered;
+    for (const std::string& tool : generation.chat_options.tools)
+        if (!append_python_json(rendered, tool)) std::abort();
+    for (const ChatMessage& message : generation.messages)
+        for (const ChatToolCall& call : message.tool_calls)
+            if (!append_python_json(rendered, call.arguments)) std::abort();
+    JsonDocument echo;
+    const std::string object = "{" + request.style.echo.substr(1) + "}";
+    if (echo.parse(object) || object.find_first_of("\r\n") != std::string::npos) std::abort();
+}
 
 void parse_everything(std::string_view body) {
     const RequestLimits limits{8, 1000};
@@ -39,6 +74,8 @@ void parse_everything(std::string_view body) {
                text.generation.prompts.size() * size_t(text.generation.n) > 8) {
         std::abort();
     }
+    parse_response(body);
+    (void)custom_input(std::string(body));
     (void)parse_tokenize_request(body, limits, tokenize);
     if (!parse_detokenize_request(body, limits, tokens))
         for (int32_t token : tokens)
