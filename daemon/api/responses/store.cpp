@@ -10,6 +10,12 @@ size_t StoredResponse::n_bytes() const {
            (head ? head->size() : 0) + output.size() + tail.size();
 }
 
+std::string StoredResponse::object() const {
+    std::string whole;
+    whole.reserve(head->size() + output.size() + tail.size());
+    return whole.append(*head).append(output).append(tail);
+}
+
 /// What another thread reads does not change: it keeps what there was, and the next change is made
 /// to a copy.
 ResponseTable& ResponseStore::writable() {

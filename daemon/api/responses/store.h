@@ -19,7 +19,7 @@ struct StoredResponse {
     std::string output;           // these,
     std::string tail;             // and the rest
 
-    std::string object() const { return *head + output + tail; }
+    std::string object() const;
     size_t n_bytes() const;
 };
 using StoredResponsePtr = std::shared_ptr<const StoredResponse>;
