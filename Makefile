@@ -29,7 +29,7 @@ HEADERS := uv.h:libuv1-dev llhttp.h:libllhttp-dev|node-llhttp simdjson.h:libsimd
 TEST_HEADERS := doctest/doctest.h:doctest-dev
 packages = $(foreach pair,$(1),'$(lastword $(subst :, ,$(pair)))')
 DEPS := g++ make git $(call packages,$(HEADERS))
-TEST_DEPS := $(call packages,$(TEST_HEADERS)) python3-pytest nginx-light curl
+TEST_DEPS := $(call packages,$(TEST_HEADERS)) python3-pytest python3-jinja2 nginx-light curl
 FUZZ_DEPS := clang libclang-rt-dev
 
 LLHTTP := /usr/share/llhttp
@@ -100,6 +100,10 @@ $(BUILD)/tests/e2e/main.o: daemon/main.cpp | headers
 	$(compile)
 
 $(BUILD)/ask: $(BUILD)/tests/ask.o $(LIB_OBJ)
+	$(link) -o $@ $^ $(LIBS)
+
+# Chat templates, rendered for tests/e2e/test_templates.py.
+$(BUILD)/render-template: $(BUILD)/tests/render_template.o $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB_OBJ)
