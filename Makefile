@@ -157,7 +157,7 @@ run: deps ## build and serve MODEL (the demo model) in the foreground
 	@$(BUILD)/qwend serve --config etc/qwend.conf --model $(MODEL)
 
 test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
-	@$(MAKE) all $(BUILD)/ask $(BUILD)/unit-tests $(BUILD)/qwend-faulty
+	@$(MAKE) all $(BUILD)/ask $(BUILD)/render-template $(BUILD)/unit-tests $(BUILD)/qwend-faulty
 	@tests/run-all $(BUILD)
 
 # Packages of PyPI whose clients tests/clients puts to work.

@@ -14,11 +14,12 @@ int sign_of(auto a, auto b) {
     return a < b ? -1 : a > b ? 1 : 0;
 }
 
-double real_of(const Value& number) {
+/// Wide enough for any 64-bit integer as it is.
+long double real_of(const Value& number) {
     if (number.is(Type::real)) return number.as_real();
     if (number.is(Type::big_integer))
         return std::strtod(std::string(number.bytes()).c_str(), nullptr);
-    return double(number.as_integer());
+    return static_cast<long double>(number.as_integer());
 }
 
 /// -1, 0, 1; 2 if one of them is not a number at all.
@@ -32,7 +33,7 @@ int compare_numbers(const Value& a, const Value& b) {
         const int by_digits = by_size != 0 ? by_size : sign_of(left.compare(right), 0);
         return is_negative ? -by_digits : by_digits;
     }
-    const double left = real_of(a), right = real_of(b);
+    const long double left = real_of(a), right = real_of(b);
     if (std::isnan(left) || std::isnan(right)) return 2;
     return sign_of(left, right);
 }

@@ -41,8 +41,7 @@ std::vector<Value> split_at_spaces(Call& call, int64_t most) {
     size_t at = strip(text, {true, false, nullptr}).begin;
     while (at < text.size()) {
         if (most >= 0 && int64_t(parts.size()) == most) {
-            const size_t end = strip(text, {false, true, nullptr}).end;
-            parts.push_back(make_part(call, at, end));
+            parts.push_back(make_part(call, at, text.size()));
             break;
         }
         const Range space = next_space(text, at);
@@ -94,8 +93,7 @@ std::vector<Value> split_backward_at_spaces(Call& call, int64_t most) {
             if (is_space(char32_t(utf8_at(text, before).code_point))) break;
             begin = before;
         }
-        if (most >= 0 && int64_t(parts.size()) == most)
-            begin = strip(text.substr(0, end), {true, false, nullptr}).begin;
+        if (most >= 0 && int64_t(parts.size()) == most) begin = 0;
         if (begin < end) parts.push_back(make_part(call, begin, end));
         if (most >= 0 && int64_t(parts.size()) > most) break;
         end = strip(text.substr(0, begin), {false, true, nullptr}).end;

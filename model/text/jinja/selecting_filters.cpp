@@ -10,14 +10,14 @@ namespace qwend::jinja {
 
 namespace {
 
-/// Applies `each` to the elements. What fails does so when the result is walked over that far,
-/// since Jinja's filters of this kind are lazy.
-Value lazily(Call& call, const Value& from,
-             const std::function<void(const Value&, std::vector<Value>&)>& each) {
+/// What `fill` gives, as an iterator. What fails there does so when the iterator is walked over
+/// that far, since Jinja's filters of this kind are lazy: nothing is asked of a value that is
+/// false.
+Value lazily(Call& call, const Value& from, const std::function<void(std::vector<Value>&)>& fill) {
     std::vector<Value> out;
     std::string_view failure;
     try {
-        for (const Value& item : walk(call.work, from)) each(item, out);
+        if (is_true(from)) fill(out);
     } catch (const Failure& failed) {
         call.work.step();  // a bound that was reached stays so
         failure = call.work.copy(std::string_view(failed.message));
@@ -45,46 +45,52 @@ std::function<Value(const Value&)> prepare(Call& call, const Builtin* builtin, c
     };
 }
 
-/// map(attribute=…, default=…), or map(filter, arguments…).
+/// What map() does with an element: map(attribute=…, default=…), or map(filter, arguments…).
+std::function<Value(const Value&)> prepare_map(Call& call) {
+    if (!call.all.positional.empty()) {
+        const Value name = take_first(call, "filter");
+        if (!name.is_string()) throw Failure{"map requires a filter's name"};
+        return prepare(call, find_filter(name.bytes()), "filter", name.bytes());
+    }
+    Value attribute, otherwise;
+    for (const auto& [keyword, value] : call.all.keywords) {
+        if (keyword == "attribute")
+            attribute = value;
+        else if (keyword == "default")
+            otherwise = value.is_none() ? Value() : value;
+        else
+            throw Failure{fmt::format("Unexpected keyword argument '{}'", keyword)};
+    }
+    if (!attribute.is_given()) throw Failure{"map requires a filter argument"};
+    return [&call, attribute, otherwise](const Value& item) {
+        return attribute_at(call, item, attribute, otherwise);
+    };
+}
+
 Value map(Call& call) {
     const Value from = take_first(call, "value");
-    auto& keywords = call.all.keywords;
-    Value attribute, otherwise;
-    if (call.all.positional.empty()) {
-        for (const auto& [keyword, value] : keywords) {
-            if (keyword == "attribute")
-                attribute = value;
-            else if (keyword == "default")
-                otherwise = value.is_none() ? Value() : value;
-            else
-                throw Failure{fmt::format("Unexpected keyword argument '{}'", keyword)};
-        }
-        if (!attribute.is_given()) throw Failure{"map requires a filter argument"};
-        return lazily(call, from, [&](const Value& item, std::vector<Value>& out) {
-            out.push_back(attribute_at(call, item, attribute, otherwise));
-        });
-    }
-    const Value name = take_first(call, "filter");
-    if (!name.is_string()) throw Failure{"map requires a filter's name"};
-    const auto filter = prepare(call, find_filter(name.bytes()), "filter", name.bytes());
-    return lazily(call, from,
-                  [&](const Value& item, std::vector<Value>& out) { out.push_back(filter(item)); });
+    return lazily(call, from, [&](std::vector<Value>& out) {
+        const auto apply = prepare_map(call);
+        for (const Value& item : walk(call.work, from)) out.push_back(apply(item));
+    });
 }
 
 /// Keeps the elements that a test passes, or those that it does not; by an attribute or as they
 /// are. Without a test it is whether they are true.
 Value select_by(Call& call, bool by_attribute, bool keeps) {
     const Value from = take_first(call, "value");
-    const Value attribute = by_attribute ? take_first(call, "attribute") : Value();
-    std::function<Value(const Value&)> test = [](const Value& item) { return item; };
-    if (!call.all.positional.empty()) {
-        const Value name = take_first(call, "test");
-        if (!name.is_string()) throw Failure{"expected a test's name"};
-        test = prepare(call, find_test(name.bytes()), "test", name.bytes());
-    }
-    return lazily(call, from, [&](const Value& item, std::vector<Value>& out) {
-        const Value tested = by_attribute ? attribute_at(call, item, attribute, {}) : item;
-        if (is_true(test(tested)) == keeps) out.push_back(item);
+    return lazily(call, from, [&](std::vector<Value>& out) {
+        const Value attribute = by_attribute ? take_first(call, "attribute") : Value();
+        std::function<Value(const Value&)> test = [](const Value& item) { return item; };
+        if (!call.all.positional.empty()) {
+            const Value name = take_first(call, "test");
+            if (!name.is_string()) throw Failure{"expected a test's name"};
+            test = prepare(call, find_test(name.bytes()), "test", name.bytes());
+        }
+        for (const Value& item : walk(call.work, from)) {
+            const Value tested = by_attribute ? attribute_at(call, item, attribute, {}) : item;
+            if (is_true(test(tested)) == keeps) out.push_back(item);
+        }
     });
 }
 

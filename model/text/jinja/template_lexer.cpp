@@ -196,11 +196,12 @@ void Lexer::raw() {
         take_end("%}", true);
         return;
     }
-    fail("Missing end of raw directive");
+    if (at_ < source_.size()) fail("Missing end of raw directive");
 }
 
 void Lexer::comment() {
     const size_t end = source_.find("#}", at_);
+    if (end == std::string::npos && at_ == source_.size()) return;  // as Jinja takes it
     if (end == std::string::npos) fail("Missing end of comment tag");
     at_ = end > at_ && (source_[end - 1] == '-' || source_[end - 1] == '+') ? end - 1 : end;
     take_end("#}", true);

@@ -54,9 +54,9 @@ Value is_callable(Call& call) {
                   type == Type::loop || type == Type::undefined);
 }
 
-/// What has a length and elements by number or key; an undefined value has a length only.
+/// What has a length and elements by number or key, in Python's eyes.
 Value is_sequence(Call& call) {
-    return yes_if(call[0].is_string() || call[0].is_dict() ||
+    return yes_if(call[0].is_undefined() || call[0].is_string() || call[0].is_dict() ||
                   (call[0].is_sequence() && !call[0].is(Type::view)));
 }
 
