@@ -11,14 +11,16 @@ namespace qwend {
 namespace {
 
 std::string template_name(const ModelText& model) {
-    switch (model.chat_template.kind) {
-        case ChatTemplate::none:
-            return "none: /v1/chat/completions is refused, qwend generate continues raw text";
-        case ChatTemplate::qwen2:
-            return "Qwen2";
-        default:
-            return "Qwen2.5";
-    }
+    const ChatTemplate& found = model.chat_template;
+    const char* refused = "/v1/chat/completions is refused, qwend generate continues raw text";
+    if (!found.error.empty()) return fmt::format("{}: {}; {}", found.source, found.error, refused);
+    if (!found.is_usable()) return fmt::format("none: {}", refused);
+    const ChatTemplate& for_tools = found.tool_use ? *found.tool_use : found;
+    if (!for_tools.error.empty())
+        return fmt::format("{}: {}; requests with tools are refused", found.source,
+                           for_tools.error);
+    return fmt::format("{}{}", found.source,
+                       for_tools.parsed->mentions("tools") ? "" : ", without tools");
 }
 
 std::string pool_text(const BackendInfo& backend, const ModelText& model) {

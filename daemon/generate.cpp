@@ -56,19 +56,23 @@ std::string read_prompt(const GenerateOptions& options) {
 
 std::vector<int32_t> encode_prompt(const GenerateOptions& options, const std::string& prompt,
                                    const ModelText& model) {
-    if (!options.raw && model.chat_template.kind == ChatTemplate::none) {
+    if (!options.raw && !model.chat_template.is_usable()) {
         fmt::print(stderr,
-                   "qwend: the model has no chat template: its text goes on from the "
-                   "prompt as it is, as with --raw\n");
+                   "qwend: the model has no chat template{}: its text goes on from the prompt as "
+                   "it is, as with --raw\n",
+                   model.chat_template.error.empty()
+                       ? ""
+                       : " that can be used (" + model.chat_template.error + ")");
         if (!options.system.empty())
             fmt::print(stderr, "qwend: --system is ignored: there is no template to put it in\n");
     }
-    if (options.raw || model.chat_template.kind == ChatTemplate::none)
+    if (options.raw || !model.chat_template.is_usable())
         return model.tokenizer.encode_with_added_tokens(prompt);
     std::vector<ChatMessage> messages;
     if (!options.system.empty()) messages.push_back({"system", options.system, {}});
     messages.push_back({"user", prompt, {}});
-    RenderResult rendered = render_chat(model.chat_template, messages, {});
+    const RenderResult rendered = render_chat(model.chat_template, messages, {});
+    if (!rendered.error.empty()) throw LoadError(rendered.error);
     return model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans);
 }
 
@@ -83,7 +87,7 @@ SamplingParams sampling_params(const GenerateOptions& options, const ModelText& 
     params.repetition_penalty = d.repetition_penalty.value_or(params.repetition_penalty);
     params.seed = uint64_t(options.seed);
     if (options.seed < 0) (void)!getrandom(&params.seed, sizeof params.seed, 0);
-    const bool is_chat = !options.raw && model.chat_template.kind != ChatTemplate::none;
+    const bool is_chat = !options.raw && model.chat_template.is_usable();
     params.stop_token_ids = is_chat ? model.chat_eos_token_ids : model.eos_token_ids;
     return params;
 }

@@ -24,6 +24,9 @@ void define_model(CLI::App& app, Options& o) {
         ->allow_extra_args(false);
     app.add_option("--max-context", o.max_context, "tokens of context; 0: the model's own limit")
         ->check(whole_number(0, 1 << 24));
+    app.add_option("--chat-template", o.chat_template,
+                   "a Jinja template to render chats with; default: the checkpoint's own")
+        ->type_name("FILE");
     app.add_option("--reasoning-format", o.reasoning_format,
                    "how answers hold reasoning: auto, none or think")
         ->check(one_of({"auto", "none", "think"}));

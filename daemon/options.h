@@ -18,6 +18,7 @@ struct Options {
     std::filesystem::path model;                           // checkpoint folder
     std::vector<std::string> listen = {"127.0.0.1:8000"};  // or "[::1]:8000", "unix:/path"
     std::vector<std::string> served_model_name;            // aliases; default: the folder's name
+    std::filesystem::path chat_template;                   // a file; default: the checkpoint's own
     std::string reasoning_format = "auto";                 // auto, none, think
     std::string tool_format = "auto";                      // auto, none, hermes, qwen3-coder
     std::filesystem::path api_key_file;                    // one key a line, mode 0600

@@ -22,9 +22,9 @@ std::time_t modification_time(const std::filesystem::path& path) {
 /// A chat whose turns are not marked by control tokens would be another text to the model than it
 /// was trained on, and nobody would notice: refused like a template that is not known.
 void check_chat_tokens(const std::filesystem::path& dir, const ModelText& model) {
-    if (model.chat_template.kind == ChatTemplate::none) return;
     for (const char* token : {"<|im_start|>", "<|im_end|>"})
-        if (!model.tokenizer.added_token_id(token))
+        if (model.chat_template.text.find(token) != std::string::npos &&
+            !model.tokenizer.added_token_id(token))
             throw LoadError(
                 fmt::format("{}: expected the token {} among the tokenizer's added tokens, since "
                             "the chat template writes it, found none; take tokenizer.json from "
@@ -77,7 +77,7 @@ ModelText load_model_text(const Options& options) {
                     .config = config,
                     .defaults = defaults,
                     .tokenizer = std::move(tokenizer),
-                    .chat_template = load_chat_template(dir),
+                    .chat_template = load_chat_template(dir, options.chat_template),
                     .output_format = {},
                     .max_model_len = config.max_position,
                     .eos_token_ids = defaults.eos_token_ids,
@@ -88,7 +88,7 @@ ModelText load_model_text(const Options& options) {
     if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
     model.chat_eos_token_ids = model.eos_token_ids;
-    if (const auto eos = load_eos_token(dir)) {
+    if (const auto eos = load_special_token(dir, "eos_token")) {
         const auto ids = model.tokenizer.encode_with_added_tokens(*eos);
         auto& ends = model.chat_eos_token_ids;
         if (ids.size() == 1 && std::find(ends.begin(), ends.end(), ids[0]) == ends.end())

@@ -2,159 +2,185 @@
 
 #include <fmt/core.h>
 
-#include "model/json.h"
-#include "model/text/python_json.h"
+#include <algorithm>
+#include <ctime>
+#include <optional>
+
+#include "model/json_document.h"
+#include "model/text/jinja/from_json.h"
+#include "model/text/jinja/value.h"
 
 namespace qwend {
 
 namespace {
 
-constexpr std::string_view kToolsHeader =
-    "\n\n# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are "
-    "provided with function signatures within <tools></tools> XML tags:\n<tools>";
+using jinja::Value;
 
-/// Collects text and remembers where the template itself wrote control tokens.
-class PromptWriter {
+/// Stands behind the content that is to be continued, so that the prompt can be cut there; the
+/// space at its end tells whether the template takes away white space.
+constexpr std::string_view kContinued = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+/// What cannot be rendered, and where it is in the request.
+struct Refusal {
+    std::string error, param;
+};
+
+/// Makes a conversation the variables of a template.
+class VariablesBuilder {
   public:
-    void text(std::string_view text) { prompt_.text.append(text); }
-    void control(std::string_view token) {
-        const size_t begin = prompt_.text.size();
-        prompt_.text.append(token);
-        prompt_.control_spans.push_back({begin, prompt_.text.size()});
+    VariablesBuilder(const ChatTemplate& chat_template, const ChatOptions& options,
+                     jinja::Workspace& work)
+        : chat_template_(chat_template), options_(options), work_(work) {
+        knows_developer_ = chat_template.text.find("developer") != std::string::npos;
     }
-    void open(std::string_view role) { control("<|im_start|>"), text(role); }
-    void close() { control("<|im_end|>"), text("\n"); }
-    void turn(std::string_view role, std::string_view content) {
-        open(role), text("\n"), text(content), close();
-    }
-    bool json(std::string_view json) { return append_python_json(prompt_.text, json); }
-    RenderedPrompt take() { return std::move(prompt_); }
+
+    /// Throws Refusal, or jinja::Failure where a bound is met.
+    jinja::Variables build(const std::vector<ChatMessage>& messages);
 
   private:
-    RenderedPrompt prompt_;
+    Value message(const ChatMessage& message, size_t i, bool is_continued);
+    Value tool_calls(const ChatMessage& message, size_t i);
+    void add_kwargs();
+    Value parsed(std::string_view json, const char* what, const std::string& param);
+    Value ours(std::string_view text) { return make_ours(work_, text); }
+    Value data(std::string_view text) { return make_data(work_, text); }
+    void add(std::string_view name, Value value) {
+        out_.values.emplace_back(std::string(name), value);
+    }
+
+    const ChatTemplate& chat_template_;
+    const ChatOptions& options_;
+    jinja::Workspace& work_;
+    bool knows_developer_;
+    jinja::Variables out_;
 };
 
-struct Renderer {
-    const std::string& default_system;
-    const std::vector<ChatMessage>& messages;
-    const ChatOptions& options;
-    PromptWriter out;
-    std::string error, error_param;
+Value VariablesBuilder::parsed(std::string_view json, const char* what, const std::string& param) {
+    JsonDocument document;
+    if (document.parse(json)) throw Refusal{what, param};
+    return jinja::from_json(work_, document.root());
+}
 
-    bool fail(std::string message, std::string param) {
-        error = std::move(message), error_param = std::move(param);
-        return false;
+/// Templates take arguments for an object, whatever the API has them as.
+Value VariablesBuilder::tool_calls(const ChatMessage& message, size_t i) {
+    std::vector<Value> calls;
+    for (const ChatToolCall& call : message.tool_calls) {
+        const Value arguments =
+            parsed(call.arguments, "expected valid JSON",
+                   fmt::format("messages[{}].tool_calls[{}].function.arguments", i, calls.size()));
+        const Value function = make_dict_value(
+            work_, {{ours("name"), data(call.name)}, {ours("arguments"), arguments}});
+        std::vector<jinja::Member> members = {{ours("type"), ours("function")},
+                                              {ours("function"), function}};
+        if (!call.id.empty()) members.insert(members.begin(), {ours("id"), data(call.id)});
+        calls.push_back(make_dict_value(work_, std::move(members)));
     }
-    bool is_continued(size_t i) const {
-        return options.continue_final_message && i + 1 == messages.size();
-    }
-    /// Writes a message's content. False if the prompt ends there, whatever the template would have
-    /// written behind it: then it is the last message, and to be continued.
-    bool content(size_t i) {
-        out.text(messages[i].content);
-        return !is_continued(i);
-    }
-    void turn(size_t i) {
-        out.open(messages[i].role), out.text("\n");
-        if (content(i)) out.close();
-    }
-    bool render_qwen2();
-    bool render_qwen2_5();
-    bool render_tools_header();
-    bool render_tool_calls(size_t i);
-    void render_tool_response(size_t i);
-};
+    return make_sequence(work_, jinja::Type::list, calls);
+}
 
-bool Renderer::render_qwen2() {
-    if (!options.tools.empty())
-        return fail("this checkpoint's chat template (Qwen2) has no tools", "tools");
-    if (messages[0].role != "system") out.turn("system", default_system);
-    for (size_t i = 0; i < messages.size(); i++) turn(i);
+/// Roles are one of a few, so they may be a part of a control token that the template spells.
+Value VariablesBuilder::message(const ChatMessage& message, size_t i, bool is_continued) {
+    const bool is_renamed = message.role == "developer" && !knows_developer_;
+    std::string content = message.content;
+    if (is_continued) content += kContinued;
+    std::vector<jinja::Member> members = {
+        {ours("role"), ours(is_renamed ? "system" : message.role)},
+        {ours("content"), data(content)}};
+    if (!message.reasoning.empty())
+        for (const char* name : {"reasoning_content", "reasoning", "thinking"})
+            members.push_back({ours(name), data(message.reasoning)});
+    if (!message.tool_calls.empty())
+        members.push_back({ours("tool_calls"), tool_calls(message, i)});
+    if (!message.tool_call_id.empty())
+        members.push_back({ours("tool_call_id"), data(message.tool_call_id)});
+    if (!message.name.empty()) members.push_back({ours("name"), data(message.name)});
+    return make_dict_value(work_, std::move(members));
+}
+
+/// The client's own variables, but for those that the request has a field for.
+void VariablesBuilder::add_kwargs() {
+    if (options_.template_kwargs.empty()) return;
+    JsonDocument document;
+    if (document.parse(options_.template_kwargs))
+        throw Refusal{"not valid JSON", "chat_template_kwargs"};
+    for (const JsonMember& member : document.root().members())
+        if (member.key != "messages" && member.key != "tools" && member.key != "chat_template")
+            add(member.key, jinja::from_json(work_, member.value));
+}
+
+jinja::Variables VariablesBuilder::build(const std::vector<ChatMessage>& messages) {
+    for (const auto& [name, token] : chat_template_.special_tokens) add(name, ours(token));
+    add_kwargs();
+    std::vector<Value> rendered;
+    for (size_t i = 0; i < messages.size(); i++)
+        rendered.push_back(
+            message(messages[i], i, options_.continue_final_message && i + 1 == messages.size()));
+    add("messages", make_sequence(work_, jinja::Type::list, rendered));
+    std::vector<Value> tools;
+    for (const std::string& tool : options_.tools)
+        tools.push_back(parsed(tool, "not valid JSON", fmt::format("tools[{}]", tools.size())));
+    add("tools", tools.empty() ? Value::none() : make_sequence(work_, jinja::Type::list, tools));
+    add("add_generation_prompt",
+        Value::boolean(options_.add_generation_prompt && !options_.continue_final_message));
+    if (options_.continue_final_message) add("continue_final_message", Value::boolean(true));
+    out_.now = std::time(nullptr);
+    return std::move(out_);
+}
+
+/// Ends the prompt where the last message's content does. False if the template left that out.
+bool cut_at_continuation(RenderedPrompt& prompt) {
+    const size_t at = prompt.text.rfind(kContinued.substr(0, kContinued.size() - 1));
+    if (at == std::string::npos) return false;
+    const bool is_stripped = prompt.text.compare(at, kContinued.size(), kContinued) != 0;
+    prompt.text.resize(at);
+    if (is_stripped) prompt.text.erase(prompt.text.find_last_not_of(" \t\r\n\f\v") + 1);
+    auto& spans = prompt.control_spans;
+    while (!spans.empty() && spans.back().begin >= prompt.text.size()) spans.pop_back();
+    if (!spans.empty()) spans.back().end = std::min(spans.back().end, prompt.text.size());
     return true;
 }
 
-bool Renderer::render_tools_header() {
-    out.open("system"), out.text("\n");
-    if (messages[0].role != "system")
-        out.text(default_system);
-    else if (!content(0))
-        return true;
-    out.text(kToolsHeader);
-    for (size_t i = 0; i < options.tools.size(); i++) {
-        out.text("\n");
-        if (!out.json(options.tools[i])) return fail("not valid JSON", fmt::format("tools[{}]", i));
-    }
-    out.text(
-        "\n</tools>\n\nFor each function call, return a json object with function name and "
-        "arguments within ");
-    out.control("<tool_call>"), out.control("</tool_call>");
-    out.text(" XML tags:\n");
-    out.control("<tool_call>");
-    out.text("\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n");
-    out.control("</tool_call>"), out.close();
-    return true;
-}
-
-bool Renderer::render_tool_calls(size_t i) {
-    const ChatMessage& message = messages[i];
-    out.open("assistant");
-    if (!message.content.empty() || is_continued(i)) {
-        out.text("\n");
-        if (!content(i)) return true;
-    }
-    for (size_t call = 0; call < message.tool_calls.size(); call++) {
-        out.text("\n"), out.control("<tool_call>");
-        out.text("\n{\"name\": \""), out.text(message.tool_calls[call].name);
-        out.text("\", \"arguments\": ");
-        if (!out.json(message.tool_calls[call].arguments))
-            return fail("expected valid JSON",
-                        fmt::format("messages[{}].tool_calls[{}].function.arguments", i, call));
-        out.text("}\n"), out.control("</tool_call>");
-    }
-    out.close();
-    return true;
-}
-
-void Renderer::render_tool_response(size_t i) {
-    if (i == 0 || messages[i - 1].role != "tool") out.open("user");
-    out.text("\n"), out.control("<tool_response>");
-    out.text("\n");
-    if (!content(i)) return;
-    out.text("\n"), out.control("</tool_response>");
-    if (i + 1 == messages.size() || messages[i + 1].role != "tool") out.close();
-}
-
-bool Renderer::render_qwen2_5() {
-    if (!options.tools.empty()) {
-        if (!render_tools_header()) return false;
-    } else if (messages[0].role == "system") {
-        turn(0);
-    } else {
-        out.turn("system", default_system);
-    }
-    for (size_t i = messages[0].role == "system" ? 1 : 0; i < messages.size(); i++) {
-        const ChatMessage& message = messages[i];
-        if (message.role == "tool") {
-            render_tool_response(i);
-        } else if (message.role == "assistant" && !message.tool_calls.empty()) {
-            if (!render_tool_calls(i)) return false;
-        } else {
-            turn(i);
-        }
-    }
-    return true;
-}
-
-/// The role of every message is one the template has words for.
-bool check_roles(Renderer& renderer) {
-    for (size_t i = 0; i < renderer.messages.size(); i++) {
-        const std::string& role = renderer.messages[i].role;
-        if (role != "system" && role != "user" && role != "assistant" && role != "tool")
-            return renderer.fail(
+std::optional<Refusal> check(const ChatTemplate& chat_template,
+                             const std::vector<ChatMessage>& messages, const ChatOptions& options) {
+    if (!chat_template.is_usable() && chat_template.error.empty())
+        return Refusal{"this checkpoint has no chat template; use /v1/completions", "messages"};
+    if (!chat_template.is_usable())
+        return Refusal{fmt::format("this checkpoint's chat template cannot be used ({}); use "
+                                   "/v1/completions",
+                                   chat_template.error),
+                       "messages"};
+    if (messages.empty()) return Refusal{"expected at least one message", "messages"};
+    if (!options.tools.empty() && !chat_template.parsed->mentions("tools"))
+        return Refusal{"this checkpoint's chat template has no tools", "tools"};
+    for (size_t i = 0; i < messages.size(); i++) {
+        const std::string& role = messages[i].role;
+        const auto known = {"system", "developer", "user", "assistant", "tool"};
+        if (std::find(known.begin(), known.end(), role) == known.end())
+            return Refusal{
                 fmt::format("expected system, user, assistant or tool, found \"{}\"", role),
-                fmt::format("messages[{}].role", i));
+                fmt::format("messages[{}].role", i)};
     }
-    return true;
+    return std::nullopt;
+}
+
+RenderedPrompt render(const ChatTemplate& chat_template, const std::vector<ChatMessage>& messages,
+                      const ChatOptions& options) {
+    if (auto refusal = check(chat_template, messages, options)) throw std::move(*refusal);
+    jinja::Workspace work;
+    const auto variables = VariablesBuilder(chat_template, options, work).build(messages);
+    jinja::Rendering rendering = jinja::render(*chat_template.parsed, variables, work);
+    if (rendering.is_raised) throw Refusal{std::move(rendering.error), "messages"};
+    if (!rendering.error.empty())
+        throw Refusal{
+            fmt::format("the chat template failed in line {}: {}", rendering.line, rendering.error),
+            "messages"};
+    RenderedPrompt prompt{std::move(rendering.text), {}};
+    for (const jinja::Range range : rendering.ours)
+        prompt.control_spans.push_back({range.begin, range.end});
+    if (options.continue_final_message && !cut_at_continuation(prompt))
+        throw Refusal{"the chat template does not show the last message, so it cannot be continued",
+                      "continue_final_message"};
+    return prompt;
 }
 
 }  // namespace
@@ -163,20 +189,13 @@ RenderResult render_chat(const ChatTemplate& chat_template,
                          const std::vector<ChatMessage>& messages, const ChatOptions& options) {
     const ChatTemplate& chosen =
         chat_template.tool_use && !options.tools.empty() ? *chat_template.tool_use : chat_template;
-    Renderer renderer{chosen.default_system, messages, options, {}, {}, {}};
-    bool ok = false;
-    if (chosen.kind == ChatTemplate::none)
-        renderer.fail("this checkpoint has no chat template; use /v1/completions", "messages");
-    else if (messages.empty())
-        renderer.fail("expected at least one message", "messages");
-    else if (check_roles(renderer))
-        ok = chosen.kind == ChatTemplate::qwen2 ? renderer.render_qwen2()
-                                                : renderer.render_qwen2_5();
-    if (ok && options.add_generation_prompt && !options.continue_final_message)
-        renderer.out.open("assistant"), renderer.out.text("\n");
-    RenderResult result{{}, std::move(renderer.error), std::move(renderer.error_param)};
-    if (ok) result.prompt = renderer.out.take();
-    return result;
+    try {
+        return {render(chosen, messages, options), {}, {}};
+    } catch (Refusal& refusal) {
+        return {{}, std::move(refusal.error), std::move(refusal.param)};
+    } catch (jinja::Failure& failure) {
+        return {{}, std::move(failure.message), "messages"};
+    }
 }
 
 }  // namespace qwend

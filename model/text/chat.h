@@ -12,14 +12,17 @@ namespace qwend {
 /// A call the assistant made earlier in the conversation.
 struct ChatToolCall {
     std::string name;
-    std::string arguments;  // JSON text; rendered with Python's json.dumps spacing, key order kept
+    std::string arguments;  // JSON text of an object; its keys keep their order
+    std::string id = {};    // the client's; empty: none
 };
 
 struct ChatMessage {
-    std::string role;  // system, user, assistant, tool
+    std::string role;  // system, developer, user, assistant, tool
     std::string content;
     std::vector<ChatToolCall> tool_calls;
-    std::string reasoning = {};  // what an assistant thought before its content
+    std::string reasoning = {};     // what an assistant thought before its content
+    std::string tool_call_id = {};  // of a tool's answer; empty: none
+    std::string name = {};          // of the tool, or of who speaks; empty: none
 };
 
 struct ChatOptions {
@@ -29,14 +32,14 @@ struct ChatOptions {
     std::string template_kwargs = {};     // a JSON object of further variables; or empty: none
 };
 
-/// A prompt as text, and where in it the template wrote control tokens.
+/// A prompt as text, and what of it the template wrote: only there can control tokens be.
 struct RenderedPrompt {
     std::string text;
     std::vector<ControlSpan> control_spans;
 };
 
 /// Renders byte for byte what Hugging Face's apply_chat_template gives. Returns an empty string in
-/// `error` on success, else a message for the client (unknown role, tool arguments not JSON, …).
+/// `error` on success, else a message for the client (unknown role, what the template raised, …).
 struct RenderResult {
     RenderedPrompt prompt;
     std::string error;

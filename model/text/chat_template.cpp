@@ -5,36 +5,11 @@
 #include <map>
 
 #include "model/json.h"
-#include "model/text/jinja_source.h"
+#include "model/text/tokenizer_files.h"
 
 namespace qwend {
 
 namespace {
-
-constexpr std::string_view kSystemOpening = "<|im_start|>system\n";
-constexpr std::string_view kTurnEnd = "<|im_end|>";
-
-/// The published texts are known by their FNV-1a hash, with the default system prompt, the one part
-/// that differs between checkpoints of a family, replaced by nothing and without white space at the
-/// end, which some copies lack.
-constexpr uint64_t kQwen2Hash = 0x3f7a0ccd7c6665f7;
-constexpr uint64_t kQwen25Hash = 0xfaca023bb9b84338;
-
-uint64_t fnv1a(std::string_view text) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (char c : text) hash = (hash ^ uint8_t(c)) * 0x100000001b3u;
-    return hash;
-}
-
-/// The literal that is a whole system turn: what the template writes where a conversation has none.
-/// `system` is what it says.
-bool is_default_turn(const JinjaPiece& piece, std::string& system) {
-    if (!piece.is_literal || !piece.text.starts_with(kSystemOpening)) return false;
-    const size_t end = piece.text.find(kTurnEnd);
-    if (end == std::string::npos) return false;
-    system = piece.text.substr(kSystemOpening.size(), end - kSystemOpening.size());
-    return true;
-}
 
 struct NamedTemplates {
     std::string source;  // the file, for errors
@@ -64,8 +39,13 @@ void read_template_field(const JsonFile& json, NamedTemplates& found) {
     }
 }
 
-NamedTemplates find_templates(const std::filesystem::path& dir) {
+NamedTemplates find_templates(const std::filesystem::path& dir, const std::filesystem::path& file) {
     NamedTemplates found;
+    if (!file.empty()) {
+        found.source = file.string();
+        found.texts["default"] = read_file(file);
+        return found;
+    }
     if (const auto path = dir / "chat_template.jinja"; std::filesystem::exists(path)) {
         found.source = path.string();
         found.texts["default"] = read_file(path);
@@ -83,52 +63,49 @@ NamedTemplates find_templates(const std::filesystem::path& dir) {
     return found;
 }
 
-}  // namespace
-
-ChatTemplate recognize_chat_template(std::string_view published) {
-    const auto pieces = split_jinja_source(published);
-    std::string system;
-    for (const JinjaPiece& piece : pieces)
-        if (is_default_turn(piece, system)) break;
-    std::string text;
-    for (const JinjaPiece& piece : pieces) {
-        std::string literal = piece.text, own;
-        if (literal == system)
-            literal.clear();
-        else if (is_default_turn(piece, own) && own == system)
-            literal.erase(kSystemOpening.size(), system.size());
-        // The length keeps a quote within a literal from passing for its end.
-        text += piece.is_literal ? fmt::format("'{}:{}'", literal.size(), literal) : piece.text;
-    }
-    text.erase(text.find_last_not_of(" \n") + 1);
-    const uint64_t hash = fnv1a(text);
-    if (hash == kQwen2Hash) return {ChatTemplate::qwen2, system};
-    if (hash == kQwen25Hash) return {ChatTemplate::qwen2_5, system};
-    return {};
+/// The tokens that templates know by name, from the files where transformers has them.
+std::vector<std::pair<std::string, std::string>> load_special_tokens(
+    const std::filesystem::path& dir) {
+    std::vector<std::pair<std::string, std::string>> tokens;
+    for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                             "cls_token", "mask_token"})
+        if (auto token = load_special_token(dir, name)) tokens.emplace_back(name, *token);
+    return tokens;
 }
 
-ChatTemplate load_chat_template(const std::filesystem::path& dir) {
-    const NamedTemplates found = find_templates(dir);
+}  // namespace
+
+ChatTemplate parse_chat_template(std::string_view text, std::string source) {
+    ChatTemplate out;
+    out.text = text;
+    out.source = std::move(source);
+    auto parsed = jinja::Template::parse(text);
+    out.error = std::move(parsed.error);
+    out.parsed = std::move(parsed.value);
+    return out;
+}
+
+ChatTemplate load_chat_template(const std::filesystem::path& dir,
+                                const std::filesystem::path& file) {
+    const NamedTemplates found = find_templates(dir, file);
     if (found.texts.empty()) return {};
-    auto recognized = [&](const std::string& name) {
-        ChatTemplate out = recognize_chat_template(found.texts.at(name));
-        if (out.kind == ChatTemplate::none)
-            throw LoadError(fmt::format(
-                "{}: expected the chat template published with Qwen2-Instruct or "
-                "Qwen2.5-Instruct{}, found another; qwend renders these two natively and no others "
-                "yet",
-                found.source,
-                found.texts.size() > 1 ? fmt::format(" under the name \"{}\"", name) : ""));
-        out.text = found.texts.at(name);
+    auto parse = [&](const std::string& name) {
+        ChatTemplate out = parse_chat_template(found.texts.at(name), found.source);
+        if (!out.error.empty() && found.texts.size() > 1)
+            out.error = fmt::format("the template \"{}\": {}", name, out.error);
+        out.special_tokens = load_special_tokens(dir);
         return out;
     };
-    if (!found.texts.contains("default"))
-        throw LoadError(
-            fmt::format("{}: there are {} chat templates, but expected one to be named \"default\"",
-                        found.source, found.texts.size()));
-    ChatTemplate chosen = recognized("default");
+    if (!found.texts.contains("default")) {
+        ChatTemplate none;
+        none.source = found.source;
+        none.error = fmt::format("there are {} chat templates, but none is named \"default\"",
+                                 found.texts.size());
+        return none;
+    }
+    ChatTemplate chosen = parse("default");
     if (found.texts.contains("tool_use"))
-        chosen.tool_use = std::make_shared<const ChatTemplate>(recognized("tool_use"));
+        chosen.tool_use = std::make_shared<const ChatTemplate>(parse("tool_use"));
     return chosen;
 }
 

@@ -45,7 +45,7 @@ std::string sanitize_utf8(std::string_view bytes) {
 struct Tokenizer::Impl {
     explicit Impl(TokenizerParts p) : parts(std::move(p)) {
         std::vector<AddedToken>
-            sets[3];  // in text as it stands, in normalised text, of these words
+            sets[4];  // in text as it stands, in normalised text, of these words; marks
         for (AddedToken& token : parts.added_tokens) {
             auto& bytes = parts.bpe.token_bytes();
             if (size_t(token.id) >= bytes.size()) bytes.resize(size_t(token.id) + 1);
@@ -55,12 +55,16 @@ struct Tokenizer::Impl {
             AddedToken matched = token;
             std::string storage;
             if (token.normalized) matched.content = normalize_nfc(token.content, storage);
-            if (is_word(token)) sets[2].push_back(matched);
+            if (is_word(token))
+                sets[2].push_back(matched);
+            else
+                sets[3].push_back({.id = token.id, .content = token.content});
             sets[token.normalized ? 1 : 0].push_back(std::move(matched));
         }
         as_it_stands = AddedTokens(std::move(sets[0]));
         normalized = AddedTokens(std::move(sets[1]));
         words = AddedTokens(std::move(sets[2]));
+        marks = AddedTokens(std::move(sets[3]));
         std::sort(special.begin(), special.end());
     }
 
@@ -104,6 +108,7 @@ struct Tokenizer::Impl {
     TokenizerParts parts;
     std::unordered_map<std::string_view, const AddedToken*> by_content;
     AddedTokens as_it_stands, normalized, words;
+    AddedTokens marks;  // all but the words, without the white space that some take along
     std::vector<int32_t> special;  // ascending
 };
 
@@ -157,12 +162,13 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
 std::vector<int32_t> Tokenizer::encode(std::string_view text,
                                        std::span<const ControlSpan> spans) const {
     std::vector<AddedTokenMatch> known;
-    for (ControlSpan span : spans) {
-        auto found = impl_->by_content.find(text.substr(span.begin, span.end - span.begin));
-        // If this tokenizer has no such token, it is text like any other.
-        if (found != impl_->by_content.end())
-            add_match(text, span.begin, span.end, *found->second, known);
-    }
+    for (ControlSpan span : spans)
+        for (const auto& found :
+             impl_->marks.find(text.substr(span.begin, span.end - span.begin))) {
+            const size_t begin = span.begin + found.begin, end = span.begin + found.end;
+            const auto token = impl_->by_content.find(text.substr(begin, end - begin));
+            add_match(text, begin, end, *token->second, known);
+        }
     return impl_->encode(text, known, impl_->words);
 }
 

@@ -11,7 +11,7 @@
 
 namespace qwend {
 
-/// Bytes [begin, end) of a rendered prompt that the template itself wrote as a control token.
+/// Bytes [begin, end) of a rendered prompt that the template itself wrote, control tokens included.
 struct ControlSpan {
     size_t begin;
     size_t end;
@@ -35,8 +35,8 @@ class Tokenizer {
     /// Text to ids; text that spells a control token stays text, while a word that was added to the
     /// vocabulary ("normalized" and not "special") is that word. `text` is valid UTF-8.
     std::vector<int32_t> encode(std::string_view text) const;
-    /// The same, with the control tokens at `spans` (ascending, disjoint, each spelling an added
-    /// token) as their ids. Text between two spans is one run, exactly as Hugging Face sees it.
+    /// The same, with the control tokens that stand within one of `spans` (ascending, disjoint) as
+    /// their ids. Text between two of these is one run, exactly as Hugging Face sees it.
     std::vector<int32_t> encode(std::string_view text, std::span<const ControlSpan> spans) const;
     /// Text to ids where every spelled added token becomes one: Hugging Face's default, for
     /// /v1/completions and /tokenize prompts.

@@ -177,16 +177,17 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
     return {std::move(bpe), read_added_tokens_decoder(config)};
 }
 
-std::optional<std::string> load_eos_token(const std::filesystem::path& dir) {
-    for (auto name : {"tokenizer_config.json", "special_tokens_map.json"}) {
-        if (!std::filesystem::exists(dir / name)) continue;
-        const JsonFile json(dir / name);
-        const auto value = json.find("eos_token");
+std::optional<std::string> load_special_token(const std::filesystem::path& dir,
+                                              std::string_view name) {
+    for (auto file : {"tokenizer_config.json", "special_tokens_map.json"}) {
+        if (!std::filesystem::exists(dir / file)) continue;
+        const JsonFile json(dir / file);
+        const auto value = json.find(name);
         if (!value) continue;
         std::string_view token;
         dom::object described;  // {"content": "<|im_end|>", …}
         if (value->get(token) && (value->get(described) || described.at_key("content").get(token)))
-            json.fail("\"eos_token\": expected a string, or an object with a content");
+            json.fail(fmt::format("\"{}\": expected a string, or an object with a content", name));
         return std::string(token);
     }
     return std::nullopt;

@@ -24,8 +24,10 @@ TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& so
 /// From DIR/tokenizer.json, else vocab.json + merges.txt + tokenizer_config.json. Throws LoadError.
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir);
 
-/// What DIR/tokenizer_config.json, else special_tokens_map.json, calls eos_token: the end of a turn
-/// where a checkpoint was tuned to end them otherwise than config.json says. Throws LoadError.
-std::optional<std::string> load_eos_token(const std::filesystem::path& dir);
+/// What DIR/tokenizer_config.json, else special_tokens_map.json, calls by a name. "eos_token" is
+/// the end of a turn where a checkpoint was tuned to end them otherwise than config.json says.
+/// Throws LoadError.
+std::optional<std::string> load_special_token(const std::filesystem::path& dir,
+                                              std::string_view name);
 
 }  // namespace qwend

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "daemon/api/anthropic/request.h"
-#include "model/text/python_json.h"
+#include "model/json_document.h"
 #include "tests/fuzz/bodies.h"
 #include "tests/fuzz/cost.h"
 
@@ -32,12 +32,12 @@ void parse(std::string_view body) {
     const Generation& q = request.generation;
     if (q.messages.empty() || q.messages.size() > 4097 || *q.max_tokens < 1 || q.n != 1)
         std::abort();
-    std::string rendered;
+    JsonDocument document;
     for (const std::string& tool : q.chat_options.tools)
-        if (!append_python_json(rendered, tool)) std::abort();
+        if (document.parse(tool)) std::abort();
     for (const ChatMessage& message : q.messages)
         for (const ChatToolCall& call : message.tool_calls)
-            if (!append_python_json(rendered, call.arguments)) std::abort();
+            if (document.parse(call.arguments)) std::abort();
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ jinja::Rendering rendered(const jinja::Template& chat_template, std::string_view
             for (const JsonMember& member : document.root().members())
                 variables.values.emplace_back(member.key, jinja::from_json(work, member.value));
         } catch (const jinja::Failure& failure) {
-            return {{}, {}, failure.message, 0};
+            return {{}, {}, failure.message, 0, false};
         }
     }
     return jinja::render(chat_template, variables, work);

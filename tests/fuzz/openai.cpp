@@ -11,7 +11,6 @@
 #include "daemon/api/responses/output_item.h"
 #include "daemon/api/responses/request.h"
 #include "model/json_document.h"
-#include "model/text/python_json.h"
 #include "tests/fuzz/bodies.h"
 #include "tests/fuzz/cost.h"
 #include "tests/unit/daemon/api/openai/one_model.h"
@@ -41,12 +40,12 @@ void parse_response(std::string_view body) {
     if (error) return;
     const Generation& generation = request.base.generation;
     if (generation.messages.empty()) std::abort();
-    std::string rendered;
+    JsonDocument document;
     for (const std::string& tool : generation.chat_options.tools)
-        if (!append_python_json(rendered, tool)) std::abort();
+        if (document.parse(tool)) std::abort();
     for (const ChatMessage& message : generation.messages)
         for (const ChatToolCall& call : message.tool_calls)
-            if (!append_python_json(rendered, call.arguments)) std::abort();
+            if (document.parse(call.arguments)) std::abort();
     JsonDocument echo;
     const std::string object = "{" + request.style.echo.substr(1) + "}";
     if (echo.parse(object) || object.find_first_of("\r\n") != std::string::npos) std::abort();
@@ -61,12 +60,11 @@ void parse_everything(std::string_view body) {
     if (!parse_chat_request(body, {}, limits, chat)) {
         if (chat.generation.messages.empty() || chat.generation.n < 1 || chat.generation.n > 8)
             std::abort();
-        std::string rendered;
         for (const std::string& tool : chat.generation.chat_options.tools)
-            if (!append_python_json(rendered, tool)) std::abort();
+            if (document.parse(tool)) std::abort();
         for (const ChatMessage& message : chat.generation.messages)
             for (const ChatToolCall& call : message.tool_calls)
-                if (!append_python_json(rendered, call.arguments)) std::abort();
+                if (document.parse(call.arguments)) std::abort();
     }
     if (const auto error = parse_completion_request(body, {}, limits, text)) {
         if (error->message.size() > 1000 || error->param.size() > 200) std::abort();

@@ -116,7 +116,7 @@ std::string template_words(const ModelText& text) {
         out +=
             "{{- if .Suffix }}<|fim_prefix|>{{ .Prompt }}<|fim_suffix|>{{ .Suffix }}"
             "<|fim_middle|>\n{{- else }}";
-    if (text.chat_template.kind == ChatTemplate::none) {
+    if (!text.chat_template.is_usable()) {
         out += "{{ .Prompt }}";
     } else {
         if (shows_tools(text.chat_template))

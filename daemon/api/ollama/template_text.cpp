@@ -49,13 +49,12 @@ std::optional<ApiError> go_on(const ModelText& text, const std::vector<ChatMessa
         return bad_request(
             "context: this checkpoint's chat template cannot go on from it; use "
             "/api/chat");
+    Ids more = text.tokenizer.encode(next->text, next->control_spans);
     // An answer that ended by itself has the token with which the template would end it.
-    if (!next->control_spans.empty() && next->control_spans[0].begin == 0) {
-        const size_t end = next->control_spans[0].end;
-        if (text.tokenizer.added_token_id(next->text.substr(0, end)) == context.back())
-            next = without_first(*next, end);
-    }
-    append(context, text.tokenizer.encode(next->text, next->control_spans));
+    const bool is_closed = !more.empty() && more[0] == context.back() &&
+                           text.tokenizer.added_token_id(text.tokenizer.token_bytes(more[0]));
+    if (is_closed) more.erase(more.begin());
+    append(context, more);
     generation.prompts.emplace_back(std::move(context));
     generation.stop_token_ids = text.chat_eos_token_ids;
     return std::nullopt;
@@ -115,7 +114,7 @@ std::optional<ApiError> settle_prompt(const ModelText& text, std::string_view mo
     std::vector<ChatMessage> turn;
     if (!prompt.system.empty()) turn.push_back({"system", std::move(prompt.system), {}});
     turn.push_back({"user", std::move(prompt.prompt), {}});
-    if (text.chat_template.kind == ChatTemplate::none) {
+    if (!text.chat_template.is_usable()) {
         // A model that was not taught to converse goes on with the text.
         Ids ids = std::move(prompt.context);
         for (const ChatMessage& message : turn)

@@ -73,7 +73,7 @@ Value name_space(Call& call) {
 }
 
 Value raise_exception(Call& call) {
-    throw Failure{std::string(call.text(0).bytes)};
+    throw Failure{std::string(call.text(0).bytes), 0, true};
 }
 
 Value strftime_now(Call& call) {

@@ -32,9 +32,9 @@ Rendering render(const Template& chat_template, const Variables& variables, Work
         for (const auto& [name, value] : variables.values) interpreter.set_variable(name, value);
         interpreter.run();
     } catch (const Failure& failure) {
-        return {{}, {}, failure.message, interpreter.line()};
+        return {{}, {}, failure.message, interpreter.line(), failure.is_raised};
     }
-    return {interpreter.output().bytes(), interpreter.output().ours(), {}, 0};
+    return {interpreter.output().bytes(), interpreter.output().ours(), {}, 0, false};
 }
 
 }  // namespace qwend::jinja

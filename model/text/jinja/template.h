@@ -51,7 +51,8 @@ struct Rendering {
     std::string text;
     std::vector<Range> ours;
     std::string error;
-    int line = 0;  // of the error
+    int line = 0;            // of the error
+    bool is_raised = false;  // the error is the template's own
 };
 
 /// Renders byte for byte what transformers' apply_chat_template gives, within the workspace's

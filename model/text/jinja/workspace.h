@@ -25,7 +25,8 @@ struct Limits {
 /// render, turn it into a value.
 struct Failure {
     std::string message;
-    int line = 0;  // of the template; 0: not known
+    int line = 0;            // of the template; 0: not known
+    bool is_raised = false;  // by the template itself, with raise_exception
 };
 
 /// The memory of one rendering, which is given back as a whole, and its count of what it used. What

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "daemon/api/openai/request.h"
-#include "model/text/python_json.h"
+#include "model/json_document.h"
 #include "tests/unit/daemon/api/openai/one_model.h"
 
 using namespace qwend;
@@ -46,8 +46,8 @@ TEST_CASE("openai_messages: no arguments of an earlier call make a request impos
     const std::string deep(200, '[');
     const std::string nested = "{\"x\":" + deep + std::string(200, ']') + "}";
     CHECK(arguments(",\"arguments\":" + nested) == nested);
-    std::string rendered;
-    CHECK(append_python_json(rendered, nested));
+    JsonDocument document;
+    CHECK_FALSE(document.parse(nested));
 }
 
 TEST_CASE("openai_messages: shapes that clients send") {
