@@ -38,8 +38,7 @@ std::string_view bearer_token(const HttpRequest& request) {
 
 /// A client may send both, one of them being for somebody else: its own account, or a proxy.
 bool has_api_key(const HttpRequest& request, const std::vector<std::string>& keys) {
-    return is_api_key(bearer_token(request), keys) ||
-           is_api_key(request.header("x-api-key"), keys);
+    return is_api_key(bearer_token(request), keys) || is_api_key(request.header("x-api-key"), keys);
 }
 
 bool lists_origin(const std::vector<std::string>& origins, std::string_view origin) {
