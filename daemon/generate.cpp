@@ -102,6 +102,21 @@ void leave_if_failed(const Engine& engine) {
     _exit(kExitFault);
 }
 
+/// Throws LoadError where the context has no room for an answer.
+GenerationRequest make_request(const GenerateOptions& options, const std::string& prompt,
+                               const ModelText& model) {
+    GenerationRequest request;
+    request.id = 1;
+    request.prompt = encode_prompt(options, prompt, model);
+    request.sampling = sampling_params(options, model);
+    const int n_prompt = int(request.prompt.size()), room = model.max_model_len - n_prompt;
+    if (room < 1)
+        throw LoadError(fmt::format("the prompt has {} tokens, the context only {}", n_prompt,
+                                    model.max_model_len));
+    request.max_tokens = options.max_tokens > 0 ? std::min(options.max_tokens, room) : room;
+    return request;
+}
+
 }  // namespace
 
 int generate(const CommandLine& line, std::shared_ptr<const ModelText> text,
@@ -121,16 +136,8 @@ int generate(const CommandLine& line, std::shared_ptr<const ModelText> text,
     while (engine.state() == EngineState::loading) waker.wait();
     leave_if_failed(engine);
 
-    GenerationRequest request;
-    request.id = 1;
-    request.prompt = encode_prompt(line.generate, prompt, model);
-    request.sampling = sampling_params(line.generate, model);
-    const int n_prompt = int(request.prompt.size()), room = model.max_model_len - n_prompt;
-    if (room < 1)
-        throw LoadError(fmt::format("the prompt has {} tokens, the context only {}", n_prompt,
-                                    model.max_model_len));
-    request.max_tokens =
-        line.generate.max_tokens > 0 ? std::min(line.generate.max_tokens, room) : room;
+    GenerationRequest request = make_request(line.generate, prompt, model);
+    const size_t n_prompt = request.prompt.size();
     StreamDecoder decoder(model.tokenizer, true);
     const double began = steady_seconds();
     double first = 0, last = 0;
