@@ -66,8 +66,11 @@ std::vector<int32_t> encode_prompt(const GenerateOptions& options, const std::st
         if (!options.system.empty())
             fmt::print(stderr, "qwend: --system is ignored: there is no template to put it in\n");
     }
-    if (options.raw || !model.chat_template.is_usable())
-        return model.tokenizer.encode_with_added_tokens(prompt);
+    if (options.raw || !model.chat_template.is_usable()) {
+        std::vector<int32_t> ids = model.tokenizer.encode_with_added_tokens(prompt);
+        model.tokenizer.add_special_tokens(ids);
+        return ids;
+    }
     std::vector<ChatMessage> messages;
     if (!options.system.empty()) messages.push_back({"system", options.system, {}});
     messages.push_back({"user", prompt, {}});

@@ -152,7 +152,7 @@ int run(const CommandLine& line) {
     const auto text = std::make_shared<const ModelText>(load_model_text(line.options));
     const ModelText& model = *text;
     auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
-    for (const auto* warnings : {&model.defaults.warnings, &checkpoint->warnings})
+    for (const auto* warnings : {&model.warnings, &model.defaults.warnings, &checkpoint->warnings})
         for (const std::string& warning : *warnings) log_warning("{}", warning);
     DeviceChoice device = choose_device(line.options, model.config);
     if (line.options.device == "cuda" && device.cuda_index < 0) {

@@ -19,6 +19,14 @@ struct YarnScaling {
     bool truncate = true;                   // the ramp begins and ends at whole dimensions
 };
 
+/// Llama 3.1's context extension, as transformers reads it: wavelengths above
+/// original_max_position / low_freq_factor are divided by `factor`, those below
+/// original_max_position / high_freq_factor stay, and between them the share grows.
+struct Llama3Scaling {
+    float factor = 1, low_freq_factor = 1, high_freq_factor = 4;
+    int original_max_position = 0;  // tokens
+};
+
 /// The numbers of config.json that decide shapes and mathematics. Every one is read, none assumed.
 struct ModelConfig {
     int vocab_size = 0;  // rows of the embedding = width of the logits (padded above the tokenizer)
@@ -32,6 +40,7 @@ struct ModelConfig {
     float rms_norm_eps = 1e-6f;
     float rope_theta = 1e6f;
     float rope_linear_factor = 1.0f;  // all frequencies are divided by it
+    std::optional<Llama3Scaling> llama3;
     bool tie_word_embeddings = false;
     std::optional<YarnScaling> yarn;
     std::vector<int32_t> eos_token_ids;  // of config.json; generation_config.json has precedence

@@ -42,6 +42,13 @@ struct YarnRamp {
     }
 };
 
+double llama3_frequency(const Llama3Scaling& llama3, double inv_freq) {
+    const double n_turns = llama3.original_max_position * inv_freq / (2 * std::numbers::pi);
+    const double low = llama3.low_freq_factor, high = llama3.high_freq_factor;
+    const double kept = std::clamp((n_turns - low) / (high - low), 0.0, 1.0);
+    return inv_freq / llama3.factor * (1 - kept) + inv_freq * kept;
+}
+
 }  // namespace
 
 RopeFrequencies rope_frequencies(const ModelConfig& config) {
@@ -52,6 +59,7 @@ RopeFrequencies rope_frequencies(const ModelConfig& config) {
             const double ramp = YarnRamp(config)(i);
             inv_freq = inv_freq / config.yarn->factor * ramp + inv_freq * (1 - ramp);
         }
+        if (config.llama3) inv_freq = llama3_frequency(*config.llama3, inv_freq);
         result.inv_freq.push_back(float(inv_freq / config.rope_linear_factor));
     }
     if (config.yarn) result.scale = float(yarn_attention_factor(*config.yarn));

@@ -111,6 +111,23 @@ YarnScaling read_yarn(const JsonFile& json, const RopeFields& rope, int max_posi
     return yarn;
 }
 
+Llama3Scaling read_llama3(const RopeFields& rope, int max_position) {
+    auto needed = [&](const char* field, double low, double high) {
+        const auto value = rope.number(field, low, high);
+        if (!value) rope.fail(field, "expected a number, found none");
+        return float(*value);
+    };
+    Llama3Scaling llama3{
+        .factor = needed("factor", 1, kMaxFactor),
+        .low_freq_factor = needed("low_freq_factor", 1e-3, 1e6),
+        .high_freq_factor = needed("high_freq_factor", 1e-3, 1e6),
+        .original_max_position =
+            rope.positions("original_max_position_embeddings").value_or(max_position)};
+    if (llama3.high_freq_factor <= llama3.low_freq_factor)
+        rope.fail("high_freq_factor", "expected more than low_freq_factor");
+    return llama3;
+}
+
 /// Tokens of context times a factor, within the limit of this program.
 int extended(int max_position, float factor) {
     return int(std::clamp(double(max_position) * factor, 1.0, double(kMaxPosition)));
@@ -140,8 +157,11 @@ void read_rope(const JsonFile& json, ModelConfig& config) {
         // original.
         if (config.yarn->factor > 1 && config.max_position <= config.yarn->original_max_position)
             config.max_position = extended(config.yarn->original_max_position, config.yarn->factor);
-    } else {
-        rope.fail("rope_type", fmt::format("expected default, linear or yarn, found {}", type));
+    } else if (type == "llama3") {
+        config.llama3 = read_llama3(rope, config.max_position);
+    } else if (type != "dynamic") {  // which changes what is beyond max_position, and is not served
+        rope.fail("rope_type",
+                  fmt::format("expected default, linear, dynamic, yarn or llama3, found {}", type));
     }
 }
 

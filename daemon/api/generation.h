@@ -25,8 +25,8 @@ struct Generation {
     std::vector<ChatMessage> messages;
     ChatOptions chat_options;  // its tools are those that may be called
     std::vector<Prompt> prompts;
-    std::string prompt_field = "prompt";        // of the request, for errors
-    bool add_special_tokens = true;             // of which Qwen's tokenizers have none
+    std::string prompt_field = "prompt";     // of the request, for errors
+    std::optional<bool> add_special_tokens;  // of the tokenizer; absent: to prompts, not to chats
     std::optional<int> truncate_prompt_tokens;  // the last ones are kept; or kToContext
 
     SamplingParams sampling;  // its seed and stop_token_ids are set once the model is known

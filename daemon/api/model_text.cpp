@@ -66,7 +66,13 @@ ModelText load_model_text(const Options& options) {
     const auto& dir = options.model;
     ModelConfig config = load_model_config(dir);
     GenerationDefaults defaults = load_generation_defaults(dir);
-    Tokenizer tokenizer = Tokenizer::load(dir);
+    Tokenizer tokenizer = Tokenizer::load(dir, config.vocab_size);
+    std::vector<std::string> warnings;
+    if (const int n = tokenizer.n_left_out())
+        warnings.push_back(
+            fmt::format("{}: {} added token{} beyond the {} rows of the embedding, to the model "
+                        "nothing but text; was it resized when they were added?",
+                        dir.string(), n, n == 1 ? " is" : "s are", config.vocab_size));
     if (tokenizer.size() > config.vocab_size)
         throw LoadError(
             fmt::format("{}: the tokenizer has {} ids, more than the {} logits of "
@@ -82,7 +88,8 @@ ModelText load_model_text(const Options& options) {
                     .max_model_len = config.max_position,
                     .eos_token_ids = defaults.eos_token_ids,
                     .chat_eos_token_ids = {},
-                    .created = modification_time(dir / "config.json")};
+                    .created = modification_time(dir / "config.json"),
+                    .warnings = std::move(warnings)};
     check_chat_tokens(dir, model);
     model.output_format = format_of(options, model.chat_template);
     if (model.names.empty()) model.names = folder_names(dir);

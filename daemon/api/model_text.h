@@ -27,6 +27,7 @@ struct ModelText {
     std::vector<int32_t> eos_token_ids;       // generation_config.json's, else config.json's
     std::vector<int32_t> chat_eos_token_ids;  // these, and the tokenizer's own eos_token
     std::time_t created = 0;                  // of the weights, for /v1/models
+    std::vector<std::string> warnings;        // what of the files is not used
 };
 
 /// The names of a checkpoint folder, the first being the one that answers carry: its own, but in

@@ -50,14 +50,20 @@ EncodedPrompts encode_prompts(const ModelText& model, const Generation& generati
         }
         encoded.prompts.push_back(
             model.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans));
+        // A template writes what it wants; more is added to a chat only where that is asked for.
+        if (generation.add_special_tokens.value_or(false))
+            model.tokenizer.add_special_tokens(encoded.prompts.back());
         encoded.end_in_reasoning = goes_on_thinking(generation, rendered.prompt.text);
     }
     for (const Prompt& prompt : generation.prompts) {
-        if (auto* ids = std::get_if<std::vector<int32_t>>(&prompt))
+        if (auto* ids = std::get_if<std::vector<int32_t>>(&prompt)) {
             encoded.prompts.push_back(*ids);
-        else
-            encoded.prompts.push_back(
-                model.tokenizer.encode_with_added_tokens(std::get<std::string>(prompt)));
+            continue;
+        }
+        encoded.prompts.push_back(
+            model.tokenizer.encode_with_added_tokens(std::get<std::string>(prompt)));
+        if (generation.add_special_tokens.value_or(true))
+            model.tokenizer.add_special_tokens(encoded.prompts.back());
     }
     return encoded;
 }

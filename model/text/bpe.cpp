@@ -53,7 +53,7 @@ bool bytes_from_alphabet(std::string_view token, std::string& bytes) {
 
 Bpe::Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
          const std::vector<std::pair<std::string_view, std::string_view>>& merges,
-         const std::string& source) {
+         const std::string& source, bool ignore_merges) {
     std::unordered_map<std::string_view, int32_t> ids;
     ids.reserve(vocab.size() * 2);
     byte_ids_.fill(-1);
@@ -65,6 +65,7 @@ Bpe::Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
         if (size_t(id) >= token_bytes_.size()) token_bytes_.resize(size_t(id) + 1);
         if (bytes.size() == 1) byte_ids_[uint8_t(bytes[0])] = id;
         token_bytes_[id] = bytes;
+        if (ignore_merges) words_.emplace(bytes, id);
         ids.emplace(token, id);
     }
     for (int b = 0; b < 256; b++)
@@ -101,6 +102,9 @@ const Bpe::Merge* Bpe::find_merge(int32_t left, int32_t right) const {
 }
 
 void Bpe::encode(std::string_view word, std::vector<int32_t>& ids) const {
+    if (!words_.empty())
+        if (const auto whole = words_.find(std::string(word)); whole != words_.end())
+            return ids.push_back(whole->second);
     word.size() <= kShortWord ? encode_short(word, ids) : encode_long(word, ids);
 }
 

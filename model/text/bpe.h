@@ -16,10 +16,12 @@ class Bpe {
   public:
     /// `vocab`: token in the byte alphabet → id. `merges`: pairs in order of rank. Throws LoadError
     /// naming `source`: a token with a character outside the alphabet, a missing byte, or a merge
-    /// whose parts or result are not in the vocabulary.
+    /// whose parts or result are not in the vocabulary. `ignore_merges` as Hugging Face's
+    /// tokenizers has it: a pre-token that is in the vocabulary is that token, whatever merges
+    /// would make of it.
     Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
         const std::vector<std::pair<std::string_view, std::string_view>>& merges,
-        const std::string& source);
+        const std::string& source, bool ignore_merges = false);
 
     /// Appends the ids of one pre-token, in time linear in its length.
     void encode(std::string_view word, std::vector<int32_t>& ids) const;
@@ -56,6 +58,7 @@ class Bpe {
     std::array<int32_t, 256> byte_ids_{};
     std::vector<Merge> merges_;  // open addressing, a power of two, at most half full
     std::vector<std::string> token_bytes_;
+    std::unordered_map<std::string, int32_t> words_;  // the vocabulary, where merges are ignored
 };
 
 /// A token of the byte alphabet ("Ġhello") as bytes (" hello"); false if a character is outside it.

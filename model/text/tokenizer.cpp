@@ -54,7 +54,7 @@ struct Tokenizer::Impl {
             if (token.special) special.push_back(token.id);
             AddedToken matched = token;
             std::string storage;
-            if (token.normalized) matched.content = normalize_nfc(token.content, storage);
+            if (token.normalized) matched.content = normalize(token.content, storage);
             if (is_word(token))
                 sets[2].push_back(matched);
             else
@@ -75,11 +75,15 @@ struct Tokenizer::Impl {
                !(token.content.starts_with('<') && token.content.ends_with('>'));
     }
 
+    std::string_view normalize(std::string_view text, std::string& storage) const {
+        return parts.is_nfc ? normalize_nfc(text, storage) : text;
+    }
+
     /// text[begin, end), in which no token is matched any more before it is normalised.
     void encode_piece(std::string_view piece, const AddedTokens& added,
                       std::vector<int32_t>& ids) const {
         std::string storage;
-        const std::string_view text = normalize_nfc(piece, storage);
+        const std::string_view text = normalize(piece, storage);
         size_t at = 0;
         for (const AddedTokenMatch& match : added.find(text)) {
             if (at < match.begin) encode_plain(text.substr(at, match.begin - at), ids);
@@ -110,6 +114,7 @@ struct Tokenizer::Impl {
     AddedTokens as_it_stands, normalized, words;
     AddedTokens marks;  // all but the words, without the white space that some take along
     std::vector<int32_t> special;  // ascending
+    int n_left_out = 0;
 };
 
 /// Words repeat, so the ids of the last ones are remembered: by hash alone, one word a place, for a
@@ -141,8 +146,13 @@ void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& 
     }
 }
 
-Tokenizer Tokenizer::load(const std::filesystem::path& dir) {
-    return Tokenizer(std::make_unique<Impl>(load_tokenizer_parts(dir)));
+Tokenizer Tokenizer::load(const std::filesystem::path& dir, int n_rows) {
+    TokenizerParts parts = load_tokenizer_parts(dir);
+    const auto n_left_out = int(std::erase_if(
+        parts.added_tokens, [&](const AddedToken& token) { return token.id >= n_rows; }));
+    Tokenizer tokenizer(std::make_unique<Impl>(std::move(parts)));
+    tokenizer.impl_->n_left_out = n_left_out;
+    return tokenizer;
 }
 
 Tokenizer Tokenizer::parse(std::string_view tokenizer_json) {
@@ -176,6 +186,12 @@ std::vector<int32_t> Tokenizer::encode_with_added_tokens(std::string_view text) 
     return impl_->encode(text, impl_->as_it_stands.find(text), impl_->normalized);
 }
 
+void Tokenizer::add_special_tokens(std::vector<int32_t>& ids) const {
+    const TokenizerParts& parts = impl_->parts;
+    ids.insert(ids.begin(), parts.prefix.begin(), parts.prefix.end());
+    ids.insert(ids.end(), parts.suffix.begin(), parts.suffix.end());
+}
+
 std::string_view Tokenizer::token_bytes(int32_t id) const {
     const auto& bytes = impl_->parts.bpe.token_bytes();
     return id >= 0 && size_t(id) < bytes.size() ? std::string_view(bytes[id]) : std::string_view();
@@ -196,6 +212,10 @@ std::optional<int32_t> Tokenizer::added_token_id(std::string_view token) const {
 
 bool Tokenizer::is_special(int32_t id) const {
     return std::binary_search(impl_->special.begin(), impl_->special.end(), id);
+}
+
+int Tokenizer::n_left_out() const {
+    return impl_->n_left_out;
 }
 
 int Tokenizer::size() const {

@@ -18,13 +18,15 @@ struct ControlSpan {
 };
 
 /// Qwen2's byte-level BPE, exact to Hugging Face's: NFC, the published pre-tokenizer regex, merges
-/// by rank, added tokens. Encoding and decoding are linear in the text, whatever it is. Immutable
-/// after load; safe to use from any thread.
+/// by rank, added tokens; and what those made of it change of that: no NFC, words before merges,
+/// special tokens around a prompt. Encoding and decoding are linear in the text, whatever it is.
+/// Immutable after load; safe to use from any thread.
 class Tokenizer {
   public:
     /// Reads tokenizer.json, else vocab.json + merges.txt with tokenizer_config.json's added
-    /// tokens. Throws LoadError.
-    static Tokenizer load(const std::filesystem::path& dir);
+    /// tokens. Added tokens from `n_rows` on are left out: a model that was not resized for them
+    /// has no row of the embedding for them, and they stay text. Throws LoadError.
+    static Tokenizer load(const std::filesystem::path& dir, int n_rows = INT32_MAX);
     /// The same from the text of a tokenizer.json; for the tests and the fuzzer.
     static Tokenizer parse(std::string_view tokenizer_json);
 
@@ -41,6 +43,9 @@ class Tokenizer {
     /// Text to ids where every spelled added token becomes one: Hugging Face's default, for
     /// /v1/completions and /tokenize prompts.
     std::vector<int32_t> encode_with_added_tokens(std::string_view text) const;
+    /// Puts around the ids of a prompt what Hugging Face's add_special_tokens adds: the beginning
+    /// of a text for DeepSeek's distilled Qwens, nothing for Qwen's own.
+    void add_special_tokens(std::vector<int32_t>& ids) const;
 
     /// The bytes one id stands for; may be part of a UTF-8 sequence. Empty for unknown ids.
     std::string_view token_bytes(int32_t id) const;
@@ -49,6 +54,7 @@ class Tokenizer {
 
     std::optional<int32_t> added_token_id(std::string_view token) const;
     bool is_special(int32_t id) const;  // added with "special": true
+    int n_left_out() const;             // added tokens without a row
     int size() const;                   // ids 0 … size-1 exist; logits above are never sampled
 
   private:

@@ -15,13 +15,17 @@ namespace qwend {
 struct TokenizerParts {
     Bpe bpe;
     std::vector<AddedToken> added_tokens;
+    bool is_nfc = true;                   // text is normalised so before it is taken apart
+    std::vector<int32_t> prefix, suffix;  // special tokens around a prompt; Qwen's own has none
 };
 
 /// From the text of a tokenizer.json. Throws LoadError naming `source` for anything that is not
-/// Qwen2's pipeline (NFC, the published regex, byte-level BPE), since it would encode differently.
+/// Qwen2's pipeline (NFC or nothing, the published regex, byte-level BPE), since it would encode
+/// differently.
 TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source);
 
-/// From DIR/tokenizer.json, else vocab.json + merges.txt + tokenizer_config.json. Throws LoadError.
+/// From DIR/tokenizer.json, else vocab.json + merges.txt with the added tokens of
+/// tokenizer_config.json or, older, added_tokens.json. Throws LoadError.
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir);
 
 /// What DIR/tokenizer_config.json, else special_tokens_map.json, calls by a name. "eos_token" is

@@ -97,6 +97,43 @@ def test_odd_generation_defaults_are_served(folder):
         assert daemon.stop() == 0
 
 
+def test_special_tokens_are_put_around_prompts_and_not_around_chats(folder):
+    """As DeepSeek's distilled Qwens have it: their tokenizer begins every text with a token."""
+    single = [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    change(folder / "tokenizer.json", post_processor={
+        "type": "TemplateProcessing", "single": single, "pair": [],
+        "special_tokens": {"<|im_start|>": {"id": "<|im_start|>", "ids": [6059], "tokens": ["<|im_start|>"]}}})
+    with Daemon(model=str(folder)) as daemon:
+        def ids(path, **body):
+            status, answer = daemon.post(path, body)
+            assert status == 200, answer
+            return answer["tokens"] if "tokens" in answer else answer["choices"][0]["prompt_token_ids"]
+        plain = ids("/tokenize", prompt="hello", add_special_tokens=False)
+        assert 6059 not in plain
+        assert ids("/tokenize", prompt="hello") == [6059, *plain]
+        for asked, expected in ({}, [6059, *plain]), ({"add_special_tokens": False}, plain):
+            assert ids("/v1/completions", prompt="hello", max_tokens=1, return_token_ids=True, **asked) == expected
+        assert ids("/v1/completions", prompt=plain, max_tokens=1, return_token_ids=True) == plain
+        messages = [{"role": "user", "content": "hello"}]
+        chat = ids("/tokenize", messages=messages)
+        assert chat[:2] != [6059, 6059]
+        assert ids("/tokenize", messages=messages, add_special_tokens=True) == [6059, *chat]
+        assert daemon.stop() == 0
+
+
+def test_added_tokens_without_a_row_are_told(folder):
+    tokens = json.loads((folder / "tokenizer.json").read_text())["added_tokens"]
+    beyond = {"id": 6144, "content": "<new>", "single_word": False, "lstrip": False, "rstrip": False,
+              "normalized": False, "special": True}
+    change(folder / "tokenizer.json", added_tokens=[*tokens, beyond])
+    with Daemon(model=str(folder)) as daemon:
+        assert "1 added token is beyond the 6144 rows of the embedding" in daemon.log()
+        status, body = daemon.post("/tokenize", {"prompt": "a<new>b"})
+        assert status == 200 and max(body["tokens"]) < 6144
+        assert answer(daemon)
+        assert daemon.stop() == 0
+
+
 def test_quantised_folders_are_refused_by_their_scheme(folder):
     change(folder / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
     assert "quantised (awq, 4 bits)" in refusal("--model", str(folder))

@@ -141,8 +141,9 @@ Fields prompt_fields() {
         QWEND_FIELD("continue_final_message", kChat | kTokenize,
                     r.read.boolean("continue_final_message", v,
                                    r.generation.chat_options.continue_final_message)),
-        QWEND_FIELD("add_special_tokens", kBoth | kTokenize,
-                    r.read.boolean("add_special_tokens", v, r.generation.add_special_tokens)),
+        QWEND_FIELD(
+            "add_special_tokens", kBoth | kTokenize,
+            r.read.boolean("add_special_tokens", v, r.generation.add_special_tokens.emplace())),
         QWEND_FIELD("chat_template_kwargs", kChat | kTokenize, r.template_kwargs(v)),
         QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
         QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),

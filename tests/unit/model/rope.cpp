@@ -39,3 +39,34 @@ TEST_CASE("rope: frequencies and scale are transformers', whatever config.json s
             CHECK(double(found.inv_freq[i++]) == doctest::Approx(value).epsilon(4e-6));
     }
 }
+
+TEST_CASE(
+    "rope: llama3 divides long wavelengths, keeps short ones, and goes from one to the other") {
+    ModelConfig config;
+    config.head_dim = 128, config.rope_theta = 1e6f;
+    const RopeFrequencies plain = rope_frequencies(config);
+    config.llama3 = Llama3Scaling{
+        .factor = 8, .low_freq_factor = 1, .high_freq_factor = 4, .original_max_position = 8192};
+    const RopeFrequencies scaled = rope_frequencies(config);
+    int n_kept = 0, n_divided = 0, n_between = 0;
+    for (size_t i = 0; i < plain.inv_freq.size(); i++) {
+        const double f = double(plain.inv_freq[i]), wavelength = 2 * 3.14159265358979 / f;
+        CAPTURE(wavelength);
+        const double ratio = double(scaled.inv_freq[i]) / f;
+        if (wavelength < 8192.0 / 4) {
+            CHECK(ratio == doctest::Approx(1));
+            n_kept++;
+        } else if (wavelength > 8192.0 / 1) {
+            CHECK(ratio == doctest::Approx(1.0 / 8));
+            n_divided++;
+        } else {
+            const double smooth = (8192 / wavelength - 1) / (4 - 1);
+            CHECK(ratio == doctest::Approx((1 - smooth) / 8 + smooth));
+            n_between++;
+        }
+    }
+    CHECK(n_kept > 20);
+    CHECK(n_divided > 10);
+    CHECK(n_between > 2);
+    CHECK(scaled.scale == 1);
+}

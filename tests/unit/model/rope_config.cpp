@@ -47,24 +47,27 @@ TEST_CASE("rope_config: what is not served is refused by name and field") {
     struct Case {
         const char *fields, *message;
     };
-    for (auto& c : std::vector<Case>{
-             {R"("rope_scaling":{"type":"dynamic","factor":2})", "found dynamic"},
-             {R"("rope_scaling":{"rope_type":"llama3","factor":8})", "found llama3"},
-             {R"("rope_scaling":{"rope_type":"longrope"})", "found longrope"},
-             {R"("rope_scaling":{"type":"mrope","mrope_section":[16,24,24]})", "found mrope"},
-             {R"("rope_parameters":{"rope_type":"su"})", "\"rope_parameters.rope_type\""},
-             {R"("rope_scaling":{"rope_type":4})", "expected a name, found 4"},
-             {R"("rope_scaling":"yarn")", "expected an object or null"},
-             {R"("rope_scaling":{"type":"linear"})", "\"rope_scaling.factor\""},
-             {R"("rope_scaling":{"type":"yarn","factor":"4"})", "\"rope_scaling.factor\""},
-             {R"("rope_scaling":{"type":"yarn","factor":-1})", "found -1"},
-             {R"("rope_scaling":{"type":"yarn","factor":4,"beta_fast":-1})", "beta_fast"},
-             {R"("rope_scaling":{"type":"yarn","factor":4,"attention_factor":0})",
-              "attention_factor"},
-             {R"("rope_scaling":{"type":"yarn","factor":4,"truncate":1})", "true or false"},
-             {R"("rope_scaling":{"type":"yarn","factor":4,"partial_rotary_factor":0.5})",
-              "partial_rotary_factor"},
-             {R"("rope_parameters":{"full_attention":{"rope_type":"default"}})",
-              "each type of layer"}})
+    for (
+        auto& c : std::vector<Case>{
+            {R"("rope_scaling":{"type":"longrope","factor":2})", "found longrope"},
+            {R"("rope_scaling":{"rope_type":"llama3","factor":8})", "low_freq_factor"},
+            {R"("rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4})",
+             "high_freq_factor"},
+            {R"("rope_scaling":{"rope_type":"longrope"})", "found longrope"},
+            {R"("rope_scaling":{"type":"mrope","mrope_section":[16,24,24]})", "found mrope"},
+            {R"("rope_parameters":{"rope_type":"su"})", "\"rope_parameters.rope_type\""},
+            {R"("rope_scaling":{"rope_type":4})", "expected a name, found 4"},
+            {R"("rope_scaling":"yarn")", "expected an object or null"},
+            {R"("rope_scaling":{"type":"linear"})", "\"rope_scaling.factor\""},
+            {R"("rope_scaling":{"type":"yarn","factor":"4"})", "\"rope_scaling.factor\""},
+            {R"("rope_scaling":{"type":"yarn","factor":-1})", "found -1"},
+            {R"("rope_scaling":{"type":"yarn","factor":4,"beta_fast":-1})", "beta_fast"},
+            {R"("rope_scaling":{"type":"yarn","factor":4,"attention_factor":0})",
+             "attention_factor"},
+            {R"("rope_scaling":{"type":"yarn","factor":4,"truncate":1})", "true or false"},
+            {R"("rope_scaling":{"type":"yarn","factor":4,"partial_rotary_factor":0.5})",
+             "partial_rotary_factor"},
+            {R"("rope_parameters":{"full_attention":{"rope_type":"default"}})",
+             "each type of layer"}})
         CHECK_THROWS_WITH_AS(load(c.fields), doctest::Contains(c.message), LoadError);
 }
