@@ -21,7 +21,9 @@ TEST_CASE("request_metrics: an end without a token or by an error is counted and
     record_finish(metrics, sequence, FinishReason::error);
     CHECK(metrics.request_success[3].value() == 1);
     CHECK(metrics.e2e_request_latency.sum() == 0);
+    sequence.n_preemptions = 3;
     record_finish(metrics, sequence, FinishReason::length);
+    CHECK(metrics.request_num_preemptions.sum() == 3);
     CHECK(metrics.time_to_first_token.sum() == 1.0);
     CHECK(metrics.e2e_request_latency.sum() == 3.0);
     CHECK(metrics.request_inference_time.sum() == 2.5);

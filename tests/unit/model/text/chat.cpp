@@ -146,6 +146,27 @@ TEST_CASE("chat: what a client does wrong is said with its place") {
           "messages[0].tool_calls[0].function.arguments");
 }
 
+TEST_CASE("chat: escapes in a template's own text are resolved, as in Qwen2.5-Math") {
+    Golden golden;
+    std::string text = golden.text("qwen2_5");
+    const std::string plain =
+        "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.";
+    const std::string math = R"(Reason step by step, the answer\'s in \\boxed{}.\t\u00e9)";
+    for (size_t at = 0; (at = text.find(plain, at)) != std::string::npos; at += math.size())
+        text.replace(at, plain.size(), math);
+    const std::string said = "Reason step by step, the answer's in \\boxed{}.\t\u00e9";
+    ChatOptions options;
+    for (const bool with_tools : {false, true}) {
+        if (with_tools) options.tools = {"{}"};
+        const RenderedPrompt prompt =
+            render_chat(parse_chat_template(text), {{"user", R"(\\boxed{} \t)", {}}}, options)
+                .prompt;
+        CHECK(prompt.text.starts_with("<|im_start|>system\n" + said));
+        // What a client writes has no escapes.
+        CHECK(prompt.text.find("<|im_start|>user\n\\\\boxed{} \\t<|im_end|>") != std::string::npos);
+    }
+}
+
 TEST_CASE("chat: a prompt that is continued ends with the last message's content") {
     Golden golden;
     ChatOptions options;
