@@ -244,6 +244,8 @@ def test_one_line_a_request():
         done = ask("r-done", "POST", "/v1/chat/completions", chat_body)
         assert re.fullmatch(r"POST /v1/chat/completions 200 prompt_tokens=\d+ cached_tokens=0 completion_tokens=\d+ "
                             r"finish=\w+,\w+ queue_ms=\S+ ttft_ms=\S+ total_ms=\S+", done), done
+        again = ask("r-again", "POST", "/v1/chat/completions", chat_body)  # its prompt is in the cache now
+        assert int(re.search(r" cached_tokens=(\d+) ", again)[1]) >= 16, again
         assert re.match(r"POST /v1/chat/completions 400 total_ms=", ask("r-bad", "POST", "/v1/chat/completions", b"{"))
         assert re.match(r"GET /nowhere 404 ", ask("r-404", "GET", "/nowhere?key=secret"))
         assert re.match(r"GET /v1/models 200 ", ask("r-models", "GET", "/v1/models"))
