@@ -1,6 +1,7 @@
 """The command line and the configuration file as people meet them: for each mistake the exit code,
 and words that say what was expected, found, and what to do."""
 
+import ctypes
 import os
 import pathlib
 import re
@@ -127,6 +128,23 @@ def test_what_is_no_model_is_refused(command, tmp_path):
     refused(CONFIG, ["config.json"], command, "--model", tmp_path)
     refused(NO_DEVICE, ["device = cuda", "device = cpu"], command, "--model", MODEL, "--device", "cuda",
             env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+
+
+def has_nvidia_driver():
+    try:
+        return bool(ctypes.CDLL("libcuda.so.1"))
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(has_nvidia_driver(), reason="there is an NVIDIA driver")
+def test_without_a_driver_it_says_so():
+    """In words of ours: CUDA's runtime calls an absent driver an insufficient version."""
+    if "CUDA" not in run("--version")[1]:
+        pytest.skip("built without CUDA")
+    refused(NO_DEVICE, ["device = cuda: no NVIDIA driver;"], "check", "--model", MODEL, "--device", "cuda")
+    code, said, _ = run("check", "--model", MODEL, "--listen", "127.0.0.1:0")
+    assert code == 0 and "no NVIDIA driver" in said
 
 
 def test_check_tells_what_serve_would_do(tmp_path):
