@@ -193,4 +193,17 @@ TEST_CASE("kv_blocks: a hash collision is a miss, never a wrong hit") {
     CHECK(blocks.n_free() == 16);
 }
 
+TEST_CASE("kv_blocks: which contents collide differs from pool to pool") {
+    auto kept = [] {
+        KvBlocks blocks(64, 4, true, 63);  // 64 contents in 64 places: many share one
+        std::vector<bool> published;
+        for (int i = 0; i < 64; ++i)
+            published.push_back(compute(blocks, ids(4, i * 4)).n_published == 1);
+        return published;
+    };
+    const std::vector<bool> once = kept();
+    CHECK(std::count(once.begin(), once.end(), false) > 0);
+    CHECK(once != kept());
+}
+
 }  // namespace qwend
