@@ -11,8 +11,6 @@
 #include <string>
 #include <utility>
 
-#include "model/error.h"
-
 namespace qwend {
 
 namespace {
@@ -85,8 +83,8 @@ LazyMemory::LazyMemory(size_t n_bytes, Pages pages, const char* what) : n_bytes_
     address_ = mmap(nullptr, n_bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (address_ == MAP_FAILED)
-        throw LoadError(fmt::format("cannot reserve {} MiB for {}: {}", n_bytes >> 20, what,
-                                    std::strerror(errno)));
+        throw NoMemory(fmt::format("cannot reserve {} MiB for {}: {}", n_bytes >> 20, what,
+                                   std::strerror(errno)));
     if (pages == Pages::huge) madvise(address_, n_bytes, MADV_HUGEPAGE);
 }
 

@@ -2,16 +2,31 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
 
 namespace qwend {
 
 enum class Pages { small, huge };  // huge: fewer faults where all of it will be touched
 
+/// The system has no memory for something that has a name. As for any std::bad_alloc, a restart may
+/// find what others have given back by then.
+class NoMemory : public std::bad_alloc {
+  public:
+    explicit NoMemory(std::string why) : why_(std::make_shared<std::string>(std::move(why))) {}
+    const char* what() const noexcept override { return why_->c_str(); }
+
+  private:
+    std::shared_ptr<const std::string> why_;  // shared: copying an exception may not throw
+};
+
 /// Zeroed memory that costs nothing until it is touched.
 class LazyMemory {
   public:
     LazyMemory() = default;
-    /// Throws LoadError, with `what` for the memory's name, if the system refuses.
+    /// Throws NoMemory, with `what` for the memory's name, if the system refuses.
     LazyMemory(size_t n_bytes, Pages pages, const char* what);
     ~LazyMemory();
     LazyMemory(LazyMemory&& other) noexcept;

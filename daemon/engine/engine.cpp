@@ -19,6 +19,7 @@
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/request_metrics.h"
 #include "daemon/engine/scheduler.h"
+#include "model/host_memory.h"
 #include "net/clock.h"
 
 namespace qwend {
@@ -120,6 +121,8 @@ void Engine::Impl::run(const BackendFactory& factory) {
         backend.reset();  // on the thread that made and used it
         return;
     } catch (const BackendFault& e) {
+        fail(e.what(), true);
+    } catch (const NoMemory& e) {
         fail(e.what(), true);
     } catch (const std::bad_alloc&) {
         fail(stored_state() == EngineState::loading

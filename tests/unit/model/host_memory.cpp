@@ -83,6 +83,7 @@ TEST_CASE("host_memory: in a container, and under version 1 of control groups") 
 TEST_CASE("host_memory: lazy memory is zero, and refused by name where there is none") {
     LazyMemory memory(1 << 22, Pages::huge, "weights");
     CHECK(memory.get()[(1 << 22) - 1] == std::byte(0));
-    CHECK_THROWS_WITH(LazyMemory(size_t(1) << 60, Pages::small, "the KV cache"),
-                      doctest::Contains("for the KV cache: Cannot allocate memory"));
+    CHECK_THROWS_WITH_AS(LazyMemory(size_t(1) << 60, Pages::small, "the KV cache"),
+                         doctest::Contains("for the KV cache: Cannot allocate memory"),
+                         std::bad_alloc);
 }
