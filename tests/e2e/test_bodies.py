@@ -27,10 +27,15 @@ def is_silent(client):
     ("/detokenize", json.dumps({"tokens": [1] * (LARGEST // 4)}).encode(), 200),
     ("/apply-template", large("x", messages=[{"role": "user", "content": "hi"}]), 200),
     ("/v1/completions", large(), 400),
+    ("/v1/messages", large("system", model="demo-model", max_tokens=1,
+                           messages=[{"role": "user", "content": "hi"}]), 400),
+    ("/v1/responses", large("input"), 400),
+    ("/api/generate", large(model="demo-model"), 400),
     ("/v1/chat/completions", b'{"messages":[' + b'{"role":"user","content":"hi"},' * 250_000 + b'{}]}', 400),
     ("/tokenize", b'{"prompt":' + b"[" * (LARGEST // 2), 400),
     ("/tokenize", b'{"x":{' + b",".join(b'"%d":0' % i for i in range(500_000)) + b'},"prompt":1.5}', 400),
-], ids=["tokenize", "detokenize", "template", "completions", "messages", "deep", "keys"])
+], ids=["tokenize", "detokenize", "template", "completions", "anthropic", "responses", "ollama",
+        "messages", "deep", "keys"])
 def test_the_loop_answers_while_a_large_body_is_read(daemon, path, body, expected):
     with daemon.connect() as client, daemon.connect() as other:
         other.send(request("GET", "/livez"))
