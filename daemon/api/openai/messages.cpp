@@ -71,6 +71,7 @@ bool read_calls(RequestReader& r, const std::string& param, const JsonValue& val
         const auto function = element.member("function");
         if (!function) return r.read.expected(at, "an object with a name", element);
         if (!read_call(r, at, *function, message)) return false;
+        if (const auto id = element.member("id")) id->get(message.tool_calls.back().id);
     }
     return true;
 }
@@ -92,6 +93,10 @@ bool read_message(RequestReader& r, const std::string& param, const JsonValue& v
         } else if (key == "reasoning" || key == "reasoning_content") {
             // Two names of one text. What is no string is no reasoning, as at other servers.
             if (message.reasoning.empty()) field.get(message.reasoning);
+        } else if (key == "name") {
+            field.get(message.name);
+        } else if (key == "tool_call_id") {
+            field.get(message.tool_call_id);
         } else if (key == "tool_calls") {
             if (!read_calls(r, param + ".tool_calls", field, message)) return false;
         } else if (key == "function_call") {

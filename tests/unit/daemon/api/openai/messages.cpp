@@ -96,6 +96,29 @@ TEST_CASE("openai_messages: shapes that clients send") {
     CHECK(q.generation.messages[1].tool_calls.at(0).arguments == "{\"a\":1}");
 }
 
+TEST_CASE("openai_messages: who speaks, and which call a tool answers") {
+    OpenAiRequest q;
+    REQUIRE_FALSE(parse(R"({"role":"assistant","tool_calls":[{"id":"c1","function":{"name":"f"}},)"
+                        R"({"id":null,"function":{"name":"g"}},{"id":7,"function":{"name":"h"}}]},)"
+                        R"({"role":"tool","tool_call_id":"c1","name":"f","content":"t"},)"
+                        R"({"role":"function","name":"g","content":"t"},)"
+                        R"({"role":"user","name":"Ada","tool_call_id":null,"content":"a"},)"
+                        R"({"role":"user","name":["Ada"],"tool_call_id":7,"content":"a"})",
+                        q));
+    const std::vector<ChatMessage>& messages = q.generation.messages;
+    REQUIRE(messages.size() == 6);
+    REQUIRE(messages[1].tool_calls.size() == 3);
+    CHECK(messages[1].tool_calls[0].id == "c1");
+    CHECK(messages[1].tool_calls[1].id == "");
+    CHECK(messages[1].tool_calls[2].id == "");
+    CHECK(messages[2].tool_call_id == "c1");
+    CHECK(messages[2].name == "f");
+    CHECK(messages[3].name == "g");
+    CHECK(messages[4].name == "Ada");
+    CHECK(messages[4].tool_call_id == "");
+    CHECK(messages[5].name == "");
+}
+
 TEST_CASE("openai_messages: what an assistant thought, under any of its names") {
     for (
         auto message :

@@ -1,0 +1,34 @@
+"""What a chat template is shown of a request, by one that prints what it was given."""
+
+import pytest
+
+from daemon_fixture import Daemon
+
+TEMPLATE = """\
+{%- for message in messages -%}
+{{ message.role }}|{{ message.name }}|{{ message.tool_call_id }}|
+{%- for call in message.tool_calls %}{{ call.id }}{% endfor %}|{{ message.content }};
+{%- endfor -%}
+"""
+
+
+@pytest.fixture(scope="module")
+def printing(tmp_path_factory):
+    file = tmp_path_factory.mktemp("template") / "printing.jinja"
+    file.write_text(TEMPLATE)
+    with Daemon("--chat-template", str(file)) as running:
+        yield running
+
+
+def shown(daemon, *messages, **members):
+    status, said = daemon.post("/apply-template", {"messages": messages, **members})
+    assert status == 200, said
+    return said["prompt"]
+
+
+def test_names_and_the_ids_of_calls(printing):
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    assert shown(printing, {"role": "user", "name": "Ada", "content": "a"},
+                 {"role": "assistant", "content": "b", "tool_calls": [call]},
+                 {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "d"}) == \
+        "user|Ada|||a;assistant|||c1|b;tool|f|c1||d;"
