@@ -6,9 +6,9 @@ namespace qwend {
 
 std::string template_role(std::string_view role) {
     static const std::map<std::string_view, const char*> roles = {
-        {"system", "system"}, {"developer", "system"},  // OpenAI's newer name for it
+        {"system", "system"}, {"developer", "developer"},
         {"user", "user"},     {"assistant", "assistant"},
-        {"tool", "tool"},     {"function", "tool"},  // and its older one
+        {"tool", "tool"},     {"function", "tool"},  // OpenAI's older name for it
     };
     const auto found = roles.find(role);
     return found == roles.end() ? "" : found->second;

@@ -9,7 +9,8 @@ namespace qwend {
 
 // What clients of every dialect send of a conversation, as templates know it.
 
-/// A role by the name that templates have for it; "" if it is none.
+/// A role by the name that templates have for it; "" if it is none. A developer stays one: whether
+/// a template knows of developers, or takes them for the system, only its rendering can tell.
 std::string template_role(std::string_view role);
 
 /// The arguments of an earlier call as the text of a JSON object, be they one or a string that

@@ -31,7 +31,8 @@ class VariablesBuilder {
     VariablesBuilder(const ChatTemplate& chat_template, const ChatOptions& options,
                      jinja::Workspace& work)
         : chat_template_(chat_template), options_(options), work_(work) {
-        knows_developer_ = chat_template.text.find("developer") != std::string::npos;
+        for (const char* literal : {"'developer'", "\"developer\""})
+            knows_developer_ |= chat_template.text.find(literal) != std::string::npos;
     }
 
     /// Throws Refusal, or jinja::Failure where a bound is met.
@@ -51,7 +52,7 @@ class VariablesBuilder {
     const ChatTemplate& chat_template_;
     const ChatOptions& options_;
     jinja::Workspace& work_;
-    bool knows_developer_;
+    bool knows_developer_ = false;  // by name; else it takes developers for the system
     jinja::Variables out_;
 };
 

@@ -32,3 +32,12 @@ def test_names_and_the_ids_of_calls(printing):
                  {"role": "assistant", "content": "b", "tool_calls": [call]},
                  {"role": "tool", "tool_call_id": "c1", "name": "f", "content": "d"}) == \
         "user|Ada|||a;assistant|||c1|b;tool|f|c1||d;"
+
+
+def test_a_developer_is_the_systems_to_a_template_that_names_none(printing, tmp_path):
+    turns = [{"role": "developer", "content": "a"}, {"role": "user", "content": "b"}]
+    assert shown(printing, *turns) == "system||||a;user||||b;"
+    file = tmp_path / "developer.jinja"
+    file.write_text("{{ messages[0].role == 'developer' }}")
+    with Daemon("--chat-template", str(file)) as running:
+        assert shown(running, *turns) == "True"

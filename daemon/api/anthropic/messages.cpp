@@ -156,10 +156,10 @@ bool read_message(MessagesReader& r, const std::string& at, const JsonValue& val
                                        at, excerpt(name)));
     if (!content_member) return r.read.fail(at + ".content", at + ".content: expected content");
     Content content;
-    content.is_system = role == "system";
+    content.is_system = role == "system" || role == "developer";
     if (!read_content(r, at + ".content", *content_member, content)) return false;
     if (role == "user") return add_user(r, std::move(content));
-    if (role == "system")
+    if (content.is_system)
         return content.text.empty() || add(r, {role, std::move(content.text), {}});
     return add(
         r, {role, std::move(content.text), std::move(content.calls), std::move(content.reasoning)});

@@ -113,7 +113,9 @@ TEST_CASE("chat: a developer is a system's to templates that know no developer")
         return render_chat(parse_chat_template(text), {{"developer", "x", {}}}, {}).prompt.text;
     };
     CHECK(render("{{ messages[0].role }}") == "system");
-    CHECK(render("{{ messages[0].role }}{# developer #}") == "developer");
+    CHECK(render("{{ messages[0].role }}{# a developer's #}") == "system");
+    CHECK(render("{{ messages[0].role == 'developer' }}") == "True");
+    CHECK(render("{{ messages[0].role in [\"developer\"] }}") == "True");
 }
 
 TEST_CASE("chat: a template that fails is the client's to know, and one that is none") {

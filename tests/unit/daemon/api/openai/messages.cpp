@@ -74,7 +74,7 @@ TEST_CASE("openai_messages: shapes that clients send") {
               R"({"type":"text","text":"d","cache_control":{"type":"ephemeral"}}]})",
               "user", "abcd"},
              {R"({"role":"user","content":null})", "user", ""},
-             {R"({"role":"developer","content":"d"})", "system", "d"},
+             {R"({"role":"developer","content":"d"})", "developer", "d"},
              {R"({"role":"tool","tool_call_id":"1"})", "tool", ""},
              {R"({"role":"tool","tool_call_id":"1","content":[{"type":"text","text":"t"}]})",
               "tool", "t"},

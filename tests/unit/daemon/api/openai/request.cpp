@@ -49,7 +49,7 @@ TEST_CASE("openai: a request with everything in it") {
     REQUIRE_FALSE(error);
     CHECK(q.style.model == "m");
     REQUIRE(q.generation.messages.size() == 3);
-    CHECK(q.generation.messages[0].role == "system");
+    CHECK(q.generation.messages[0].role == "developer");
     CHECK(q.generation.messages[0].content == "ab");
     CHECK(q.generation.messages[1].tool_calls[0].arguments == "{\"x\":1}");
     CHECK(*q.generation.max_tokens == 5);

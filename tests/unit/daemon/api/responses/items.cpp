@@ -28,7 +28,7 @@ TEST_CASE("responses_items: messages with and without a type, of every role and 
                    {"role":"user","content":"d"},{"id":"msg_1","type":"message","status":"completed",
                    "role":"assistant","content":[{"type":"output_text","text":"e","annotations":[],
                    "logprobs":[]},{"type":"refusal","refusal":"f"}]}])") ==
-          "system:a\nsystem:bc\nuser:d\nassistant:ef\n");
+          "developer:a\nsystem:bc\nuser:d\nassistant:ef\n");
     CHECK(read(R"([{"role":"user","content":"x"},{"role":"assistant"},
                    {"role":"assistant","content":null}])") == "user:x\nassistant:\n");
 }
