@@ -41,6 +41,7 @@ class VariablesBuilder {
   private:
     Value message(const ChatMessage& message, size_t i, bool is_continued);
     Value tool_calls(const ChatMessage& message, size_t i);
+    void add_fields();
     void add_kwargs();
     Value parsed(std::string_view json, const char* what, const std::string& param);
     Value ours(std::string_view text) { return make_ours(work_, text); }
@@ -98,6 +99,14 @@ Value VariablesBuilder::message(const ChatMessage& message, size_t i, bool is_co
     return make_dict_value(work_, std::move(members));
 }
 
+/// What a request has fields for, though most templates know nothing of it.
+void VariablesBuilder::add_fields() {
+    if (!options_.reasoning_effort.empty())
+        add("reasoning_effort", data(options_.reasoning_effort));
+    if (!options_.documents.empty())
+        add("documents", parsed(options_.documents, "not valid JSON", "documents"));
+}
+
 /// The client's own variables, but for those that the request has a field for.
 void VariablesBuilder::add_kwargs() {
     if (options_.template_kwargs.empty()) return;
@@ -111,6 +120,7 @@ void VariablesBuilder::add_kwargs() {
 
 jinja::Variables VariablesBuilder::build(const std::vector<ChatMessage>& messages) {
     for (const auto& [name, token] : chat_template_.special_tokens) add(name, ours(token));
+    add_fields();
     add_kwargs();
     std::vector<Value> rendered;
     for (size_t i = 0; i < messages.size(); i++)
@@ -153,6 +163,8 @@ std::optional<Refusal> check(const ChatTemplate& chat_template,
     if (messages.empty()) return Refusal{"expected at least one message", "messages"};
     if (!options.tools.empty() && !chat_template.parsed->mentions("tools"))
         return Refusal{"this checkpoint's chat template has no tools", "tools"};
+    if (!options.documents.empty() && !chat_template.parsed->mentions("documents"))
+        return Refusal{"this checkpoint's chat template shows no documents", "documents"};
     for (size_t i = 0; i < messages.size(); i++) {
         const std::string& role = messages[i].role;
         const auto known = {"system", "developer", "user", "assistant", "tool"};

@@ -29,7 +29,10 @@ struct ChatOptions {
     std::vector<std::string> tools;       // each the JSON text of one element of `tools`
     bool add_generation_prompt = true;    // end with an opened assistant turn
     bool continue_final_message = false;  // end with the last message's content instead
-    std::string template_kwargs = {};     // a JSON object of further variables; or empty: none
+    std::string reasoning_effort = {};    // a variable of that name; empty: none
+    std::string documents = {};           // the JSON text of a list of objects; empty: none
+    std::string template_kwargs = {};     // a JSON object of further variables, which win over the
+                                          // two above; empty: none
 };
 
 /// A prompt as text, and what of it the template wrote: only there can control tokens be.

@@ -145,6 +145,10 @@ Fields prompt_fields() {
             "add_special_tokens", kBoth | kTokenize,
             r.read.boolean("add_special_tokens", v, r.generation.add_special_tokens.emplace())),
         QWEND_FIELD("chat_template_kwargs", kChat | kTokenize, r.template_kwargs(v)),
+        QWEND_FIELD("documents", kChat | kResponses | kTokenize, r.documents(v)),
+        QWEND_FIELD(
+            "reasoning_effort", kChat | kTokenize,
+            r.read.string("reasoning_effort", v, r.generation.chat_options.reasoning_effort)),
         QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
         QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),
         QWEND_FIELD("tool_choice", kChat, read_tool_choice(r, v)),

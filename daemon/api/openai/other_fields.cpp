@@ -89,7 +89,7 @@ const OtherRows kSampling = {
 /// What a prompt is made of.
 const OtherRows kPrompts = {
     {"suffix", {kText}},
-    {"documents", {kAll}},
+    {"documents", {kText}},
     {"chat_template", {kAll}},
     {"chat_template_kwargs", {kText}},
     {"template", {kAll}},
@@ -142,8 +142,7 @@ const OtherRows kShapes = {
 };
 
 /// Hints: identities, bookkeeping, scheduling, speed, and settings of what is not here, whose
-/// main switch is above or whose absence changes nothing. How much a model should reason is one of
-/// them: few can be told, and those by chat_template_kwargs.
+/// main switch is above or whose absence changes nothing.
 const std::set<std::string_view> kHints = {
     "user",
     "store",

@@ -144,6 +144,19 @@ bool RequestReader::stream_options(const JsonValue& value) {
     return true;
 }
 
+/// vLLM's, for templates of models that answer from what they are given.
+bool RequestReader::documents(const JsonValue& value) {
+    if (!value.is_array()) return read.expected("documents", "an array of objects", value);
+    size_t n = 0;
+    for (const JsonValue element : value.elements()) {
+        if (!element.is_object())
+            return read.expected(fmt::format("documents[{}]", n), "an object", element);
+        n++;
+    }
+    if (n > 0) generation.chat_options.documents = value.raw();
+    return true;
+}
+
 /// Variables for the template. What the request has fields for may not come in this way, the
 /// template itself least of all.
 bool RequestReader::template_kwargs(const JsonValue& value) {

@@ -35,6 +35,7 @@ class RequestReader {
     bool stops(const JsonValue& value);
     bool logit_bias(const JsonValue& value);
     bool stream_options(const JsonValue& value);
+    bool documents(const JsonValue& value);
     bool template_kwargs(const JsonValue& value);
 
     FieldReader read;

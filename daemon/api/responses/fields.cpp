@@ -120,6 +120,14 @@ bool read_object(Reader& r, std::string_view name, const Value& v) {
     return v.is_object() || r.read.expected(std::string(name), "an object", v);
 }
 
+/// What is told of how a model reasons, besides how much it should.
+bool read_reasoning(Reader& r, std::string_view, const Value& v) {
+    if (!v.is_object()) return r.read.expected("reasoning", "an object", v);
+    const auto effort = v.member("effort");
+    return !effort || effort->is_null() ||
+           r.read.string("reasoning.effort", *effort, r.generation.chat_options.reasoning_effort);
+}
+
 bool read_string(Reader& r, std::string_view name, const Value& v) {
     return v.is_string() || r.read.expected(std::string(name), "a string", v);
 }
@@ -146,7 +154,7 @@ const std::map<std::string_view, ResponseField>& response_fields() {
         {"truncation", {read_truncation, R"("disabled")"}},
         {"background", {read_background, "false"}},
         {"metadata", {read_object, "{}"}},
-        {"reasoning", {read_object, R"({"effort":null,"summary":null})"}},
+        {"reasoning", {read_reasoning, R"({"effort":null,"summary":null})"}},
         {"user", {read_string, "null"}},
         {"safety_identifier", {read_string, "null"}},
         {"prompt_cache_key", {read_string, "null"}},

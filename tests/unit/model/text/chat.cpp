@@ -108,6 +108,27 @@ TEST_CASE("chat: a template has what transformers hands it") {
           R"(<s>[{"role": "tool", "content": "x", "tool_call_id": "c1", "name": "f"}]NoneTrue)");
 }
 
+TEST_CASE("chat: what a request has fields for, unless its own variables say otherwise") {
+    const ChatTemplate shows = parse_chat_template("{{ reasoning_effort }}|{{ documents }}");
+    ChatOptions options;
+    CHECK(render_chat(shows, {{"user", "x", {}}}, options).prompt.text == "|");
+    options.reasoning_effort = "high";
+    options.documents = R"([{"title":"a"}])";
+    const RenderedPrompt prompt = render_chat(shows, {{"user", "x", {}}}, options).prompt;
+    CHECK(prompt.text == "high|[{'title': 'a'}]");
+    for (const ControlSpan span : prompt.control_spans) {  // the client's text is not ours
+        const std::string ours = prompt.text.substr(span.begin, span.end - span.begin);
+        CHECK(ours.find("high") == ours.npos);
+        CHECK(ours.find("title") == ours.npos);
+    }
+    options.template_kwargs = R"({"reasoning_effort":"low","documents":[]})";
+    CHECK(render_chat(shows, {{"user", "x", {}}}, options).prompt.text == "low|[]");
+    const RenderResult none =
+        render_chat(parse_chat_template("{{ messages }}"), {{"user", "x", {}}}, options);
+    CHECK(none.error_param == "documents");
+    CHECK(none.error == "this checkpoint's chat template shows no documents");
+}
+
 TEST_CASE("chat: a developer is a system's to templates that know no developer") {
     auto render = [](const char* text) {
         return render_chat(parse_chat_template(text), {{"developer", "x", {}}}, {}).prompt.text;

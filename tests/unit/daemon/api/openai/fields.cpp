@@ -130,6 +130,23 @@ TEST_CASE("openai_fields: reasoning is apart and told, unless the client wants i
     CHECK(param_of(parse_chat(R"("include_reasoning":"no")", q)) == "include_reasoning");
 }
 
+TEST_CASE("openai_fields: how much to reason, and documents, are for the template") {
+    const auto options = [](const std::string& field) {
+        OpenAiRequest q;
+        CHECK(param_of(parse_chat(field, q)) == "none");
+        CHECK(q.n_unknown_fields == 0);
+        return q.generation.chat_options;
+    };
+    CHECK(options(R"("reasoning_effort":"high")").reasoning_effort == "high");
+    CHECK(options(R"("documents":[{"title": "a"},{}])").documents == R"([{"title": "a"},{}])");
+    CHECK(options(R"("documents":[])").documents == "");
+    OpenAiRequest q;
+    CHECK(param_of(parse_chat(R"("reasoning_effort":1)", q)) == "reasoning_effort");
+    CHECK(param_of(parse_chat(R"("documents":{})", q)) == "documents");
+    CHECK(param_of(parse_chat(R"("documents":[{},"a"])", q)) == "documents[1]");
+    CHECK(param_of(parse_text(R"("reasoning_effort":"high")", q)) == "none");
+}
+
 TEST_CASE("openai_fields: variables for the template, as they were written") {
     const auto kwargs = [](const std::string& value) {
         OpenAiRequest q;

@@ -142,7 +142,6 @@ TEST_CASE("openai_other_fields: what would change the answer is refused by name"
                            {"function_call", "{\"name\":\"f\"}"},
                            {"modalities", R"(["text","audio"])"},
                            {"audio", R"({"voice":"x"})"},
-                           {"documents", "[{\"text\":\"x\"}]"},
                            {"chat_template", "\"x\""},
                            {"best_of", "3"},
                            {"priority", "-5"},
@@ -170,6 +169,7 @@ TEST_CASE("openai_other_fields: what would change the answer is refused by name"
         CHECK(chat(fmt::format("\"{}\":{}", c.name, c.value)) == c.name);
     }
     CHECK(text(R"("suffix":"x")") == "suffix");
+    CHECK(text(R"("documents":[{"text":"x"}])") == "documents");
     CHECK(text(R"("regex":"x")") == "regex");
     CHECK(text(R"("best_of":3)") == "best_of");
     OpenAiRequest q;
