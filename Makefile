@@ -161,7 +161,7 @@ test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
 	@tests/run-all $(BUILD)
 
 # Packages of PyPI whose clients tests/clients puts to work.
-CLIENTS := anthropic langchain-ollama ollama openai openai-agents
+CLIENTS := anthropic langchain-ollama ollama openai openai-agents prometheus-client
 test-clients: all ## official clients, from PyPI, against build/qwend
 	@tests/install-deps python3-venv
 	@test -x $(BUILD)/clients-venv/bin/pip || $(PYTHON) -m venv $(BUILD)/clients-venv
