@@ -4,6 +4,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include <cstdint>
 #include <cstdlib>
 
 namespace qwend {

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>

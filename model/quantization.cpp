@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <functional>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace qwend {
 

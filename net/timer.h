@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace qwend {
 

@@ -1,6 +1,7 @@
 #include "daemon/api/field_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/utf8.h"
 

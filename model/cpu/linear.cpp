@@ -11,6 +11,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "model/bf16.h"
 #include "model/cpu/few_rows.h"

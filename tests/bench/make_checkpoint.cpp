@@ -5,9 +5,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/bf16.h"

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "model/text/jinja/characters.h"
 #include "model/text/jinja/workspace.h"

@@ -1,6 +1,7 @@
 #include "model/text/jinja/text.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 namespace qwend::jinja {

@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <exception>
 #include <functional>
+#include <vector>
 
 #include "model/error.h"
 #include "tests/unit/temp_dir.h"

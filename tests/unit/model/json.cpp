@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 using namespace qwend;
 
 TEST_CASE("json: what Python writes and the standard has not is read") {

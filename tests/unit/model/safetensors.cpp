@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "model/error.h"
 #include "tests/unit/checkpoint_files.h"
 #include "tests/unit/temp_dir.h"

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <new>
 #include <stdexcept>
+#include <vector>
 
 using namespace qwend;
 

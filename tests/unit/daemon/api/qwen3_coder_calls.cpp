@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <random>
+#include <utility>
 
 using namespace qwend;
 

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 #include "tests/unit/daemon/engine/scheduler_harness.h"
 
 namespace qwend {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include "model/bf16.h"
 #include "model/cpu/ops.h"

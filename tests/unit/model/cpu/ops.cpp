@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <tuple>
 
 #include "model/cpu/attention.h"
 #include "model/cpu/linear.h"

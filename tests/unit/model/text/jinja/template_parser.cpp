@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <tuple>
+
 #include "model/text/jinja/template.h"
 
 using namespace qwend::jinja;
