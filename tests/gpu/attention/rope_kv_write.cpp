@@ -5,6 +5,52 @@
 
 using namespace qwend;
 
+namespace {
+
+struct Filed {
+    std::vector<Expected> queries, keys, values;
+};
+
+/// What becomes of all rows that have a slot; `turns` is cos and sin of each row and dimension.
+Filed expected_of(HeadShape shape, const std::vector<bf16_t>& qkv, const std::vector<float>& bias,
+                  const std::vector<float>& turns, const std::vector<int32_t>& slots) {
+    const size_t rows = slots.size(), qkv_dim = size_t(shape.qkv_dim());
+    const int half = shape.head_dim / 2;
+    Filed out;
+    for (size_t row = 0; row < rows; row++)
+        for (int head = 0; head < shape.n_heads + 2 * shape.n_kv_heads; head++)
+            for (int i = 0; i < half; i++) {
+                const int slot = slots[row];
+                if (slot < 0) continue;
+                auto biased = [&](int dim) {
+                    const size_t at = size_t(head * shape.head_dim + dim);
+                    return rounded(
+                        {double(bf16_to_float(qkv[row * qkv_dim + at])) + double(bias[at]), 0},
+                        kFloatBits);
+                };
+                const float* turn = &turns[2 * (row * size_t(half) + size_t(i))];
+                BoundedPair is{biased(i), biased(i + half)};
+                const int kv_head = head - shape.n_heads;
+                if (kv_head < shape.n_kv_heads)
+                    is = rotate(is.low, is.high, double(turn[0]), double(turn[1]));
+                for (auto [dim, x] : {std::pair{i, is.low}, {i + half, is.high}}) {
+                    const Bounded stored = rounded(x, kBf16Bits);
+                    const size_t column = size_t(head * shape.head_dim + dim);
+                    if (kv_head < 0)
+                        out.queries.push_back({row * size_t(shape.q_dim()) + column, stored});
+                    else if (kv_head < shape.n_kv_heads)
+                        out.keys.push_back({key_at(shape, size_t(slot), kv_head, dim), stored});
+                    else
+                        out.values.push_back(
+                            {value_at(shape, size_t(slot), kv_head - shape.n_kv_heads, dim),
+                             stored});
+                }
+            }
+    return out;
+}
+
+}  // namespace
+
 TEST_CASE("rope_kv_write: biases, turns and files queries, keys and values") {
     const uint64_t seed = test_seed();
     CAPTURE(seed);
@@ -43,41 +89,10 @@ TEST_CASE("rope_kv_write: biases, turns and files queries, keys and values") {
                           reinterpret_cast<const float2*>(device_turns.get()), device_slots.get(),
                           n, shape, queries.get(), {keys.get(), values.get()}, test_stream());
 
-            std::vector<Expected> is_query, is_key, is_value;
-            for (size_t row = 0; row < rows; row++)
-                for (int head = 0; head < shape.n_heads + 2 * shape.n_kv_heads; head++)
-                    for (int i = 0; i < half; i++) {
-                        const int slot = slots[row];
-                        if (slot < 0) continue;
-                        auto biased = [&](int dim) {
-                            const size_t at = size_t(head * shape.head_dim + dim);
-                            return rounded(
-                                {double(bf16_to_float(qkv[row * qkv_dim + at])) + double(bias[at]),
-                                 0},
-                                kFloatBits);
-                        };
-                        const float* turn = &turns[2 * (row * size_t(half) + size_t(i))];
-                        BoundedPair is{biased(i), biased(i + half)};
-                        const int kv_head = head - shape.n_heads;
-                        if (kv_head < shape.n_kv_heads)
-                            is = rotate(is.low, is.high, double(turn[0]), double(turn[1]));
-                        for (auto [dim, x] : {std::pair{i, is.low}, {i + half, is.high}}) {
-                            const Bounded stored = rounded(x, kBf16Bits);
-                            const size_t column = size_t(head * shape.head_dim + dim);
-                            if (kv_head < 0)
-                                is_query.push_back({row * size_t(shape.q_dim()) + column, stored});
-                            else if (kv_head < shape.n_kv_heads)
-                                is_key.push_back(
-                                    {key_at(shape, size_t(slot), kv_head, dim), stored});
-                            else
-                                is_value.push_back(
-                                    {value_at(shape, size_t(slot), kv_head - shape.n_kv_heads, dim),
-                                     stored});
-                        }
-                    }
-            tally.check(queries.read(), is_query);
+            const Filed is = expected_of(shape, qkv, bias, turns, slots);
+            tally.check(queries.read(), is.queries);
             for (auto [cache, expected] :
-                 {std::pair{keys.read(), &is_key}, {values.read(), &is_value}}) {
+                 {std::pair{keys.read(), &is.keys}, {values.read(), &is.values}}) {
                 tally.check(cache, *expected);
                 for (const Expected& e : *expected) cache[e.at] = kUntouched;
                 CHECK(cache == std::vector<bf16_t>(cache_size, kUntouched));

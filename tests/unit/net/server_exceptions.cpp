@@ -9,14 +9,46 @@
 
 using namespace qwend;
 
+namespace {
+
+struct Place {
+    const char* name;
+    std::function<void(Served&)> spoil;
+    int status;  // of the answer; 0: the connection is closed
+};
+
+const auto bad = [](auto...) -> void { throw std::bad_alloc(); };
+
+/// What is spoilt answers /bad alone, and is told of it.
+void check_places(const std::vector<Place>& places) {
+    for (const Place& place : places) {
+        CAPTURE(place.name);
+        Served served;
+        place.spoil(served);
+        int first = -1, pipelined = -1, second = -1;
+        served.run([&] {
+            TestClient client(served.port), other(served.port);
+            client.send(get("/bad"));
+            first = client.status();
+            // A stream that breaks off has no last chunk.
+            if (std::string_view(place.name).ends_with("begun")) CHECK(client.receive().empty());
+            TestClient in_line(served.port);
+            in_line.send(get("/good") + get("/bad"));
+            pipelined = in_line.status();
+            other.send(get("/good"));
+            second = other.status();
+        });
+        CHECK(first == place.status);
+        CHECK(pipelined == 200);
+        CHECK(second == 200);
+        if (std::string_view(place.name) != "report") CHECK(!served.reports.empty());
+    }
+}
+
+}  // namespace
+
 TEST_CASE("server: what a handler throws costs one answer, never the process") {
-    struct Place {
-        const char* name;
-        std::function<void(Served&)> spoil;
-        int status;  // of the answer; 0: the connection is closed
-    };
-    const auto bad = [](auto...) -> void { throw std::bad_alloc(); };
-    const std::vector<Place> places = {
+    check_places({
         {"on_headers",
          [](Served& s) {
              s.handler.on_headers = [](const HttpRequest& r) -> HttpVerdict {
@@ -54,6 +86,11 @@ TEST_CASE("server: what a handler throws costs one answer, never the process") {
              };
          },
          0},
+    });
+}
+
+TEST_CASE("server: what throws beside a handler costs one answer, never the process") {
+    check_places({
         {"add_headers",
          [](Served& s) {
              s.handler.add_headers = [](const HttpRequest& r, Headers&) {
@@ -61,11 +98,11 @@ TEST_CASE("server: what a handler throws costs one answer, never the process") {
              };
          },
          0},
-        {"on_answered", [&](Served& s) { s.handler.on_answered = bad; }, 200},
+        {"on_answered", [](Served& s) { s.handler.on_answered = bad; }, 200},
         {"a timer of the handler's",
          [&](Served& s) {
              s.handler.on_request =
-                 [&s, bad, keep = std::shared_ptr<EventLoop::Timer>()](ExchangePtr e) mutable {
+                 [&s, keep = std::shared_ptr<EventLoop::Timer>()](ExchangePtr e) mutable {
                      e->respond({});
                      if (e->request().path == "/bad") keep = s.loop.add_timer(0, false, bad);
                  };
@@ -80,29 +117,7 @@ TEST_CASE("server: what a handler throws costs one answer, never the process") {
              };
          },
          500},
-    };
-    for (const Place& place : places) {
-        CAPTURE(place.name);
-        Served served;
-        place.spoil(served);
-        int first = -1, pipelined = -1, second = -1;
-        served.run([&] {
-            TestClient client(served.port), other(served.port);
-            client.send(get("/bad"));
-            first = client.status();
-            // A stream that breaks off has no last chunk.
-            if (std::string_view(place.name).ends_with("begun")) CHECK(client.receive().empty());
-            TestClient in_line(served.port);
-            in_line.send(get("/good") + get("/bad"));
-            pipelined = in_line.status();
-            other.send(get("/good"));
-            second = other.status();
-        });
-        CHECK(first == place.status);
-        CHECK(pipelined == 200);
-        CHECK(second == 200);
-        if (std::string_view(place.name) != "report") CHECK(!served.reports.empty());
-    }
+    });
 }
 
 TEST_CASE("server: exceptions of those who are told that a client left, or caught up") {

@@ -51,16 +51,29 @@ bool is_json(const std::string& text) {
     return parser.parse(text).error() == simdjson::SUCCESS;
 }
 
+struct Case {
+    std::string answer, text;
+    std::vector<std::pair<std::string, std::string>> calls;
+    std::string cut = {};
+};
+
+void check_found(const std::vector<Case>& cases) {
+    for (const Case& each : cases) {
+        CAPTURE(each.answer);
+        for (size_t size : {size_t(1), size_t(2), size_t(3), size_t(7), each.answer.size()}) {
+            const Found found = parse(each.answer, size);
+            CHECK(found.text == each.text);
+            CHECK(found.calls == each.calls);
+            CHECK(found.cut == each.cut);
+        }
+    }
+}
+
 }  // namespace
 
 TEST_CASE("hermes_calls: what is found in an answer, however it is split") {
-    struct Case {
-        std::string answer, text;
-        std::vector<std::pair<std::string, std::string>> calls;
-        std::string cut = {};
-    };
     const std::string deep = "{\"x\": " + std::string(500, '[') + std::string(500, ']') + "}";
-    const std::vector<Case> cases = {
+    check_found({
         {"Let me look.\n" + call("{\"x\": \"<b>\"}") + "\n" + call("{}", "g"),
          "Let me look.",
          {{"f", "{\"x\": \"<b>\"}"}, {"g", "{}"}}},
@@ -87,6 +100,11 @@ TEST_CASE("hermes_calls: what is found in an answer, however it is split") {
         {"<tool_call>{\"id\":true,\"name\":\"\\u0067\",\"arguments\":{},\"z\":[]}</tool_call> b",
          " b",
          {{"g", "{}"}}},
+    });
+}
+
+TEST_CASE("hermes_calls: what is not whole is found or stays text, however it is split") {
+    check_found({
         // A tag or a brace is missing, or there is one too many.
         {"<tool_call>{\"name\":\"f\",\"arguments\":{}}\n" + call("{}", "g"),
          "",
@@ -123,16 +141,7 @@ TEST_CASE("hermes_calls: what is found in an answer, however it is split") {
         {call("\"Paris\""), call("\"Paris\""), {}},
         {call("{}", ""), call("{}", ""), {}},
         {"<tool_call>[]", "<tool_call>[]", {}},
-    };
-    for (const Case& each : cases) {
-        CAPTURE(each.answer);
-        for (size_t size : {size_t(1), size_t(2), size_t(3), size_t(7), each.answer.size()}) {
-            const Found found = parse(each.answer, size);
-            CHECK(found.text == each.text);
-            CHECK(found.calls == each.calls);
-            CHECK(found.cut == each.cut);
-        }
-    }
+    });
 }
 
 TEST_CASE("hermes_calls: a call is passed on while it is made") {

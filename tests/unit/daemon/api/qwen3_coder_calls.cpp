@@ -65,15 +65,28 @@ bool is_json(const std::string& text) {
     return parser.parse(text).error() == simdjson::SUCCESS;
 }
 
+struct Case {
+    std::string answer, text;
+    Calls calls;
+    std::string cut = {};
+};
+
+void check_found(const std::vector<Case>& cases) {
+    for (const Case& each : cases) {
+        CAPTURE(each.answer);
+        for (size_t size : {size_t(1), size_t(2), size_t(3), size_t(7), each.answer.size()}) {
+            const Found found = parse(each.answer, size);
+            CHECK(found.text == each.text);
+            CHECK(found.calls == each.calls);
+            CHECK(found.cut == each.cut);
+        }
+    }
+}
+
 }  // namespace
 
 TEST_CASE("qwen3_coder_calls: what is found in an answer, however it is split") {
-    struct Case {
-        std::string answer, text;
-        Calls calls;
-        std::string cut = {};
-    };
-    const std::vector<Case> cases = {
+    check_found({
         {"Let me look.\n" + call(parameter("s", "a \"b\"\nc \\ d")) + "\n" + call("", "g"),
          "Let me look.",
          {{"f", R"({"s": "a \"b\"\nc \\ d"})"}, {"g", "{}"}}},
@@ -103,6 +116,11 @@ TEST_CASE("qwen3_coder_calls: what is found in an answer, however it is split") 
         {call(parameter("x", "[1]") + parameter("y", "yes") + parameter("z\"", "7"), "g"),
          "",
          {{"g", R"({"x": [1], "y": "yes", "z\"": 7})"}}},
+    });
+}
+
+TEST_CASE("qwen3_coder_calls: what is not whole is found or stays text, however it is split") {
+    check_found({
         // Tags that are missing.
         {"a <function=f>\n" + parameter("n", "1") + "</function> b", "a b", {{"f", R"({"n": 1})"}}},
         {"<function=f>\n" + parameter("n", "1") + "</function>\n</tool_call>",
@@ -141,16 +159,7 @@ TEST_CASE("qwen3_coder_calls: what is found in an answer, however it is split") 
         {"<function=f> is how it begins", "<function=f> is how it begins", {}},
         {"<function=> <function=a b\n> <func", "<function=> <function=a b\n> <func", {}},
         {"x <b> y \n ", "x <b> y \n ", {}},
-    };
-    for (const Case& each : cases) {
-        CAPTURE(each.answer);
-        for (size_t size : {size_t(1), size_t(2), size_t(3), size_t(7), each.answer.size()}) {
-            const Found found = parse(each.answer, size);
-            CHECK(found.text == each.text);
-            CHECK(found.calls == each.calls);
-            CHECK(found.cut == each.cut);
-        }
-    }
+    });
 }
 
 TEST_CASE("qwen3_coder_calls: a call is passed on while it is made") {

@@ -4,6 +4,10 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "daemon/api/openai/request.h"
 #include "daemon/api/unknown_fields.h"
 #include "tests/unit/daemon/api/openai/one_model.h"
@@ -28,6 +32,14 @@ std::string text(const std::string& field) {
     const auto error = parse_completion_request(R"({"prompt":"x",)" + field + "}", {}, kLimits, q);
     if (error) return error->code == "unsupported_parameter" ? error->param : error->message;
     return q.n_unknown_fields ? "unknown" : "ok";
+}
+
+void check_refused(const std::vector<std::pair<std::string, std::string>>& fields) {
+    for (const auto& [name, value] : fields) {
+        CAPTURE(name);
+        CAPTURE(value);
+        CHECK(chat(fmt::format("\"{}\":{}", name, value)) == name);
+    }
 }
 
 }  // namespace
@@ -108,66 +120,41 @@ TEST_CASE("openai_other_fields: hints are taken") {
 }
 
 TEST_CASE("openai_other_fields: what would change the answer is refused by name") {
-    struct Case {
-        std::string name, value;
-    };
-    for (auto& c :
-         std::vector<Case>{{"regex", "\"a+\""},
-                           {"ebnf", "\"root ::= x\""},
-                           {"json_schema", "\"{}\""},
-                           {"json_schema", "{}"},
-                           {"stop_regex", "\"a\""},
-                           {"grammar", "\"root ::= x\""},
-                           {"format", "\"json\""},
-                           {"format", "{}"},
-                           {"guided_json", "{}"},
-                           {"guided_regex", "\"a\""},
-                           {"guided_choice", "[\"a\"]"},
-                           {"guided_grammar", "\"g\""},
-                           {"structural_tag", "\"t\""},
-                           {"structured_outputs", R"({"json":{}})"},
-                           {"structured_outputs", R"({"regex":"a"})"},
-                           {"response_format", R"({"type":"json_object"})"},
-                           {"response_format", R"({"type":"json_schema","json_schema":{}})"},
-                           {"use_beam_search", "true"},
-                           {"length_penalty", "0.5"},
-                           {"logprob_token_ids", "[1]"},
-                           {"truncation_side", "\"right\""},
-                           {"repetition_detection", R"({"max_pattern_size":3})"},
-                           {"kv_transfer_params", R"({"do_remote_decode":true})"},
-                           {"web_search_options", "{}"},
-                           {"prompt_logprobs", "0"},
-                           {"bad_words", "[\"x\"]"},
-                           {"functions", "[{\"name\":\"f\"}]"},
-                           {"function_call", "{\"name\":\"f\"}"},
-                           {"modalities", R"(["text","audio"])"},
-                           {"audio", R"({"voice":"x"})"},
-                           {"chat_template", "\"x\""},
-                           {"best_of", "3"},
-                           {"priority", "-5"},
-                           {"repeat_penalty", "1.1"},
-                           {"mirostat", "2"},
-                           {"min_keep", "3"},
-                           {"xtc_probability", "0.5"},
-                           {"dry_multiplier", "0.8"},
-                           {"samplers", "[\"top_k\"]"},
-                           {"options", R"({"temperature":0})"},
-                           {"images", "[\"aGk=\"]"},
-                           {"raw", "true"},
-                           {"system", "\"Be brief\""},
-                           {"n_predict", "5"},
-                           {"lora_path", "\"x\""},
-                           {"custom_logit_processor", "\"x\""},
-                           {"return_hidden_states", "true"},
-                           {"think", "true"},
-                           {"n_probs", "3"},
-                           {"tool_choice", "\"required\""},
-                           {"tool_choice", R"({"type":"custom","custom":{"name":"f"}})"},
-                           {"tool_choice", R"({"type":"function","function":{"name":"f"}})"}}) {
-        CAPTURE(c.name);
-        CAPTURE(c.value);
-        CHECK(chat(fmt::format("\"{}\":{}", c.name, c.value)) == c.name);
-    }
+    check_refused({
+        {"regex", "\"a+\""},
+        {"ebnf", "\"root ::= x\""},
+        {"json_schema", "\"{}\""},
+        {"json_schema", "{}"},
+        {"stop_regex", "\"a\""},
+        {"grammar", "\"root ::= x\""},
+        {"format", "\"json\""},
+        {"format", "{}"},
+        {"guided_json", "{}"},
+        {"guided_regex", "\"a\""},
+        {"guided_choice", "[\"a\"]"},
+        {"guided_grammar", "\"g\""},
+        {"structural_tag", "\"t\""},
+        {"structured_outputs", R"({"json":{}})"},
+        {"structured_outputs", R"({"regex":"a"})"},
+        {"response_format", R"({"type":"json_object"})"},
+        {"response_format", R"({"type":"json_schema","json_schema":{}})"},
+        {"use_beam_search", "true"},
+        {"length_penalty", "0.5"},
+        {"logprob_token_ids", "[1]"},
+        {"truncation_side", "\"right\""},
+        {"repetition_detection", R"({"max_pattern_size":3})"},
+        {"kv_transfer_params", R"({"do_remote_decode":true})"},
+        {"web_search_options", "{}"},
+        {"prompt_logprobs", "0"},
+        {"bad_words", "[\"x\"]"},
+        {"functions", "[{\"name\":\"f\"}]"},
+        {"function_call", "{\"name\":\"f\"}"},
+        {"modalities", R"(["text","audio"])"},
+        {"audio", R"({"voice":"x"})"},
+        {"chat_template", "\"x\""},
+        {"best_of", "3"},
+        {"priority", "-5"},
+    });
     CHECK(text(R"("suffix":"x")") == "suffix");
     CHECK(text(R"("documents":[{"text":"x"}])") == "documents");
     CHECK(text(R"("regex":"x")") == "regex");
@@ -175,6 +162,30 @@ TEST_CASE("openai_other_fields: what would change the answer is refused by name"
     OpenAiRequest q;
     CHECK(parse_tokenize_request(R"({"prompt":"x","chat_template":"t"})", kLimits, q)->param ==
           "chat_template");
+}
+
+TEST_CASE("openai_other_fields: what would change the answer at other servers is refused by name") {
+    check_refused({
+        {"repeat_penalty", "1.1"},
+        {"mirostat", "2"},
+        {"min_keep", "3"},
+        {"xtc_probability", "0.5"},
+        {"dry_multiplier", "0.8"},
+        {"samplers", "[\"top_k\"]"},
+        {"options", R"({"temperature":0})"},
+        {"images", "[\"aGk=\"]"},
+        {"raw", "true"},
+        {"system", "\"Be brief\""},
+        {"n_predict", "5"},
+        {"lora_path", "\"x\""},
+        {"custom_logit_processor", "\"x\""},
+        {"return_hidden_states", "true"},
+        {"think", "true"},
+        {"n_probs", "3"},
+        {"tool_choice", "\"required\""},
+        {"tool_choice", R"({"type":"custom","custom":{"name":"f"}})"},
+        {"tool_choice", R"({"type":"function","function":{"name":"f"}})"},
+    });
 }
 
 TEST_CASE("openai_other_fields: anything else is taken, counted and named once") {

@@ -69,19 +69,30 @@ Dialect openai(OpenAiStyle style) {
     return dialect;
 }
 
-}  // namespace
-
-TEST_CASE("openai_renderers: both keep the contract of renderers") {
-    OpenAiStyle style;
-    for (const bool chat : {false, true}) {
-        CAPTURE(chat);
-        style.chat = chat;
-        CHECK(fault_of(openai(style), 150) == "");
-    }
+/// Of anything a request can say that matters to the form of an answer.
+OpenAiRequest random_request(std::mt19937& random) {
+    OpenAiRequest request = random() % 2 ? chat_request() : text_request();
+    Generation& q = request.generation;
+    q.n = 1 + int(random() % 3);
+    if (request.style.chat && random() % 2) q.chat_options.tools = {"{}"};
+    if (random() % 2) q.sampling.n_logprobs = int(random() % 4);
+    q.split_reasoning = request.style.chat;
+    q.begins_in_reasoning = random() % 2;
+    request.style.include_reasoning = random() % 4;
+    if (random() % 3 == 0) q.stops = {"l", "好", "</tool_call>\n"};
+    if (random() % 3 == 0) q.stops.push_back("b\n\n");
+    q.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
+    q.include_stop = random() % 2;
+    q.skip_special_tokens = random() % 2;
+    q.return_token_ids = random() % 2;
+    request.style.tokens_as_ids = random() % 4 == 0;
+    q.parallel_tool_calls = random() % 4;
+    q.echo = !request.style.chat && random() % 2;
+    return request;
 }
 
-TEST_CASE("openai_renderers: a stream says what the document says") {
-    std::mt19937 random(std::random_device{}());
+/// What is said may be whole or broken: reasoning, calls of either form, text, bytes of characters.
+Events random_events(const Generation& generation, size_t n_choices, std::mt19937& random) {
     const std::vector<std::string> parts = {"Hello, ",
                                             "你好",
                                             "🙂 ",
@@ -100,36 +111,39 @@ TEST_CASE("openai_renderers: a stream says what the document says") {
                                             "<|im_end|>"};
     const std::vector<FinishReason> ends = {FinishReason::stop, FinishReason::length,
                                             FinishReason::abort};
+    Events events;
+    for (size_t i = 0; i < n_choices; i++) {
+        std::string text = random() % 2 ? "" : "<think>\nhm\n\n";
+        for (size_t n = random() % 8; n > 0; n--) text += parts[random() % parts.size()];
+        std::vector<int32_t> ids = ids_of(text + ".");
+        for (size_t n = random() % 3; n > 0; n--) ids.push_back(int32_t(random() % 256));
+        events.push_back(events_of(ids, ends[random() % ends.size()],
+                                   std::max(0, generation.sampling.n_logprobs)));
+    }
+    return events;
+}
+
+}  // namespace
+
+TEST_CASE("openai_renderers: both keep the contract of renderers") {
+    OpenAiStyle style;
+    for (const bool chat : {false, true}) {
+        CAPTURE(chat);
+        style.chat = chat;
+        CHECK(fault_of(openai(style), 150) == "");
+    }
+}
+
+TEST_CASE("openai_renderers: a stream says what the document says") {
+    std::mt19937 random(std::random_device{}());
     for (int round = 0; round < 600; round++) {
-        OpenAiRequest request = random() % 2 ? chat_request() : text_request();
-        Generation& q = request.generation;
-        q.n = 1 + int(random() % 3);
-        if (request.style.chat && random() % 2) q.chat_options.tools = {"{}"};
-        if (random() % 2) q.sampling.n_logprobs = int(random() % 4);
-        q.split_reasoning = request.style.chat;
-        q.begins_in_reasoning = random() % 2;
-        request.style.include_reasoning = random() % 4;
-        if (random() % 3 == 0) q.stops = {"l", "好", "</tool_call>\n"};
-        if (random() % 3 == 0) q.stops.push_back("b\n\n");
-        q.sampling.min_tokens = random() % 3 ? 0 : int(random() % 10);
-        q.include_stop = random() % 2;
-        q.skip_special_tokens = random() % 2;
-        q.return_token_ids = random() % 2;
-        request.style.tokens_as_ids = random() % 4 == 0;
-        q.parallel_tool_calls = random() % 4;
-        q.echo = !request.style.chat && random() % 2;
+        OpenAiRequest request = random_request(random);
         std::vector<std::vector<int32_t>> prompts(request.style.chat ? 1 : 1 + random() % 2,
                                                   {5, 6, 7});
-        if (!request.style.chat) q.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
-        Events events;
-        for (size_t i = 0; i < prompts.size() * size_t(q.n); i++) {
-            std::string text = random() % 2 ? "" : "<think>\nhm\n\n";
-            for (size_t n = random() % 8; n > 0; n--) text += parts[random() % parts.size()];
-            std::vector<int32_t> ids = ids_of(text + ".");
-            for (size_t n = random() % 3; n > 0; n--) ids.push_back(int32_t(random() % 256));
-            events.push_back(
-                events_of(ids, ends[random() % ends.size()], std::max(0, q.sampling.n_logprobs)));
-        }
+        if (!request.style.chat)
+            request.generation.prompts.resize(prompts.size(), Prompt("\"echo\" \u212B"));
+        const Events events = random_events(request.generation,
+                                            prompts.size() * size_t(request.generation.n), random);
         const ModelText* models[] = {&demo(), &with_special_tags(),
                                      &with_reasoning(ToolFormat::hermes),
                                      &with_reasoning(ToolFormat::qwen3_coder)};
