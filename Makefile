@@ -24,18 +24,18 @@ VERSION := $(shell git -c safe.directory='*' describe --tags --always --dirty 2>
 # header:package of what a build needs; what the tests need besides; what only `make fuzz` needs.
 # Debian 12 has llhttp as C files for Node.js, its successors have a library.
 HEADERS := uv.h:libuv1-dev llhttp.h:libllhttp-dev|node-llhttp simdjson.h:libsimdjson-dev \
-           utf8proc.h:libutf8proc-dev CLI/CLI.hpp:libcli11-dev fmt/ranges.h:libfmt-dev \
-           systemd/sd-daemon.h:libsystemd-dev oneapi/dnnl/dnnl.hpp:libdnnl-dev
+           utf8proc.h:libutf8proc-dev oniguruma.h:libonig-dev CLI/CLI.hpp:libcli11-dev \
+           fmt/ranges.h:libfmt-dev systemd/sd-daemon.h:libsystemd-dev oneapi/dnnl/dnnl.hpp:libdnnl-dev
 TEST_HEADERS := doctest/doctest.h:doctest-dev
 packages = $(foreach pair,$(1),'$(lastword $(subst :, ,$(pair)))')
 DEPS := g++ make git $(call packages,$(HEADERS))
-TEST_DEPS := $(call packages,$(TEST_HEADERS)) python3-pytest python3-jinja2 nginx-light curl
+TEST_DEPS := $(call packages,$(TEST_HEADERS)) python3-pytest python3-jinja2 python3-jsonschema nginx-light curl
 FUZZ_DEPS := clang libclang-rt-dev
 
 LLHTTP := /usr/share/llhttp
 LLHTTP_INCLUDE := /usr/share/include/llhttp
 LLHTTP_C := $(wildcard $(LLHTTP)/*.c)
-LIBS := $(if $(LLHTTP_C),,-lllhttp) -luv -lsimdjson -lutf8proc -lfmt -lsystemd -ldnnl -lpthread
+LIBS := $(if $(LLHTTP_C),,-lllhttp) -luv -lsimdjson -lutf8proc -lonig -lfmt -lsystemd -ldnnl -lpthread
 
 # Warnings are errors where WERROR is set, as in CI: a compiler of tomorrow that warns of more must
 # not keep anybody from building. GCC 12 at -O3 sees overflows in fmt and std::string that are not
@@ -71,7 +71,8 @@ endef
 LIB_CPP  := $(filter-out daemon/main.cpp,$(sort $(shell find daemon net model -name '*.cpp')))
 LIB_OBJ  := $(LIB_CPP:%.cpp=$(BUILD)/%.o) $(LLHTTP_C:$(LLHTTP)/%.c=$(BUILD)/llhttp/%.o)
 MAIN_OBJ := $(BUILD)/daemon/main.o
-UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(sort $(shell find tests/unit -name '*.cpp')))
+UNIT_DIRS ?= tests/unit # what of it; main.cpp in any case
+UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(sort tests/unit/main.cpp $(shell find $(UNIT_DIRS) -name '*.cpp')))
 BENCH    := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/[^g]*.cpp))
 FUZZ     := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 
@@ -106,16 +107,23 @@ $(BUILD)/ask: $(BUILD)/tests/ask.o $(LIB_OBJ)
 $(BUILD)/render-template: $(BUILD)/tests/render_template.o $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 
+# What a JSON Schema's grammar accepts, for tests/e2e/test_schema_keywords.py.
+$(BUILD)/schema-accepts: $(BUILD)/tests/schema_accepts.o $(LIB_OBJ)
+	$(link) -o $@ $^ $(LIBS)
+
 $(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 $(UNIT_OBJ): | test-headers
 
+$(BUILD)/bench-daemon: $(BUILD)/tests/e2e/main.o # whose backend is the one linked beside it
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 
 $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(filter-out $(BUILD)/model/cpu/%,$(LIB_OBJ))
 	$(link) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+# Unit tests are compiled once and run once: more would take longer than it saves.
+$(BUILD)/tests/unit/%.o: CXXFLAGS += -O1 -g1
 $(BUILD)/%.o: %.cpp | headers
 	$(compile)
 
@@ -157,16 +165,28 @@ run: deps ## build and serve MODEL (the demo model) in the foreground
 	@$(BUILD)/qwend serve --config etc/qwend.conf --model $(MODEL)
 
 test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
-	@$(MAKE) all $(BUILD)/ask $(BUILD)/render-template $(BUILD)/unit-tests $(BUILD)/qwend-faulty
+	@$(MAKE) all $(BUILD)/ask $(BUILD)/render-template $(BUILD)/schema-accepts $(BUILD)/unit-tests \
+	  $(BUILD)/qwend-faulty
 	@tests/run-all $(BUILD)
 
-# Packages of PyPI whose clients tests/clients puts to work.
-CLIENTS := anthropic langchain-ollama ollama openai openai-agents prometheus-client
+# Packages of PyPI whose clients tests/clients puts to work: some 520 MiB. LlamaIndex's need SDKs of before the
+# last, and are apart from the rest: 400 MiB; so is what scores models, and what makes requests at random. GuideLLM
+# brings torch, 5.9 GiB: make test-clients CLIENTS=guidellm
+CLIENTS := anthropic instructor langchain-ollama langchain-openai litellm ollama openai openai-agents outlines prometheus-client
+LLAMA_INDEX := llama-index-llms-anthropic llama-index-llms-ollama llama-index-llms-openai-like 'anthropic<1'
+LM_EVAL := 'lm-eval[api]' transformers
+define run_clients # the folder of a venv, packages, and the tests that are run with them
+	@test -x $(BUILD)/$(1)/bin/pip || $(PYTHON) -m venv $(BUILD)/$(1)
+	@if $(BUILD)/$(1)/bin/pip install -q --retries 1 pytest $(2); then \
+	  QWEND_BIN=$(BUILD)/qwend $(BUILD)/$(1)/bin/python -m pytest -q -p no:cacheprovider $(3); \
+	else echo 'test-clients: $(1) is skipped: its packages cannot be had; is PyPI reachable?'; fi
+endef
 test-clients: all ## official clients, from PyPI, against build/qwend
 	@tests/install-deps python3-venv
-	@test -x $(BUILD)/clients-venv/bin/pip || $(PYTHON) -m venv $(BUILD)/clients-venv
-	@$(BUILD)/clients-venv/bin/pip install -q pytest $(CLIENTS)
-	@QWEND_BIN=$(BUILD)/qwend $(BUILD)/clients-venv/bin/python -m pytest -q -p no:cacheprovider tests/clients
+	$(call run_clients,clients-venv,$(CLIENTS),tests/clients)
+	$(call run_clients,llama-index-venv,$(LLAMA_INDEX),tests/clients/test_llama_index.py)
+	$(call run_clients,lm-eval-venv,$(LM_EVAL),tests/clients/test_lm_eval.py)
+	$(call run_clients,schemathesis-venv,schemathesis,tests/clients/test_schemathesis.py)
 
 unit: $(BUILD)/unit-tests ## the unit tests alone
 	GOMP_SPINCOUNT=1000 $(BUILD)/unit-tests
@@ -180,7 +200,7 @@ asan tsan: test-deps ## unit tests and protocol band under the sanitizer
 fuzz: ## every fuzz target for a short, deterministic run
 	@tests/install-deps $(DEPS) $(FUZZ_DEPS)
 	@$(MAKE) BUILD=$(BUILD)/fuzz CXX=clang++ CC=clang NVCC= OPENMP= SANITIZE='-fsanitize=address,undefined' \
-	  CXXFLAGS='-O1 -g -fsanitize=fuzzer-no-link' $(FUZZ:%=$(BUILD)/fuzz/fuzz-%)
+	  CXXFLAGS='-O1 -g1 -fsanitize=fuzzer-no-link' $(FUZZ:%=$(BUILD)/fuzz/fuzz-%)
 	@tests/fuzz/run $(BUILD)/fuzz $(FUZZ)
 
 bench: deps ## measure this machine: every figure beside its ceiling
@@ -219,4 +239,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
--include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
+-include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)

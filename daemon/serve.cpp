@@ -193,6 +193,8 @@ void Daemon::on_ready() {
                (tokens * info.kv_bytes_per_token) >> 20);
     notify_ready();
     notify_status(fmt::format("Serving on {}", info.device));
+    if (info.vocabulary_masks)
+        loop_.offload([model = model_] { model->grammars.prepare(); }, [] {});
 }
 
 void Daemon::on_terminate() {

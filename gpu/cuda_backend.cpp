@@ -55,6 +55,8 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
     info.max_step_tokens = options.max_step_tokens;
     info.max_sequences = options.max_sequences;
     info.max_steps_in_flight = kStepsInFlight;
+    info.vocabulary_masks = info.late_masks = true;
+    info.max_scores = std::min(options.max_step_tokens, kEnoughScores);
     info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
                                               : config.vocab_size;
     info.kv_bytes_per_token = Forward::kv_bytes_per_token(config);
@@ -71,7 +73,7 @@ class CudaBackend final : public Backend {
         const ModelConfig& config = checkpoint.config;
         const DeviceMemory memory;
         info_.n_blocks = choose_blocks(config, options, info_, memory.free, memory.total);
-        rank_.open({info_.max_step_tokens, info_.max_sequences, info_.n_blocks,
+        rank_.open({info_.max_step_tokens, info_.max_sequences, info_.max_scores, info_.n_blocks,
                     options.max_context > 0 ? options.max_context : config.max_position,
                     info_.n_vocab, std::min(options.max_logprobs, info_.n_vocab),
                     options.deterministic});
@@ -82,6 +84,7 @@ class CudaBackend final : public Backend {
         check_capabilities(batch, info_);
         rank_.launch(batch);
     }
+    void give_masks(std::span<const VocabularyMask> masks) override { rank_.give_masks(masks); }
     void collect(StepResult& result) override { rank_.collect(result); }
     bool prepare() override { return rank_.prepare(); }
 

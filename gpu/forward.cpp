@@ -158,7 +158,7 @@ void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state
         attend(in, state, layer, stream);
         add_product(l.o, &p, attended, n, stream);
     }
-    p.gate_up(l.gate_up, normed, inner_.get(), n, stream);
+    p.gate_up(l.gate_up, normed, config_.activation, inner_.get(), n, stream);
     add_product(l.down, &p, residual(next_norm), n, stream);
 }
 
@@ -175,7 +175,7 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     add_product(l.o, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
     rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);
     gemm_.run(l.gate_up, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
-    swiglu(wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
+    glu(config_.activation, wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
     add_product(l.down, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
 }
 
@@ -192,9 +192,16 @@ void Forward::launch_head(const StepInputs& in, const Stream& stream) {
     if (has_squares && !deterministic_)
         return p->logits(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(), n,
                          stream);
+    launch_logits(rows, n, stream);
+}
+
+/// Norm by norm: what the last layer left of squares is overwritten here, or was before.
+void Forward::launch_logits(const int32_t* rows, int n, const Stream& stream) {
+    const LinearWeights& head = weights_.lm_head();
+    const float eps = config_.rms_norm_eps;
     rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, n, config_.hidden_size, normed_.get(),
             stream);
-    if (p)
+    if (const LinearKernels* p = choice_.fused(head.kind, n))
         p->logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
     else
         gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);

@@ -19,11 +19,14 @@ struct StepInputs {
     int n_decode;           // leading rows that are one query each of a sequence
     int n_tiles;            // of prefill
     int n_sampled;          // rows that are sampled
+    int n_scored;           // rows whose next token is given, in steps that are not captured
     bool samples_in_order;  // row i is token i: no gathering
     bool one_short_row;     // a single row, of decode, whose context is at most kKvSplitTokens
     int32_t *tokens, *positions, *slots;      // (n_tokens)
     int32_t *lanes, *contexts;                // (n_decode)
     int32_t *sampled_tokens, *sampled_lanes;  // (n_sampled) row of the matrices; lane or -1
+    int32_t *scored_tokens, *targets;         // (n_scored) the same row; the token given or -1
+    int32_t* n_logprobs;                      // (n_scored) to report beside it
     PrefillTile* tiles;                       // (n_tiles)
     const int32_t* n_updates;                 // of the block tables
     const TableUpdate* updates;
@@ -67,6 +70,10 @@ class Forward {
 
     /// Launches a step up to the logits of the sampled rows.
     void launch(const StepInputs& in, const ForwardState& state, const Stream& stream);
+    /// The logits of other rows of the step just launched, in place of those there are: once these
+    /// were used. `rows`: (n) in device memory, n <= max_logit_rows().
+    void launch_logits(const int32_t* rows, int n, const Stream& stream);
+    int max_logit_rows() const { return max_sequences_; }
     float* logits() const { return logits_.get(); }  // (n_sampled, vocab) f32
     float* sampler_scratch() const { return sampler_scratch_.get(); }
 

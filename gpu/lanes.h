@@ -26,6 +26,7 @@ class Lanes {
 
     int32_t* block_tables() const { return block_tables_.get(); }
     int table_width() const { return table_width_; }
+    int max_logprobs() const { return max_logprobs_; }
     int32_t* last_tokens() const { return last_tokens_.get(); }
     LaneSampling* sampling() const { return sampling_.get(); }
     uint16_t* counts() const { return counts_.get(); }

@@ -1,6 +1,7 @@
 #include "gpu/rank.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace qwend {
 
@@ -19,7 +20,6 @@ void Rank::open(const RankLimits& limits) {
     const ModelConfig& config = shard_.config;
     const int table_width = (limits.max_context + kBlockTokens - 1) / kBlockTokens;
     n_valid_tokens_ = limits.n_valid_tokens;
-    max_logprobs_ = size_t(limits.max_logprobs);
     lanes_ = std::make_unique<Lanes>(limits.max_sequences, table_width, n_valid_tokens_,
                                      limits.max_logprobs);
     state_ = {lanes_->block_tables(), table_width, lanes_->last_tokens()};
@@ -27,13 +27,12 @@ void Rank::open(const RankLimits& limits) {
         std::make_unique<Forward>(device_, config, weights_, limits.max_step_tokens,
                                   limits.max_sequences, limits.n_blocks, limits.deterministic);
     stage_ = std::make_unique<StepStaging>(
-        device_, limits.max_step_tokens, limits.max_sequences, table_width,
+        device_, limits.max_step_tokens, limits.max_sequences, limits.max_scores, table_width,
         HeadShape{config.n_heads, config.n_kv_heads, config.head_dim}, !limits.deterministic);
-    result_rows_ = size_t(Forward::padded_rows(limits.max_sequences));
-    const size_t n_results = kStepsInFlight * result_rows_;
-    tokens_ = PinnedBuffer<int32_t>(n_results), logprobs_ = PinnedBuffer<float>(n_results);
-    top_tokens_ = PinnedBuffer<int32_t>(n_results * max_logprobs_);
-    top_logprobs_ = PinnedBuffer<float>(n_results * max_logprobs_);
+    sampled_ = Results(Forward::padded_rows(limits.max_sequences), limits.max_logprobs);
+    scored_ = Results(limits.max_scores, limits.max_logprobs);
+    masks_ = std::make_unique<MaskRows>(n_valid_tokens_, Forward::padded_rows(limits.max_sequences),
+                                        kStepsInFlight);
     for (int i = 0; i < kStepsInFlight; i++) done_.emplace_back();
     plan_preparations(limits);
     CUDA_CHECK(cudaDeviceSynchronize());
@@ -42,36 +41,65 @@ void Rank::open(const RankLimits& limits) {
 /// Every size that a step may have, the small ones of each kind first. A step of decode has a token
 /// of each sequence, so at most as many as any step: the buffers have no room for more.
 void Rank::plan_preparations(const RankLimits& limits) {
-    auto plan = [&](StepKind kind, int first, int last) {
+    auto plan = [&](StepKind kind, int first, int last, bool samples) {
         for (int n = first; n <= last; n = preparations_.back().n_tokens + 1)
-            preparations_.push_back({kind, Forward::padded_rows(n)});
+            preparations_.push_back({kind, Forward::padded_rows(n), samples});
     };
-    plan(StepKind::prompt, 2, limits.max_step_tokens);
-    plan(StepKind::decode, 1, std::min(limits.max_sequences, limits.max_step_tokens));
+    const int most = std::min(limits.max_sequences, limits.max_step_tokens);
+    plan(StepKind::prompt, 2, limits.max_step_tokens, true);
+    plan(StepKind::decode, 1, most, true);
+    plan(StepKind::decode, 1, most, false);  // what has masks comes last: few ask for it
 }
 
-void Rank::launch_step(const StepStaging::Staged& staged) {
+void Rank::launch_step(const StepStaging::Staged& staged, bool samples) {
     forward_->launch(staged.inputs, state_, stream_);
-    if (staged.inputs.n_sampled > 0)
-        sample_rows(
-            {forward_->logits(), forward_->sampler_scratch(), shard_.config.vocab_size,
-             n_valid_tokens_, staged.inputs.sampled_lanes, lanes_->sampling(), lanes_->counts(),
-             lanes_->last_tokens(),
-             SampleResults{tokens_.get(), logprobs_.get(), top_tokens_.get(), top_logprobs_.get(),
-                           int(result_rows_), int(max_logprobs_), staged.result_slot},
-             staged.inputs.n_sampled},
-            stream_);
+    if (samples) launch_samples(staged, -1);
+}
+
+/// `mask_slot`: where masks_ has those of the samples; negative: there are none.
+void Rank::launch_samples(const StepStaging::Staged& staged, int mask_slot) {
+    if (staged.inputs.n_sampled == 0) return;
+    SampleArgs args{
+        forward_->logits(),     forward_->sampler_scratch(), shard_.config.vocab_size,
+        n_valid_tokens_,        staged.inputs.sampled_lanes, lanes_->sampling(),
+        lanes_->counts(),       lanes_->last_tokens(),       sampled_.on_device(staged.result_slot),
+        staged.inputs.n_sampled};
+    if (mask_slot >= 0) {
+        args.masks = masks_->rows();
+        args.mask_rows = masks_->places(mask_slot);
+        args.mask_width = masks_->n_words();
+    }
+    sample_rows(args, stream_);
+}
+
+/// As many rows at once as there are logits for.
+void Rank::launch_scores(const StepStaging::Staged& staged) {
+    const StepInputs& in = staged.inputs;
+    for (int begin = 0; begin < staged.n_scores; begin += forward_->max_logit_rows()) {
+        const int n = std::min(in.n_scored - begin, forward_->max_logit_rows());
+        forward_->launch_logits(in.scored_tokens + begin, n, stream_);
+        score_rows({forward_->logits(),
+                    forward_->sampler_scratch(),
+                    shard_.config.vocab_size,
+                    n_valid_tokens_,
+                    in.targets + begin,
+                    in.n_logprobs + begin,
+                    {scored_.on_device(staged.result_slot), scored_.ranks.get()},
+                    begin,
+                    n},
+                   stream_);
+    }
 }
 
 /// The first step of a kind and size runs as it is, which loads kernels and makes cuBLASLt's plans;
 /// the second is captured.
-void Rank::launch_captured(const StepStaging::Staged& staged) {
-    const GraphKey key = key_of(staged);
+void Rank::launch_captured(const StepStaging::Staged& staged, bool samples) {
+    const GraphKey key = key_of(staged, samples);
     if (auto found = graphs_.find(key); found != graphs_.end())
         return found->second->launch(stream_);
-    if (seen_.insert(key).second) return launch_step(staged);
+    if (seen_.insert(key).second) return launch_step(staged, samples);
     CUDA_CHECK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
-    launch_step(staged);
+    launch_step(staged, samples);
     cudaGraph_t graph = nullptr;
     CUDA_CHECK(cudaStreamEndCapture(stream_, &graph));
     graphs_[key] = std::make_unique<StepGraph>(graph);
@@ -79,29 +107,54 @@ void Rank::launch_captured(const StepStaging::Staged& staged) {
 }
 
 void Rank::launch(const Batch& batch) {
-    InFlight step{0, next_slot_, {}};
+    InFlight step{0, 0, next_slot_, {}, {}};
     next_slot_ = (next_slot_ + 1) % kStepsInFlight;
-    for (const BatchSequence& sequence : batch.sequences)
-        if (sequence.sampling) {
-            lanes_->occupy(sequence, stream_);
-            step.n_logprobs.push_back(sequence.sampling->n_logprobs);
-        }
+    for (const BatchSequence& sequence : batch.sequences) {
+        step.n_score_logprobs.insert(step.n_score_logprobs.end(), size_t(sequence.n_scores()),
+                                     sequence.n_score_logprobs);
+        if (!sequence.sampling) continue;
+        lanes_->occupy(sequence, stream_);
+        step.n_logprobs.push_back(sequence.sampling->n_logprobs);
+    }
     const StepStaging::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
-    if (staged.kind == StepKind::mixed)
-        launch_step(staged);
-    else
-        launch_captured(staged);
-    CUDA_CHECK(cudaEventRecord(done_[size_t(step.slot)], stream_));
-    step.n_rows = staged.n_rows;
+    step.n_rows = staged.n_rows, step.n_scores = staged.n_scores;
     in_flight_.push_back(std::move(step));
+    std::vector<VocabularyMask> masks;
+    bool has_masks = batch.awaits_masks;
+    for (const BatchSequence& sequence : batch.sequences) {
+        if (!sequence.sampling) continue;
+        masks.push_back(sequence.masks.empty() ? VocabularyMask() : sequence.masks[0]);
+        has_masks = has_masks || masks.back().words;
+    }
+    if (staged.kind == StepKind::mixed)
+        launch_step(staged, !has_masks);
+    else
+        launch_captured(staged, !has_masks);
+    if (!has_masks) return finish_launch(staged);
+    awaiting_ = staged;
+    if (!batch.awaits_masks) give_masks(masks);
+}
+
+void Rank::give_masks(std::span<const VocabularyMask> masks) {
+    const StepStaging::Staged staged = *std::exchange(awaiting_, std::nullopt);
+    const int slot = in_flight_.back().slot;
+    masks_->place(masks, slot, stream_);
+    launch_samples(staged, slot);
+    finish_launch(staged);
+}
+
+/// What comes behind the samples.
+void Rank::finish_launch(const StepStaging::Staged& staged) {
+    launch_scores(staged);
+    CUDA_CHECK(cudaEventRecord(done_[size_t(in_flight_.back().slot)], stream_));
 }
 
 bool Rank::prepare() {
     if (preparations_.empty()) return false;
-    const auto [kind, n_tokens] = preparations_.front();
+    const auto [kind, n_tokens, samples] = preparations_.front();
     preparations_.pop_front();
     const StepStaging::Staged staged = stage_->stage_padding(n_tokens, kind, stream_);
-    while (!graphs_.contains(key_of(staged))) launch_captured(staged);
+    while (!graphs_.contains(key_of(staged, samples))) launch_captured(staged, samples);
     CUDA_CHECK(cudaStreamSynchronize(stream_));
     return !preparations_.empty();
 }
@@ -110,22 +163,46 @@ void Rank::collect(StepResult& result) {
     const InFlight step = std::move(in_flight_.front());
     in_flight_.pop_front();
     CUDA_CHECK(cudaEventSynchronize(done_[size_t(step.slot)]));
-    result.samples.clear();
-    for (int i = 0; i < step.n_rows; i++) {
-        const size_t row = size_t(step.slot) * result_rows_ + size_t(i);
-        const int n_logprobs = std::min(step.n_logprobs[size_t(i)], int(max_logprobs_));
-        SampledToken sampled;
-        sampled.token = tokens_[row];
-        if (sampled.token < 0) {
-            result.samples.push_back(std::move(sampled));
-            continue;
-        }
-        if (n_logprobs >= 0) sampled.logprob = logprobs_[row];
-        for (size_t k = 0; int(k) < n_logprobs; k++)
-            sampled.top.push_back(
-                {top_tokens_[row * max_logprobs_ + k], top_logprobs_[row * max_logprobs_ + k]});
-        result.samples.push_back(std::move(sampled));
+    result.samples.clear(), result.scores.clear();
+    for (int i = 0; i < step.n_rows; i++)
+        result.samples.push_back(sampled_.read(step.slot, i, step.n_logprobs[size_t(i)]));
+    for (int i = 0; i < step.n_scores; i++) {
+        const size_t row = size_t(step.slot) * scored_.rows + size_t(i);
+        SampledToken given = scored_.read(step.slot, i, step.n_score_logprobs[size_t(i)]);
+        result.scores.push_back({std::move(given), scored_.ranks[row]});
     }
+}
+
+Rank::Results::Results(int rows, int max_logprobs)
+    : rows(size_t(rows)), max_logprobs(size_t(max_logprobs)) {
+    const size_t n = kStepsInFlight * this->rows;
+    tokens = PinnedBuffer<int32_t>(n), logprobs = PinnedBuffer<float>(n);
+    ranks = PinnedBuffer<int32_t>(n);
+    top_tokens = PinnedBuffer<int32_t>(n * this->max_logprobs);
+    top_logprobs = PinnedBuffer<float>(n * this->max_logprobs);
+}
+
+SampleResults Rank::Results::on_device(const int32_t* slot) const {
+    return {tokens.get(),
+            logprobs.get(),
+            top_tokens.get(),
+            top_logprobs.get(),
+            int(rows),
+            int(max_logprobs),
+            slot};
+}
+
+SampledToken Rank::Results::read(int slot, int i, int n_logprobs) const {
+    const size_t row = size_t(slot) * rows + size_t(i);
+    n_logprobs = std::min(n_logprobs, int(max_logprobs));
+    SampledToken token;
+    token.token = tokens[row];
+    if (token.token < 0) return token;
+    if (n_logprobs >= 0) token.logprob = logprobs[row];
+    for (size_t k = 0; int(k) < n_logprobs; k++)
+        token.top.push_back(
+            {top_tokens[row * max_logprobs + k], top_logprobs[row * max_logprobs + k]});
+    return token;
 }
 
 }  // namespace qwend

@@ -5,9 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <span>
 #include <vector>
 
+#include "gpu/mask_rows.h"
+#include "gpu/sampling/score.h"
 #include "gpu/step_staging.h"
 #include "model/shard.h"
 
@@ -33,7 +37,7 @@ class StepGraph {
 
 /// What the steps of a rank may be.
 struct RankLimits {
-    int max_step_tokens, max_sequences;
+    int max_step_tokens, max_sequences, max_scores;
     int n_blocks;     // of the KV cache
     int max_context;  // tokens
     int n_valid_tokens, max_logprobs;
@@ -59,31 +63,38 @@ class Rank {
 
     /// As Backend has them, after open().
     void launch(const Batch& batch);
+    void give_masks(std::span<const VocabularyMask> masks);
     void collect(StepResult& result);
     bool prepare();
 
   private:
     struct InFlight {
-        int n_rows, slot;
-        std::vector<int> n_logprobs;  // of each row
+        int n_rows, n_scores, slot;
+        std::vector<int> n_logprobs;        // of each row
+        std::vector<int> n_score_logprobs;  // of each score
     };
     struct GraphKey {
         StepKind kind;
         int n_tokens;
         bool one_short_row;
+        bool samples;  // or else ends with the logits
         auto operator<=>(const GraphKey&) const = default;
     };
     struct Preparation {
         StepKind kind;
         int n_tokens;
+        bool samples;
     };
 
-    static GraphKey key_of(const StepStaging::Staged& staged) {
-        return {staged.kind, staged.inputs.n_tokens, staged.inputs.one_short_row};
+    static GraphKey key_of(const StepStaging::Staged& staged, bool samples) {
+        return {staged.kind, staged.inputs.n_tokens, staged.inputs.one_short_row, samples};
     }
     void plan_preparations(const RankLimits& limits);
-    void launch_step(const StepStaging::Staged& staged);
-    void launch_captured(const StepStaging::Staged& staged);
+    void launch_step(const StepStaging::Staged& staged, bool samples);
+    void launch_captured(const StepStaging::Staged& staged, bool samples);
+    void launch_samples(const StepStaging::Staged& staged, int mask_slot);
+    void finish_launch(const StepStaging::Staged& staged);
+    void launch_scores(const StepStaging::Staged& staged);
 
     const Device device_;  // the thread's, before anything is allocated
     const Shard shard_;
@@ -95,10 +106,22 @@ class Rank {
     std::unique_ptr<Forward> forward_;
     std::unique_ptr<Lanes> lanes_;
     std::unique_ptr<StepStaging> stage_;
-    // What the device writes of the steps in flight; see SampleResults.
-    size_t result_rows_ = 0, max_logprobs_ = 0;
-    PinnedBuffer<int32_t> tokens_, top_tokens_;
-    PinnedBuffer<float> logprobs_, top_logprobs_;
+    /// What the device writes of the steps in flight; see SampleResults and ScoreResults.
+    struct Results {
+        size_t rows = 0, max_logprobs = 0;
+        PinnedBuffer<int32_t> tokens, top_tokens, ranks;
+        PinnedBuffer<float> logprobs, top_logprobs;
+
+        Results() = default;
+        Results(int rows, int max_logprobs);
+        SampleResults on_device(const int32_t* slot) const;
+        /// Row `i` of a slot; only a token where that is a code.
+        SampledToken read(int slot, int i, int n_logprobs) const;
+    };
+    Results sampled_, scored_;
+
+    std::unique_ptr<MaskRows> masks_;
+    std::optional<StepStaging::Staged> awaiting_;  // the youngest step, if it has no masks yet
 
     std::deque<InFlight> in_flight_;
     std::vector<Event> done_;  // by slot

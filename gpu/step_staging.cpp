@@ -18,20 +18,24 @@ StepKind kind_of(const Batch& batch) {
     if (std::all_of(sequences.begin(), sequences.end(),
                     [](const BatchSequence& s) { return s.n_query == 1 && s.sampling; }))
         return StepKind::decode;
+    if (std::any_of(sequences.begin(), sequences.end(),
+                    [](const BatchSequence& s) { return s.n_scores() > 0; }))
+        return StepKind::mixed;
     return sequences.size() == 1 && sequences[0].sampling ? StepKind::prompt : StepKind::mixed;
 }
 
 }  // namespace
 
-StepStaging::StepStaging(const Device& device, int max_tokens, int max_sequences, int table_width,
-                         HeadShape shape, bool decodes)
+StepStaging::StepStaging(const Device& device, int max_tokens, int max_sequences, int max_scores,
+                         int table_width, HeadShape shape, bool decodes)
     : tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(max_tokens)),
-      most_sampled_(Forward::padded_rows(max_sequences)) {
+      most_sampled_(Forward::padded_rows(max_sequences)),
+      most_scored_(Forward::padded_rows(max_scores)) {
     const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
     const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
-    capacity_ = kHeader + 3 * tokens + 4 * rows + 4 * tiles +
+    capacity_ = kHeader + 3 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles +
                 2 * rows * size_t(table_width);  // every table may change
     device_ = DeviceBuffer<int32_t>(capacity_);
     // A step's buffer is free again when the step was collected: one more than are in flight.
@@ -40,16 +44,17 @@ StepStaging::StepStaging(const Device& device, int max_tokens, int max_sequences
 
 StepStaging::Sizes StepStaging::sizes_of(StepKind kind, int n_tokens) const {
     if (kind == StepKind::prompt)
-        return {n_tokens, 0, Forward::padded_rows(1), tiling_.most_tiles(n_tokens, 1)};
-    return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, decodes_ ? 0 : n_tokens};
+        return {n_tokens, 0, Forward::padded_rows(1), 0, tiling_.most_tiles(n_tokens, 1)};
+    return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, 0, decodes_ ? 0 : n_tokens};
 }
 
 /// Every step passes here, and no buffer of any kernel has room for more rows.
 StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
-    if (n.tokens > most_tokens_ || n.sampled > most_sampled_)
+    if (n.tokens > most_tokens_ || n.sampled > most_sampled_ || n.scored > most_scored_)
         device_fault("expected a step of at most " + std::to_string(most_tokens_) +
-                     " rows, sampled at most " + std::to_string(most_sampled_) + ", found " +
-                     std::to_string(n.tokens) + " and " + std::to_string(n.sampled));
+                     " rows, sampled at most " + std::to_string(most_sampled_) + ", scored " +
+                     std::to_string(most_scored_) + ", found " + std::to_string(n.tokens) + ", " +
+                     std::to_string(n.sampled) + " and " + std::to_string(n.scored));
     Staged staged{};
     staged.kind = kind;
     staged.inputs.samples_in_order = kind == StepKind::decode;
@@ -59,10 +64,13 @@ StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     auto take = [&](int count) { return std::exchange(at, at + count); };
     StepInputs& in = staged.inputs;
     in.n_tokens = n.tokens, in.n_decode = n.decode, in.n_sampled = n.sampled, in.n_tiles = n.tiles;
+    in.n_scored = n.scored;
     in.tiles = reinterpret_cast<PrefillTile*>(take(4 * n.tiles));
     in.tokens = take(n.tokens), in.positions = take(n.tokens), in.slots = take(n.tokens);
     in.lanes = take(n.decode), in.contexts = take(n.decode);
     in.sampled_tokens = take(n.sampled), in.sampled_lanes = take(n.sampled);
+    in.scored_tokens = take(n.scored), in.targets = take(n.scored);
+    in.n_logprobs = take(n.scored);
     if ((at - device_.get()) % 2) at++;  // updates are pairs
     in.updates = reinterpret_cast<TableUpdate*>(at);
     return staged;
@@ -76,16 +84,24 @@ void StepStaging::fill_padding(const Staged& staged) {
     std::memset(base_, 0, size_t(end - device_.get()) * sizeof(int32_t));
     std::fill_n(host(in.slots), in.n_tokens, -1);
     std::fill_n(host(in.sampled_lanes), in.n_sampled, -1);
+    std::fill_n(host(in.targets), in.n_scored, -1);
 }
 
-void StepStaging::fill_sequences(const Batch& batch, int n_decode, const Staged& staged) {
+void StepStaging::fill_sequences(const Batch& batch, const Lanes& lanes, int n_decode,
+                                 const Staged& staged) {
     const StepInputs& in = staged.inputs;
-    int n_sampled = 0;
+    int n_sampled = 0, n_scored = 0;
     for (size_t i = 0; i < batch.sequences.size(); i++) {
         const BatchSequence& sequence = batch.sequences[i];
         if (int(i) < n_decode) {
             host(in.lanes)[i] = sequence.lane;
             host(in.contexts)[i] = sequence.n_context;
+        }
+        for (int k = 0; k < sequence.n_scores(); k++) {
+            host(in.scored_tokens)[n_scored] = sequence.query_begin + sequence.first_scored + k;
+            host(in.n_logprobs)[n_scored] =
+                std::min(sequence.n_score_logprobs, lanes.max_logprobs());
+            host(in.targets)[n_scored++] = sequence.targets[size_t(k)];
         }
         if (!sequence.sampling) continue;
         host(in.sampled_tokens)[n_sampled] = sequence.query_begin + sequence.n_query - 1;
@@ -106,14 +122,14 @@ void StepStaging::send(const Staged& staged, const Stream& stream) {
 StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int result_slot,
                                        const Stream& stream) {
     const int n_tokens = int(batch.tokens.size());
-    int n_decode = 0, n_sampled = 0;
+    int n_decode = 0, n_sampled = 0, n_scored = 0;
     while (decodes_ && n_decode < int(batch.sequences.size()) &&
            batch.sequences[size_t(n_decode)].n_query == 1)
         n_decode++;
     updates_.clear(), runs_.clear();
     for (size_t i = 0; i < batch.sequences.size(); i++) {
         const BatchSequence& s = batch.sequences[i];
-        n_sampled += s.sampling != nullptr;
+        n_sampled += s.sampling != nullptr, n_scored += s.n_scores();
         lanes.update_table(batch, s, blocks_of(s.n_context), updates_);
         if (int(i) >= n_decode)
             runs_.push_back({s.query_begin, s.n_query, s.n_context - s.n_query, s.lane});
@@ -121,18 +137,18 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
     const int padded = Forward::padded_rows(n_tokens);
     tiling_.cut(runs_, padded, tiles_);
     const StepKind kind = kind_of(batch);
-    Staged staged = lay_out(
-        kind, kind == StepKind::mixed
-                  ? Sizes{padded, n_decode, Forward::padded_rows(n_sampled), int(tiles_.size())}
-                  : sizes_of(kind, padded));
-    staged.n_rows = n_sampled;
+    Staged staged = lay_out(kind, kind == StepKind::mixed
+                                      ? Sizes{padded, n_decode, Forward::padded_rows(n_sampled),
+                                              Forward::padded_rows(n_scored), int(tiles_.size())}
+                                      : sizes_of(kind, padded));
+    staged.n_rows = n_sampled, staged.n_scores = n_scored;
     fill_padding(staged);
     base_[1] = result_slot;
     std::copy(tiles_.begin(), tiles_.end(), host(staged.inputs.tiles));
     std::copy(batch.tokens.begin(), batch.tokens.end(), host(staged.inputs.tokens));
     std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
-    fill_sequences(batch, n_decode, staged);
+    fill_sequences(batch, lanes, n_decode, staged);
     staged.inputs.one_short_row =
         padded == 1 && n_decode == 1 && batch.sequences[0].n_context <= kKvSplitTokens;
     send(staged, stream);

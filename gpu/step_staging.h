@@ -16,7 +16,7 @@ inline constexpr int kStepsInFlight = 2;
 enum class StepKind {
     decode,  // of every sequence one token, which is sampled
     prompt,  // one sequence, sampled after more than one token
-    mixed
+    mixed    // any other, and whatever has scores
 };
 
 /// Brings a batch to the device: everything the host has to say about a step goes through one
@@ -25,13 +25,13 @@ enum class StepKind {
 class StepStaging {
   public:
     /// `decodes`: leading single queries are rows of decode attention; else of prefill attention.
-    StepStaging(const Device& device, int max_tokens, int max_sequences, int table_width,
-                HeadShape shape, bool decodes);
+    StepStaging(const Device& device, int max_tokens, int max_sequences, int max_scores,
+                int table_width, HeadShape shape, bool decodes);
 
     struct Staged {
         StepInputs inputs;
         const int32_t* result_slot;  // device: which of the host's result buffers to write
-        int n_rows;                  // sampled, without padding
+        int n_rows, n_scores;        // sampled and scored, without padding
         StepKind kind;
     };
     /// Copies `batch` over, padded to the rows that Forward wants.
@@ -42,7 +42,7 @@ class StepStaging {
 
   private:
     struct Sizes {
-        int tokens, decode, sampled, tiles;
+        int tokens, decode, sampled, scored, tiles;
     };
     /// Of a kind that is not mixed.
     Sizes sizes_of(StepKind kind, int n_tokens) const;
@@ -53,13 +53,13 @@ class StepStaging {
         return reinterpret_cast<T*>(base_ + (reinterpret_cast<int32_t*>(device) - device_.get()));
     }
     void fill_padding(const Staged& staged);
-    void fill_sequences(const Batch& batch, int n_decode, const Staged& staged);
+    void fill_sequences(const Batch& batch, const Lanes& lanes, int n_decode, const Staged& staged);
     void send(const Staged& staged, const Stream& stream);
 
     PrefillTiling tiling_;
     bool decodes_;
-    int most_tokens_, most_sampled_;  // rows, padding included
-    size_t capacity_;                 // int32 of one buffer
+    int most_tokens_, most_sampled_, most_scored_;  // rows, padding included
+    size_t capacity_;                               // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
     size_t turn_ = 0;
     int32_t* base_ = nullptr;

@@ -34,10 +34,20 @@ struct BatchSequence {
     // number of those it sees is its Philox counter. With steps in flight the last may be -1: they
     // count, but only the device knows them, which sampled them for this run of the lane.
     std::span<const int32_t> output;
-    // (n_samples(), mask_words(n_vocab)) the ids each sample may be; empty: any.
-    std::span<const uint32_t> masks;
+    // (n_samples()) the ids each sample may be; empty: any. Not looked at if the batch awaits
+    // masks.
+    std::span<const VocabularyMask> masks;
+
+    // Scoring: tokens that are given, of the prompt, are reported as sampled ones are. Nothing is
+    // sampled for them: they count nowhere, and change nothing of the lane.
+    std::span<const int32_t>
+        targets;               // ids that follow the tokens from `first_scored` on, one each
+    int first_scored = 0;      // of the tokens computed now; 0: the one at query_begin
+    int score_begin = 0;       // first of its scores in StepResult::scores
+    int n_score_logprobs = 0;  // likeliest tokens to report beside each
 
     int n_samples() const { return sampling ? 1 + n_drafts : 0; }
+    int n_scores() const { return static_cast<int>(targets.size()); }
 };
 
 /// One step over several sequences: plain arrays, valid during Backend::launch.
@@ -48,16 +58,21 @@ struct Batch {
     std::vector<int32_t> slots;         // (n_tokens) KV slot = block * block_size + offset
     std::vector<int32_t> block_tables;  // all tables end to end; ceil(n_context / block_size) each
     std::vector<BatchSequence> sequences;
+    // Which ids its samples may be depends on what a step in flight samples: give_masks() says it.
+    bool awaits_masks = false;
 
     void clear() {
         tokens.clear(), positions.clear(), slots.clear(), block_tables.clear();
         sequences.clear();
+        awaits_masks = false;
     }
 };
 
-/// What a step gives back: n_samples() entries for each sequence, end to end in batch order.
+/// What a step gives back: n_samples() and n_scores() entries for each sequence, end to end in
+/// batch order.
 struct StepResult {
     std::vector<SampledToken> samples;
+    std::vector<ScoredToken> scores;
 };
 
 /// What the scheduler and the operator need to know of a loaded backend.
@@ -73,7 +88,13 @@ struct BackendInfo {
     int n_vocab = 0;                // ids that are sampled are below it
     int max_samples = 1;            // most samples of a sequence in one step
     bool vocabulary_masks = false;  // whether it takes BatchSequence::masks
+    bool late_masks = false;        // whether it takes batches that await theirs; max_samples is 1
+    int max_scores = 0;             // most scores of one step; 0: it cannot score
 };
+
+/// Scores of a step that are enough for any backend: each is a row of logits for the device, and
+/// something to take in for the one who asked.
+inline constexpr int kEnoughScores = 512;
 
 /// How a backend is to be made; zero means "choose".
 struct BackendOptions {
@@ -103,6 +124,13 @@ class Backend {
     /// batch is copied before it returns. Throws BackendFault if the device failed; the backend is
     /// then unusable, its destructor included, and nothing of the steps in flight is valid.
     virtual void launch(const Batch& batch) = 0;
+    /// Says what the samples of the youngest step may be, one mask each, if its batch awaits them:
+    /// before another is launched, and before it is collected. What a backend does first does not
+    /// depend on them, so the device is busy meanwhile. Throws as launch() does.
+    virtual void give_masks(std::span<const VocabularyMask>) {
+        throw std::logic_error(
+            "expected no masks after the launch, which this backend cannot take");
+    }
     /// Waits for the oldest step in flight and replaces `result` with what it gives. Throws as
     /// launch() does.
     virtual void collect(StepResult& result) = 0;
@@ -126,7 +154,11 @@ struct BackendFault : std::runtime_error {
 /// For launch(): throws std::logic_error if the batch wants of a backend what it cannot do. Whoever
 /// made the batch should have refused the request.
 inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
+    int n_scores = 0;
+    if (batch.awaits_masks && !info.late_masks)
+        throw std::logic_error("expected the masks with the batch");
     for (const BatchSequence& sequence : batch.sequences) {
+        n_scores += sequence.n_scores();
         if (sequence.n_samples() > info.max_samples)
             throw std::logic_error("expected at most " + std::to_string(info.max_samples) +
                                    " samples of a sequence in a step, found " +
@@ -134,6 +166,9 @@ inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
         if (!sequence.masks.empty() && !info.vocabulary_masks)
             throw std::logic_error("expected no vocabulary masks, which this backend cannot apply");
     }
+    if (n_scores > info.max_scores)
+        throw std::logic_error("expected at most " + std::to_string(info.max_scores) +
+                               " scores in a step, found " + std::to_string(n_scores));
 }
 
 }  // namespace qwend

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "model/json.h"
 #include "model/quantization.h"
@@ -57,24 +58,43 @@ std::vector<int32_t> token_ids(const JsonFile& json, std::string_view field) {
     return ids;
 }
 
-/// Whether a layer may attend to a window only, by transformers' rules: those from
-/// max_window_layers on, unless layer_types says for each; a window as long as the context is none.
+// Of Qwen2Config, where config.json is silent.
+constexpr int64_t kMaxWindowLayers = 28, kSlidingWindow = 4096;
+
+/// Whether a layer attends to a window only, by transformers' rules: those from max_window_layers
+/// on, unless layer_types says for each.
 bool has_sliding_window(const JsonFile& json, const ModelConfig& config) {
     simdjson::dom::array types;
     if (const auto element = json.find("layer_types");
         element && element->get(types) == simdjson::SUCCESS) {
         for (auto value : types) {
             std::string_view type;
-            if (value.get(type) != simdjson::SUCCESS || type != "full_attention") return true;
+            if (value.get(type) != simdjson::SUCCESS ||
+                (type != "full_attention" && type != "sliding_attention"))
+                json.fail("\"layer_types\": expected full_attention and sliding_attention");
+            if (type == "sliding_attention") return true;
         }
         return false;
     }
-    if (!json.boolean("use_sliding_window", false)) return false;
-    if (json.has("max_window_layers") &&
-        json.integer("max_window_layers", 0, 1 << 20) >= config.n_layers)
-        return false;
-    return !json.has("sliding_window") ||
-           json.integer("sliding_window", 0, int64_t(1) << 40) < config.max_position;
+    const int64_t n_whole = json.has("max_window_layers")
+                                ? json.integer("max_window_layers", 0, 1 << 20)
+                                : kMaxWindowLayers;
+    return json.boolean("use_sliding_window", false) && n_whole < config.n_layers;
+}
+
+/// Up to its length a window hides nothing: that much of the context is served.
+void cut_to_window(const JsonFile& json, ModelConfig& config) {
+    if (!has_sliding_window(json, config)) return;
+    if (!json.boolean("use_sliding_window", false))
+        json.fail("\"layer_types\" has sliding_attention, but use_sliding_window is not true");
+    if (const auto element = find_last(json.root(), "sliding_window");
+        !element && json.root().at_key("sliding_window").error() == simdjson::SUCCESS)
+        return;  // null: there is none
+    const int64_t window = json.has("sliding_window")
+                               ? json.integer("sliding_window", 1, int64_t(1) << 40)
+                               : kSlidingWindow;
+    config.is_cut |= window < config.max_position;
+    config.max_position = int(std::min<int64_t>(window, config.max_position));
 }
 
 void check_shapes(const JsonFile& json, const ModelConfig& config) {
@@ -85,13 +105,19 @@ void check_shapes(const JsonFile& json, const ModelConfig& config) {
                         config.n_heads, config.n_kv_heads));
     if (config.head_dim % 2 != 0)
         json.fail(fmt::format("expected an even head size, found {}", config.head_dim));
-    if (has_sliding_window(json, config))
-        json.fail("it asks for sliding-window attention, which is not supported");
-    std::string_view activation = "silu";
-    if (const auto element = json.find("hidden_act");
-        element && (element->get(activation) != simdjson::SUCCESS || activation != "silu"))
-        json.fail(
-            fmt::format("\"hidden_act\": expected \"silu\", found {}", simdjson::minify(*element)));
+}
+
+Activation read_activation(const JsonFile& json) {
+    const auto element = json.find("hidden_act");
+    if (!element) return Activation::silu;
+    std::string_view name;
+    if (element->get(name) == simdjson::SUCCESS)
+        if (const auto activation = find_activation(name)) return *activation;
+    std::string names;
+    for (const auto& named : named_activations())
+        fmt::format_to(std::back_inserter(names), "{}{}", names.empty() ? "" : ", ", named.first);
+    json.fail(fmt::format("\"hidden_act\": expected one of {}, found {}", names,
+                          simdjson::minify(*element)));
 }
 
 /// The folder itself, so that a wrong path is told apart from a broken checkpoint.
@@ -180,10 +206,12 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
                             config.hidden_size, config.n_heads));
         config.head_dim = config.hidden_size / config.n_heads;
     }
+    config.activation = read_activation(json);
     if (json.has("rms_norm_eps"))
         config.rms_norm_eps = float(json.number("rms_norm_eps", 1e-12, 1));
     config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
     read_rope(json, config);
+    cut_to_window(json, config);
     config.eos_token_ids = token_ids(json, "eos_token_id");
     check_shapes(json, config);
     return config;

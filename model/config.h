@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/activation.h"
+
 namespace qwend {
 
 /// YaRN context extension (Peng et al. 2023, arXiv:2309.00071), as `rope_scaling` spells it and
@@ -27,6 +29,14 @@ struct Llama3Scaling {
     int original_max_position = 0;  // tokens
 };
 
+/// LongRoPE (Ding et al. 2024, arXiv:2402.13753), as transformers reads it, for texts within the
+/// original context: what is beyond it turns at other frequencies, keys that are cached already
+/// too.
+struct LongRopeScaling {
+    std::vector<float> short_factor;  // (head_dim / 2) what a dimension's frequency is divided by
+    float attention_factor = 1;       // of cos and sin
+};
+
 /// The numbers of config.json that decide shapes and mathematics. Every one is read, none assumed.
 struct ModelConfig {
     int vocab_size = 0;  // rows of the embedding = width of the logits (padded above the tokenizer)
@@ -37,10 +47,14 @@ struct ModelConfig {
     int n_kv_heads = 0;
     int head_dim = 0;
     int max_position = 0;  // tokens of context, extensions included
+    bool is_cut = false;   // it is less than the checkpoint's own, which asks beyond it for what is
+                           // not there: attention within a window, LongRoPE's other frequencies
+    Activation activation = Activation::silu;  // of the gate of the feed-forward network
     float rms_norm_eps = 1e-6f;
     float rope_theta = 1e6f;
     float rope_linear_factor = 1.0f;  // all frequencies are divided by it
     std::optional<Llama3Scaling> llama3;
+    std::optional<LongRopeScaling> longrope;
     bool tie_word_embeddings = false;
     std::optional<YarnScaling> yarn;
     std::vector<int32_t> eos_token_ids;  // of config.json; generation_config.json has precedence
@@ -61,8 +75,8 @@ struct GenerationDefaults {
 };
 
 /// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2 that generates text (named), a
-/// missing or out-of-range number, sliding-window attention, an unknown rope_scaling, quantised
-/// weights (with the scheme).
+/// missing or out-of-range number, an unknown hidden_act or rope_scaling, quantised weights (with
+/// the scheme).
 ModelConfig load_model_config(const std::filesystem::path& dir);
 
 /// Reads DIR/generation_config.json; a missing file gives empty defaults. A value beyond its range

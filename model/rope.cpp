@@ -60,9 +60,11 @@ RopeFrequencies rope_frequencies(const ModelConfig& config) {
             inv_freq = inv_freq / config.yarn->factor * ramp + inv_freq * (1 - ramp);
         }
         if (config.llama3) inv_freq = llama3_frequency(*config.llama3, inv_freq);
+        if (config.longrope) inv_freq /= double(config.longrope->short_factor[size_t(i)]);
         result.inv_freq.push_back(float(inv_freq / config.rope_linear_factor));
     }
     if (config.yarn) result.scale = float(yarn_attention_factor(*config.yarn));
+    if (config.longrope) result.scale = config.longrope->attention_factor;
     return result;
 }
 

@@ -47,6 +47,21 @@ class RopeFields {
         return value;
     }
 
+    std::vector<float> numbers(std::string_view field, double low, double high) const {
+        const auto element = find(field);
+        simdjson::dom::array list;
+        if (!element || element->get(list) != simdjson::SUCCESS)
+            fail(field, "expected a list of numbers");
+        std::vector<float> values;
+        for (auto each : list) {
+            double value = 0;
+            if (each.get(value) != simdjson::SUCCESS || !(value >= low && value <= high))
+                fail(field, fmt::format("expected numbers from {} to {}", low, high));
+            values.push_back(float(value));
+        }
+        return values;
+    }
+
     /// A number of tokens.
     std::optional<int> positions(std::string_view field) const {
         const auto value = number(field, 1, kMaxPosition);
@@ -128,6 +143,24 @@ Llama3Scaling read_llama3(const RopeFields& rope, int max_position) {
     return llama3;
 }
 
+LongRopeScaling read_longrope(const JsonFile& json, const RopeFields& rope, ModelConfig& config) {
+    const int original =
+        json.has("original_max_position_embeddings")
+            ? int(json.integer("original_max_position_embeddings", 1, kMaxPosition))
+            : rope.positions("original_max_position_embeddings").value_or(config.max_position);
+    const double factor =
+        rope.number("factor", 1e-3, kMaxFactor).value_or(double(config.max_position) / original);
+    LongRopeScaling longrope{.short_factor = rope.numbers("short_factor", 1e-3, 1e6)};
+    if (longrope.short_factor.size() != size_t(config.head_dim) / 2)
+        rope.fail("short_factor", fmt::format("expected {} numbers, found {}", config.head_dim / 2,
+                                              longrope.short_factor.size()));
+    const double scale = factor <= 1 ? 1 : std::sqrt(1 + std::log(factor) / std::log(original));
+    longrope.attention_factor = float(rope.number("attention_factor", 1e-6, 1e6).value_or(scale));
+    config.is_cut |= original < config.max_position;
+    config.max_position = std::min(original, config.max_position);
+    return longrope;
+}
+
 /// Tokens of context times a factor, within the limit of this program.
 int extended(int max_position, float factor) {
     return int(std::clamp(double(max_position) * factor, 1.0, double(kMaxPosition)));
@@ -159,9 +192,13 @@ void read_rope(const JsonFile& json, ModelConfig& config) {
             config.max_position = extended(config.yarn->original_max_position, config.yarn->factor);
     } else if (type == "llama3") {
         config.llama3 = read_llama3(rope, config.max_position);
+    } else if (type == "longrope") {
+        config.longrope = read_longrope(json, rope, config);
     } else if (type != "dynamic") {  // which changes what is beyond max_position, and is not served
-        rope.fail("rope_type",
-                  fmt::format("expected default, linear, dynamic, yarn or llama3, found {}", type));
+        rope.fail(
+            "rope_type",
+            fmt::format("expected default, linear, dynamic, yarn, longrope or llama3, found {}",
+                        type));
     }
 }
 

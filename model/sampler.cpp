@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace qwend {
@@ -33,7 +34,9 @@ void clean(std::span<float> logits) {
 void apply_bias_and_masks(std::span<float> logits, const SamplingParams& params, size_t n_output,
                           std::span<const uint32_t> mask) {
     for (auto [token, bias] : params.logit_bias)
-        if (size_t(token) < logits.size()) logits[token] += bias;
+        // A logit that is no number is infinity here, and their sum would be none again.
+        if (size_t(token) < logits.size())
+            logits[token] = bias == kMasked ? kMasked : logits[token] + bias;
     if (!params.allowed_token_ids.empty()) {
         std::vector<std::pair<int32_t, float>> kept;
         for (int32_t token : params.allowed_token_ids)
@@ -166,11 +169,14 @@ RawLogprobs raw_logprobs(std::span<const float> logits, int k) {
 }  // namespace
 
 bool masks_everything(const SamplingParams& params) {
-    const auto& stops = params.stop_token_ids;
-    return params.min_tokens > 0 && !params.allowed_token_ids.empty() &&
-           std::ranges::all_of(params.allowed_token_ids, [&](int32_t token) {
-               return std::ranges::find(stops, token) != stops.end();
-           });
+    std::unordered_set<int32_t> masked;
+    if (params.min_tokens > 0)
+        masked.insert(params.stop_token_ids.begin(), params.stop_token_ids.end());
+    for (auto [token, bias] : params.logit_bias)
+        if (bias == kMasked) masked.insert(token);
+    return !params.allowed_token_ids.empty() &&
+           std::ranges::all_of(params.allowed_token_ids,
+                               [&](int32_t token) { return masked.contains(token); });
 }
 
 void make_distinct(SamplingParams& params) {
@@ -227,6 +233,18 @@ SampledToken sample(std::span<float> logits, const SamplingParams& params,
         sampled.top = std::move(logprobs.top);
     }
     return sampled;
+}
+
+ScoredToken score(std::span<float> logits, int32_t token, int n_logprobs) {
+    clean(logits);
+    RawLogprobs raw = raw_logprobs(logits, n_logprobs);
+    if (!std::isfinite(raw.log_sum)) return {{kNotANumber, 0, {}}, 0};
+    const bool is_valid = size_t(token) < logits.size();
+    const Candidate given{token, is_valid ? logits[token] : kMasked};
+    ScoredToken scored{{token, float(given.logit - raw.log_sum), std::move(raw.top)}, 1};
+    for (size_t i = 0; i < logits.size(); i++)
+        scored.rank += likelier({int32_t(i), logits[i]}, given);
+    return scored;
 }
 
 }  // namespace qwend

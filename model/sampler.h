@@ -16,6 +16,11 @@ SampledToken sample(std::span<float> logits, const SamplingParams& params,
                     std::span<const int32_t> prompt, std::span<const int32_t> output,
                     std::span<const uint32_t> mask = {});
 
+/// What the logits say of `token` and of the `n_logprobs` likeliest. `logits`: (n_valid) f32, of
+/// which NaN is changed; an id past them has a log-probability of minus infinity. The slow twin of
+/// the device's.
+ScoredToken score(std::span<float> logits, int32_t token, int n_logprobs);
+
 /// Uniform in [0, 1) with 24 bits, from Philox4x32-10 with key `seed` and counter `index`.
 float philox_uniform(uint64_t seed, uint64_t index);
 

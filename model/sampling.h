@@ -18,8 +18,9 @@ struct SamplingParams {
     float presence_penalty = 0.0f;    // [-2, 2]; over output
     float frequency_penalty = 0.0f;   // [-2, 2]; over output
     uint64_t seed = 0;                // Philox key; the counter is the token's index in the output
-    std::vector<std::pair<int32_t, float>> logit_bias;  // id, added to the logit; ids are distinct
-    std::vector<int32_t> allowed_token_ids;             // empty: all
+    // Id and what is added to its logit, -infinity: it may not be sampled. Ids are distinct.
+    std::vector<std::pair<int32_t, float>> logit_bias;
+    std::vector<int32_t> allowed_token_ids;  // empty: all
     int n_logprobs = -1;  // -1: none; k: the sampled token's and the k likeliest, of the raw logits
 
     // Ids that may not be sampled before `min_tokens` outputs exist, and that end the sequence
@@ -29,7 +30,7 @@ struct SamplingParams {
 };
 
 /// True if it is known before any logits that the first token cannot be sampled: every id that is
-/// allowed is a stop id, and it is too early for those.
+/// allowed is a stop id, and it is too early for those, or has a bias of -infinity.
 bool masks_everything(const SamplingParams& params);
 
 /// Makes the ids of every list distinct: the last bias of an id counts, as of a JSON object's keys.
@@ -41,6 +42,16 @@ void make_distinct(SamplingParams& params);
 constexpr size_t mask_words(int n_vocab) {
     return (static_cast<size_t>(n_vocab) + 31) / 32;
 }
+
+/// Which ids a sample may be.
+struct VocabularyMask {
+    const uint32_t* words = nullptr;  // (mask_words(n_vocab)); nullptr: any id
+    /// Of what the words say, so that a device may keep them: as long as a backend lives, a number
+    /// stands for the same words. 0: these words have none.
+    uint64_t id = 0;
+
+    bool allows(int32_t token) const { return !words || (words[token / 32] >> (token % 32) & 1); }
+};
 
 struct TokenLogprob {
     int32_t token;
@@ -58,6 +69,12 @@ struct SampledToken {
     int32_t token = kNoToken;  // an id, kNoToken or kNotANumber; nothing else is set for those two
     float logprob = 0;         // set if n_logprobs >= 0
     std::vector<TokenLogprob> top;  // n_logprobs entries, likeliest first, ties to the lowest id
+};
+
+/// A token that was given, and what the raw logits of its place say of it.
+struct ScoredToken {
+    SampledToken given;  // its token is the given one, or kNotANumber: then nothing else is set
+    int32_t rank = 0;    // 1: the likeliest; of equals the lowest id is likelier
 };
 
 }  // namespace qwend

@@ -95,6 +95,10 @@ class Daemon:
         status, _, body = self.ask("POST", path, json.dumps(value).encode())
         return status, json.loads(body)
 
+    def get(self, path, method="GET"):
+        status, _, body = self.ask(method, path)
+        return status, json.loads(body)
+
     def metric(self, name):
         _, _, body = self.ask("GET", "/metrics")
         found = re.search(rf"^{re.escape(name)}\{{[^}}]*\}} (\S+)$", body.decode(), re.M)

@@ -20,15 +20,18 @@ Answer::Answer(ExchangePtr exchange, ModelPtr model, std::unique_ptr<AnswerBody>
     : exchange_(std::move(exchange)),
       model_(std::move(model)),
       body_(std::move(body)),
-      sequences_(size_t(body_->choices().size())),
+      sequences_(size_t(body_->choices().n_candidates())),
       last_sent_(steady_seconds()) {}
 
 bool Answer::on_event(int index, const TokenEvent& event) {
-    if (choice_done(index)) return false;
+    if (is_done(index)) return false;
     if (event.finish == FinishReason::error) {
         failed_ = true;
-        if (!event.error.empty())
+        // Numbers are the model's fault; what else an answer of its own can fail of was asked for.
+        if (event.sampled.token == kNotANumber)
             error_ = ApiError{500, "server_error", "", "", std::string(event.error)};
+        else if (!event.error.empty())
+            error_ = bad_request(std::string(event.error), generation().form_field);
         body_->abandon(index);
         return false;
     }
@@ -47,7 +50,7 @@ bool Answer::flush(double now) {
     // Before anything was sent the error can still be a status, which clients know how to repeat.
     if (failed_ && !exchange_->started()) return true;
     body_->take(out_);
-    const bool done = body_->choices().done() && !behind();
+    const bool done = choices().done() && !behind();
     if (!body_->form().is_stream) return flush_document(done);
     if (!out_.empty()) {
         open();
@@ -98,19 +101,19 @@ void Answer::ping(double now, double interval) {
 }
 
 std::string Answer::summary() const {
-    const Usage usage = body_->choices().usage();
+    const Usage usage = choices().usage();
     std::string out = fmt::format(
         " prompt_tokens={} cached_tokens={} completion_tokens={} finish=", usage.prompt_tokens,
         usage.cached_tokens, usage.completion_tokens);
-    for (int i = 0; i < n_choices(); i++) {
-        const Choice& choice = body_->choices().at(i);
+    for (int i = 0; i < n_candidates(); i++) {
+        const Choice& choice = choices().candidate(i);
         const bool failed = failed_ && choice.finish() == FinishReason::none;
         out.append(i > 0 ? "," : "").append(failed ? "error" : choice.finish_name());
     }
     auto add_time = [&](const char* name, double seconds) {
         fmt::format_to(std::back_inserter(out), " {}={:.1f}", name, seconds * 1e3);
     };
-    const AnswerTimes& times = body_->choices().times();
+    const AnswerTimes& times = choices().times();
     if (times.queued >= 0) add_time("queue_ms", times.queued);
     if (times.first_token >= 0)
         add_time("ttft_ms", times.first_token - exchange_->request().arrived);

@@ -12,7 +12,7 @@
 
 namespace qwend {
 
-/// A request being answered: the choices of its body are sequences of the engine, whose events
+/// A request being answered: the candidates of its body are sequences of the engine, whose events
 /// become bytes of its exchange, at once or, where it is not streamed, at the end. Loop thread.
 class Answer {
   public:
@@ -21,14 +21,14 @@ class Answer {
     const ExchangePtr& exchange() const { return exchange_; }
     const Model& model() const { return *model_; }
     Engine& engine() { return model_->engine; }
-    const Generation& generation() const { return body_->choices().generation(); }
-    int n_choices() const { return body_->choices().size(); }
-    const PromptTokens& prompt_of(int choice) const { return body_->choices().prompt_of(choice); }
-    SequenceId& sequence_of(int choice) { return sequences_[size_t(choice)]; }
+    const Choices& choices() const { return body_->choices(); }
+    const Generation& generation() const { return choices().generation(); }
+    int n_candidates() const { return choices().n_candidates(); }
+    SequenceId& sequence_of(int candidate) { return sequences_[size_t(candidate)]; }
 
-    /// Takes one event of a choice in. True if its sequence should now be cancelled: the choice has
+    /// Takes one event of a candidate in. True if its sequence should now be cancelled: it has
     /// ended, and what the engine goes on to generate is of no use.
-    bool on_event(int choice, const TokenEvent& event);
+    bool on_event(int candidate, const TokenEvent& event);
     /// Sends what has come together since the last call, as far as AnswerBody gives it at once;
     /// completes the exchange when every choice is done. True if it is complete, or failed: then
     /// fail() is left to say why.
@@ -39,13 +39,13 @@ class Answer {
     void fail(const ApiError& error);
     /// The form's ping, if nothing was sent for `interval` seconds; a stream's headers if need be.
     void ping(double now, double interval);
-    bool choice_done(int choice) const { return body_->choices().at(choice).done(); }
+    bool is_done(int candidate) const { return choices().candidate(candidate).done(); }
     bool failed() const { return failed_; }
     /// Why it failed, if that is known here and not the engine's doing.
     const std::optional<ApiError>& error() const { return error_; }
     /// True on the first call since the last flush().
     bool touch() { return !std::exchange(touched_, true); }
-    /// For the log: tokens, how each choice ended, times; " key=value" each.
+    /// For the log: tokens, how each candidate ended, times; " key=value" each.
     std::string summary() const;
 
   private:

@@ -11,12 +11,16 @@ AnswerBody::AnswerBody(const ModelText& model, Generation generation,
     choices_.forget_texts();
 }
 
-bool AnswerBody::on_event(int choice, const TokenEvent& event) {
+bool AnswerBody::on_event(int candidate, const TokenEvent& event) {
     has_news_ = true;
-    return choices_.on_event(choice, event);
+    return choices_.on_event(candidate, event);
 }
 
 void AnswerBody::take(std::string& out) {
+    if (!choices_.chosen()) {
+        has_news_ = false;  // it is told when the choices are known
+        return;
+    }
     if (ready_.empty()) {
         if (!has_more_) has_news_ = false;
         has_more_ = !renderer_->write(choices_, ready_);

@@ -24,8 +24,8 @@ class AnswerBody {
     const AnswerForm& form() const { return renderer_->form; }
 
     /// As Choice's.
-    bool on_event(int choice, const TokenEvent& event);
-    void abandon(int choice) { choices_.at(choice).abandon(); }
+    bool on_event(int candidate, const TokenEvent& event);
+    void abandon(int candidate) { choices_.candidate(candidate).abandon(); }
 
     /// Appends the next of what can be sent now. It is a bounded part, since what a body repeats of
     /// its prompts, or a choice that had to wait, may be long: behind() says whether there is more,
@@ -35,8 +35,8 @@ class AnswerBody {
     bool behind() const { return is_cut() || has_more_ || has_news_; }
     /// What was taken may end in the middle of an event.
     bool is_cut() const { return !ready_.empty(); }
-    /// As AnswerRenderer's.
-    size_t n_waiting() const { return renderer_->n_waiting(); }
+    /// As AnswerRenderer's, and of candidates what may become choices.
+    size_t n_waiting() const { return renderer_->n_waiting() + choices_.n_unchosen(); }
     std::string error_event(const ApiError& error) { return renderer_->error_event(error); }
 
   private:

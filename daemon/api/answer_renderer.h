@@ -35,8 +35,8 @@ class AnswerRenderer {
 
     /// Takes what has come to the choices and appends what can be sent of it, choice by choice
     /// until it is enough: a call costs what is new, not what there is. False if it stopped before
-    /// the last one. The answer has its end once all of them are done, and none if one was
-    /// abandoned.
+    /// the last one, or with more to make of what can be sent later. The answer has its end once
+    /// all of them are done, and none if one was abandoned.
     virtual bool write(Choices& choices, ByteQueue& out) = 0;
     /// Bytes of a document that wait until the choices before theirs are complete.
     virtual size_t n_waiting() const { return 0; }

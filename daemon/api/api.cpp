@@ -6,15 +6,22 @@
 #include <iterator>
 
 #include "daemon/api/access.h"
+#include "daemon/api/anthropic/error.h"
 #include "daemon/api/anthropic/routes.h"
+#include "daemon/api/anthropic/schemas.h"
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
 #include "daemon/api/model_routes.h"
+#include "daemon/api/ollama/error.h"
 #include "daemon/api/ollama/routes.h"
+#include "daemon/api/ollama/schemas.h"
 #include "daemon/api/openai/error.h"
 #include "daemon/api/openai/routes.h"
+#include "daemon/api/openai/schemas.h"
+#include "daemon/api/openapi.h"
 #include "daemon/api/request_log.h"
 #include "daemon/api/responses/routes.h"
+#include "daemon/api/responses/schemas.h"
 #include "daemon/api/route.h"
 #include "daemon/api/route_path.h"
 #include "daemon/api/status_routes.h"
@@ -47,8 +54,8 @@ HttpResponse preflight_response(const HttpRequest& request, const std::string& m
 }
 
 /// An error if the body cannot be JSON as it is, whatever is in it.
-std::optional<ApiError> check_body_headers(const HttpRequest& request) {
-    if (!is_json_type(request.header("content-type")))
+std::optional<ApiError> check_body_headers(const Route& route, const HttpRequest& request) {
+    if (!route.is(kAnyType) && !is_json_type(request.header("content-type")))
         return ApiError{415, "invalid_request_error", "", "",
                         "expected Content-Type: application/json"};
     const std::string_view encoding = request.header("content-encoding");
@@ -60,6 +67,20 @@ std::optional<ApiError> check_body_headers(const HttpRequest& request) {
 
 /// Here the dialects are named, and the one that says what is nobody's.
 constexpr RenderError kRenderError = render_openai_error;
+
+const std::vector<DialectDescription> kDialects = {
+    {render_openai_error, "OpenAI", "Error"},
+    {render_anthropic_error, "Anthropic", "AnthropicError"},
+    {render_ollama_error, "Ollama", "OllamaError"},
+};
+
+std::vector<NamedSchema> all_schemas() {
+    std::vector<NamedSchema> all;
+    for (const auto& schemas : {status_schemas, model_schemas, openai_schemas, response_schemas,
+                                anthropic_schemas, ollama_schemas})
+        std::ranges::move(schemas(), std::back_inserter(all));
+    return all;
+}
 
 std::vector<Route> all_routes(const ApiContext& api) {
     std::vector<Route> routes = status_routes(api, kRenderError, kOllamaGreeting);
@@ -82,12 +103,13 @@ struct Api::Impl {
           bodies(l),
           completions(l, bodies, m, availability, lm, o),
           context{o, m, availability, lm, bodies, completions, steady_seconds()},
-          table(all_routes(context)) {
+          table(with_description(all_routes(context))) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
         access.check_host = !o.insecure_no_auth;
     }
 
+    std::vector<Route> with_description(std::vector<Route> routes);
     const Route* find_route(const HttpRequest& request) const;
     RenderError error_renderer(const HttpRequest& request) const;
     HttpVerdict on_headers(const HttpRequest& request) const;
@@ -103,6 +125,15 @@ struct Api::Impl {
     const ApiContext context;
     const RouteTable table;
 };
+
+/// Adds the route that describes all of them.
+std::vector<Route> Api::Impl::with_description(std::vector<Route> routes) {
+    routes.push_back({"GET", "/openapi.json", kRenderError, [this](const ExchangePtr& exchange) {
+                          exchange->respond(json_response(render_openapi(
+                              table.routes(), kDialects, all_schemas(), !access.api_keys.empty())));
+                      }});
+    return routes;
+}
 
 /// What is known from the headers on; before that a request may still say where it wanted to go.
 const Route* Api::Impl::find_route(const HttpRequest& request) const {
@@ -120,7 +151,7 @@ RenderError Api::Impl::error_renderer(const HttpRequest& request) const {
 std::optional<ApiError> Api::Impl::check(const Route& route, const HttpRequest& request) const {
     std::optional<ApiError> error;
     if (!route.is(kOpen)) error = check_access(access, request);
-    if (!error && request.method == "POST") error = check_body_headers(request);
+    if (!error && request.method == "POST") error = check_body_headers(route, request);
     if (!error && route.is(kGenerates)) error = availability.why_not();
     return error;
 }
@@ -147,8 +178,7 @@ HttpVerdict Api::Impl::on_headers(const HttpRequest& request) const {
     } else if (auto error = check_access(access, request)) {
         refuse(*error);
     } else if (!match.path_exists) {
-        refuse({404, "not_found_error", "", "",
-                fmt::format("no such route: {}", excerpt(request.path))});
+        refuse(no_such_route(request.path));
     } else {
         refuse({405, "invalid_request_error", "", "",
                 fmt::format("{} is not offered on {}", excerpt(request.method),

@@ -17,4 +17,8 @@ ApiError model_not_found(std::string_view name) {
             fmt::format("no model \"{}\" is served here", excerpt(name))};
 }
 
+ApiError no_such_route(std::string_view path) {
+    return {404, "not_found_error", "", "", fmt::format("no such route: {}", excerpt(path))};
+}
+
 }  // namespace qwend

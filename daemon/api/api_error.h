@@ -18,5 +18,7 @@ struct ApiError {
 ApiError bad_request(std::string message, std::string param = {}, std::string code = {});
 /// A 404 for a model that is not served.
 ApiError model_not_found(std::string_view name);
+/// A 404 for a path at which there is nothing.
+ApiError no_such_route(std::string_view path);
 
 }  // namespace qwend

@@ -9,6 +9,7 @@ namespace qwend {
 namespace {
 
 constexpr size_t kCopiedBytes = 1024;  // fewer are not worth a piece of their own
+constexpr size_t kKeptBytes = 4096;
 
 }  // namespace
 
@@ -32,6 +33,11 @@ ByteQueue& ByteQueue::append(Shared bytes) {
     if (!bytes || bytes->empty()) return *this;
     size_ += bytes->size();
     pieces_.push_back({{}, std::move(bytes)});
+    return *this;
+}
+
+ByteQueue& ByteQueue::append(const std::vector<Shared>& pieces) {
+    for (const Shared& piece : pieces) append(piece);
     return *this;
 }
 
@@ -60,10 +66,13 @@ void ByteQueue::take(std::string& out, size_t most) {
         if (!piece.shared) n_owned_ -= n;
         begin_ += n;
         if (n < rest.size()) break;
-        pieces_.pop_front();
         begin_ = 0;
+        // What is empty keeps some memory, which the next event of a stream finds.
+        if (pieces_.size() == 1 && !piece.shared && piece.own.capacity() <= kKeptBytes)
+            pieces_.front().own.clear();
+        else
+            pieces_.pop_front();
     }
-    if (size_ == 0) *this = {};
 }
 
 }  // namespace qwend

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace qwend {
 
@@ -18,6 +19,7 @@ class ByteQueue {
     ByteQueue& append(const char* bytes) { return append(std::string_view(bytes)); }
     ByteQueue& append(std::string&& bytes);
     ByteQueue& append(Shared bytes);  // nullptr: nothing
+    ByteQueue& append(const std::vector<Shared>& pieces);
     ByteQueue& append(ByteQueue&& queue);
 
     size_t size() const { return size_; }

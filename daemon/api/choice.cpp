@@ -4,16 +4,12 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <limits>
 #include <random>
 
 namespace qwend {
 
 namespace {
-
-size_t count_code_points(std::string_view text) {
-    return size_t(std::count_if(text.begin(), text.end(),
-                                [](char c) { return (uint8_t(c) & 0xC0) != 0x80; }));
-}
 
 std::string make_call_id() {
     static std::mt19937_64 random(std::random_device{}());
@@ -35,11 +31,11 @@ std::vector<int32_t> special_tokens(const Tokenizer& tokenizer,
 // Special tokens are skipped here and not by the decoder: the tags of reasoning and of a call have
 // to be seen.
 Choice::Choice(const Tokenizer& tokenizer, const Generation& generation, OutputFormat format,
-               const ToolParameters* parameters)
+               const ToolParameters* parameters, size_t text_begin)
     : tokenizer_(&tokenizer),
       generation_(&generation),
       uses_tools_(!generation.chat_options.tools.empty() && format.tools != ToolFormat::none),
-      decoder_(tokenizer, false),
+      offsets_(tokenizer, text_begin),
       stops_(generation.stops, generation.include_stop) {
     const bool thinks = format.reasoning == ReasoningFormat::think && generation.split_reasoning;
     const bool skips = generation.skip_special_tokens;
@@ -47,13 +43,15 @@ Choice::Choice(const Tokenizer& tokenizer, const Generation& generation, OutputF
     if (thinks && skips) visible_tags_ = special_tokens(tokenizer, {"<think>", "</think>"});
     if (!uses_tools_) return;
     const auto tags = special_tokens(tokenizer, {"<tool_call>", "</tool_call>"});
-    parser_ = ToolCallParser(format.tools, !skips || tags.empty(), parameters);
+    parser_ =
+        ToolCallParser(format.tools, !skips || tags.empty(), parameters, generation.untagged_calls);
     if (skips) visible_tags_.insert(visible_tags_.end(), tags.begin(), tags.end());
 }
 
 bool Choice::on_event(const TokenEvent& event) {
     if (done_) return false;
     n_cached_ = std::max(n_cached_, event.n_cached_tokens);
+    if (generation_->max_tokens == 0) return skip_event(event);
     if (event.sampled.token >= 0) {
         const bool was_text = in_text();
         on_token(event);
@@ -74,17 +72,28 @@ bool Choice::on_event(const TokenEvent& event) {
     return done_ && event.finish == FinishReason::none;
 }
 
+/// Of a choice without tokens: the engine samples one all the same, which nobody sees.
+bool Choice::skip_event(const TokenEvent& event) {
+    if (event.sampled.token < 0 && event.finish == FinishReason::none) return false;
+    end(FinishReason::length);
+    return event.finish == FinishReason::none;
+}
+
 void Choice::on_token(const TokenEvent& event) {
     const int32_t token = event.sampled.token;
     n_tokens_++;
+    sum_logprob_ += double(event.sampled.logprob);
     if (generation_->return_token_ids) new_.token_ids.push_back(token);
     if (generation_->sampling.n_logprobs >= 0)
-        new_.tokens.push_back({event.sampled, offset_of(token)});
-    // The token that ends a sequence is no text, unless its text was asked for.
-    if (event.finish == FinishReason::stop && !generation_->include_stop) return;
+        new_.tokens.push_back({event.sampled, offsets_.of(token)});
+    // The token that ends a sequence is no text, unless its text was asked for; but an answer also
+    // ends where its form is complete.
+    const auto& ends = generation_->sampling.stop_token_ids;
+    if (event.finish == FinishReason::stop && !generation_->include_stop &&
+        std::ranges::find(ends, token) != ends.end())
+        return;
     if (is_hidden(token)) return;
-    const std::string decoded = decoder_.push(token);
-    text_length_ += count_code_points(decoded);
+    const std::string decoded = offsets_.push(token);
     n_reasoning_tokens_ += reasoning_.in_reasoning();
     auto [text, matched] = stops_.push(decoded, n_tokens_ > generation_->sampling.min_tokens);
     add_generated(text);
@@ -93,16 +102,22 @@ void Choice::on_token(const TokenEvent& event) {
     end(FinishReason::stop);
 }
 
+double Choice::mean_logprob() const {
+    return n_tokens_ > 0 ? sum_logprob_ / n_tokens_ : -std::numeric_limits<double>::infinity();
+}
+
+size_t Choice::n_untaken() const {
+    const size_t n_logprobs = size_t(std::max(generation_->sampling.n_logprobs, 0));
+    size_t n = new_.text.size() + new_.reasoning.size() +
+               new_.tokens.size() * (sizeof(PlacedToken) + n_logprobs * sizeof(TokenLogprob)) +
+               new_.token_ids.size() * sizeof(int32_t);
+    for (const CallPart& call : new_.calls) n += sizeof call + call.arguments.size();
+    return n;
+}
+
 bool Choice::is_hidden(int32_t token) const {
     return generation_->skip_special_tokens && tokenizer_->is_special(token) &&
            std::find(visible_tags_.begin(), visible_tags_.end(), token) == visible_tags_.end();
-}
-
-/// Bytes held back count as the character they are part of, unless the token cannot go on with it.
-size_t Choice::offset_of(int32_t token) const {
-    const std::string_view bytes = tokenizer_->token_bytes(token);
-    const bool goes_on = !bytes.empty() && (uint8_t(bytes[0]) & 0xC0) == 0x80;
-    return text_length_ + (goes_on ? 0 : count_code_points(StreamDecoder(decoder_).finish()));
 }
 
 void Choice::add_generated(std::string_view generated) {

@@ -9,6 +9,7 @@
 #include "daemon/api/generation.h"
 #include "daemon/api/output_format.h"
 #include "daemon/api/reasoning.h"
+#include "daemon/api/text_offsets.h"
 #include "daemon/api/tool_calls.h"
 #include "daemon/engine/sequence.h"
 #include "model/text/stop.h"
@@ -18,7 +19,7 @@ namespace qwend {
 
 /// A token for logprobs, with its place: code points of all that was generated, reasoning and its
 /// tags included, that were complete before it. What a stop string cuts off or a call takes out
-/// still counts.
+/// still counts, and so does a prompt that is echoed.
 struct PlacedToken {
     SampledToken sampled;
     size_t text_offset = 0;
@@ -55,20 +56,25 @@ struct ChoicePart {
 class Choice {
   public:
     /// All outlive the choice. `parameters` are those of the generation's tools; nullptr: nothing
-    /// is known of them.
+    /// is known of them. `text_begin`: code points of text before it.
     Choice(const Tokenizer& tokenizer, const Generation& generation, OutputFormat format = {},
-           const ToolParameters* parameters = nullptr);
+           const ToolParameters* parameters = nullptr, size_t text_begin = 0);
 
     /// Not for FinishReason::error. True if the engine need not go on: the choice has ended here.
     bool on_event(const TokenEvent& event);
     /// A fault of the engine: nothing more comes.
     void abandon() { done_ = true; }
     ChoicePart take() { return std::exchange(new_, {}); }
+    /// Bytes of memory, about, that what is to be taken has.
+    size_t n_untaken() const;
 
     bool done() const { return done_; }
     bool abandoned() const { return done_ && finish_ == FinishReason::none; }
     int n_tokens() const { return n_tokens_; }
     int n_reasoning_tokens() const { return n_reasoning_tokens_; }
+    /// The mean log-probability of its tokens, the one that ended it included, if the engine gives
+    /// them; of none it is -infinity.
+    double mean_logprob() const;
     int n_cached() const { return n_cached_; }
     FinishReason finish() const { return finish_; }  // none before it is done, or if abandoned
     /// stop, tool_calls, length or abort; cancelled before it is done.
@@ -81,10 +87,10 @@ class Choice {
     int32_t stop_token() const { return stop_token_; }
 
   private:
+    bool skip_event(const TokenEvent& event);
     void on_token(const TokenEvent& event);
     bool is_hidden(int32_t token) const;
     bool in_text() const { return !in_call_ && !reasoning_.in_reasoning(); }
-    size_t offset_of(int32_t token) const;
     void add_generated(std::string_view generated);
     void add_text(std::string_view text);
     void end(FinishReason finish);
@@ -97,7 +103,7 @@ class Choice {
     bool uses_tools_;
     std::vector<int32_t>
         visible_tags_;  // that the tokenizer calls special, and a parser has to see
-    StreamDecoder decoder_;
+    TextOffsets offsets_;
     StopMatcher stops_;
     ReasoningParser reasoning_;
     ToolCallParser parser_;
@@ -105,7 +111,7 @@ class Choice {
     ChoicePart new_;
     CallPart open_call_;  // where they are wanted whole: not complete yet
     int n_tokens_ = 0, n_reasoning_tokens_ = 0, n_cached_ = 0, n_calls_ = 0;
-    size_t text_length_ = 0;  // code points
+    double sum_logprob_ = 0;
     FinishReason finish_ = FinishReason::none;
     int stop_string_ = -1;
     int32_t stop_token_ = -1;

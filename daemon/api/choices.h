@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "daemon/api/choice.h"
@@ -23,7 +24,10 @@ struct AnswerTimes {
     double last_token = -1;
 };
 
-/// What a Generation has come to: its prompts as ids, and choices, `n` of each prompt.
+/// What a Generation has come to: its prompts as ids, and choices, `n` of each prompt. With
+/// `best_of` more are generated, the candidates: a prompt's choices are then the n of them with the
+/// highest mean log-probability of a token, as OpenAI has it, the likeliest first; they are known
+/// once all candidates are done. Else the candidates are the choices.
 class Choices {
   public:
     /// `model` outlives this.
@@ -35,28 +39,63 @@ class Choices {
     const Tokenizer& tokenizer() const { return model_.tokenizer; }
     const std::vector<PromptTokens>& prompts() const { return prompts_; }
 
-    int size() const { return int(choices_.size()); }
-    Choice& at(int index) { return choices_[size_t(index)]; }
-    const Choice& at(int index) const { return choices_[size_t(index)]; }
+    int n_candidates() const { return int(candidates_.size()); }
+    int n_candidates_each() const { return int(n_each_); }  // of a prompt
+    Choice& candidate(int index) { return candidates_[size_t(index)]; }
+    const Choice& candidate(int index) const { return candidates_[size_t(index)]; }
+    const PromptTokens& prompt_of_candidate(int index) const {
+        return prompts_[size_t(index) / n_each_];
+    }
+
+    int size() const { return int(prompts_.size()) * generation_.n; }
+    Choice& at(int index) { return candidates_[candidate_of(index)]; }
+    const Choice& at(int index) const { return candidates_[candidate_of(index)]; }
     size_t prompt_index(int choice) const { return size_t(choice) / size_t(generation_.n); }
     const PromptTokens& prompt_of(int choice) const { return prompts_[prompt_index(choice)]; }
+    /// Whether it is known which candidates are the choices. Until then these have nothing to say.
+    bool chosen() const { return !chooses() || !order_.empty(); }
+    /// Whether candidates are chosen among, for which the engine has to give their logprobs.
+    bool chooses() const { return generation_.best_of > generation_.n; }
+    /// Bytes of memory, about, that candidates keep until it is known which are the choices.
+    size_t n_unchosen() const;
 
-    /// As Choice's, and notes the time.
-    bool on_event(int index, const TokenEvent& event);
+    /// Whether the logprobs of a choice begin with those of its prompt.
+    bool echoes_logprobs() const {
+        return generation_.echo && generation_.n_prompt_logprobs >= 0 &&
+               generation_.sampling.n_logprobs >= 0;
+    }
+    /// The scores of a prompt's tokens that came since the last call: in order, from the second
+    /// token on.
+    std::vector<ScoredToken> take_scores(size_t prompt) {
+        return std::exchange(scores_[prompt], {});
+    }
+
+    /// As Choice's, of a candidate, and notes the time.
+    bool on_event(int candidate, const TokenEvent& event);
     const AnswerTimes& times() const { return times_; }
 
-    bool done() const;  // every choice is
+    bool done() const;  // every candidate is
+    /// Of all candidates: what is not reported was generated too, and counts, as at OpenAI.
     Usage usage() const;
 
     /// Frees the texts of conversation and prompts, which have become ids: a stream may last.
     void forget_texts();
 
   private:
+    size_t candidate_of(int choice) const {
+        return order_.empty() ? size_t(choice) : order_[size_t(choice)];
+    }
+    void choose();
+    size_t echoed_code_points(size_t prompt) const;
+
     const ModelText& model_;
     Generation generation_;
+    size_t n_each_;  // candidates of a prompt
     std::vector<PromptTokens> prompts_;
-    ToolParameters tool_parameters_;  // where calls are written so that they matter
-    std::vector<Choice> choices_;
+    ToolParameters tool_parameters_;
+    std::vector<Choice> candidates_;  // prompt by prompt
+    std::vector<size_t> order_;       // of each choice its candidate, once chosen; empty: its own
+    std::vector<std::vector<ScoredToken>> scores_;  // of each prompt, not taken yet
     AnswerTimes times_;
 };
 

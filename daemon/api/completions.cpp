@@ -1,10 +1,14 @@
 #include "daemon/api/completions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "daemon/api/http_answers.h"
 #include "daemon/api/prompts.h"
+#include "daemon/api/tool_form.h"
 #include "daemon/log.h"
+#include "model/utf8.h"
 #include "net/clock.h"
 
 namespace qwend {
@@ -12,6 +16,75 @@ namespace qwend {
 namespace {
 
 constexpr double kPingTick = 1;  // s; how exactly ping_interval is kept
+
+/// Whether the model's device can keep an answer in a form; it is not asked before it is known.
+bool can_mask(const Model& model) {
+    const auto device = model.engine.backend_info();
+    return !device || device->vocabulary_masks;
+}
+
+/// Why the model's device cannot do what is asked, if it is known already.
+std::optional<ApiError> incapable(const Model& model, const Generation& generation) {
+    const auto device = model.engine.backend_info();
+    if (!device || device->vocabulary_masks) return std::nullopt;
+    if (generation.form)
+        return bad_request(
+            fmt::format("{}: what serves this model here ({}) cannot keep an answer in "
+                        "a form",
+                        generation.form->field, device->device),
+            generation.form->field, "unsupported_parameter");
+    if (!generation.banned) return std::nullopt;
+    const std::string word = model.text->tokenizer.decode(generation.banned->front(), false);
+    return bad_request(
+        fmt::format("bad_words: \"{}\" is more than one token, and what serves this model here "
+                    "({}) can only forbid single ones",
+                    excerpt(word), device->device),
+        "bad_words", "unsupported_parameter");
+}
+
+/// Where a step's time is that of reading the weights, some rows more cost little.
+constexpr int kMaxForced = 7;
+
+/// What keeps a sequence within `form`, which may be nullptr, and without banned words.
+void constrain_sequence(GenerationRequest& sequence, const Generation& generation,
+                        const std::shared_ptr<CompiledForm>& form, int n_vocab, int max_samples) {
+    if (form) {
+        const auto output = std::make_shared<FormedOutput>(FormedOutput{form});
+        sequence.constraint = constrain(output);
+        if (max_samples > 1)
+            sequence.drafter = draft_forced(output, std::min(max_samples - 1, kMaxForced));
+    }
+    if (!generation.banned) return;
+    Constraint words = ban(generation.banned, n_vocab);
+    sequence.constraint = form ? all_of(*std::move(sequence.constraint), std::move(words), n_vocab)
+                               : std::move(words);
+}
+
+/// What the engine is asked for, a sequence for each candidate; their ids are the caller's.
+std::vector<GenerationRequest> sequences_of(const Choices& choices,
+                                            const std::shared_ptr<CompiledForm>& form,
+                                            int max_samples) {
+    const Generation& generation = choices.generation();
+    const int n_each = choices.n_candidates_each();
+    std::vector<GenerationRequest> sequences(size_t(choices.n_candidates()));
+    for (int i = 0; i < choices.n_candidates(); i++) {
+        GenerationRequest& sequence = sequences[size_t(i)];
+        sequence.prompt = choices.prompt_of_candidate(i);
+        sequence.sampling = generation.sampling;
+        // Choices differ, and each can be had again; a prompt has the same, alone or among others.
+        sequence.sampling.seed += uint64_t(i % n_each);
+        if (choices.chooses())
+            sequence.sampling.n_logprobs = std::max(generation.sampling.n_logprobs, 0);
+        sequence.n_choices = n_each;
+        sequence.max_tokens = std::max(*generation.max_tokens, 1);
+        if (i % n_each == 0)  // the others have the same prompt
+            sequence.n_prompt_logprobs = generation.n_prompt_logprobs;
+        sequence.priority = generation.priority;
+        sequence.cache_salt = generation.cache_salt;
+        constrain_sequence(sequence, generation, form, choices.tokenizer().size(), max_samples);
+    }
+    return sequences;
+}
 
 }  // namespace
 
@@ -46,6 +119,16 @@ Completions::Prepared Completions::prepare(std::string body, const Parse& parse,
         error = fit_generation(text, request.model->context_limit(), request.generation,
                                encoded.prompts);
     if (!error)
+        error = settle_form(text.output_format, can_mask(*request.model), request.generation);
+    if (!error) error = incapable(*request.model, request.generation);
+    if (!error && request.generation.form) {
+        prepared.form = std::move(request.generation.form);
+        request.generation.form_field = prepared.form->field;
+        prepared.stop_ids = request.generation.sampling.stop_token_ids;
+        if (auto known = request.model->grammars.find(*prepared.form, prepared.stop_ids))
+            take_form(*std::move(known), prepared);
+    }
+    if (!error)
         prepared.body = std::make_unique<AnswerBody>(
             text, std::move(request.generation), std::move(encoded.prompts), request.make_renderer);
     return prepared;
@@ -72,30 +155,45 @@ void Completions::start(const ExchangePtr& exchange, Parse parse, BodyPlace plac
         place);
 }
 
+void Completions::take_form(GrammarCache::Result result, Prepared& prepared) {
+    const OutputForm form = *std::exchange(prepared.form, std::nullopt);
+    if (auto* compiled = std::get_if<std::shared_ptr<CompiledForm>>(&result)) {
+        prepared.compiled_form = std::move(*compiled);
+        return;
+    }
+    const FormError& error = std::get<FormError>(result);
+    const std::string& field = error.tool ? form.calls->tools[*error.tool].field : form.field;
+    prepared.error = bad_request(fmt::format("{}: {}", field, error.message), field);
+}
+
+/// What is asked for the first time is compiled beside the loop, as a large body is read.
+void Completions::compile(const ExchangePtr& exchange, Prepared prepared) {
+    auto shared = std::make_shared<Prepared>(std::move(prepared));
+    bodies_.read(
+        exchange,
+        [this, exchange, shared](std::string) {
+            take_form(shared->model->grammars.compile(*shared->form, shared->stop_ids), *shared);
+            return [this, exchange, shared] { submit(exchange, std::move(*shared)); };
+        },
+        BodyPlace::beside_loop);
+}
+
 void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
-    metrics_.unknown_fields.add(uint64_t(prepared.n_unknown_fields));
-    for (const std::string& name : unknown_fields_.note(prepared.unknown_fields))
+    metrics_.unknown_fields.add(uint64_t(std::exchange(prepared.n_unknown_fields, 0)));
+    for (const std::string& name : unknown_fields_.note(std::exchange(prepared.unknown_fields, {})))
         log_info("requests have the field {}, which is not known here and changes nothing", name);
     if (prepared.error) return respond_error(*exchange, *prepared.error);
     if (prepared.answer) return exchange->respond(std::move(*prepared.answer));
+    if (prepared.form) return compile(exchange, std::move(prepared));
     auto answer = std::make_shared<Answer>(exchange, prepared.model, std::move(prepared.body));
-    std::vector<GenerationRequest> sequences;
-    for (int i = 0; i < answer->n_choices(); i++) {
-        GenerationRequest sequence;
-        sequence.id = answer->sequence_of(i) = next_sequence_++;
-        sequence.prompt = answer->prompt_of(i);
-        sequence.sampling = answer->generation().sampling;
-        // Choices differ, and each can be had again; a prompt has the same, alone or among others.
-        sequence.sampling.seed += uint64_t(i % answer->generation().n);
-        sequence.n_choices = answer->generation().n;
-        sequence.max_tokens = *answer->generation().max_tokens;
-        sequence.priority = answer->generation().priority;
-        sequence.cache_salt = answer->generation().cache_salt;
-        sequences.push_back(std::move(sequence));
-    }
+    const auto device = prepared.model->engine.backend_info();
+    std::vector<GenerationRequest> sequences =
+        sequences_of(answer->choices(), prepared.compiled_form, device ? device->max_samples : 1);
+    for (int i = 0; i < answer->n_candidates(); i++)
+        sequences[size_t(i)].id = answer->sequence_of(i) = next_sequence_++;
     if (!prepared.model->engine.submit(std::move(sequences)))
         return respond_error(*exchange, refusal(*prepared.model));
-    for (int i = 0; i < answer->n_choices(); i++) targets_[answer->sequence_of(i)] = {answer, i};
+    for (int i = 0; i < answer->n_candidates(); i++) targets_[answer->sequence_of(i)] = {answer, i};
     answers_[answer.get()] = unlogged_[&exchange->request()] = answer;
     exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {
         if (auto gone = weak.lock()) cancel(gone);
@@ -110,9 +208,9 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
 
 /// Lets go of an answer, complete or not.
 void Completions::cancel(const std::shared_ptr<Answer>& answer) {
-    for (int i = 0; i < answer->n_choices(); i++)
-        if (!answer->choice_done(i)) answer->engine().cancel(answer->sequence_of(i));
-    for (int i = 0; i < answer->n_choices(); i++) targets_.erase(answer->sequence_of(i));
+    for (int i = 0; i < answer->n_candidates(); i++)
+        if (!answer->is_done(i)) answer->engine().cancel(answer->sequence_of(i));
+    for (int i = 0; i < answer->n_candidates(); i++) targets_.erase(answer->sequence_of(i));
     answers_.erase(answer.get());
     held_.erase(answer.get());
     if (answers_.empty()) ping_timer_.reset();
@@ -120,14 +218,14 @@ void Completions::cancel(const std::shared_ptr<Answer>& answer) {
 
 void Completions::hold_back(const std::shared_ptr<Answer>& answer) {
     if (!held_.insert(answer.get()).second) return;
-    for (int i = 0; i < answer->n_choices(); i++)
-        if (!answer->choice_done(i)) answer->engine().hold(answer->sequence_of(i));
+    for (int i = 0; i < answer->n_candidates(); i++)
+        if (!answer->is_done(i)) answer->engine().hold(answer->sequence_of(i));
 }
 
 void Completions::go_on(const std::shared_ptr<Answer>& answer) {
     if (held_.erase(answer.get()) == 0) return;
-    for (int i = 0; i < answer->n_choices(); i++)
-        if (!answer->choice_done(i)) answer->engine().resume(answer->sequence_of(i));
+    for (int i = 0; i < answer->n_candidates(); i++)
+        if (!answer->is_done(i)) answer->engine().resume(answer->sequence_of(i));
     if (answer->behind()) flush_later(answer);
 }
 
@@ -170,9 +268,10 @@ void Completions::on_engine_events() {
         for (const TokenEvent& event : model->engine.take_events()) {
             auto found = targets_.find(event.id);
             if (found == targets_.end()) continue;  // cancelled meanwhile
-            const auto& [answer, choice] = found->second;
+            const auto& [answer, candidate] = found->second;
             if (answer->touch()) touched.push_back(answer);
-            if (answer->on_event(choice, event)) model->engine.cancel(event.id, FinishReason::stop);
+            if (answer->on_event(candidate, event))
+                model->engine.cancel(event.id, FinishReason::stop);
         }
     const double now = steady_seconds();
     for (const std::shared_ptr<Answer>& answer : touched)

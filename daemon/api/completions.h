@@ -59,13 +59,16 @@ class Completions {
   private:
     struct Target {
         std::shared_ptr<Answer> answer;
-        int choice;
+        int candidate;
     };
 
     /// A request that is ready for the engine, or why it is not.
     struct Prepared {
         ModelPtr model;
         std::unique_ptr<AnswerBody> body;
+        std::optional<OutputForm> form;               // still to be compiled
+        std::vector<int32_t> stop_ids;                // that end it
+        std::shared_ptr<CompiledForm> compiled_form;  // of a body that has one
         std::optional<ApiError> error;
         std::optional<HttpResponse> answer;
         int n_unknown_fields = 0;  // as ParsedRequest's
@@ -73,6 +76,8 @@ class Completions {
     };
 
     static Prepared prepare(std::string body, const Parse& parse, const ModelRegistry& models);
+    static void take_form(GrammarCache::Result result, Prepared& prepared);
+    void compile(const ExchangePtr& exchange, Prepared prepared);
     void submit(const ExchangePtr& exchange, Prepared prepared);
     void cancel(const std::shared_ptr<Answer>& answer);
     ApiError refusal(const Model& model) const;

@@ -1,5 +1,7 @@
 #include "daemon/api/hermes_calls.h"
 
+#include "daemon/api/output_format.h"
+
 namespace qwend {
 
 namespace {
@@ -8,8 +10,7 @@ using Kind = ToolPiece::Kind;
 using Tag = PieceText::Tag;
 using Status = JsonScanner::Status;
 
-constexpr std::string_view kOpen = "<tool_call>";
-constexpr std::string_view kClose = "</tool_call>";
+constexpr std::string_view kOpen = kCallOpen, kClose = kCallClose;
 constexpr size_t kMaxHeld = PieceText::kMaxHeld, kMaxSpace = PieceText::kMaxSpace;
 
 /// The object that `value`, a complete JSON value, stands for: itself, an object inside a string,

@@ -69,6 +69,12 @@ void render_counters(Exposition& out) {
                 &EngineMetrics::prefix_cache_queries);
     out.counter("qwend:prefix_cache_hits_total", "Tokens found in the prefix cache.",
                 &EngineMetrics::prefix_cache_hits);
+    out.counter("qwend:spec_decode_num_drafts_total",
+                "Steps of a sequence that began with guesses.", &EngineMetrics::num_drafts);
+    out.counter("qwend:spec_decode_num_draft_tokens_total", "Tokens that were guessed.",
+                &EngineMetrics::num_draft_tokens);
+    out.counter("qwend:spec_decode_num_accepted_tokens_total", "Guesses that were right.",
+                &EngineMetrics::num_accepted_tokens);
 }
 
 void render_times(Exposition& out) {

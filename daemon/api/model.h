@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "daemon/api/grammar_cache.h"
 #include "daemon/api/model_text.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/metrics.h"
@@ -16,13 +17,16 @@ struct Model {
     /// `wake` as Engine's.
     Model(std::shared_ptr<const ModelText> model_text, EngineOptions options,
           std::function<void()> wake)
-        : text(std::move(model_text)), engine(options, metrics, std::move(wake)) {}
+        : text(std::move(model_text)),
+          grammars(text->tokenizer),
+          engine(options, metrics, std::move(wake)) {}
 
     /// The context that can really be had: the model's, or the KV pool's if that is smaller. Any
     /// thread.
     int context_limit() const;
 
     const std::shared_ptr<const ModelText> text;
+    GrammarCache grammars;
     EngineMetrics metrics;
     Engine engine;  // last: its worker uses the metrics
 };

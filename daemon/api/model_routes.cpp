@@ -57,11 +57,50 @@ void get_model(const ApiContext& api, const ExchangePtr& exchange) {
 
 }  // namespace
 
+std::vector<NamedSchema> model_schemas() {
+    return {
+        {"Model", object_schema({
+                      {"id", kStringSchema},
+                      {"object", enum_schema({"model"})},
+                      {"created", kIntegerSchema},
+                      {"owned_by", kStringSchema},
+                      {"root", kStringSchema},
+                      {"max_model_len", kIntegerSchema},
+                      {"type", enum_schema({"model"})},
+                      {"display_name", kStringSchema},
+                      {"created_at", kStringSchema},
+                      {"lifecycle", kStringSchema},
+                      {"max_input_tokens", kIntegerSchema},
+                      {"max_tokens", kIntegerSchema},
+                  })},
+        {"Models", object_schema({
+                       {"object", enum_schema({"list"})},
+                       {"data", array_schema(schema_ref("Model"))},
+                       {"has_more", kBooleanSchema},
+                       {"first_id", kStringSchema},
+                       {"last_id", kStringSchema},
+                   })},
+    };
+}
+
 std::vector<Route> model_routes(const ApiContext& api, RenderError render_error) {
     const auto to = [&](auto handle) { return bind_route(api, handle); };
     return {
-        {"GET", "/v1/models", render_error, to(get_models), kNamesRequest},
-        {"GET", "/v1/models/*", render_error, to(get_model), kNamesRequest},
+        {"GET",
+         "/v1/models",
+         render_error,
+         to(get_models),
+         kNamesRequest,
+         {"listModels", "What is served", "", "Models"}},
+        {"GET",
+         "/v1/models/*",
+         render_error,
+         to(get_model),
+         kNamesRequest,
+         {.name = "getModel",
+          .summary = "One of what is served",
+          .answer = "Model",
+          .path = "/v1/models/{model}"}},
     };
 }
 

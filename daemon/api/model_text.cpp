@@ -73,6 +73,11 @@ ModelText load_model_text(const Options& options) {
             fmt::format("{}: {} added token{} beyond the {} rows of the embedding, to the model "
                         "nothing but text; was it resized when they were added?",
                         dir.string(), n, n == 1 ? " is" : "s are", config.vocab_size));
+    if (config.is_cut)
+        warnings.push_back(
+            fmt::format("{}: the context is {} tokens, beyond which config.json asks for attention "
+                        "within a window or for LongRoPE's other frequencies",
+                        dir.string(), config.max_position));
     if (tokenizer.size() > config.vocab_size)
         throw LoadError(
             fmt::format("{}: the tokenizer has {} ids, more than the {} logits of "

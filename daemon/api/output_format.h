@@ -4,6 +4,10 @@
 
 namespace qwend {
 
+// What is written around thoughts and calls, whichever format has them.
+inline constexpr std::string_view kThinkOpen = "<think>", kThinkClose = "</think>";
+inline constexpr std::string_view kCallOpen = "<tool_call>", kCallClose = "</tool_call>";
+
 /// How a model's answers hold what it thinks before it answers.
 enum class ReasoningFormat {
     none,   // not at all, or nobody wants it apart
@@ -13,7 +17,8 @@ enum class ReasoningFormat {
 /// How a model's answers hold calls of tools.
 enum class ToolFormat {
     none,         // not at all: an answer is its text
-    hermes,       // <tool_call>{"name":…,"arguments":{…}}</tool_call>: Qwen2.5, Qwen3
+    hermes,       // <tool_call>{"name":…,"arguments":{…}}</tool_call>: Qwen2.5, Qwen3; or, as
+                  // Qwen2.5-Coder has it, in a fenced block or alone
     qwen3_coder,  // <tool_call><function=…><parameter=…>…: Qwen3-Coder, Qwen3.5
 };
 

@@ -1,6 +1,7 @@
 #include "daemon/api/qwen3_coder_calls.h"
 
 #include "daemon/api/json_writer.h"
+#include "daemon/api/output_format.h"
 
 namespace qwend {
 
@@ -9,7 +10,7 @@ namespace {
 using Kind = ToolPiece::Kind;
 using Tag = PieceText::Tag;
 
-constexpr std::string_view kOpen = "<tool_call>", kClose = "</tool_call>";
+constexpr std::string_view kOpen = kCallOpen, kClose = kCallClose;
 constexpr std::string_view kFunction = "<function=", kFunctionEnd = "</function>";
 constexpr std::string_view kParameter = "<parameter=", kParameterEnd = "</parameter>";
 constexpr size_t kMaxName = 256;  // bytes of a function's or a parameter's

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "daemon/api/output_format.h"
+
 namespace qwend {
 
 namespace {
 
-constexpr std::string_view kOpen = "<think>", kClose = "</think>";
+constexpr std::string_view kOpen = kThinkOpen, kClose = kThinkClose;
 constexpr size_t kMaxSpace = 256;  // bytes of white space that wait for a tag
 
 /// Whether `text` begins with all of `tag`, or is the beginning of it.

@@ -18,6 +18,18 @@ enum RouteTrait : unsigned {
     kGenerates = 2,     // refused unless something can be generated
     kLight = 4,         // HttpVerdict::light
     kNamesRequest = 8,  // answers have its id as Request-Id too, which is Anthropic's header
+    kAnyType = 16,      // a body is JSON whatever its Content-Type says
+};
+
+/// What /openapi.json says of a route. Names of schemas are those of the document.
+struct RouteDescription {
+    std::string_view name = {};     // of the operation; empty: the document is silent about it
+    std::string_view summary = {};  // a few words
+    std::string_view request = {};  // schema of the body; empty: there is none
+    std::string_view answer = {};   // schema of the answer, where it is JSON
+    std::vector<std::string_view> other_types = {};  // media types it may have besides
+    std::string_view refusal = {};  // schema of what is no answer; empty: the dialect's error
+    std::string_view path = {};     // where the route's ends with '*': as a template
 };
 
 /// One thing that can be asked for. A request's route is found once, when its headers are there,
@@ -28,6 +40,7 @@ struct Route {
     RenderError render_error;
     std::function<void(const ExchangePtr&)> handle;
     unsigned traits = 0;  // of RouteTrait
+    RouteDescription description = {};
 
     bool is(RouteTrait trait) const { return traits & trait; }
 };
@@ -47,6 +60,7 @@ class RouteTable {
     RouteTable(const RouteTable&) = delete;
 
     RouteMatch find(const HttpRequest& request) const;
+    const std::vector<Route>& routes() const { return routes_; }
 
   private:
     const std::vector<Route> routes_;

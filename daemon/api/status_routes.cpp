@@ -77,11 +77,46 @@ std::vector<Route> status_routes(const ApiContext& api, RenderError render_error
                            std::string(greeting)});
     };
     return {
-        {"GET", "/livez", render_error, to(get_livez), kOpen | kLight},
-        {"GET", "/health", render_error, to(get_health), kOpen | kLight},
-        {"GET", "/", render_error, get_root},
-        {"GET", "/version", render_error, to(get_version)},
-        {"GET", "/metrics", render_error, to(get_metrics), kLight},
+        {"GET",
+         "/livez",
+         render_error,
+         to(get_livez),
+         kOpen | kLight,
+         {"getLivez", "Whether the process lives", "", "Status"}},
+        {"GET",
+         "/health",
+         render_error,
+         to(get_health),
+         kOpen | kLight,
+         {.name = "getHealth",
+          .summary = "Whether it takes requests, or what it is at",
+          .answer = "Status",
+          .refusal = "Status"}},
+        {"GET",
+         "/",
+         render_error,
+         get_root,
+         0,
+         {"getPage", "A page for people, a word for clients", "", "", {"text/html", "text/plain"}}},
+        {"GET",
+         "/version",
+         render_error,
+         to(get_version),
+         0,
+         {"getVersion", "Which qwend this is", "", "Version"}},
+        {"GET",
+         "/metrics",
+         render_error,
+         to(get_metrics),
+         kLight,
+         {"getMetrics", "Counters for Prometheus", "", "", {"text/plain"}}},
+    };
+}
+
+std::vector<NamedSchema> status_schemas() {
+    return {
+        {"Status", object_schema({{"status", kStringSchema}})},
+        {"Version", object_schema({{"version", kStringSchema}, {"backends", kStringSchema}})},
     };
 }
 

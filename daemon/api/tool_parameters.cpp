@@ -54,10 +54,17 @@ ToolParameters::ToolParameters(std::span<const std::string> tools) {
         const auto name = function ? function->member("name") : std::nullopt;
         const auto schema = function ? function->member("parameters") : std::nullopt;
         const auto properties = schema ? schema->member("properties") : std::nullopt;
-        if (!name || !name->get(tool) || !properties) continue;
+        if (!name || !name->get(tool)) continue;
+        auto& types = tools_[tool];
+        if (!properties) continue;
         for (const auto& [key, property] : properties->members())
-            tools_[tool][key] = types_of_schema(property);
+            types[key] = types_of_schema(property);
     }
+}
+
+bool ToolParameters::begins_tool(std::string_view name) const {
+    const auto next = tools_.lower_bound(name);
+    return next != tools_.end() && next->first.starts_with(name);
 }
 
 unsigned ToolParameters::types_of(const std::string& tool, const std::string& parameter) const {

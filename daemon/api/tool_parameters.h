@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -20,7 +21,7 @@ enum JsonTypes : unsigned {
     kJsonAny = 63,
 };
 
-/// What the parameters of a request's tools may be, by their JSON schemas.
+/// A request's tools, and what their parameters may be, by their JSON schemas.
 class ToolParameters {
   public:
     ToolParameters() = default;
@@ -28,11 +29,14 @@ class ToolParameters {
     /// known.
     explicit ToolParameters(std::span<const std::string> tools);
 
+    bool has_tool(std::string_view name) const { return tools_.find(name) != tools_.end(); }
+    /// Whether a tool has this name, or one that begins so.
+    bool begins_tool(std::string_view name) const;
     /// JsonTypes; any of them if there is no such tool, no such parameter or no telling.
     unsigned types_of(const std::string& tool, const std::string& parameter) const;
 
   private:
-    std::map<std::string, std::map<std::string, unsigned>> tools_;
+    std::map<std::string, std::map<std::string, unsigned>, std::less<>> tools_;
 };
 
 /// Which types a schema's type, enum, const, anyOf and oneOf allow.

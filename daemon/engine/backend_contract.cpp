@@ -9,27 +9,38 @@
 namespace qwend {
 
 void check_info(const BackendInfo& info) {
+    if (info.late_masks && (!info.vocabulary_masks || info.max_samples > 1))
+        throw std::logic_error("the backend takes masks late, but none at all, or several samples");
     if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
         info.max_sequences <= 0 || info.max_steps_in_flight <= 0 || info.n_vocab <= 0 ||
-        info.max_samples <= 0)
+        info.max_samples <= 0 || info.max_scores < 0)
         throw std::logic_error(fmt::format(
             "the backend offers no KV blocks, tokens, sequences, steps, vocabulary or samples: "
             "block_size {}, n_blocks {}, max_step_tokens {}, max_sequences {}, "
-            "max_steps_in_flight {}, n_vocab {}, max_samples {}",
+            "max_steps_in_flight {}, n_vocab {}, max_samples {}, max_scores {}",
             info.block_size, info.n_blocks, info.max_step_tokens, info.max_sequences,
-            info.max_steps_in_flight, info.n_vocab, info.max_samples));
+            info.max_steps_in_flight, info.n_vocab, info.max_samples, info.max_scores));
 }
 
-size_t count_samples(const Batch& batch) {
-    size_t n_samples = 0;
-    for (const BatchSequence& sequence : batch.sequences) n_samples += sequence.n_samples();
-    return n_samples;
+StepCounts count_results(const Batch& batch) {
+    StepCounts counts;
+    for (const BatchSequence& sequence : batch.sequences)
+        counts.n_samples += sequence.n_samples(), counts.n_scores += sequence.n_scores();
+    return counts;
 }
 
-void check_samples(size_t n_expected, int n_vocab, const StepResult& result) {
-    if (result.samples.size() != n_expected)
+void check_result(StepCounts expected, int n_vocab, const StepResult& result) {
+    if (result.samples.size() != expected.n_samples)
         throw BackendFault("the backend sampled " + std::to_string(result.samples.size()) +
-                           " tokens where " + std::to_string(n_expected) + " were expected");
+                           " tokens where " + std::to_string(expected.n_samples) +
+                           " were expected");
+    if (result.scores.size() != expected.n_scores)
+        throw BackendFault("the backend scored " + std::to_string(result.scores.size()) +
+                           " tokens where " + std::to_string(expected.n_scores) + " were expected");
+    for (const ScoredToken& score : result.scores)
+        if (score.given.token < 0 && score.given.token != kNotANumber)
+            throw BackendFault("the backend scored " + std::to_string(score.given.token) +
+                               ", which is no token");
     for (const SampledToken& sample : result.samples)
         if (sample.token < kNotANumber || sample.token >= n_vocab)
             throw BackendFault("the backend sampled " + std::to_string(sample.token) +
@@ -42,6 +53,9 @@ std::string_view missing_capability(const GenerationRequest& request, const Back
     if (request.drafter && request.drafter->max_drafts >= info.max_samples)
         return "this backend cannot verify as many drafted tokens: it takes too few samples of a "
                "sequence in a step";
+    if (request.n_prompt_logprobs >= 0 && info.max_scores == 0)
+        return "this backend cannot score a prompt: it has neither prompt_logprobs nor logprobs "
+               "of what is echoed";
     return {};
 }
 

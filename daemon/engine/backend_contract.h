@@ -14,10 +14,14 @@ namespace qwend {
 /// Throws std::logic_error if the backend offers nothing to run a sequence in.
 void check_info(const BackendInfo& info);
 
-size_t count_samples(const Batch& batch);
+/// What a step has to give.
+struct StepCounts {
+    size_t n_samples = 0, n_scores = 0;
+};
+StepCounts count_results(const Batch& batch);
 
 /// A backend that does not answer what it was asked has failed, whatever it says: BackendFault.
-void check_samples(size_t n_expected, int n_vocab, const StepResult& result);
+void check_result(StepCounts expected, int n_vocab, const StepResult& result);
 
 /// Which capability the request needs and the backend lacks; empty if it has all. Static storage.
 std::string_view missing_capability(const GenerationRequest& request, const BackendInfo& info);

@@ -85,7 +85,8 @@ struct Engine::Impl {
     bool has_served = false;  // since it last prepared
     std::unique_ptr<Scheduler> scheduler;
     struct Launched {
-        size_t n_tokens, n_samples;
+        size_t n_tokens;
+        StepCounts counts;
     };
     std::deque<Launched> in_flight;  // oldest first
     StepResult result;
@@ -154,7 +155,7 @@ void Engine::Impl::load(const BackendFactory& factory) {
     step_began = steady_seconds();
     backend->step(probe, result);
     step_began = -1;
-    check_samples(1, backend->info().n_vocab, result);
+    check_result({.n_samples = 1}, backend->info().n_vocab, result);
 
     scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
     metrics.kv_block_size.set(backend->info().block_size);
@@ -229,7 +230,7 @@ bool Engine::Impl::launch_step() {
     if (scheduler->idle()) return false;
     const Batch& batch = scheduler->schedule(steady_seconds());
     if (batch.sequences.empty()) return false;
-    in_flight.push_back({batch.tokens.size(), count_samples(batch)});
+    in_flight.push_back({batch.tokens.size(), count_results(batch)});
     step_began = steady_seconds();
     backend->launch(batch);
     step_began = -1;
@@ -239,12 +240,17 @@ bool Engine::Impl::launch_step() {
 void Engine::Impl::collect_step() {
     const Launched step = in_flight.front();
     in_flight.pop_front();
-    result.samples.clear();
+    result.samples.clear(), result.scores.clear();
     step_began = steady_seconds();
     backend->collect(result);
     step_began = -1;
-    check_samples(step.n_samples, backend->info().n_vocab, result);
+    check_result(step.counts, backend->info().n_vocab, result);
     scheduler->postprocess(result, outputs);
+    if (scheduler->can_find_masks()) {
+        step_began = steady_seconds();
+        backend->give_masks(scheduler->find_masks());
+        step_began = -1;
+    }
     metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
     record_outputs();
 }
@@ -275,6 +281,9 @@ void Engine::Impl::update_gauges() {
     metrics.num_preemptions.add(total.preemptions - counted.preemptions);
     metrics.prefix_cache_queries.add(total.prefix_queried - counted.prefix_queried);
     metrics.prefix_cache_hits.add(total.prefix_hit - counted.prefix_hit);
+    metrics.num_drafts.add(total.drafts - counted.drafts);
+    metrics.num_draft_tokens.add(total.draft_tokens - counted.draft_tokens);
+    metrics.num_accepted_tokens.add(total.accepted_tokens - counted.accepted_tokens);
     counted = total;
 }
 

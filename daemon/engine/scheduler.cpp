@@ -1,6 +1,7 @@
 #include "daemon/engine/scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -29,11 +30,28 @@ bool has_decode(const Sequence& sequence) {
            !(sequence.awaits_last_token && sequence.n_pending > 0);
 }
 
+/// With what every event says of the sequence.
+TokenEvent event_of(const Sequence& sequence) {
+    TokenEvent event;
+    event.id = sequence.id;
+    event.n_cached_tokens = sequence.n_cached;
+    event.queue_seconds = sequence.times.scheduled - sequence.times.submitted;
+    return event;
+}
+
+/// How many scores the next `n_tokens` of a sequence give: one after each that has none yet.
+int n_scores_of(const Sequence& sequence, int n_tokens) {
+    const int begin = std::max(sequence.n_computed, sequence.n_scored);
+    return std::max(0, std::min(sequence.n_computed + n_tokens, sequence.n_to_score) - begin);
+}
+
 }  // namespace
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     : max_step_tokens_(info.max_step_tokens),
+      max_scores_(info.max_scores),
       n_vocab_(info.n_vocab),
+      late_masks_(info.late_masks),
       prefix_cache_(prefix_cache),
       blocks_(info.n_blocks, info.block_size, prefix_cache) {
     for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
@@ -46,9 +64,10 @@ bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<Choic
     if (static_cast<int64_t>(request.output.size()) >= request.max_tokens) return false;
     if (sequences_.contains(request.id)) return false;
     if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
+    if (request.n_prompt_logprobs >= 0 && max_scores_ == 0) return false;
 
-    auto sequence =
-        std::make_unique<Sequence>(std::move(request), n_arrivals_++, now, std::move(group));
+    auto sequence = std::make_unique<Sequence>(std::move(request), n_arrivals_++, now,
+                                               std::move(group), late_masks_);
     enter_line(*sequence);
     sequences_.emplace(sequence->id, std::move(sequence));
     return true;
@@ -97,7 +116,9 @@ void Scheduler::resume(SequenceId id) {
 const Batch& Scheduler::schedule(double now) {
     finished_.clear();
     plan_.clear();
-    n_planned_tokens_ = 0;
+    n_planned_tokens_ = n_planned_scores_ = 0;
+    batch_.clear();
+    if (awaits_masks()) return batch_;
     plan_decodes();
     admit_waiting();
     plan_prefills(now);
@@ -122,8 +143,10 @@ void Scheduler::admit_waiting() {
         if (n_work() - before > kMostWork) return;
         Sequence& candidate = **line_.begin();
         if (candidate.n_pending > 0) return;  // preempted in flight, and maybe finished by it
-        match_prefix(candidate);
-        if (follow_one(candidate)) continue;
+        if (candidate.is_scored()) {
+            match_prefix(candidate);
+            if (follow_one(candidate)) continue;
+        }
         if (prefill_ahead_fills_step(candidate) || !make_room(candidate)) return;
         start(candidate);
     }
@@ -134,8 +157,11 @@ void Scheduler::plan_prefills(double now) {
         const int n_left = max_step_tokens_ - n_planned_tokens_;
         if (n_left <= 0) return;
         if (sequence->state != SequenceState::prefill) continue;
+        const int n_chunk = prefill_chunk(*sequence, n_left, max_scores_ - n_planned_scores_);
+        if (n_chunk == 0) continue;
         if (sequence->times.scheduled < 0) sequence->times.scheduled = now;
-        plan(*sequence, std::min(n_left, sequence->n_uncomputed()));
+        n_planned_scores_ += n_scores_of(*sequence, n_chunk);
+        plan(*sequence, n_chunk);
     }
 }
 
@@ -153,6 +179,8 @@ void Scheduler::plan_drafts() {
             {sequence.drafter->max_drafts, n_left, n_room, max_step_tokens_ - n_planned_tokens_}));
         if (n_most <= 0) continue;
         planned.n_drafts = add_drafts(sequence, n_most, n_vocab_);
+        counters_.drafts += planned.n_drafts > 0;
+        counters_.draft_tokens += static_cast<uint64_t>(planned.n_drafts);
         planned.n_tokens += planned.n_drafts;
         n_planned_tokens_ += planned.n_drafts;
         blocks_.grow(sequence.table, blocks_.blocks_for(sequence.tokens.size()));
@@ -164,12 +192,19 @@ void Scheduler::plan(Sequence& sequence, int n_tokens) {
     n_planned_tokens_ += n_tokens;
 }
 
+/// How far the sequence's prefill goes, with so many tokens and scores left of the step.
+int Scheduler::prefill_chunk(const Sequence& sequence, int n_tokens, int n_scores) const {
+    const int n_chunk = std::min(n_tokens, sequence.n_uncomputed());
+    if (n_scores_of(sequence, n_chunk) <= n_scores) return n_chunk;
+    return std::max(sequence.n_computed, sequence.n_scored) + n_scores - sequence.n_computed;
+}
+
 /// Blocks are worth giving only to a sequence that gets tokens in this step.
 bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
     int64_t n_ahead = n_planned_tokens_;
     for (const Sequence* sequence : running_)
         if (sequence->state == SequenceState::prefill && precedes(*sequence, candidate))
-            n_ahead += sequence->n_uncomputed();
+            n_ahead += prefill_chunk(*sequence, sequence->n_uncomputed(), max_scores_);
     return n_ahead >= max_step_tokens_;
 }
 
@@ -213,7 +248,7 @@ void Scheduler::start(Sequence& sequence) {
     sequence.lane = free_lanes_.back();
     free_lanes_.pop_back();
     sequence.run = ++n_runs_;
-    if (sequence.state == SequenceState::waiting) {
+    if (sequence.state == SequenceState::waiting && sequence.is_scored()) {
         sequence.n_cached = std::min(sequence.n_computed, sequence.n_prompt);
         counters_.prefix_queried += prefix_cache_ ? sequence.n_prompt : 0;
         counters_.prefix_hit += sequence.n_cached;
@@ -234,7 +269,8 @@ bool Scheduler::secure_block(Sequence& sequence) {
 }
 
 void Scheduler::preempt(Sequence& sequence) {
-    blocks_.extend(sequence.match, sequence.table, sequence.table.n_published);
+    if (sequence.is_scored())
+        blocks_.extend(sequence.match, sequence.table, sequence.table.n_published);
     stop_running(sequence);
     sequence.state = SequenceState::preempted;
     sequence.n_computed = sequence.n_landed = 0;
@@ -262,10 +298,11 @@ void Scheduler::leave(Sequence& sequence) {
 
 void Scheduler::build_batch() {
     batch_.clear();
-    n_batch_samples_ = 0;
+    n_batch_samples_ = n_batch_scores_ = 0;
     if (plan_.empty()) return;
     in_flight_.emplace_back();
     for (const Planned& planned : plan_) add_to_batch(planned);
+    in_flight_.back().awaits_masks = batch_.awaits_masks;
 }
 
 void Scheduler::add_to_batch(const Planned& planned) {
@@ -281,8 +318,9 @@ void Scheduler::add_to_batch(const Planned& planned) {
     add_tokens(sequence, sequence.n_computed, row.n_context);
     sequence.n_computed = row.n_context;
     if (sampled) add_sampling(row, sequence, planned.n_drafts);
-    in_flight_.back().push_back(
-        {sequence.id, sequence.run, row.n_context, row.sample_begin, row.n_samples()});
+    if (!sequence.is_scored()) add_scores(row, sequence);
+    in_flight_.back().rows.push_back({sequence.id, sequence.run, row.n_context, row.sample_begin,
+                                      row.n_samples(), row.score_begin, row.n_scores()});
 }
 
 void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts) {
@@ -293,10 +331,28 @@ void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_draft
     row.sample_begin = std::exchange(n_batch_samples_, n_batch_samples_ + row.n_samples());
     row.prompt = sequence.prompt();
     row.output = sequence.output().first(sequence.n_output() - 1);
-    if (!sequence.awaits_last_token || !sequence.constraint) return;
-    sequence.masks.resize(row.n_samples() * mask_words(n_vocab_));
-    sequence.constraint->fill_masks(row.output.last(n_drafts), sequence.masks);
+    if (!sequence.constraint) return;
+    if (sequence.n_pending > row.n_samples()) {  // what comes next depends on what is not known yet
+        batch_.awaits_masks = true;
+        return;
+    }
+    sequence.masks.resize(size_t(row.n_samples()));
+    sequence.constraint->find_masks(row.output.last(n_drafts), sequence.masks);
     row.masks = sequence.masks;
+}
+
+/// Once the tokens have moved, if they do. Those in flight count: their scores are given even if
+/// the sequence is preempted meanwhile.
+void Scheduler::add_scores(BatchSequence& row, Sequence& sequence) {
+    const int first = row.n_context - row.n_query;
+    const int begin = std::max(first, sequence.n_scored);
+    const int end = std::min(row.n_context, sequence.n_to_score);
+    if (begin >= end) return;
+    row.targets = sequence.prompt().subspan(begin + 1, end - begin);
+    row.first_scored = begin - first;
+    row.score_begin = std::exchange(n_batch_scores_, n_batch_scores_ + row.n_scores());
+    row.n_score_logprobs = sequence.n_prompt_logprobs;
+    sequence.n_scored = end;
 }
 
 void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
@@ -312,13 +368,32 @@ void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
                                table.begin() + blocks_.blocks_for(end));
 }
 
+std::span<const VocabularyMask> Scheduler::find_masks() {
+    late_masks_found_.clear();
+    for (const Launched& launched : in_flight_.back().rows) {
+        if (launched.n_samples == 0) continue;
+        VocabularyMask& mask = late_masks_found_.emplace_back();
+        // Of one that is gone, whatever is sampled is dropped.
+        const auto found = sequences_.find(launched.id);
+        if (found == sequences_.end() || found->second->run != launched.run) continue;
+        if (const auto& constraint = found->second->constraint)
+            constraint->find_masks({}, std::span(&mask, 1));
+    }
+    in_flight_.back().awaits_masks = false;
+    return late_masks_found_;
+}
+
 void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs) {
-    const std::vector<Launched> step = std::move(in_flight_.front());
+    const std::vector<Launched> step = std::move(in_flight_.front().rows);
     in_flight_.pop_front();
     for (const Launched& launched : step) {
         const auto found = sequences_.find(launched.id);
-        // Finished or cancelled; or started over, which it does not with a token in flight.
-        if (found == sequences_.end() || found->second->run != launched.run) continue;
+        if (found == sequences_.end()) continue;  // finished or cancelled
+        take_scores(*found->second,
+                    std::span(result.scores).subspan(launched.score_begin, launched.n_scores),
+                    outputs);
+        // Ended by them; or started over, which it does not with a token in flight.
+        if (!sequences_.contains(launched.id) || found->second->run != launched.run) continue;
         take(*found->second, launched.n_context,
              std::span(result.samples).subspan(launched.sample_begin, launched.n_samples), outputs);
     }
@@ -329,6 +404,7 @@ void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> 
                      std::vector<StepOutput>& outputs) {
     const int n_rejected = samples.size() > 1 ? reject_drafts(sequence, samples) : 0;
     samples = samples.first(samples.size() - n_rejected);
+    if (samples.size() > 1) counters_.accepted_tokens += samples.size() - 1;
     const bool finite = std::ranges::all_of(
         samples, [](const SampledToken& sampled) { return sampled.token != kNotANumber; });
     if (is_running(sequence)) {
@@ -339,6 +415,21 @@ void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> 
         outputs.push_back({&sequence, settle(sequence, std::move(sampled))});
         if (sequence.state == SequenceState::finished) return;
     }
+}
+
+void Scheduler::take_scores(Sequence& sequence, std::span<ScoredToken> scores,
+                            std::vector<StepOutput>& outputs) {
+    if (scores.empty()) return;
+    const bool finite = std::ranges::none_of(
+        scores, [](const ScoredToken& score) { return score.given.token == kNotANumber; });
+    if (!finite) {
+        outputs.push_back({&sequence, settle(sequence, {kNotANumber, 0, {}})});
+        return;
+    }
+    TokenEvent event = event_of(sequence);
+    event.scores.assign(std::make_move_iterator(scores.begin()),
+                        std::make_move_iterator(scores.end()));
+    outputs.push_back({&sequence, std::move(event)});
 }
 
 /// Forgets the keys and values of the last tokens, which were guessed wrongly.
@@ -365,14 +456,15 @@ void Scheduler::forget_cached() {
 }
 
 TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
-    TokenEvent event{sequence.id,        std::move(sampled),
-                     FinishReason::none, {},
-                     sequence.n_cached,  sequence.times.scheduled - sequence.times.submitted};
+    TokenEvent event = event_of(sequence);
+    event.sampled = std::move(sampled);
     event.finish = sequence.settle_token(event.sampled.token);
-    if (event.finish == FinishReason::error) {
+    if (event.sampled.token == kNotANumber) {
         event.error =
             "the model's numbers are not finite; if it happens again, its weights are bad";
         forget_cached();
+    } else if (event.finish == FinishReason::error) {
+        event.error = "the answer cannot go on in the form that was asked for";
     }
     if (event.finish != FinishReason::none) {
         leave(sequence);

@@ -26,6 +26,9 @@ struct SchedulerCounters {
     uint64_t prefix_hit = 0;       // of them found
     uint64_t tokens_compared = 0;  // of those that wait with those that run
     uint64_t blocks_adopted = 0;   // from the prefix cache
+    uint64_t drafts = 0;           // steps of a sequence with guesses
+    uint64_t draft_tokens = 0;     // guesses
+    uint64_t accepted_tokens = 0;  // those that were right
 };
 
 /// Which sequences run in the next step, and how far: continuous batching with chunked prefill.
@@ -44,6 +47,11 @@ struct SchedulerCounters {
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
 ///
+/// A sequence whose prompt is scored takes nothing from the prefix cache and follows nobody until
+/// it has all its scores: each of its tokens has to be computed. It leaves there what any other
+/// does. Its chunks are as small as the backend's scores of a step demand, and no token of it is
+/// scored twice, preempted or not.
+///
 /// A held sequence is left out of all this. It keeps its blocks and its lane until another needs
 /// them, and is then the first to be preempted, so it stands in nobody's way.
 ///
@@ -59,7 +67,9 @@ struct SchedulerCounters {
 /// change hands as soon as their owner leaves; only what others read by its content, the prefix
 /// cache, waits until the step is over and the tokens are known. What a step in flight samples for
 /// a sequence that finished or was cancelled meanwhile is dropped. One that awaits its last token
-/// is in no step while a token of it is in flight.
+/// is in no step while a token of it is in flight. A constraint has to see that token before it can
+/// say what may come next, but not before the step begins: such a step awaits its masks, if the
+/// backend can.
 class Scheduler {
   public:
     struct InOrder {
@@ -81,11 +91,19 @@ class Scheduler {
     void resume(SequenceId id);
 
     /// The next step; valid until the next call of anything. Empty, and not in flight, if there is
-    /// nothing to do before a step in flight is postprocessed. Call only with room for one more.
+    /// nothing to do before a step in flight is postprocessed, or has its masks. Call only with
+    /// room for one more.
     const Batch& schedule(double now);
     /// Records what the backend made of the oldest batch in flight. Appends one output for each
-    /// sample that is a token of a sequence which still wants it, in order, or that ends it.
+    /// sample that is a token of a sequence which still wants it, in order, or that ends it; before
+    /// them one with the scores of the step.
     void postprocess(StepResult& result, std::vector<StepOutput>& outputs);
+
+    /// Whether the step that was launched last awaits its masks, and all before it are
+    /// postprocessed: then find_masks() gives them, one for each sample, valid until the next call
+    /// of anything.
+    bool can_find_masks() const { return in_flight_.size() == 1 && awaits_masks(); }
+    std::span<const VocabularyMask> find_masks();
 
     int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
     /// Nothing to do; there may be sequences, but they are held.
@@ -113,16 +131,20 @@ class Scheduler {
         uint64_t run;
         int n_context;
         int sample_begin, n_samples;  // in StepResult::samples
+        int score_begin, n_scores;    // in StepResult::scores
     };
 
+    bool awaits_masks() const { return !in_flight_.empty() && in_flight_.back().awaits_masks; }
     void plan_decodes();
     void admit_waiting();
     void plan_prefills(double now);
     void plan_drafts();
     void plan(Sequence& sequence, int n_tokens);
+    int prefill_chunk(const Sequence& sequence, int n_tokens, int n_scores) const;
     void build_batch();
     void add_to_batch(const Planned& planned);
     void add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts);
+    void add_scores(BatchSequence& row, Sequence& sequence);
     void add_tokens(const Sequence& sequence, int begin, int end);
 
     bool prefill_ahead_fills_step(const Sequence& candidate) const;
@@ -144,12 +166,15 @@ class Scheduler {
     void leave(Sequence& sequence);
     void take(Sequence& sequence, int n_context, std::span<SampledToken> samples,
               std::vector<StepOutput>& outputs);
+    void take_scores(Sequence& sequence, std::span<ScoredToken> scores,
+                     std::vector<StepOutput>& outputs);
     void roll_back(Sequence& sequence, int n_tokens);
     void land(Sequence& sequence, int n_context);
     void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
-    int max_step_tokens_, n_vocab_;
+    int max_step_tokens_, max_scores_, n_vocab_;
+    bool late_masks_;
     bool prefix_cache_;
     KvBlocks blocks_;
     std::vector<int> free_lanes_;
@@ -160,10 +185,15 @@ class Scheduler {
     SequenceSet line_;  // of those that wait, the ones that follow nobody
     std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
-    int n_planned_tokens_ = 0;
+    int n_planned_tokens_ = 0, n_planned_scores_ = 0;
     Batch batch_;
-    int n_batch_samples_ = 0;
-    std::deque<std::vector<Launched>> in_flight_;  // oldest first
+    int n_batch_samples_ = 0, n_batch_scores_ = 0;
+    struct Step {
+        std::vector<Launched> rows;
+        bool awaits_masks = false;
+    };
+    std::deque<Step> in_flight_;  // oldest first
+    std::vector<VocabularyMask> late_masks_found_;
     SchedulerCounters counters_;
 };
 

@@ -15,17 +15,20 @@ SamplingParams distinct(SamplingParams&& params) {
 }  // namespace
 
 Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
-                   std::shared_ptr<ChoiceGroup> group)
+                   std::shared_ptr<ChoiceGroup> group, bool late_masks)
     : id(request.id),
       sampling(distinct(std::move(request.sampling))),
       n_prompt(static_cast<int>(request.prompt.size())),
       max_tokens(request.max_tokens),
+      n_to_score(request.n_prompt_logprobs < 0 ? 0 : n_prompt - 1),
+      n_prompt_logprobs(request.n_prompt_logprobs),
       priority(request.priority),
       arrival(arrival),
       cache_salt(std::move(request.cache_salt)),
       group(std::move(group)),
       tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()),
-      awaits_last_token(request.awaits_last_token || request.constraint || request.drafter),
+      awaits_last_token(request.awaits_last_token || (request.constraint && !late_masks) ||
+                        request.drafter),
       constraint(std::move(request.constraint)),
       drafter(std::move(request.drafter)) {
     times.submitted = now;
@@ -42,19 +45,26 @@ FinishReason Sequence::settle_token(int32_t token) {
     const size_t n_known = tokens.size() - n_pending + 1;
     if (token < 0) {
         tokens.resize(n_known - 1), n_pending = 0;
-        return token == kNotANumber ? FinishReason::error : FinishReason::stop;
+        return token == kNotANumber || completeness() == Completeness::partial ? FinishReason::error
+                                                                               : FinishReason::stop;
     }
     tokens[n_known - 1] = token;
     --n_pending;
-    if (awaits_last_token && constraint) constraint->accept(token);
+    if (constraint) constraint->accept(token);
     const auto& stops = sampling.stop_token_ids;
     FinishReason finish = FinishReason::none;
-    if (std::find(stops.begin(), stops.end(), token) != stops.end())
+    if (std::find(stops.begin(), stops.end(), token) != stops.end() ||
+        completeness() == Completeness::final)
         finish = FinishReason::stop;
     else if (n_sampled() >= max_tokens)
         finish = FinishReason::length;
     if (finish != FinishReason::none) tokens.resize(n_known), n_pending = 0;
     return finish;
+}
+
+Completeness Sequence::completeness() const {
+    const bool is_told = constraint && constraint->completeness;
+    return is_told ? constraint->completeness() : Completeness::complete;
 }
 
 bool precedes(const Sequence& a, const Sequence& b) {

@@ -54,6 +54,10 @@ struct GenerationRequest {
                                            // constraint and a drafter need it
     std::optional<Constraint> constraint;  // needs BackendInfo::vocabulary_masks
     std::optional<Drafter> drafter;        // needs 1 + max_drafts BackendInfo::max_samples
+
+    // -1: nothing is said of the prompt; k: its tokens but the first are scored, each with the k
+    // likeliest beside it. Needs BackendInfo::max_scores.
+    int n_prompt_logprobs = -1;
 };
 
 enum class FinishReason { none, stop, length, abort, error };
@@ -61,12 +65,14 @@ enum class FinishReason { none, stop, length, abort, error };
 /// What one step did to one sequence.
 struct TokenEvent {
     SequenceId id = 0;
-    SampledToken sampled;  // token < 0: none, only a finish
+    SampledToken sampled;  // token < 0: none, only scores or a finish
     FinishReason finish = FinishReason::none;
     std::string_view error;     // why, if it is the fault of this sequence alone; of static storage
     int n_cached_tokens = 0;    // prompt tokens the prefix cache gave; the same on every event but
                                 // one that the engine gives for a sequence that never ran or failed
     double queue_seconds = -1;  // from its submission until it first ran; negative: it never did
+    std::vector<ScoredToken> scores;  // of the prompt's next tokens, all of them before any is
+                                      // sampled; with them the event has nothing else
 };
 
 /// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which
@@ -91,13 +97,16 @@ struct ChoiceGroup {
 
 /// A request while it is served.
 struct Sequence {
+    /// `late_masks`: as BackendInfo has it.
     Sequence(GenerationRequest&& request, uint64_t arrival, double now,
-             std::shared_ptr<ChoiceGroup> group = nullptr);
+             std::shared_ptr<ChoiceGroup> group = nullptr, bool late_masks = false);
 
     const SequenceId id;
     const SamplingParams sampling;
     const int n_prompt;
     const int max_tokens;
+    const int n_to_score;         // tokens of the prompt, after the first; 0: none
+    const int n_prompt_logprobs;  // likeliest beside each
     const int priority;
     const uint64_t arrival;  // rank in order of submission
     const std::string cache_salt;
@@ -112,6 +121,7 @@ struct Sequence {
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
                          // steps in flight are over
     int n_landed = 0;    // of them, those there already or given by steps that are over
+    int n_scored = 0;    // of n_to_score, those whose scores are given or in flight
     int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
     int lane = -1;       // set while it runs
     uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
@@ -126,10 +136,10 @@ struct Sequence {
     // While it runs: those it leads, by n_shared.
     std::set<std::pair<int, Sequence*>> followers;
 
-    // What few have; those that have it await their last token.
+    // What few have; those that have it await their last token, but for a constraint's mask.
     const std::optional<Constraint> constraint;
     const std::optional<Drafter> drafter;
-    std::vector<uint32_t> masks;  // the constraint's, for the step that is launched
+    std::vector<VocabularyMask> masks;  // the constraint's, for the step that is launched
 
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
@@ -137,13 +147,19 @@ struct Sequence {
     int n_known() const { return static_cast<int>(tokens.size()) - n_pending; }
     int n_sampled() const { return n_output() - n_pending; }  // of the output, those that are known
     int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
+    /// Until then each of its tokens has to be computed, whatever the prefix cache has.
+    bool is_scored() const { return n_scored == n_to_score; }
 
     /// Adds a placeholder, -1, for the token that a step just planned will sample.
     void expect_token();
     /// Puts a sampled token in place of the first pending one and says whether the sequence ends
-    /// with it; if so, the pending ones after it are gone. Without a token, kNoToken or
-    /// kNotANumber, it ends: stop or error, and its own placeholder is gone too.
+    /// with it; if so, the pending ones after it are gone. Without a token it ends, and its own
+    /// placeholder is gone too: with stop for kNoToken, with error for kNotANumber and where the
+    /// constraint asks for more.
     FinishReason settle_token(int32_t token);
+
+  private:
+    Completeness completeness() const;
 };
 
 /// The order of service: priority, then arrival.

@@ -2,6 +2,7 @@
 
 #include "gpu/cuda.h"
 #include "gpu/tensors.h"
+#include "model/activation.h"
 
 namespace qwend {
 
@@ -42,7 +43,9 @@ void embed(const EmbedArgs& args, const Stream& stream);
 void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps, int n, int width,
              bf16* out, const Stream& stream);
 
-/// out (n, width) = silu(gate) * up, of gate_up (n, 2 * width), gate first.
-void swiglu(const bf16* gate_up, int n, int width, bf16* out, const Stream& stream);
+/// out (n, width) = activation(gate) * up, of gate_up (n, 2 * width), gate first.
+/// Source: Shazeer 2020, arXiv:2002.05202.
+void glu(Activation activation, const bf16* gate_up, int n, int width, bf16* out,
+         const Stream& stream);
 
 }  // namespace qwend

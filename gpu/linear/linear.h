@@ -2,6 +2,7 @@
 
 #include "gpu/cuda.h"
 #include "gpu/tensors.h"
+#include "model/activation.h"
 
 namespace qwend {
 
@@ -73,9 +74,9 @@ struct LinearKernels {
     /// part of them, where it has some columns of the weights.
     void (*partial)(LinearWeights weights, const bf16* x, float* out, int n_rows,
                     const Stream& stream);
-    /// out (rows, n / 2) bf16 = silu(gate) * up, of (gate, up) = norm(x) · Wᵀ.
-    void (*gate_up)(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
-                    const Stream& stream);
+    /// out (rows, n / 2) bf16 = activation(gate) * up, of (gate, up) = norm(x) · Wᵀ.
+    void (*gate_up)(LinearWeights weights, LinearInput input, Activation activation, bf16* out,
+                    int n_rows, const Stream& stream);
     /// logits (rows, n) f32 = norm(x) · Wᵀ.
     void (*logits)(LinearWeights weights, LinearInput input, float* logits, int n_rows,
                    const Stream& stream);

@@ -205,10 +205,15 @@ void partial(LinearWeights weights, const bf16* x, float* out, int n_rows, const
     launch_narrow(dense(weights), x, n_rows, PartialMmaEpilogue{out, weights.n}, stream);
 }
 
-void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
+void gate_up(LinearWeights weights, LinearInput input, Activation activation, bf16* out, int n_rows,
              const Stream& stream) {
-    launch_skinny<kWarps, kStepsAhead, 5>(dense(weights), input, n_rows,
-                                          GateUpMmaEpilogue{out, weights.n / 2}, stream);
+    const int n = weights.n / 2;
+    if (activation == Activation::silu)
+        return launch_skinny<kWarps, kStepsAhead, 5>(dense(weights), input, n_rows,
+                                                     GateUpMmaEpilogue<Silu>{out, n, {}}, stream);
+    launch_skinny<kWarps, kStepsAhead, 5>(
+        dense(weights), input, n_rows,
+        GateUpMmaEpilogue<AnyActivation>{out, n, AnyActivation(activation)}, stream);
 }
 
 void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/activation.cuh"
 #include "gpu/linear/linear.h"
 #include "gpu/mma.cuh"
 #include "gpu/rope_kv_write.cuh"
@@ -129,19 +130,21 @@ struct PartialMmaEpilogue {
     }
 };
 
-/// SwiGLU: `low` is a gate, `high` its up, half of the matrix further.
+/// SwiGLU, or its kin: `low` is a gate, `high` its up, half of the matrix further.
+template <class Gate>
 struct GateUpMmaEpilogue {
     static constexpr bool kHasHigh = true;
     using State = NoState;
     bf16* out;
     int n;  // results of a row: half of the weight rows
+    Gate activate;
     __device__ WeightRows weight_rows(int tile) const { return {tile * 8, n + tile * 8}; }
     __device__ State prepare(int, int, int, bool) const { return {}; }
     __device__ void fetch(State&, int, int, int, bool) const {}
     __device__ void finish(State, int tile, int i, int row, bool is_row, float gate,
                            float up) const {
         if (!is_row) return;
-        out[size_t(row) * n + tile * 8 + i] = __float2bfloat16_rn(gate / (1 + __expf(-gate)) * up);
+        out[size_t(row) * n + tile * 8 + i] = __float2bfloat16_rn(activate(gate) * up);
     }
 };
 

@@ -159,9 +159,14 @@ void partial(LinearWeights weights, const bf16* x, float* out, int n_rows, const
                  stream);
 }
 
-void gate_up(LinearWeights weights, LinearInput input, bf16* out, int n_rows,
+void gate_up(LinearWeights weights, LinearInput input, Activation activation, bf16* out, int n_rows,
              const Stream& stream) {
-    launch_wgmma(dense(weights), input, n_rows, GateUpWgmmaEpilogue(out, weights.n / 2), stream);
+    const int n = weights.n / 2;
+    if (activation == Activation::silu)
+        return launch_wgmma(dense(weights), input, n_rows, GateUpWgmmaEpilogue(out, n, QuickSilu()),
+                            stream);
+    launch_wgmma(dense(weights), input, n_rows,
+                 GateUpWgmmaEpilogue(out, n, AnyActivation(activation)), stream);
 }
 
 void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,

@@ -249,7 +249,7 @@ class WgmmaBlock {
                                     first_row_ + row,
                                     {row < n_rows_, row + 1 < n_rows_}};
             if constexpr (Epilogue::kThroughShared)
-                *staged(row + g % 2, group, g / 2) = Epilogue::two_columns(pair, g);
+                *staged(row + g % 2, group, g / 2) = epilogue.two_columns(pair, g);
             else if (first_group_ + group < plan_.n_groups)
                 epilogue.finish(pair, first_group_ + group, g);
         }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/activation.cuh"
 #include "gpu/linear/linear.h"
 #include "gpu/rope_kv_write.cuh"
 #include "gpu/warp.cuh"
@@ -189,23 +190,27 @@ struct FragmentPair {
     bool in_bounds[2];
 };
 
-/// SwiGLU. A gate's partner is its up, half of the matrix further. Results go through shared memory
-/// (kThroughShared), because a warp has only eight columns of a row, too few for a whole sector.
+/// SiLU with a quick division, which is 0 for gates below -87.
+struct QuickSilu {
+    __device__ float operator()(float x) const { return __fdividef(x, 1 + __expf(-x)); }
+};
+
+/// SwiGLU, or its kin. A gate's partner is its up, half of the matrix further. Results go through
+/// shared memory (kThroughShared), because a warp has only eight columns of a row, too few for a
+/// whole sector.
+template <class Gate>
 class GateUpWgmmaEpilogue {
   public:
     static constexpr bool kFromRegisters = true, kThroughShared = true;
-    GateUpWgmmaEpilogue(bf16* out, int n) : out_(out), n_(n) {}
+    GateUpWgmmaEpilogue(bf16* out, int n, Gate activate) : out_(out), n_(n), activate_(activate) {}
     int partner_offset() const { return n_; }
 
     /// Columns g / 2 * 2 and one more of the group, of the pair's first row if g is even, else of
     /// its second. Called by a whole warp.
-    __device__ static uint32_t two_columns(const FragmentPair& sums, int g) {
+    __device__ uint32_t two_columns(const FragmentPair& sums, int g) const {
         float out[2];
 #pragma unroll
-        for (int i = 0; i < 2; i++) {
-            const float gate = sums.low[i];
-            out[i] = __fdividef(gate, 1 + __expf(-gate)) * sums.high[i];
-        }
+        for (int i = 0; i < 2; i++) out[i] = activate_(sums.low[i]) * sums.high[i];
         // Threads of neighbouring g, which are four lanes apart, swap a column.
         const float other = __shfl_xor_sync(0xffffffffu, g % 2 ? out[0] : out[1], 4);
         return g % 2 ? pack_bf16(other, out[1]) : pack_bf16(out[0], other);
@@ -218,6 +223,7 @@ class GateUpWgmmaEpilogue {
   private:
     bf16* out_;
     int n_;  // results of a row: half of the weight rows
+    Gate activate_;
 };
 
 /// Groups are sixteen logits that follow each other.

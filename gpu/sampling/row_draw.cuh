@@ -308,7 +308,8 @@ __device__ inline void RowSampler::run(const float* logits, int result_row) {
     if (params_.n_logprobs >= 0) write_logprobs(result_row);
     if (has_lists()) apply_lists();
     if (params_.has_penalties == 1) apply_penalties();
-    if (has_lists() || params_.has_penalties == 1) find_likeliest();
+    if (mask_) apply_mask();
+    if (mask_ || has_lists() || params_.has_penalties == 1) find_likeliest();
     const int token = choose();
     if (is_first_block() && threadIdx.x == 0) {
         out.tokens[result_row] = token;
@@ -324,6 +325,22 @@ __device__ inline void RowSampler::run(const float* logits, int result_row) {
             uint16_t& count = counts_of_lane()[token];
             if ((count & ~kInPrompt) < kInPrompt - 1) count++;
         }
+    }
+}
+
+__device__ inline void RowSampler::score(const float* logits, int target, int32_t* ranks,
+                                         int result_row) {
+    load(logits);
+    write_logprobs(result_row);
+    const float logit = target < a_.n_valid ? logits[target] : -INFINITY;
+    const uint64_t given = entry_of(logit + 0.0f, target);  // no -0, as load() has none
+    uint64_t n_likelier = 0;
+    for (int i = begin_; i < end_; i++) n_likelier += entry_of(slice_[i], first_id_ + i) > given;
+    n_likelier = cluster_.sum(n_likelier);
+    if (is_first_block() && threadIdx.x == 0) {
+        a_.results.tokens[result_row] = finite_ ? target : kNotANumber;
+        a_.results.logprobs[result_row] = logit - log_sum_;
+        ranks[result_row] = int32_t(n_likelier) + 1;
     }
 }
 

@@ -73,9 +73,17 @@ class RowSampler {
   public:
     __device__ RowSampler(const SampleArgs& args, int row, float* slice, int slice_size,
                           SamplerShared& shared)
+        : RowSampler(args, args.sampling[args.lanes[row]], args.lanes[row], slice, slice_size,
+                     shared) {
+        if (args.masks && args.mask_rows[row] >= 0)
+            mask_ = args.masks + size_t(args.mask_rows[row]) * size_t(args.mask_width);
+    }
+    /// With parameters of its own. Of the lane nothing is looked at that they do not ask for.
+    __device__ RowSampler(const SampleArgs& args, const LaneSampling& params, int lane,
+                          float* slice, int slice_size, SamplerShared& shared)
         : a_(args),
-          params_(args.sampling[args.lanes[row]]),
-          lane_(args.lanes[row]),
+          params_(params),
+          lane_(lane),
           slice_(slice),
           first_id_(int(cluster_rank()) * slice_size),
           n_(max(0, min(slice_size, args.n_valid - first_id_))),
@@ -88,11 +96,20 @@ class RowSampler {
     }
 
     __device__ void run(const float* logits, int result_row);
+    /// Writes what the logits say of `target`, and samples nothing; the parameters ask for no more
+    /// than log-probabilities.
+    __device__ void score(const float* logits, int target, int32_t* ranks, int result_row);
 
   private:
     __device__ void load(const float* logits);
     __device__ void apply_lists();
     __device__ void apply_penalties();
+    __device__ void apply_mask();
+    /// From the bit of an id of the slice on, those that are in its word.
+    __device__ uint32_t mask_bits(int i) const {
+        const int id = first_id_ + i;
+        return mask_[id / 32] >> id % 32;
+    }
     __device__ float penalised(float x, uint16_t count) const;
     __device__ bool has_lists() const {
         return params_.n_bias + params_.n_allowed + params_.n_stop > 0;
@@ -130,26 +147,30 @@ class RowSampler {
     int lane_;
     float* slice_;
     int first_id_, n_, begin_, end_;
-    uint64_t likeliest_ = 0;  // entry, of the thread's ids
-    float log_sum_ = 0;       // of the raw logits, if logprobs are wanted
-    bool finite_ = true;      // whether the largest raw logit is, if logprobs are wanted
+    uint64_t likeliest_ = 0;          // entry, of the thread's ids
+    float log_sum_ = 0;               // of the raw logits, if logprobs are wanted
+    bool finite_ = true;              // whether the largest raw logit is, if logprobs are wanted
+    const uint32_t* mask_ = nullptr;  // of ids; null: none, or applied already
     ClusterReducer cluster_;
     SamplerShared& s_;
 };
 
 /// Reads the slice to shared memory, and finds the thread's likeliest token on the way. Penalties
-/// are applied on the way too, unless something comes before them: lists or log-probabilities.
+/// and a mask are applied on the way too, unless something comes before: lists or
+/// log-probabilities.
 __device__ inline void RowSampler::load(const float* logits) {
     const float* from = logits + first_id_;
     const bool plain = !has_lists() && params_.n_logprobs < 0;
     const bool penalise = params_.has_penalties && plain;
+    const bool mask = mask_ && plain;
     const bool keep = params_.temperature > 0 || !plain;
     const uint16_t* counts = counts_of_lane() + first_id_;
     float best = -INFINITY;
     int best_at = -1;
-    auto take = [&](int i, float x, uint16_t count) {
-        if (isnan(x)) x = INFINITY;  // makes it the likeliest, where choose() finds it
-        x = penalised(x, count);
+    auto take = [&](int i, float x, uint16_t count, uint32_t allowed) {
+        if (!(allowed & 1)) x = -INFINITY;
+        if (isnan(x)) x = INFINITY;      // makes it the likeliest, where choose() finds it
+        x = penalised(x, count) + 0.0f;  // -0 and 0 are one number, but their bits would differ
         if (x > best || best_at < 0) best = x, best_at = i;
         return x;
     };
@@ -158,15 +179,19 @@ __device__ inline void RowSampler::load(const float* logits) {
     for (int i = 4 * int(threadIdx.x); i + 3 < n_; i += 4 * kSampleThreads) {
         float4 x = __ldcs(reinterpret_cast<const float4*>(from + i));
         const ushort4 count = penalise ? *reinterpret_cast<const ushort4*>(counts + i) : ushort4{};
-        x = {take(i, x.x, count.x), take(i + 1, x.y, count.y), take(i + 2, x.z, count.z),
-             take(i + 3, x.w, count.w)};
+        const uint32_t bits = mask ? mask_bits(i) : ~0u;  // four neighbours are in one word
+        x = {take(i, x.x, count.x, bits), take(i + 1, x.y, count.y, bits >> 1),
+             take(i + 2, x.z, count.z, bits >> 2), take(i + 3, x.w, count.w, bits >> 3)};
         if (keep) *reinterpret_cast<float4*>(slice_ + i) = x;
     }
     const int tail = n_ / 4 * 4 + int(threadIdx.x);
-    if (tail < n_) slice_[tail] = take(tail, from[tail], penalise ? counts[tail] : 0);
+    if (tail < n_)
+        slice_[tail] =
+            take(tail, from[tail], penalise ? counts[tail] : 0, mask ? mask_bits(tail) : ~0u);
     likeliest_ = best_at < 0 ? 0 : entry_of(best, first_id_ + best_at);
     cluster_sync();                           // all blocks of the cluster run from here on
     if (penalise) params_.has_penalties = 2;  // applied; the token will still be counted
+    if (mask) mask_ = nullptr;                // applied
 }
 
 /// Finds likeliest_ again, after something changed the slice.
@@ -184,9 +209,11 @@ __device__ inline void RowSampler::apply_lists() {
     const auto* bias_values = reinterpret_cast<const float*>(bias_ids + params_.n_bias);
     const int32_t* allowed = bias_ids + 2 * params_.n_bias;
     const int32_t* stop = allowed + params_.n_allowed;
-    for (int i = threadIdx.x; i < params_.n_bias; i += kSampleThreads)
-        if (unsigned(bias_ids[i] - first_id_) < unsigned(n_))
-            slice_[bias_ids[i] - first_id_] += bias_values[i];  // ids are distinct
+    for (int i = threadIdx.x; i < params_.n_bias; i += kSampleThreads) {  // ids are distinct
+        const int at = bias_ids[i] - first_id_;
+        if (unsigned(at) < unsigned(n_))  // what is no number is masked too
+            slice_[at] = bias_values[i] == -INFINITY ? -INFINITY : slice_[at] + bias_values[i];
+    }
     __syncthreads();
     if (params_.n_allowed > 0) {
         // A bitmap of the allowed ids, in the memory of the lists below; what has no bit is masked.
@@ -220,6 +247,12 @@ __device__ inline float RowSampler::penalised(float x, uint16_t count) const {
     x = x > 0 ? x / params_.repetition_penalty : x * params_.repetition_penalty;
     const int n = count & ~kInPrompt;
     return n > 0 ? x - (params_.frequency_penalty * float(n) + params_.presence_penalty) : x;
+}
+
+__device__ inline void RowSampler::apply_mask() {
+    for (int i = threadIdx.x; i < n_; i += kSampleThreads)
+        if (!(mask_bits(i) & 1)) slice_[i] = -INFINITY;
+    __syncthreads();
 }
 
 __device__ inline void RowSampler::apply_penalties() {

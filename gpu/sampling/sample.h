@@ -52,6 +52,11 @@ struct SampleArgs {
     int32_t* last_tokens;  // (lanes)
     SampleResults results;
     int n;
+    /// (any, mask_width) vocabulary masks; null: there are none. mask_rows: (n) which one is whose,
+    /// below 0: none; in memory that the device can read.
+    const uint32_t* masks = nullptr;
+    const int32_t* mask_rows = nullptr;
+    int mask_width = 0;
 };
 void sample_rows(const SampleArgs& args, const Stream& stream);
 

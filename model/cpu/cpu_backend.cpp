@@ -7,6 +7,7 @@
 #include <string>
 
 #include "model/cpu/attention.h"
+#include "model/cpu/glu.h"
 #include "model/cpu/linear.h"
 #include "model/cpu/ops.h"
 #include "model/cpu/weights.h"
@@ -29,10 +30,16 @@ struct CpuLayer {
     CpuLinear down;     // intermediate → hidden
 };
 
-/// One token whose successor is sampled: sample `index` of its sequence.
-struct SampledRow {
+/// One token after which logits are wanted: for sample or score `index` of its sequence.
+struct LogitsRow {
     const BatchSequence* sequence;
     int index;
+    bool is_scored;
+
+    int token() const {
+        const BatchSequence& s = *sequence;
+        return s.query_begin + index + (is_scored ? s.first_scored : s.n_query - s.n_samples());
+    }
 };
 
 class CpuBackend final : public Backend {
@@ -41,7 +48,7 @@ class CpuBackend final : public Backend {
 
     const BackendInfo& info() const override { return info_; }
     void launch(const Batch& batch) override;  // computes: the CPU has nobody to leave it to
-    void collect(StepResult& result) override { std::swap(result.samples, result_.samples); }
+    void collect(StepResult& result) override { std::swap(result, result_); }
 
   private:
     void load_weights(const Checkpoint& checkpoint, const std::function<void(float)>& on_progress);
@@ -49,8 +56,9 @@ class CpuBackend final : public Backend {
     void embed(const Batch& batch);
     void layer_step(const Batch& batch, int layer);
     void split_qkv(const Batch& batch, const KvLayer& kv);
-    void sample_rows(const Batch& batch);
-    void sample_rows(std::span<const SampledRow> rows, SampledToken* samples);
+    void finish_rows(const Batch& batch);
+    void compute_logits(std::span<const LogitsRow> rows);
+    SampledToken sample_row(const LogitsRow& row, std::span<float> logits) const;
 
     const ModelConfig config_;
     BackendInfo info_;
@@ -73,7 +81,7 @@ class CpuBackend final : public Backend {
     std::vector<float> queries_;    // (n_tokens, n_heads * head_dim)
     std::vector<float> inner_;      // (n_tokens, attention output or intermediate)
     std::vector<float> cos_, sin_;  // (n_tokens, head_dim / 2)
-    std::vector<float> logits_;     // (n_sampled, vocab)
+    std::vector<float> logits_;     // (rows at once, vocab)
     StepResult result_;
 };
 
@@ -189,46 +197,58 @@ void CpuBackend::layer_step(const Batch& batch, int index) {
     layer.gate_up.apply(linear_workspace_, normed_.data(), n_tokens, wide_.data());
 #pragma omp parallel for
     for (int t = 0; t < n_tokens; t++)
-        swiglu(wide_.data() + size_t(t) * 2 * inner, inner, inner_.data() + size_t(t) * inner);
+        glu(config_.activation, wide_.data() + size_t(t) * 2 * inner, inner,
+            inner_.data() + size_t(t) * inner);
     layer.down.apply(linear_workspace_, inner_.data(), n_tokens, normed_.data());
     add_normed();
 }
 
-/// The head runs only for the rows that are sampled, and for no more at once than there are
-/// sequences, so that drafts do not make the logits larger.
-void CpuBackend::sample_rows(const Batch& batch) {
-    std::vector<SampledRow> rows;
+/// The head runs only for the rows that are sampled or scored, and for no more at once than there
+/// are sequences, so that drafts and scores do not make the logits larger.
+void CpuBackend::finish_rows(const Batch& batch) {
+    std::vector<LogitsRow> rows;
     for (const BatchSequence& sequence : batch.sequences)
-        for (int i = 0; i < sequence.n_samples(); i++) rows.push_back({&sequence, i});
-    result_.samples.resize(rows.size());
-    const size_t n_most = size_t(info_.max_sequences);
-    for (size_t begin = 0; begin < rows.size(); begin += n_most)
-        sample_rows(std::span(rows).subspan(begin, std::min(n_most, rows.size() - begin)),
-                    result_.samples.data() + begin);
+        for (int i = 0; i < sequence.n_samples(); i++) rows.push_back({&sequence, i, false});
+    const size_t n_samples = rows.size(), n_most = size_t(info_.max_sequences);
+    for (const BatchSequence& sequence : batch.sequences)
+        for (int i = 0; i < sequence.n_scores(); i++) rows.push_back({&sequence, i, true});
+    result_.samples.resize(n_samples);
+    result_.scores.resize(rows.size() - n_samples);
+    for (size_t begin = 0; begin < rows.size(); begin += n_most) {
+        const auto some = std::span(rows).subspan(begin, std::min(n_most, rows.size() - begin));
+        compute_logits(some);
+#pragma omp parallel for schedule(dynamic, 1)
+        for (size_t i = 0; i < some.size(); i++) {
+            const std::span<float> logits(logits_.data() + i * size_t(config_.vocab_size),
+                                          size_t(n_valid_tokens_));
+            const auto& [sequence, index, is_scored] = some[i];
+            if (is_scored)
+                result_.scores[begin + i - n_samples] =
+                    score(logits, sequence->targets[size_t(index)], sequence->n_score_logprobs);
+            else
+                result_.samples[begin + i] = sample_row(some[i], logits);
+        }
+    }
 }
 
-void CpuBackend::sample_rows(std::span<const SampledRow> rows, SampledToken* samples) {
-    const int n_rows = int(rows.size()), n = config_.hidden_size;
-    for (int i = 0; i < n_rows; i++) {
-        const BatchSequence& s = *rows[i].sequence;
-        const size_t token = size_t(s.query_begin + s.n_query - s.n_samples() + rows[i].index);
-        rmsnorm(hidden_.data() + token * n, final_norm_.data(), config_.rms_norm_eps, n,
-                normed_.data() + size_t(i) * n);
-    }
-    logits_.resize(std::max(logits_.size(), size_t(n_rows) * config_.vocab_size));
-    lm_head_->apply(linear_workspace_, normed_.data(), n_rows, logits_.data());
-#pragma omp parallel for schedule(dynamic, 1)
-    for (int i = 0; i < n_rows; i++) {
-        const auto [sequence, index] = rows[i];
-        std::span<float> logits(logits_.data() + size_t(i) * config_.vocab_size,
-                                size_t(n_valid_tokens_));
-        const size_t n_output = sequence->output.size() - size_t(sequence->n_drafts - index);
-        std::span<const uint32_t> mask = sequence->masks;
-        const size_t n_words = mask_words(n_valid_tokens_);
-        if (!mask.empty()) mask = mask.subspan(size_t(index) * n_words, n_words);
-        samples[i] = sample(logits, *sequence->sampling, sequence->prompt,
-                            sequence->output.first(n_output), mask);
-    }
+void CpuBackend::compute_logits(std::span<const LogitsRow> rows) {
+    const size_t n = size_t(config_.hidden_size);
+    for (size_t i = 0; i < rows.size(); i++)
+        rmsnorm(hidden_.data() + size_t(rows[i].token()) * n, final_norm_.data(),
+                config_.rms_norm_eps, int(n), normed_.data() + i * n);
+    logits_.resize(std::max(logits_.size(), rows.size() * size_t(config_.vocab_size)));
+    lm_head_->apply(linear_workspace_, normed_.data(), int(rows.size()), logits_.data());
+}
+
+SampledToken CpuBackend::sample_row(const LogitsRow& row, std::span<float> logits) const {
+    const auto& [sequence, index, is_scored] = row;
+    const size_t n_output = sequence->output.size() - size_t(sequence->n_drafts - index);
+    std::span<const uint32_t> mask;
+    if (!sequence->masks.empty())
+        if (const uint32_t* words = sequence->masks[size_t(index)].words)
+            mask = std::span(words, mask_words(n_valid_tokens_));
+    return sample(logits, *sequence->sampling, sequence->prompt, sequence->output.first(n_output),
+                  mask);
 }
 
 void CpuBackend::launch(const Batch& batch) {
@@ -248,7 +268,7 @@ void CpuBackend::launch(const Batch& batch) {
     omp_set_num_threads(work < kParallelWork ? 1 : n_threads_);
     embed(batch);
     for (int layer = 0; layer < config_.n_layers; layer++) layer_step(batch, layer);
-    sample_rows(batch);
+    finish_rows(batch);
 }
 
 }  // namespace
@@ -267,6 +287,7 @@ BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions&
                                               : config.vocab_size;
     info.max_samples = options.max_step_tokens;
     info.vocabulary_masks = true;
+    info.max_scores = std::min(options.max_step_tokens, kEnoughScores);
     info.kv_bytes_per_token =
         size_t(config.n_layers) * 2 * config.n_kv_heads * config.head_dim * sizeof(bf16_t);
     // Every sequence at a fair length, or one at full length, unless a size was asked for.

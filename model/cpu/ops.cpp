@@ -42,16 +42,6 @@ QWEND_MULTIARCH void add(float* x, const float* y, int n) {
     for (int i = 0; i < n; i++) x[i] += y[i];
 }
 
-QWEND_MULTIARCH void swiglu(const float* gate_up, int n, float* out) {
-    const float* up = gate_up + n;
-    for (int i = 0; i < n; i++) {
-        const float gate = gate_up[i];
-        const float e = exp_nonpositive(-std::fabs(gate));
-        const float sigmoid = (gate < 0 ? e : 1.0f) / (1.0f + e);
-        out[i] = gate * sigmoid * up[i];
-    }
-}
-
 QWEND_MULTIARCH void to_bf16(const float* x, bf16_t* out, int n) {
     for (int i = 0; i < n; i++) out[i] = float_to_bf16(x[i]);
 }

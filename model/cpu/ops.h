@@ -35,10 +35,6 @@ void rmsnorm(const float* x, const float* weight, float eps, int n, float* out);
 /// x += y. (n)
 void add(float* x, const float* y, int n);
 
-/// out = silu(gate) * up. gate_up: (2 * n), gate first; out: (n).
-/// Source: Shazeer 2020, arXiv:2002.05202.
-void swiglu(const float* gate_up, int n, float* out);
-
 /// f32 to bf16, rounded to nearest even. (n)
 void to_bf16(const float* x, bf16_t* out, int n);
 

@@ -59,18 +59,20 @@ Bpe::Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
     byte_ids_.fill(-1);
     std::string bytes;
     for (auto [token, id] : vocab) {
-        if (!bytes_from_alphabet(token, bytes))
-            throw LoadError(fmt::format("{}: token {} \"{}\": expected the byte-level alphabet",
-                                        source, id, token));
         if (size_t(id) >= token_bytes_.size()) token_bytes_.resize(size_t(id) + 1);
+        ids.emplace(token, id);
+        if (!bytes_from_alphabet(token, bytes)) {  // no text is encoded as it, but it has a text
+            token_bytes_[id] = token;
+            continue;
+        }
         if (bytes.size() == 1) byte_ids_[uint8_t(bytes[0])] = id;
         token_bytes_[id] = bytes;
         if (ignore_merges) words_.emplace(bytes, id);
-        ids.emplace(token, id);
     }
     for (int b = 0; b < 256; b++)
         if (byte_ids_[b] < 0)
-            throw LoadError(fmt::format("{}: no token for the byte {:#04x}", source, b));
+            throw LoadError(fmt::format(
+                "{}: no token for the byte {:#04x} in the byte-level alphabet", source, b));
 
     merges_.resize(std::bit_ceil(std::max<size_t>(merges.size() * 2, 16)));
     std::string joined;

@@ -15,8 +15,9 @@ namespace qwend {
 class Bpe {
   public:
     /// `vocab`: token in the byte alphabet → id. `merges`: pairs in order of rank. Throws LoadError
-    /// naming `source`: a token with a character outside the alphabet, a missing byte, or a merge
-    /// whose parts or result are not in the vocabulary. `ignore_merges` as Hugging Face's
+    /// naming `source`: a missing byte, or a merge whose parts or result are not in the vocabulary.
+    /// A token with a character outside the alphabet stands for itself, and no text is encoded as
+    /// it, as with Hugging Face's. `ignore_merges` as Hugging Face's
     /// tokenizers has it: a pre-token that is in the vocabulary is that token, whatever merges
     /// would make of it.
     Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,

@@ -5,7 +5,6 @@
 #include <functional>
 #include <unordered_map>
 
-#include "model/text/nfc.h"
 #include "model/text/pretokenizer.h"
 #include "model/text/tokenizer_files.h"
 #include "model/utf8.h"
@@ -52,6 +51,7 @@ struct Tokenizer::Impl {
             if (size_t(token.id) >= bytes.size()) bytes.resize(size_t(token.id) + 1);
             bytes[size_t(token.id)] = token.content;
             by_content.emplace(token.content, &token);
+            added.push_back(token.id);
             if (token.special) special.push_back(token.id);
             AddedToken matched = token;
             std::string storage;
@@ -67,6 +67,7 @@ struct Tokenizer::Impl {
         words = AddedTokens(std::move(sets[2]));
         marks = AddedTokens(std::move(sets[3]));
         std::sort(special.begin(), special.end());
+        std::sort(added.begin(), added.end());
     }
 
     /// Whether a token is a word that was added to the vocabulary, not a control token: then a
@@ -77,7 +78,7 @@ struct Tokenizer::Impl {
     }
 
     std::string_view normalize(std::string_view text, std::string& storage) const {
-        return parts.is_nfc ? normalize_nfc(text, storage) : text;
+        return parts.normalizer.normalize(text, storage);
     }
 
     /// text[begin, end), in which no token is matched any more before it is normalised.
@@ -114,7 +115,7 @@ struct Tokenizer::Impl {
     std::unordered_map<std::string_view, const AddedToken*> by_content;
     AddedTokens as_it_stands, normalized, words;
     AddedTokens marks;  // all but the words, without the white space that some take along
-    std::vector<int32_t> special;  // ascending
+    std::vector<int32_t> added, special;  // ascending
     int n_left_out = 0;
 };
 
@@ -128,14 +129,8 @@ void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& 
     std::vector<Known> known;
     if (text.size() >= kCacheFrom)
         known.resize(std::min(std::bit_ceil(text.size() / kTextPerKnownWord), kMostKnownWords));
-    for (size_t at = 0; at < text.size();) {
-        const size_t end = pretoken_end(text, at);
-        const std::string_view word = text.substr(at, end - at);
-        at = end;
-        if (known.empty() || word.size() > kKnownWord) {
-            parts.bpe.encode(word, ids);
-            continue;
-        }
+    auto encode_word = [&](std::string_view word) {
+        if (known.empty() || word.size() > kKnownWord) return parts.bpe.encode(word, ids);
         Known& place = known[std::hash<std::string_view>()(word) & (known.size() - 1)];
         if (place.word == word) {
             for (size_t i = place.begin; i < place.end; i++) ids.push_back(ids[i]);
@@ -144,7 +139,17 @@ void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& 
             parts.bpe.encode(word, ids);
             place = {word, begin, ids.size()};
         }
-    }
+    };
+    std::string storage;
+    if (!parts.splits)
+        for (size_t at = 0; at < text.size();) {
+            const size_t end = pretoken_end(text, at);
+            encode_word(text.substr(at, end - at));
+            at = end;
+        }
+    else
+        for (const TextPiece piece : parts.splits->split(text, storage))
+            encode_word(text.substr(piece.begin, piece.end - piece.begin));
 }
 
 Tokenizer Tokenizer::load(const std::filesystem::path& dir, int n_rows) {
@@ -188,9 +193,9 @@ std::vector<int32_t> Tokenizer::encode_with_added_tokens(std::string_view text) 
 }
 
 void Tokenizer::add_special_tokens(std::vector<int32_t>& ids) const {
-    const TokenizerParts& parts = impl_->parts;
-    ids.insert(ids.begin(), parts.prefix.begin(), parts.prefix.end());
-    ids.insert(ids.end(), parts.suffix.begin(), parts.suffix.end());
+    const auto& [prefix, suffix] = impl_->parts.around;
+    ids.insert(ids.begin(), prefix.begin(), prefix.end());
+    ids.insert(ids.end(), suffix.begin(), suffix.end());
 }
 
 std::string_view Tokenizer::token_bytes(int32_t id) const {
@@ -213,6 +218,10 @@ std::optional<int32_t> Tokenizer::added_token_id(std::string_view token) const {
 
 bool Tokenizer::is_special(int32_t id) const {
     return std::binary_search(impl_->special.begin(), impl_->special.end(), id);
+}
+
+bool Tokenizer::is_added(int32_t id) const {
+    return std::binary_search(impl_->added.begin(), impl_->added.end(), id);
 }
 
 int Tokenizer::n_left_out() const {

@@ -18,8 +18,9 @@ struct ControlSpan {
 };
 
 /// Qwen2's byte-level BPE, exact to Hugging Face's: NFC, the published pre-tokenizer regex, merges
-/// by rank, added tokens; and what those made of it change of that: no NFC, words before merges,
-/// special tokens around a prompt. Encoding and decoding are linear in the text, whatever it is.
+/// by rank, added tokens; and what those made of it change of that: no NFC, other regexes, words
+/// before merges, special tokens around a prompt. Encoding and decoding are linear in the text,
+/// whatever it is; with other regexes, as far as Regex says.
 /// Immutable after load; safe to use from any thread.
 class Tokenizer {
   public:
@@ -54,6 +55,7 @@ class Tokenizer {
 
     std::optional<int32_t> added_token_id(std::string_view token) const;
     bool is_special(int32_t id) const;  // added with "special": true
+    bool is_added(int32_t id) const;    // one that text is searched for, and no part of its BPE
     int n_left_out() const;             // added tokens without a row
     int size() const;                   // ids 0 … size-1 exist; logits above are never sampled
 

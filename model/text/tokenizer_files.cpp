@@ -6,7 +6,6 @@
 #include <cstdlib>
 
 #include "model/json.h"
-#include "model/text/pretokenizer.h"
 
 namespace qwend {
 
@@ -14,108 +13,19 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr int64_t kMaxTokenId = 10'000'000;
-
 using Vocab = std::vector<std::pair<std::string_view, int32_t>>;
 using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
 
-std::string_view text_at(dom::object object, std::string_view field) {
-    std::string_view value;
-    (void)!object.at_key(field).get(value);
-    return value;
-}
-
-void expect(const JsonFile& json, std::string_view what, std::string_view expected,
-            std::string_view found) {
-    if (found != expected)
-        json.fail(fmt::format("{}: expected {}, found \"{}\"; this is not Qwen2's tokenizer", what,
-                              expected, found));
-}
-
-/// The pre-tokenizer must be Split(the published regex) and then ByteLevel.
-void check_pretokenizer(const JsonFile& json) {
-    dom::object pre, split, pattern, byte_level;
-    dom::array steps;
-    if (json.root().at_key("pre_tokenizer").get(pre) || pre.at_key("pretokenizers").get(steps) ||
-        steps.size() != 2 || steps.at(0).get(split) || steps.at(1).get(byte_level) ||
-        split.at_key("pattern").get(pattern))
-        json.fail("pre_tokenizer: expected a Sequence of Split and ByteLevel");
-    expect(json, "pre_tokenizer", "Split", text_at(split, "type"));
-    expect(json, "pre_tokenizer regex", kQwenPretokenizerRegex, text_at(pattern, "Regex"));
-    expect(json, "pre_tokenizer", "ByteLevel", text_at(byte_level, "type"));
-}
-
-/// Whether text becomes NFC first: null and an empty Sequence do nothing.
-bool read_normalizer(const JsonFile& json) {
-    const auto element = json.find("normalizer");
-    dom::object normalizer;
-    dom::array steps;
-    if (!element) return false;
-    if (element->get(normalizer)) json.fail("normalizer: expected an object or null");
-    if (text_at(normalizer, "type") != "Sequence") {
-        expect(json, "normalizer", "NFC", text_at(normalizer, "type"));
-        return true;
-    }
-    if (normalizer.at_key("normalizers").get(steps)) json.fail("normalizer: expected normalizers");
-    for (auto element : steps) {
-        dom::object step;
-        if (element.get(step)) json.fail("normalizers: expected objects");
-        expect(json, "normalizer", "NFC", text_at(step, "type"));
-    }
-    return steps.size() > 0;
-}
-
-/// The special tokens that a TemplateProcessing puts before and after one text.
-void read_template(const JsonFile& json, dom::object processor, TokenizerParts& parts) {
-    dom::array pieces;
-    dom::object known;
-    if (processor.at_key("single").get(pieces) || processor.at_key("special_tokens").get(known))
-        json.fail("post_processor: expected single and special_tokens");
-    bool is_behind = false;
-    for (auto element : pieces) {
-        dom::object piece, special, described;
-        dom::array ids;
-        if (element.get(piece)) json.fail("post_processor.single: expected objects");
-        if (piece.at_key("SpecialToken").get(special)) {
-            is_behind = true;  // the text itself
-            continue;
-        }
-        const std::string_view name = text_at(special, "id");
-        if (known.at_key(name).get(described) || described.at_key("ids").get(ids))
-            json.fail(fmt::format("post_processor: expected ids of \"{}\"", name));
-        for (auto value : ids) {
-            int64_t id = -1;
-            if (value.get(id) || id < 0 || id > kMaxTokenId)
-                json.fail(fmt::format("post_processor: expected token ids of \"{}\"", name));
-            (is_behind ? parts.suffix : parts.prefix).push_back(int32_t(id));
-        }
-    }
-}
-
-void read_post_processor(const JsonFile& json, dom::object processor, TokenizerParts& parts) {
-    const std::string_view type = text_at(processor, "type");
-    dom::array steps;
-    if (type == "ByteLevel") return;  // it moves offsets alone
-    if (type == "TemplateProcessing") return read_template(json, processor, parts);
-    if (type != "Sequence" || processor.at_key("processors").get(steps))
-        json.fail(fmt::format(
-            "post_processor: expected ByteLevel or TemplateProcessing, or a Sequence of them, "
-            "found \"{}\"",
-            type));
-    for (auto element : steps) {
-        dom::object step;
-        if (element.get(step) || text_at(step, "type") == "Sequence")
-            json.fail("post_processor.processors: expected ByteLevel and TemplateProcessing");
-        read_post_processor(json, step, parts);
-    }
-}
-
-void check_pipeline(const JsonFile& json, dom::object model) {
-    expect(json, "model", "BPE", text_at(model, "type"));
-    bool on = false;
-    if (!model.at_key("byte_fallback").get(on) && on)
-        json.fail("model.byte_fallback: expected false, found true");
-    check_pretokenizer(json);
+/// Older files leave the type out. Bytes that are no token's have a token each here, so there is
+/// nothing for byte_fallback to do, and nothing unknown.
+void check_model(const JsonFile& json, dom::object model) {
+    const std::string_view type = text_at(model, "type");
+    if (type != "BPE" && !model.at_key("type").error())
+        json.fail(
+            fmt::format("model: expected BPE, found \"{}\"; this is not Qwen2's tokenizer", type));
+    for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
+        if (const std::string_view found = text_at(model, affix); !found.empty())
+            json.fail(fmt::format("model.{}: expected none, found \"{}\"", affix, found));
 }
 
 Vocab read_vocab(const JsonFile& json, dom::object object) {
@@ -177,7 +87,7 @@ void check_ids_around(const JsonFile& json, const TokenizerParts& parts) {
                std::any_of(parts.added_tokens.begin(), parts.added_tokens.end(),
                            [&](const AddedToken& token) { return token.id == id; });
     };
-    for (const auto* ids : {&parts.prefix, &parts.suffix})
+    for (const auto* ids : {&parts.around.prefix, &parts.around.suffix})
         for (int32_t id : *ids)
             if (!is_token(id)) json.fail(fmt::format("post_processor: {} is no token", id));
 }
@@ -188,28 +98,23 @@ TokenizerParts read_tokenizer_json(const JsonFile& json) {
     if (json.root().at_key("model").get(model) || model.at_key("vocab").get(vocab) ||
         model.at_key("merges").get(merges))
         json.fail("expected model.vocab and model.merges");
-    check_pipeline(json, model);
+    check_model(json, model);
     bool ignores_merges = false;
     (void)!model.at_key("ignore_merges").get(ignores_merges);
     TokenizerParts parts{
         .bpe = {read_vocab(json, vocab), read_merges(json, merges), json.name(), ignores_merges},
         .added_tokens = {},
-        .is_nfc = read_normalizer(json),
-        .prefix = {},
-        .suffix = {}};
-    if (const auto element = json.find("post_processor")) {
-        dom::object processor;
-        if (element->get(processor)) json.fail("post_processor: expected an object or null");
-        read_post_processor(json, processor, parts);
-    }
-    (void)!json.root().at_key("added_tokens").get(added);
-    for (auto element : added) {
-        dom::object token;
-        int64_t id = -1;
-        if (element.get(token) || token.at_key("id").get(id))
-            json.fail("added_tokens: expected objects with an id");
-        parts.added_tokens.push_back(read_added_token(json, token, id, false));
-    }
+        .normalizer = read_normalizer(json),
+        .splits = read_pretokenizer(json),
+        .around = read_post_processor(json)};
+    if (!json.root().at_key("added_tokens").get(added))
+        for (auto element : added) {
+            dom::object token;
+            int64_t id = -1;
+            if (element.get(token) || token.at_key("id").get(id))
+                json.fail("added_tokens: expected objects with an id");
+            parts.added_tokens.push_back(read_added_token(json, token, id, false));
+        }
     check_ids_around(json, parts);
     return parts;
 }
@@ -243,23 +148,25 @@ std::vector<AddedToken> read_added_tokens_decoder(const JsonFile& json) {
     return tokens;
 }
 
+/// A name, or an object whose content it is; empty: neither.
+std::string token_name(dom::element value) {
+    std::string_view name;
+    dom::object described;  // {"content": "<|im_end|>", …}
+    if (value.get(name) && !value.get(described)) (void)!described.at_key("content").get(name);
+    return std::string(name);
+}
+
 /// The names of the special tokens, of which the end of a turn is one.
 std::vector<std::string> read_special_tokens_map(const std::filesystem::path& dir) {
     std::vector<std::string> names;
     if (!std::filesystem::exists(dir / "special_tokens_map.json")) return names;
     const JsonFile json(dir / "special_tokens_map.json");
-    auto add = [&](dom::element value) {
-        std::string_view name;
-        dom::object described;  // {"content": "<|im_end|>", …}
-        if (!value.get(name) || (!value.get(described) && !described.at_key("content").get(name)))
-            names.emplace_back(name);
-    };
     for (auto [role, value] : json.root()) {
         dom::array list;
         if (value.get(list))
-            add(value);
+            names.push_back(token_name(value));
         else
-            for (auto element : list) add(element);
+            for (auto element : list) names.push_back(token_name(element));
     }
     return names;
 }
@@ -292,6 +199,50 @@ std::vector<AddedToken> read_added_tokens(const std::filesystem::path& dir) {
     return read_added_tokens_json(dir);
 }
 
+/// What tokenizer_config.json calls a special token, by a role or as one more.
+std::vector<std::string> special_names(const JsonFile& config) {
+    std::vector<std::string> names;
+    for (const char* role : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                             "cls_token", "mask_token"})
+        if (const auto value = config.find(role)) names.push_back(token_name(*value));
+    for (const char* more : {"additional_special_tokens", "extra_special_tokens"}) {
+        const auto value = config.find(more);
+        dom::array list;
+        dom::object by_role;
+        if (value && !value->get(list))
+            for (auto element : list) names.push_back(token_name(element));
+        if (value && !value->get(by_role))
+            for (auto [role, element] : by_role) names.push_back(token_name(element));
+    }
+    std::erase(names, "");
+    return names;
+}
+
+/// Tokens that tokenizer_config.json has and tokenizer.json lacks, as transformers adds them: in
+/// the order of their ids, which do not count, then the special ones. One that is in the vocabulary
+/// keeps its id, any other has the next.
+void add_configured_tokens(const JsonFile& config, TokenizerParts& parts) {
+    std::vector<AddedToken> wanted;
+    if (config.has("added_tokens_decoder")) wanted = read_added_tokens_decoder(config);
+    std::ranges::sort(wanted, {}, &AddedToken::id);
+    for (const std::string& name : special_names(config)) {
+        AddedToken token;
+        token.content = name, token.special = true;
+        wanted.push_back(token);
+    }
+    const auto& vocabulary = parts.bpe.token_bytes();
+    auto next = int32_t(vocabulary.size());
+    for (const AddedToken& token : parts.added_tokens) next = std::max(next, token.id + 1);
+    for (AddedToken& token : wanted) {
+        if (std::ranges::find(parts.added_tokens, token.content, &AddedToken::content) !=
+            parts.added_tokens.end())
+            continue;
+        const auto known = std::ranges::find(vocabulary, token.content);
+        token.id = known == vocabulary.end() ? next++ : int32_t(known - vocabulary.begin());
+        parts.added_tokens.push_back(std::move(token));
+    }
+}
+
 }  // namespace
 
 TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source) {
@@ -299,8 +250,12 @@ TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& so
 }
 
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
-    if (std::filesystem::exists(dir / "tokenizer.json"))
-        return read_tokenizer_json(JsonFile(dir / "tokenizer.json"));
+    if (std::filesystem::exists(dir / "tokenizer.json")) {
+        TokenizerParts parts = read_tokenizer_json(JsonFile(dir / "tokenizer.json"));
+        if (std::filesystem::exists(dir / "tokenizer_config.json"))
+            add_configured_tokens(JsonFile(dir / "tokenizer_config.json"), parts);
+        return parts;
+    }
     if (!std::filesystem::exists(dir / "vocab.json"))
         throw LoadError(
             fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
@@ -308,11 +263,13 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
     std::string merges = read_file(dir / "merges.txt");
     Bpe bpe(read_vocab(vocab, vocab.root()),
             parse_merges_txt(merges, (dir / "merges.txt").string()), vocab.name());
+    Normalizer normalizer;
+    normalizer.add_form(NormalForm::c);
     return {.bpe = std::move(bpe),
             .added_tokens = read_added_tokens(dir),
-            .is_nfc = true,
-            .prefix = {},
-            .suffix = {}};
+            .normalizer = std::move(normalizer),
+            .splits = {},
+            .around = {}};
 }
 
 std::optional<std::string> load_special_token(const std::filesystem::path& dir,

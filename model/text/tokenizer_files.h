@@ -8,6 +8,7 @@
 
 #include "model/text/added_tokens.h"
 #include "model/text/bpe.h"
+#include "model/text/tokenizer_pipeline.h"
 
 namespace qwend {
 
@@ -15,13 +16,13 @@ namespace qwend {
 struct TokenizerParts {
     Bpe bpe;
     std::vector<AddedToken> added_tokens;
-    bool is_nfc = true;                   // text is normalised so before it is taken apart
-    std::vector<int32_t> prefix, suffix;  // special tokens around a prompt; Qwen's own has none
+    Normalizer normalizer;                // of text before it is taken apart; Qwen2's own is NFC
+    std::optional<SplitPatterns> splits;  // it is taken apart by these; empty: by Qwen2's regex
+    TokensAround around;                  // special tokens around a prompt; Qwen2's own has none
 };
 
-/// From the text of a tokenizer.json. Throws LoadError naming `source` for anything that is not
-/// Qwen2's pipeline (NFC or nothing, the published regex, byte-level BPE), since it would encode
-/// differently.
+/// From the text of a tokenizer.json. Throws LoadError naming `source` for anything but such a
+/// pipeline (see tokenizer_pipeline.h) around byte-level BPE, since it would encode differently.
 TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source);
 
 /// From DIR/tokenizer.json, else vocab.json + merges.txt with the added tokens of

@@ -227,9 +227,10 @@ void KernelBench::fused(const std::string& kind, const LinearKernels& p) {
             time_product(
                 (m.k == inner_ ? "down, " : "o, ") + kind, m, n, m.work(n, stream_bytes),
                 [&](LinearWeights w, const Stream& s) { p.add(w, x_.get(), stream, n, s); });
-        time_product(
-            "gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
-            [&](LinearWeights w, const Stream& s) { p.gate_up(w, input, y_.get(), n, s); });
+        time_product("gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
+                     [&](LinearWeights w, const Stream& s) {
+                         p.gate_up(w, input, Activation::silu, y_.get(), n, s);
+                     });
         if (n > kMaxDecode) continue;
         time_product(
             "logits, " + kind, head_, n, head_.work(n, size_t(vocab_) * 4),
@@ -388,8 +389,9 @@ void KernelBench::elementwise() {
             rope_kv_write(x_.get(), ones_.get(), turns, slots_.get(), n, heads_, y_.get(),
                           {keys_.get(), values_.get()}, s);
         });
-        time_plain("swiglu", inner_, n, double(n) * inner_ * 6,
-                   [&](const Stream& s) { swiglu(x_.get(), n, inner_, y_.get(), s); });
+        time_plain("swiglu", inner_, n, double(n) * inner_ * 6, [&](const Stream& s) {
+            glu(Activation::silu, x_.get(), n, inner_, y_.get(), s);
+        });
     }
 }
 

@@ -29,6 +29,7 @@ struct LoadOptions {
     std::string model;
     std::string api_key;
     std::string json_path;
+    std::string fields;  // of every request, beside those below
     int n_requests = 64;
     int n_warmup = 4;
     int concurrency = 8;
@@ -70,8 +71,8 @@ std::string request_body(const LoadOptions& options, std::mt19937_64& random) {
     std::string model = options.model.empty() ? "" : fmt::format(R"("model":"{}",)", options.model);
     return fmt::format(
         R"({{{}{},"max_tokens":{},"temperature":{},"seed":{},"ignore_eos":true,"stream":true,)"
-        R"("stream_options":{{"include_usage":true}}}})",
-        model, input, options.max_tokens, options.temperature, random() % 1000000);
+        R"("stream_options":{{"include_usage":true}}{}}})",
+        model, input, options.max_tokens, options.temperature, random() % 1000000, options.fields);
 }
 
 class LoadRun;
@@ -392,6 +393,9 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(101, 1000000))
         ->capture_default_str();
     app.add_option("--temperature", options.temperature)->capture_default_str();
+    app.add_option("--fields", options.fields,
+                   "more members of each request, as JSON without braces: \"guided_json\":{...}")
+        ->transform([](const std::string& text) { return text.empty() ? text : "," + text; });
     app.add_option("--time-limit", options.time_limit, "seconds")->capture_default_str();
     app.add_option("--seed", options.seed)->capture_default_str();
     app.add_option("--json", options.json_path, "write the figures to this file as well");

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import threading
+from typing import Literal
 
+import pydantic
 import pytest
 from daemon_fixture import Daemon, request, wait_until
 
@@ -117,6 +119,19 @@ def test_models(client):
     assert client.models.retrieve(MODEL) == models[0]
 
 
+class Person(pydantic.BaseModel):  # the SDK sends types, no bounds
+    name: Literal["Ann", "Bob"]
+    age: int
+
+
+@pytest.mark.parametrize("route", ["messages", "beta"])
+def test_an_answer_is_parsed(client, route):
+    messages = client.messages if route == "messages" else client.beta.messages
+    for _ in range(3):
+        answer = messages.parse(model=MODEL, max_tokens=200, messages=HELLO, output_format=Person)
+        assert answer.stop_reason == "end_turn" and isinstance(answer.parsed_output, Person)
+
+
 def test_errors(client):
     with pytest.raises(anthropic.NotFoundError) as error:
         client.messages.create(model="claude-opus-4", max_tokens=1, messages=HELLO)
@@ -129,7 +144,7 @@ def test_errors(client):
     with pytest.raises(anthropic.RequestTooLargeError):
         create(client, [{"role": "user", "content": "x" * (9 << 20)}])
     with pytest.raises(anthropic.BadRequestError, match="output_config.format"):
-        create(client, output_config={"format": {"type": "json_schema", "schema": {"type": "object"}}})
+        create(client, output_config={"format": {"type": "json_schema", "schema": {"type": "thing"}}})
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("none")
 

@@ -1,4 +1,4 @@
-"""OpenAI's Agents SDK over /v1/responses. Skipped where it is not installed (pip install openai-agents)."""
+"""OpenAI's Agents SDK over /v1/responses, and over chats. Skipped where it is not installed (pip install openai-agents)."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ QUESTION = "What is the weather in Berlin?"
 class Desk:
     """An agent with one tool, and what the tool was called with."""
 
-    def __init__(self, daemon):
+    def __init__(self, daemon, kind="OpenAIResponsesModel"):
         agents.set_tracing_disabled(True)
         self.called = []
         client = AsyncOpenAI(base_url=f"http://127.0.0.1:{daemon.port}/v1", api_key="none", max_retries=0)
@@ -29,23 +29,28 @@ class Desk:
 
         self.agent = agents.Agent(
             name="desk", instructions="You are a helpful assistant.",
-            model=agents.OpenAIResponsesModel("demo-model", client),
+            model=getattr(agents, kind)("demo-model", client),
             tools=[agents.function_tool(get_weather)], model_settings=agents.ModelSettings(temperature=0))
 
 
-def test_a_tool_is_run(daemon):
-    desk = Desk(daemon)
+KINDS = pytest.mark.parametrize("kind", ["OpenAIResponsesModel", "OpenAIChatCompletionsModel"])
+
+
+@KINDS
+def test_a_tool_is_run(daemon, kind):
+    desk = Desk(daemon, kind)
     result = asyncio.run(agents.Runner.run(desk.agent, QUESTION))
     assert desk.called == ["Berlin"] and result.final_output
 
 
-def test_streamed(daemon):
+@KINDS
+def test_streamed(daemon, kind):
     async def run(desk):
         result = agents.Runner.run_streamed(desk.agent, QUESTION)
         kinds = [event.type async for event in result.stream_events()]
         return kinds, result.final_output
 
-    desk = Desk(daemon)
+    desk = Desk(daemon, kind)
     kinds, output = asyncio.run(run(desk))
     assert desk.called == ["Berlin"] and output
     assert kinds.count("run_item_stream_event") == 3  # a call, its output, a message

@@ -106,8 +106,8 @@ def test_async(daemon):
 
 def test_errors(client):
     with pytest.raises(openai.BadRequestError) as refused:
-        ask(client, "x", text={"format": {"type": "json_object"}})
-    assert refused.value.param == "text.format"
+        ask(client, "x", text={"format": {"type": "grammar"}})
+    assert refused.value.param == "text.format.type"
     with pytest.raises(openai.NotFoundError) as unknown:
         client.responses.create(model="other", input="x")
     assert unknown.value.code == "model_not_found"

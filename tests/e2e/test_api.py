@@ -153,6 +153,41 @@ def test_logprobs(daemon):
     assert choice["logprobs"]["tokens"] == [f"token_id:{choice['token_ids'][0]}"]
 
 
+def test_best_of_has_the_likeliest_by_token_first(daemon):
+    asked = {"prompt": "The quick", "max_tokens": 12, "seed": 5, "temperature": 1.5, "top_p": 1, "top_k": 0}
+
+    def mean(choice):
+        logprobs = choice["logprobs"]["token_logprobs"]
+        return sum(logprobs) / len(logprobs)
+
+    _, all_six = daemon.post("/v1/completions", {**asked, "n": 6, "logprobs": 0})
+    _, best = daemon.post("/v1/completions", {**asked, "n": 2, "best_of": 6, "logprobs": 0})
+    ranked = sorted(all_six["choices"], key=mean, reverse=True)
+    assert [c["text"] for c in best["choices"]] == [c["text"] for c in ranked[:2]]
+    assert [c["index"] for c in best["choices"]] == [0, 1]
+    assert best["usage"]["completion_tokens"] == all_six["usage"]["completion_tokens"]
+    _, unasked = daemon.post("/v1/completions", {**asked, "best_of": 6})
+    assert [(c["text"], c["logprobs"]) for c in unasked["choices"]] == [(ranked[0]["text"], None)]
+
+
+def test_bad_words_are_not_written(daemon):
+    asked = {**chat("How do I put qwend behind nginx?"), "max_tokens": 80}
+    _, answer = daemon.post("/v1/chat/completions", asked)
+    text = answer["choices"][0]["message"]["content"]
+    words = [word for word in text.split() if word.isalpha() and len(word) > 3][:4]
+    _, other = daemon.post("/v1/chat/completions", {**asked, "bad_words": words})
+    said = other["choices"][0]["message"]["content"].split()
+    assert len(words) == 4 and said and not set(words) & set(said)
+
+    # Of what is several tokens, the first ones may come.
+    said = text.split()
+    phrase = next(" ".join(said[i:i + 3]) for i in range(1, len(said)) if all(w.isalpha() for w in said[i:i + 3]))
+    _, other = daemon.post("/v1/chat/completions", {**asked, "bad_words": [phrase], "n": 2})
+    assert phrase in text
+    for choice in other["choices"]:
+        assert phrase not in choice["message"]["content"] and phrase.split()[0] in choice["message"]["content"]
+
+
 def test_tokenize_and_back(daemon):
     _, answer = daemon.post("/tokenize", {"prompt": "Hello <|im_end|> 世界"})
     assert answer["count"] == len(answer["tokens"]) and answer["max_model_len"] == 4096
@@ -196,8 +231,8 @@ def test_seed_and_stop(daemon):
 
 @pytest.mark.parametrize("fields,param", [
     ({"temperature": "hot"}, "temperature"), ({"n": 0}, "n"), ({"logit_bias": {"x": 1}}, "logit_bias.x"),
-    ({"response_format": {"type": "json_object"}}, "response_format"), ({"prompt_logprobs": 1}, "prompt_logprobs"),
-    ({"structured_outputs": {"json": {}}}, "structured_outputs"), ({"tool_choice": "required"}, "tool_choice"),
+    ({"response_format": {"type": "json_schema"}}, "response_format"), ({"prompt_logprobs": -1}, "prompt_logprobs"),
+    ({"structured_outputs": {"json": {}, "regex": "a"}}, "structured_outputs.regex"), ({"tool_choice": "required"}, "tool_choice"),
     ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type")])
 def test_mistakes_name_the_field(daemon, fields, param):

@@ -146,3 +146,19 @@ def test_a_fault_in_a_stream_is_its_last_line(tmp_path):
         said = [json.loads(line) for line in data.splitlines()]
         assert status == 200 and list(said[-1]) == ["error"] and said[-1]["error"], said[-1]
         assert not any(line["done"] for line in said[:-1])
+
+
+def test_a_gap_is_filled_as_completions_fill_it(daemon):
+    before, after = "The quick", " jumps over the dog."
+    filled = whole(daemon, "/api/generate", prompt=before, suffix=after,
+                   options={"temperature": 0, "num_predict": 12})
+    status, same = daemon.post("/v1/completions", {"prompt": before, "suffix": after, "temperature": 0,
+                                                   "repetition_penalty": 1, "max_tokens": 12, "echo": True})
+    assert status == 200
+    assert same["choices"][0]["text"] == before + filled["response"]
+    assert same["usage"]["prompt_tokens"] == filled["prompt_eval_count"]
+    asked = {"temperature": 0, "max_tokens": 12}
+    _, absent = daemon.post("/v1/completions", {**asked, "prompt": before})
+    _, empty = daemon.post("/v1/completions", {**asked, "prompt": before, "suffix": ""})
+    assert absent["choices"] == empty["choices"]
+    assert absent["usage"]["prompt_tokens"] < same["usage"]["prompt_tokens"]

@@ -173,7 +173,8 @@ def test_logprobs_of_a_text(daemon):
 
 def test_what_is_refused(daemon):
     for fields, param in (({"background": True}, "background"), ({"tool_choice": "required"}, "tool_choice"),
-                          ({"text": {"format": {"type": "json_object"}}}, "text.format"),
+                          ({"tool_choice": {"type": "mcp"}}, "tool_choice"),
+                          ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
                           ({"conversation": "c"}, "conversation"), ({"max_tokens": 5}, "max_tokens"),
                           ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
                            "input[0].content[0].type")):

@@ -161,7 +161,7 @@ def test_shapes_of_chunks(daemon):
     fields = {"prompt": "Hello", "max_tokens": 4, "temperature": 0, "ignore_eos": True}
     for path, extra in (("/v1/completions", fields), ("/v1/chat/completions", chat("Hello", max_tokens=4))):
         plain = stream(daemon, path, {**extra, "stream_options": {"continuous_usage_stats": True}})
-        assert len(plain) > 2 and not any("usage" in e for e in plain[:-1])
+        assert len(plain) > 1 and not any("usage" in e for e in plain[:-1])
         asked = stream(daemon, path, {**extra, "stream_options": {"include_usage": True}})
         assert [e["usage"] for e in asked[:-2]] == [None] * len(asked[:-2])
         assert asked[-2]["usage"]["total_tokens"] > 4

@@ -1,5 +1,5 @@
-"""Writes tokenizer.json, chat.json, rope.json and logits.json: what Hugging Face's own code gives, for the unit
-tests to hold qwend to. Needs tokenizers, jinja2, torch and transformers from PyPI; the tests do not.
+"""Writes tokenizer.json, pipelines.json, chat.json, rope.json and logits.json: what Hugging Face's own code gives, for
+the unit tests to hold qwend to. Needs tokenizers, jinja2, torch and transformers from PyPI; the tests do not.
 """
 
 import json
@@ -44,6 +44,62 @@ def tokenizer_golden():
     return [{"text": t, "ids": tokenizer.encode(t, add_special_tokens=False).ids,
              "decoded": tokenizer.decode(tokenizer.encode(t, add_special_tokens=False).ids,
                                          skip_special_tokens=False)} for t in texts]
+
+
+PIPELINE_TEXTS = ["Hello, world! don't", " a  b\t\n\n c ", "1234 \u2460\u00bd x-y_z... $5+3",
+                  "e\u0301 \u00c5\u0130\ufb01\ufdfa\uff76\uff9e", "\u1100\u1161\u11a8 \uac01 \u1e9b\u0323 \u0958",
+                  "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u3000", "<|im_start|>user\nhi <|im_end|>\n",
+                  "if (x) {\n\t\treturn;\n}\n\n\n"]
+
+
+def pipelines():
+    """Steps around the model that fine-tunes have in place of Qwen2's own: a field of tokenizer.json and its value."""
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+    qwen = json.loads((DEMO / "tokenizer.json").read_text())["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"]
+
+    def steps(*before, **of_level):
+        return "pre_tokenizer", {"type": "Sequence", "pretokenizers": [*before, {**level, **of_level}]}
+
+    def split(behavior, regex=qwen, invert=False):
+        return {"type": "Split", "pattern": {"Regex": regex}, "behavior": behavior, "invert": invert}
+
+    for behavior in "Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous":
+        for regex in qwen, " ", "[a-z]", "x*":
+            for invert in False, True:
+                yield steps(split(behavior, regex, invert))
+        yield steps({"type": "Punctuation", "behavior": behavior}, use_regex=True)
+    yield steps({"type": "Split", "pattern": {"String": "."}, "behavior": "MergedWithNext", "invert": False})
+    yield steps({"type": "WhitespaceSplit"})
+    digits = {"type": "Digits", "individual_digits": True}
+    yield steps({"type": "Sequence", "pretokenizers": [digits]}, split("Isolated"))
+    yield steps()
+    for fields in {"use_regex": True}, {"use_regex": False}:
+        yield steps(add_prefix_space=True, **fields)
+        yield steps(split("Isolated"), add_prefix_space=True, **fields)
+    plain = [{"type": name} for name in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents")]
+    replace = {"type": "Replace", "pattern": {"String": "."}, "content": "!?"}
+    more = [{"type": "Strip", "strip_left": left, "strip_right": not left} for left in (True, False)]
+    more += [{"type": "Prepend", "prepend": "_ "}, replace, {**replace, "pattern": {"Regex": " +"}}]
+    for normalizer in plain + more:
+        yield "normalizer", normalizer
+    nested = {"type": "Sequence", "normalizers": plain[2:3]}
+    for some in plain[1:2] + plain[4:] + plain[:1], [nested, replace], more[2:]:
+        yield "normalizer", {"type": "Sequence", "normalizers": some}
+    pair = {"sep": ["<|im_end|>", 6060], "cls": ["<|im_start|>", 6059]}
+    bert, roberta = {"type": "BertProcessing", **pair}, {"type": "RobertaProcessing", **pair, "trim_offsets": True,
+                                                         "add_prefix_space": False}
+    yield "post_processor", bert
+    yield "post_processor", roberta
+    yield "post_processor", {"type": "Sequence", "processors": [level, {"type": "Sequence", "processors": [roberta]}]}
+
+
+def pipelines_golden():
+    demo = json.loads((DEMO / "tokenizer.json").read_text())
+    cases = []
+    for field, value in pipelines():
+        tokenizer = Tokenizer.from_str(json.dumps({**demo, field: value}))
+        cases.append({"field": field, "value": value, "ids": [tokenizer.encode(text).ids for text in PIPELINE_TEXTS]})
+    return {"texts": PIPELINE_TEXTS, "cases": cases}
 
 
 # ---- chat --------------------------------------------------------------------------------------
@@ -104,7 +160,7 @@ YARN_FIELDS = [
 ]
 
 
-def rope_cases():
+def rope_cases(n_frequencies):
     """What config.json says of positions, beside the shape."""
     for original in ({"original_max_position_embeddings": 4096}, {}):
         for fields in YARN_FIELDS:
@@ -123,13 +179,19 @@ def rope_cases():
     yield {"rope_theta": 20000.0, "rope_scaling": {"factor": 2.5}}
     yield {"rope_parameters": {"rope_type": "default", "rope_theta": 7000.0}}
     yield {"rope_theta": 20000.0, "rope_scaling": None}
+    longrope = {"rope_type": "longrope", "short_factor": [1 + i / 8 for i in range(n_frequencies)],
+                "long_factor": [4.0] * n_frequencies}
+    for fields in {"factor": 4.0}, {"factor": 0.5}, {}, {"attention_factor": 1.25, "factor": 4.0}:
+        yield {"max_position_embeddings": 32768, "rope_scaling": {**longrope, **fields,
+                                                                  "original_max_position_embeddings": 4096}}
+    yield {"max_position_embeddings": 32768, "original_max_position_embeddings": 8192, "rope_scaling": longrope}
     yield {}
 
 
 def rope_golden():
     cases = []
-    for fields in rope_cases():
-        for heads in (4, 2):  # of 64 and of 128
+    for heads in (4, 2):  # of 64 and of 128
+        for fields in rope_cases(256 // heads // 2):
             config = Qwen2Config(hidden_size=256, num_attention_heads=heads, num_key_value_heads=2,
                                  **json.loads(json.dumps(fields)))
             compute = ROPE_INIT_FUNCTIONS.get(config.rope_parameters["rope_type"],
@@ -176,9 +238,11 @@ MODELS = {
     "yarn_131072": dict(hidden_size=128, num_attention_heads=2, num_key_value_heads=1, intermediate_size=128,
                         tie_word_embeddings=True),
 }
+MODELS |= {act: dict(MODELS["head64_tied"], hidden_act=act) for act in ("gelu", "relu2")}
 # (factor, original limit, limit): long prompts lie beyond the original; and what Qwen2.5's model cards publish.
 YARN = {"head64_yarn": (4.0, 1024, 32768), "yarn_131072": (4.0, 32768, 131072)}
-LENGTHS = {"yarn_131072": [512, 131072 - N_GREEDY + 1]}  # the last token is never fed back
+LENGTHS = {"yarn_131072": [512, 131072 - N_GREEDY + 1],  # the last token is never fed back
+           "gelu": [17, 513], "relu2": [17, 513]}
 
 
 def make_model(name):
@@ -237,6 +301,7 @@ def logits_golden():
 
 if __name__ == "__main__":
     write("tokenizer.json", tokenizer_golden())
+    write("pipelines.json", pipelines_golden())
     write("chat.json", chat_golden())
     write("rope.json", rope_golden())
     write("logits.json", logits_golden())

@@ -58,6 +58,7 @@ std::vector<int32_t> random_tokens(int n) {
 
 TEST_CASE("cuda_backend: logits and greedy continuations are transformers'") {
     for (const HashedShape& shape : golden_shapes()) check_goldens(make, shape, 32000);
+    for (const HashedShape& shape : activation_shapes()) check_goldens(make, shape, 32000);
 }
 
 TEST_CASE("cuda_backend: logits are transformers' over 131,072 tokens of context") {

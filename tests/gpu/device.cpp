@@ -45,7 +45,7 @@ TEST_CASE("device: no kernel is launched for a shape that it is not made for") {
     const Stream& s = test_stream();
     const auto refused = [](auto launch) { CHECK_THROWS_AS(launch(), BackendFault); };
     refused([&] { rmsnorm(nullptr, nullptr, nullptr, 0, 1, 30, nullptr, s); });
-    refused([&] { swiglu(nullptr, 0, 64, nullptr, s); });
+    refused([&] { glu(Activation::silu, nullptr, 0, 64, nullptr, s); });
     EmbedArgs embedding{};
     embedding.n = 1, embedding.width = 36, embedding.head_dim = 64;
     refused([&] { embed(embedding, s); });
@@ -54,7 +54,9 @@ TEST_CASE("device: no kernel is launched for a shape that it is not made for") {
     for (const LinearKernels* kernels : {&kSkinnyMma, &kWgmmaSm90}) {
         refused([&] { kernels->add(DenseWeights{nullptr, 40, 64}, nullptr, {}, 1, s); });
         refused([&] { kernels->partial(DenseWeights{nullptr, 40, 64}, nullptr, nullptr, 1, s); });
-        refused([&] { kernels->gate_up(DenseWeights{nullptr, 64, 48}, {}, nullptr, 1, s); });
+        refused([&] {
+            kernels->gate_up(DenseWeights{nullptr, 64, 48}, {}, Activation::silu, nullptr, 1, s);
+        });
         refused([&] { kernels->logits(DenseWeights{nullptr, 64, 64}, {}, nullptr, 0, s); });
         refused([&] { kernels->qkv(qkv, 1, s); });
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "model/cpu/ops.h"
+#include "tests/unit/activation_twin.h"
 
 namespace qwend {
 
@@ -69,6 +70,15 @@ Bounded silu_times(Bounded gate, Bounded up) {
     const double own = (exp_ulps + 2) * 0x1p-23 * std::fabs(value) + 1e-36;
     return {value,
             1.1 * gate.bound * (std::fabs(up.value) + up.bound) + std::fabs(silu) * up.bound + own};
+}
+
+Bounded activation_times(Activation activation, Bounded gate, Bounded up) {
+    if (activation == Activation::silu) return silu_times(gate, up);
+    const double x = gate.value, activated = activation_twin(activation, x);
+    const double slope = activation == Activation::relu2 ? 2 * (std::fabs(x) + gate.bound) : 1.5;
+    const double off = slope * gate.bound + 0x1p-17 * std::fabs(activated) + 0x1p-30;
+    return {activated * up.value,
+            off * (std::fabs(up.value) + up.bound) + std::fabs(activated) * up.bound};
 }
 
 BoundedPair rotate(Bounded low, Bounded high, double cos, double sin) {

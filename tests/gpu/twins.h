@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "model/activation.h"
 #include "model/bf16.h"
 
 /// Slow twins of the kernels: plain loops in double over the very inputs the kernel gets, rounded
@@ -32,6 +33,10 @@ Bounded divide_by_rms(Bounded x, double sum, int n, double eps);
 /// silu(gate) * up. The slope of silu is below 1.1; __expf is off by 2 + 1.173 |gate| ulp, of
 /// which 1 + exp feels exp's part; three more roundings; what is below 1e-36 may be flushed.
 Bounded silu_times(Bounded gate, Bounded up);
+
+/// activation(gate) * up. Slopes are at most 1.5 (hardswish at 3), but relu2's is 2 x. Functions of
+/// f32 are off by a few ulp, and an argument in the tens was rounded before it became an exponent.
+Bounded activation_times(Activation activation, Bounded gate, Bounded up);
 
 /// A pair of a head turned by (cos, sin): three roundings of 2^-24 of either term.
 struct BoundedPair {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "model/cpu/attention.h"
+#include "model/cpu/glu.h"
 #include "model/cpu/ops.h"
 #include "tests/gpu/kernel_test.h"
 
@@ -37,14 +38,18 @@ TEST_CASE("twins: elementwise ones equal the CPU's operations") {
                gate_up = random.floats(2 * n, 4);
     std::vector<float> normed(n), gated(n);
     rmsnorm(x.data(), weight.data(), 1e-6f, n, normed.data());
-    swiglu(gate_up.data(), n, gated.data());
     double sum = 0;
     for (float value : x) sum += double(value) * double(value);
     for (size_t i = 0; i < n; i++) {
         const double product = double(x[i]) * double(weight[i]);
         CHECK(is_within(double(normed[i]), divide_by_rms({product, 0}, sum, n, 1e-6)));
-        CHECK(is_within(double(gated[i]),
-                        silu_times({double(gate_up[i]), 0}, {double(gate_up[n + i]), 0})));
+    }
+    for (const auto& [name, activation] : named_activations()) {
+        CAPTURE(name);
+        glu(activation, gate_up.data(), n, gated.data());
+        for (size_t i = 0; i < n; i++)
+            CHECK(is_within(double(gated[i]), activation_times(activation, {double(gate_up[i]), 0},
+                                                               {double(gate_up[n + i]), 0})));
     }
     std::vector<float> cos(32), sin(32), head = random.floats(64), turned = head;
     for (size_t i = 0; i < 32; i++) cos[i] = std::cos(x[i]), sin[i] = std::sin(x[i]);

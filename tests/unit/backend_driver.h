@@ -99,17 +99,21 @@ class Driver {
     }
 
     /// What a step of its own gives a fork after its last token and after each draft;
-    /// `masks`: (1 + drafts, words), or empty.
+    /// `masks`: (1 + drafts), or empty; with the batch or, if `late`, once it is launched.
     std::vector<SampledToken> sample_after(DrivenStream fork, const std::vector<int32_t>& drafts,
-                                           std::span<const uint32_t> masks = {}) {
+                                           std::span<const VocabularyMask> masks = {},
+                                           bool late = false) {
         fork.output.insert(fork.output.end(), drafts.begin(), drafts.end());
         Batch batch;
         std::vector<DrivenStream*> sampled;
         add(batch, fork, fork.n_uncomputed(), sampled);
         batch.sequences[0].n_drafts = int(drafts.size());
-        batch.sequences[0].masks = masks;
+        batch.awaits_masks = late;
+        if (!late) batch.sequences[0].masks = masks;
         StepResult result;
-        backend_->step(batch, result);
+        backend_->launch(batch);
+        if (late) backend_->give_masks(masks);
+        backend_->collect(result);
         return std::move(result.samples);
     }
 

@@ -62,14 +62,14 @@ inline void check_masks(const BackendFactory& make) {
         stream.sampling = seed % 2 ? hot_params(seed) : greedy_with_logprobs();
         driver.run({&stream}, 1);
         std::vector<int32_t> drafts;
-        std::vector<uint32_t> masks;
+        std::vector<uint32_t> words;
         std::vector<SampledToken> expected;
         for (size_t i = 0; i < 4; i++) {
-            for (size_t word = 0; word < n_words; word++) masks.push_back(random() & random());
-            if (seed == 4 && i == 2) std::fill(masks.end() - ptrdiff_t(n_words), masks.end(), 0);
+            for (size_t word = 0; word < n_words; word++) words.push_back(random() & random());
+            if (seed == 4 && i == 2) std::fill(words.end() - ptrdiff_t(n_words), words.end(), 0);
             DrivenStream listed = driver.fork(stream);
             for (int32_t id = 0; id < kHashedVocab; id++)
-                if (masks[i * n_words + size_t(id) / 32] >> (id % 32) & 1)
+                if (words[i * n_words + size_t(id) / 32] >> (id % 32) & 1)
                     listed.sampling.allowed_token_ids.push_back(id);
             if (listed.sampling.allowed_token_ids.empty())
                 expected.emplace_back();
@@ -77,6 +77,8 @@ inline void check_masks(const BackendFactory& make) {
                 expected.push_back(driver.sample_after(std::move(listed), drafts).back());
             if (i < 3) drafts.push_back(std::max(expected.back().token, 0));
         }
+        std::vector<VocabularyMask> masks;
+        for (size_t i = 0; i < 4; i++) masks.push_back({words.data() + i * n_words, 0});
         const auto samples = driver.sample_after(driver.fork(stream), drafts, masks);
         REQUIRE(samples.size() == expected.size());
         for (size_t i = 0; i < samples.size(); i++) CHECK(same(samples[i], expected[i]));

@@ -24,6 +24,7 @@ struct HashedShape {
     bool tied;
     std::string rope_scaling = "null";
     int max_position = 32768;
+    std::string hidden_act = "silu";
 };
 
 /// YaRN's original limit is low enough for the long golden prompts to exceed it.
@@ -44,6 +45,12 @@ inline HashedShape long_shape() {
             true,
             R"({"type":"yarn","factor":4.0,"original_max_position_embeddings":32768})",
             131072};
+}
+
+/// Other activations than SiLU.
+inline std::vector<HashedShape> activation_shapes() {
+    return {{"gelu", 256, 4, 2, 480, true, "null", 32768, "gelu"},
+            {"relu2", 256, 4, 2, 480, true, "null", 32768, "relu2"}};
 }
 
 inline constexpr int kHashedVocab = 384;
@@ -168,8 +175,8 @@ class HashedCheckpoint {
             "{" + number("vocab_size", kHashedVocab) + number("hidden_size", s.hidden) +
                 number("intermediate_size", s.intermediate) + number("num_hidden_layers", layers) +
                 number("num_attention_heads", s.heads) + number("num_key_value_heads", s.kv_heads) +
-                number("max_position_embeddings", s.max_position) +
-                "\"rope_scaling\":" + s.rope_scaling +
+                number("max_position_embeddings", s.max_position) + "\"hidden_act\":\"" +
+                s.hidden_act + "\",\"rope_scaling\":" + s.rope_scaling +
                 ",\"rms_norm_eps\":1e-6,\"rope_theta\":1000000.0,\"tie_word_embeddings\":" +
                 (s.tied ? "true" : "false") + R"(,"architectures":["Qwen2ForCausalLM"]})");
     }

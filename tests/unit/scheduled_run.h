@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <stdexcept>
 #include <vector>
@@ -11,6 +13,7 @@ namespace qwend {
 struct ScheduledStream {
     GenerationRequest request;
     std::vector<SampledToken> samples;
+    std::vector<ScoredToken> scores;
     FinishReason finish = FinishReason::none;
     int n_cached = 0;  // prompt tokens that the prefix cache gave
 };
@@ -77,6 +80,10 @@ class ScheduledRun {
         n_steps_++;
         for (StepOutput& output : outputs_) {
             ScheduledStream& stream = streams.at(output.event.id);
+            if (!output.event.scores.empty()) {
+                std::ranges::move(output.event.scores, std::back_inserter(stream.scores));
+                continue;
+            }
             if (stream.samples.empty()) stream.n_cached = output.event.n_cached_tokens;
             stream.samples.push_back(std::move(output.event.sampled));
             stream.finish = output.event.finish;

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "daemon/api/form_fields.h"
+
 namespace qwend {
 
 namespace {
@@ -12,9 +14,7 @@ namespace {
 constexpr int kMaxTokensLimit = 1 << 24;  // that no field may exceed, whatever the model
 constexpr size_t kMaxStops = 16, kMaxStopBytes = 1024;
 
-bool read_max_tokens(MessagesReader& r, const JsonValue& v) {
-    return r.read.integer("max_tokens", v, 1, kMaxTokensLimit, r.style.max_tokens);
-}
+using Kinds = FieldKinds<MessagesReader>;
 
 bool read_stops(MessagesReader& r, const JsonValue& v) {
     if (!v.is_array()) return r.read.expected("stop_sequences", "an array of strings", v);
@@ -44,11 +44,18 @@ bool read_top_p(MessagesReader& r, const JsonValue& v) {
 bool read_output_config(MessagesReader& r, const JsonValue& v) {
     const auto format = v.member("format");
     if (!v.is_object()) return r.read.expected("output_config", "an object", v);
-    return !format || format->is_null() || r.read.unsupported("output_config.format");
+    return !format || format->is_null() ||
+           read_response_format(r.read, "output_config.format", *format, r.generation.form);
+}
+
+/// The older name of output_config.format, which betas of the SDK have.
+bool read_output_format(MessagesReader& r, const JsonValue& v) {
+    return read_response_format(r.read, "output_format", v, r.generation.form);
 }
 
 /// How much a model thinks is its own affair; that it should not can be told to the template.
 bool read_thinking(MessagesReader& r, const JsonValue& v) {
+    if (!v.is_object()) return r.read.expected("thinking", "an object", v);
     std::string type;
     const auto named = v.member("type");
     if (named && named->get(type) && type == "disabled")
@@ -61,6 +68,27 @@ bool read_mcp_servers(MessagesReader& r, const JsonValue& v) {
     return is_empty || r.read.unsupported("mcp_servers", "call them and send their results");
 }
 
+constexpr std::string_view kTextBlocks = R"({"type":"array","items":{"type":"object",
+"required":["type"],"properties":{"type":{"type":"string"},"text":{"type":"string"}}}})";
+constexpr std::string_view kStopsSchema = R"({"type":"array","maxItems":16,
+"items":{"type":"string","minLength":1,"maxLength":1024}})";
+constexpr std::string_view kToolsSchema = R"({"type":"array","items":{"type":"object",
+"required":["name"],"properties":{"type":{"type":"string"},"name":{"type":"string"},
+"description":{},"input_schema":{},"strict":{"type":["boolean","null"]}}}})";
+constexpr std::string_view kToolChoiceSchema = R"({"type":"object","required":["type"],"properties":
+{"type":{"type":"string","enum":["auto","any","tool","none"]},
+"name":{"type":["string","null"]},"disable_parallel_tool_use":{}}})";
+constexpr std::string_view kOutputConfigSchema = R"({"type":"object","properties":
+{"effort":{"type":["string","null"]},"format":{"anyOf":[{"type":"null"},{"type":"object",
+"required":["type"]}]}}})";
+constexpr std::string_view kFormatSchema = R"({"type":"object","required":["type"]})";
+const std::string kSystemSchema = fmt::format(R"({{"anyOf":[{},{}]}})", kStringSchema, kTextBlocks);
+const std::string kMessagesSchema = fmt::format(
+    R"({{"type":"array","minItems":1,"items":{{"type":"object","required":["role","content"],)"
+    R"("properties":{{"role":{{"type":"string","enum":["user","assistant","system"]}},)"
+    R"("content":{{"anyOf":[{},{}]}}}}}}}})",
+    kStringSchema, kTextBlocks);
+
 /// What changes no answer here: identities, bookkeeping, and caching, which is always on.
 const std::set<std::string_view> kHints = {
     "metadata",           "service_tier", "cache_control", "container",
@@ -70,31 +98,25 @@ const std::set<std::string_view> kHints = {
 
 }  // namespace
 
-const std::map<std::string_view, ReadMessagesField>& messages_fields() {
-#define QWEND_FIELD(name, expression)                                                  \
-    {                                                                                  \
-        name, [](MessagesReader& r, const JsonValue& v) -> bool { return expression; } \
-    }
-    static const std::map<std::string_view, ReadMessagesField> table = {
-        QWEND_FIELD("model", r.read.string("model", v, r.style.model)),
-        QWEND_FIELD("system", r.system(v)),
-        QWEND_FIELD("messages", r.messages(v)),
-        QWEND_FIELD("max_tokens", read_max_tokens(r, v)),
-        QWEND_FIELD("stream", r.read.boolean("stream", v, r.style.stream)),
-        QWEND_FIELD("stop_sequences", read_stops(r, v)),
-        QWEND_FIELD("temperature",
-                    r.read.number("temperature", v, 0, 100, r.generation.sampling.temperature)),
-        QWEND_FIELD("top_p", read_top_p(r, v)),
-        QWEND_FIELD("top_k",
-                    r.read.integer("top_k", v, 0, kMaxTokensLimit, r.generation.sampling.top_k)),
-        QWEND_FIELD("tools", r.tools(v)),
-        QWEND_FIELD("tool_choice", r.tool_choice(v)),
-        QWEND_FIELD("thinking", read_thinking(r, v)),
-        QWEND_FIELD("output_config", read_output_config(r, v)),
-        QWEND_FIELD("output_format", v.is_null() || r.read.unsupported("output_format")),
-        QWEND_FIELD("mcp_servers", read_mcp_servers(r, v)),
+const FieldTable<MessagesReader>& messages_fields() {
+    constexpr unsigned kAll = kAnyScope;
+    static const FieldTable<MessagesReader> table = {
+        {"model", Kinds::string(kAll, QWEND_INTO(style.model))},
+        {"system", Kinds::with(kAll, kSystemSchema, &MessagesReader::system)},
+        {"messages", Kinds::with(kAll, kMessagesSchema, &MessagesReader::messages)},
+        {"max_tokens", Kinds::integer(kAll, 1, kMaxTokensLimit, QWEND_INTO(style.max_tokens))},
+        {"stream", Kinds::boolean(kAll, QWEND_INTO(style.stream))},
+        {"stop_sequences", Kinds::with(kAll, kStopsSchema, read_stops)},
+        {"temperature", Kinds::number(kAll, 0, 100, QWEND_INTO(generation.sampling.temperature))},
+        {"top_p", Kinds::with(kAll, number_schema(0, 1), read_top_p)},
+        {"top_k", Kinds::integer(kAll, 0, kMaxTokensLimit, QWEND_INTO(generation.sampling.top_k))},
+        {"tools", Kinds::with(kAll, kToolsSchema, &MessagesReader::tools)},
+        {"tool_choice", Kinds::with(kAll, kToolChoiceSchema, &MessagesReader::tool_choice)},
+        {"thinking", Kinds::with(kAll, kObjectSchema, read_thinking)},
+        {"output_config", Kinds::with(kAll, kOutputConfigSchema, read_output_config)},
+        {"output_format", Kinds::with(kAll, kFormatSchema, read_output_format)},
+        {"mcp_servers", Kinds::with(kAll, R"({"type":"array","maxItems":0})", read_mcp_servers)},
     };
-#undef QWEND_FIELD
     return table;
 }
 

@@ -22,7 +22,7 @@ constexpr size_t kMaxMessages = 4096;  // as templates count them: every result 
 struct Content {
     std::string text, reasoning;
     std::vector<ChatToolCall> calls;
-    std::vector<std::string> results;
+    std::vector<ChatMessage> results;
     std::string_view separator = {};  // between blocks of text
     bool is_system = false;
 };
@@ -59,6 +59,7 @@ bool read_tool_use(MessagesReader& r, const std::string& at, const JsonValue& bl
     const auto name = block.member("name"), input = block.member("input");
     ChatToolCall call{{}, input ? call_arguments(*input) : "{}"};
     if (!name || !name->get(call.name)) return r.read.expected(at + ".name", "a string", block);
+    if (const auto id = block.member("id")) id->get(call.id);
     out.calls.push_back(std::move(call));
     return true;
 }
@@ -70,7 +71,9 @@ bool read_tool_result(MessagesReader& r, const std::string& at, const JsonValue&
     result.separator = "\n";
     const auto content = block.member("content");
     if (content && !read_content(r, at + ".content", *content, result)) return false;
-    out.results.push_back(std::move(result.text));
+    ChatMessage& message =
+        out.results.emplace_back(ChatMessage{"tool", std::move(result.text), {}});
+    if (const auto id = block.member("tool_use_id")) id->get(message.tool_call_id);
     return true;
 }
 
@@ -138,8 +141,8 @@ bool add(MessagesReader& r, ChatMessage message) {
 /// Results come right behind the calls that they answer, before what a user says besides.
 bool add_user(MessagesReader& r, Content content) {
     const bool has_turn = !content.text.empty() || content.results.empty();
-    for (std::string& result : content.results)
-        if (!add(r, {"tool", std::move(result), {}})) return false;
+    for (ChatMessage& result : content.results)
+        if (!add(r, std::move(result))) return false;
     return !has_turn || add(r, {"user", std::move(content.text), {}});
 }
 

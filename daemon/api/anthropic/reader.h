@@ -4,6 +4,7 @@
 
 #include "daemon/api/anthropic/request.h"
 #include "daemon/api/field_reader.h"
+#include "daemon/api/tool_fields.h"
 
 namespace qwend {
 
@@ -24,7 +25,7 @@ class MessagesReader {
     AnthropicStyle& style;   // the request's
     // Fields that may come before those they belong to, settled once all are read.
     std::string system_text;
-    bool use_tools = true;
+    ToolChoice choice;
 };
 
 }  // namespace qwend

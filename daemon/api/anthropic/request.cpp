@@ -12,8 +12,8 @@ namespace qwend {
 namespace {
 
 bool read_field(MessagesReader& r, const std::string& name, const JsonValue& value) {
-    const auto found = messages_fields().find(name);
-    if (found != messages_fields().end()) return value.is_null() || found->second(r, value);
+    if (const auto* field = find_field(messages_fields(), name, kAnyScope))
+        return value.is_null() || field->read(r, name, value);
     if (!is_messages_hint(name))
         note_unknown_field(name, r.request.n_unknown_fields, r.request.unknown_fields);
     return true;
@@ -28,7 +28,7 @@ bool settle(MessagesReader& r) {
     q.chat_options.continue_final_message = last.role == "assistant" && last.tool_calls.empty();
     if (!r.system_text.empty())
         q.messages.insert(q.messages.begin(), {"system", std::move(r.system_text), {}});
-    if (!r.use_tools) q.chat_options.tools.clear();
+    if (!settle_tool_choice(r.read, r.choice, q)) return false;
     q.max_tokens = r.style.max_tokens;
     q.clips_max_tokens = true;
     q.prompt_field = "messages";

@@ -74,10 +74,22 @@ void post_count_tokens(const ApiContext& api, const ExchangePtr& exchange) {
 std::vector<Route> anthropic_routes(const ApiContext& api) {
     const auto to = [&](auto handle) { return bind_route(api, handle); };
     return {
-        {"POST", "/v1/messages", render_anthropic_error, to(post_messages),
-         kGenerates | kNamesRequest},
-        {"POST", "/v1/messages/count_tokens", render_anthropic_error, to(post_count_tokens),
-         kNamesRequest},
+        {"POST",
+         "/v1/messages",
+         render_anthropic_error,
+         to(post_messages),
+         kGenerates | kNamesRequest,
+         {"createMessage",
+          "Answer a conversation",
+          "MessagesRequest",
+          "Message",
+          {"text/event-stream"}}},
+        {"POST",
+         "/v1/messages/count_tokens",
+         render_anthropic_error,
+         to(post_count_tokens),
+         kNamesRequest,
+         {"countTokens", "How long a conversation is", "CountTokensRequest", "TokenCount"}},
     };
 }
 

@@ -1,4 +1,5 @@
 #include <string>
+#include <utility>
 
 #include "daemon/api/anthropic/reader.h"
 #include "daemon/api/json_writer.h"
@@ -40,7 +41,7 @@ bool read_tool(MessagesReader& r, const std::string& at, const JsonValue& tool) 
         w.key("description").string(description);
     w.key("parameters").raw(schema_of(*schema)).end_object().end_object();
     r.generation.chat_options.tools.push_back(w.take());
-    return true;
+    return read_offered_tool(r.read, at, tool, "input_schema", std::move(name), r.generation);
 }
 
 }  // namespace
@@ -61,9 +62,13 @@ bool MessagesReader::tool_choice(const JsonValue& value) {
     const auto named = value.member("type");
     if (!named || !named->get(type))
         return read.expected("tool_choice", "an object with a type", value);
-    if (type != "auto" && type != "none")
-        return read.unsupported("tool_choice", "only auto and none");
-    use_tools = type == "auto";
+    const auto name = value.member("name");
+    choice.none = type == "none";
+    choice.required = type == "any" || type == "tool";
+    if (type == "tool" && (!name || !name->get(choice.name) || choice.name.empty()))
+        return read.expected("tool_choice.name", "the name of a tool", value);
+    if (!choice.none && !choice.required && type != "auto")
+        return read.unsupported("tool_choice", "only auto, any, tool and none");
     const auto one = value.member("disable_parallel_tool_use");
     bool only_one = false;
     if (one && !one->is_null() &&

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/api/fill_in.h"
 #include "daemon/api/json_writer.h"
 #include "daemon/api/ollama/template_text.h"
 #include "daemon/api/ollama/time_text.h"

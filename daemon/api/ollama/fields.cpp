@@ -1,4 +1,5 @@
 #include "daemon/api/ollama/fields.h"
+#include "daemon/api/form_fields.h"
 
 #include <algorithm>
 #include <array>
@@ -13,23 +14,28 @@ namespace {
 
 constexpr int kMaxLogprobs = 20;
 
-#define QWEND_FIELD(name, scope, expression)                                           \
-    {                                                                                  \
-        name, {                                                                        \
-            scope,                                                                     \
-                []([[maybe_unused]] OllamaReader& r,                                   \
-                   [[maybe_unused]] const JsonValue& v) -> bool { return expression; } \
-        }                                                                              \
-    }
+constexpr std::string_view kThinkSchema =
+    R"({"anyOf":[{"type":"boolean"},{"type":"string","enum":["low","medium","high","max"]}]})";
+constexpr std::string_view kMessagesSchema = R"({"type":"array","items":{"type":"object",
+"required":["role"],"properties":{"role":{"type":"string",
+"enum":["system","user","assistant","tool"]},"content":{"type":"string"},
+"thinking":{"type":"string"},"tool_name":{"type":"string"},
+"images":{"type":"array","maxItems":0},"tool_calls":{"type":"array","items":{"type":"object",
+"required":["function"],"properties":{"function":{"type":"object","required":["name"],
+"properties":{"name":{"type":"string"},"arguments":{}}}}}}}}})";
 
-/// Nothing can be held to a form yet.
+constexpr std::string_view kFormatSchema =
+    R"({"anyOf":[{"type":"string","enum":["","json"]},{"type":"object"}]})";
+
+using Kinds = FieldKinds<OllamaReader>;
+
 bool read_format(OllamaReader& r, const JsonValue& v) {
     std::string name;
-    const bool is_name = v.get(name);
-    if (is_name && name.empty()) return true;
-    if (!v.is_object() && name != "json")
+    if (v.is_object()) return read_schema_form(r.read, "format", v, r.generation.form);
+    if (!v.get(name) || (!name.empty() && name != "json"))
         return r.read.expected("format", "\"json\" or a JSON schema", v);
-    return r.read.unsupported("format");
+    if (name == "json") r.generation.form = any_json_object("format");
+    return true;
 }
 
 /// A model that does not reason has no need to be told not to. Of one that does, its template can
@@ -69,51 +75,55 @@ bool read_template(OllamaReader& r, const JsonValue& v) {
            r.read.unsupported("template", "the checkpoint's own is used; set raw to use none");
 }
 
-bool read_any_boolean(OllamaReader& r, const char* name, const JsonValue& v) {
-    bool any = false;
-    return r.read.boolean(name, v, any);
+bool read_images(OllamaReader& r, const std::string& at, const JsonValue& v) {
+    return r.images(at, v);
 }
 
-using Fields = std::map<std::string_view, OllamaField>;
+using Fields = FieldTable<OllamaReader>;
+
+std::string options_schema() {
+    RequestSchema schema;
+    add_fields(schema, ollama_options(), kAnyScope);
+    return schema.text();
+}
 
 Fields common_fields() {
+    constexpr unsigned kBoth = kOllamaBoth;
     return {
-        QWEND_FIELD("model", kOllamaBoth, true),  // read before all others
-        QWEND_FIELD("stream", kOllamaBoth, r.read.boolean("stream", v, r.style.stream)),
-        QWEND_FIELD("format", kOllamaBoth, read_format(r, v)),
-        QWEND_FIELD("options", kOllamaBoth, r.options(v)),
-        QWEND_FIELD("keep_alive", kOllamaBoth, read_keep_alive(r, v)),
-        QWEND_FIELD("think", kOllamaBoth, read_think(r, v)),
-        QWEND_FIELD("logprobs", kOllamaBoth, r.read.boolean("logprobs", v, r.logprobs)),
-        QWEND_FIELD("top_logprobs", kOllamaBoth,
-                    r.read.integer("top_logprobs", v, 0, kMaxLogprobs, r.top_logprobs)),
+        {"model", Kinds::ignored(kBoth, kStringSchema)},  // it is read before all others
+        {"stream", Kinds::boolean(kBoth, QWEND_INTO(style.stream))},
+        {"format", Kinds::with(kBoth, kFormatSchema, read_format)},
+        {"options", Kinds::with(kBoth, options_schema(), &OllamaReader::options)},
+        {"keep_alive", Kinds::with(kBoth, R"({"type":["number","string"]})", read_keep_alive)},
+        {"think", Kinds::with(kBoth, kThinkSchema, read_think)},
+        {"logprobs", Kinds::boolean(kBoth, QWEND_INTO(logprobs))},
+        {"top_logprobs", Kinds::integer(kBoth, 0, kMaxLogprobs, QWEND_INTO(top_logprobs))},
         // A prompt that does not fit is refused, whatever they say, and none grows out of its
         // context.
-        QWEND_FIELD("truncate", kOllamaBoth, read_any_boolean(r, "truncate", v)),
-        QWEND_FIELD("shift", kOllamaBoth, read_any_boolean(r, "shift", v)),
+        {"truncate", Kinds::boolean(kBoth, QWEND_INTO(ignored))},
+        {"shift", Kinds::boolean(kBoth, QWEND_INTO(ignored))},
     };
 }
 
 Fields prompt_fields() {
     return {
-        QWEND_FIELD("messages", kOllamaChat, r.messages(v)),
-        QWEND_FIELD("tools", kOllamaChat, r.tools(v)),
-        QWEND_FIELD("prompt", kOllamaGenerate, r.read.string("prompt", v, r.prompt.prompt)),
-        QWEND_FIELD("suffix", kOllamaGenerate, r.read.string("suffix", v, r.prompt.suffix)),
-        QWEND_FIELD("system", kOllamaGenerate, r.read.string("system", v, r.prompt.system)),
-        QWEND_FIELD("template", kOllamaGenerate, read_template(r, v)),
-        QWEND_FIELD("context", kOllamaGenerate,
-                    r.read.token_ids("context", v, size_t(kMaxOllamaTokens), r.prompt.context)),
-        QWEND_FIELD("raw", kOllamaGenerate, r.read.boolean("raw", v, r.prompt.raw)),
-        QWEND_FIELD("images", kOllamaGenerate, r.images("images", v)),
+        {"messages", Kinds::with(kOllamaChat, kMessagesSchema, &OllamaReader::messages)},
+        {"tools", Kinds::with(kOllamaChat, array_schema(kObjectSchema), &OllamaReader::tools)},
+        {"prompt", Kinds::string(kOllamaGenerate, QWEND_INTO(prompt.prompt))},
+        {"suffix", Kinds::string(kOllamaGenerate, QWEND_INTO(prompt.suffix))},
+        {"system", Kinds::string(kOllamaGenerate, QWEND_INTO(prompt.system))},
+        {"template",
+         Kinds::with(kOllamaGenerate, R"({"type":"string","const":""})", read_template)},
+        {"context",
+         Kinds::token_ids(kOllamaGenerate, size_t(kMaxOllamaTokens), QWEND_INTO(prompt.context))},
+        {"raw", Kinds::boolean(kOllamaGenerate, QWEND_INTO(prompt.raw))},
+        {"images", Kinds::with(kOllamaGenerate, R"({"type":"array","maxItems":0})", read_images)},
     };
 }
 
-#undef QWEND_FIELD
-
 }  // namespace
 
-const std::map<std::string_view, OllamaField>& ollama_fields() {
+const FieldTable<OllamaReader>& ollama_fields() {
     static const Fields table = [] {
         Fields all = common_fields();
         all.merge(prompt_fields());

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <map>
-#include <string_view>
-
+#include "daemon/api/field.h"
 #include "daemon/api/ollama/reader.h"
 
 namespace qwend {
@@ -10,13 +8,10 @@ namespace qwend {
 /// Which requests a field belongs to.
 enum OllamaScope : unsigned { kOllamaChat = 1, kOllamaGenerate = 2, kOllamaBoth = 3 };
 
-/// A field of a request that is read. null is the same as absent and is not read.
-struct OllamaField {
-    unsigned scope;
-    bool (*read)(OllamaReader&, const JsonValue&);
-};
+/// Those that are read. Source: Ollama's ChatRequest and GenerateRequest.
+const FieldTable<OllamaReader>& ollama_fields();
 
-/// By name. Source: Ollama's ChatRequest and GenerateRequest.
-const std::map<std::string_view, OllamaField>& ollama_fields();
+/// The members of `options`. Source: Ollama's Options and Runner in api/types.go.
+const FieldTable<OllamaReader>& ollama_options();
 
 }  // namespace qwend

@@ -6,6 +6,7 @@
 #include "daemon/api/ollama/error.h"
 #include "daemon/api/ollama/reader.h"
 #include "daemon/api/ollama/template_text.h"
+#include "daemon/api/tool_fields.h"
 #include "model/utf8.h"
 
 namespace qwend {
@@ -26,12 +27,12 @@ bool read_calls(OllamaReader& r, const std::string& param, const JsonValue& valu
             return r.read.expected(at, "an object with a name", element);
         if (const auto arguments = function->member("arguments"))
             call.arguments = call_arguments(*arguments);
+        if (const auto id = element.member("id")) id->get(call.id);
         message.tool_calls.push_back(std::move(call));
     }
     return true;
 }
 
-/// Which call a result belongs to ("tool_name", "tool_call_id") templates tell by its place.
 bool read_message(OllamaReader& r, const std::string& param, const JsonValue& value) {
     if (!value.is_object()) return r.read.expected(param, "an object", value);
     ChatMessage message;
@@ -43,6 +44,8 @@ bool read_message(OllamaReader& r, const std::string& param, const JsonValue& va
             return false;
         if (key == "thinking" && !r.read.string(param + ".thinking", field, message.reasoning))
             return false;
+        if (key == "tool_name") field.get(message.name);
+        if (key == "tool_call_id") field.get(message.tool_call_id);
         if (key == "images" && !r.images(param + ".images", field)) return false;
         if (key == "tool_calls" && !read_calls(r, param + ".tool_calls", field, message))
             return false;
@@ -77,14 +80,17 @@ bool OllamaReader::tools(const JsonValue& value) {
     if (!value.is_array()) return read.expected("tools", "an array", value);
     std::vector<std::string>& tools = generation.chat_options.tools;
     for (const JsonValue element : value.elements()) {
+        const std::string at = fmt::format("tools[{}]", tools.size());
         if (tools.size() == kMaxTools)
             return read.fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
         std::string name;
         const auto function = element.member("function");
         const auto named = function ? function->member("name") : std::nullopt;
         if (!named || !named->get(name))
-            return read.expected(fmt::format("tools[{}]", tools.size()),
-                                 "an object with a function that has a name", element);
+            return read.expected(at, "an object with a function that has a name", element);
+        if (!read_offered_tool(read, at + ".function", *function, "parameters", std::move(name),
+                               generation))
+            return false;
         tools.emplace_back(element.raw());
     }
     if (!tools.empty() && !shows_tools(text.chat_template))

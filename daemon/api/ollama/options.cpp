@@ -3,8 +3,8 @@
 // these come from no model's authors.
 
 #include <algorithm>
-#include <map>
 
+#include "daemon/api/ollama/fields.h"
 #include "daemon/api/ollama/reader.h"
 #include "model/utf8.h"
 
@@ -15,16 +15,27 @@ namespace {
 constexpr size_t kMaxStops = 64;  // Continue sends some thirty for code
 constexpr size_t kMaxStopBytes = 1024;
 
-using ReadOption = bool (*)(OllamaReader&, const std::string& at, const JsonValue&);
+constexpr std::string_view kStopSchema =
+    R"({"type":"array","maxItems":64,"items":{"type":"string","maxLength":1024}})";
+
+using Kinds = FieldKinds<OllamaReader>;
+
+constexpr double kAnyNumber = 1e30;
 
 /// What no client means otherwise is read as the end of the range: below 0 greedy, above 1 off.
 bool read_clamped(OllamaReader& r, const std::string& at, const JsonValue& v, float low, float high,
                   float& out) {
-    constexpr double kAny = 1e30;
     float number = 0;
-    if (!r.read.number(at, v, -kAny, kAny, number)) return false;
+    if (!r.read.number(at, v, -kAnyNumber, kAnyNumber, number)) return false;
     out = std::clamp(number, low, high);
     return true;
+}
+
+Field<OllamaReader> clamped(float low, float high, auto into) {
+    return {kAnyScope, number_schema(-kAnyNumber, kAnyNumber),
+            [low, high, into](OllamaReader& r, const std::string& at, const JsonValue& v) {
+                return read_clamped(r, at, v, low, high, into(r));
+            }};
 }
 
 /// -1 and whatever is not positive: as many as there is room for.
@@ -82,82 +93,66 @@ bool read_stop(OllamaReader& r, const std::string& at, const JsonValue& v) {
 }
 
 /// How the context, the batches and the memory are laid out is this server's configuration.
-bool ignore_integer(OllamaReader& r, const std::string& at, const JsonValue& v) {
-    int64_t any = 0;
-    return r.read.integer(at, v, INT64_MIN, INT64_MAX, any);
+Field<OllamaReader> ignored_integer() {
+    return Kinds::integer(kAnyScope, INT64_MIN, INT64_MAX, QWEND_INTO(ignored_integer));
 }
 
-bool ignore_boolean(OllamaReader& r, const std::string& at, const JsonValue& v) {
-    bool any = false;
-    return r.read.boolean(at, v, any);
-}
+using Fields = FieldTable<OllamaReader>;
 
-/// What Ollama itself had once and knows no more: clients still send it.
-bool ignore(OllamaReader&, const std::string&, const JsonValue&) {
-    return true;
-}
-
-#define QWEND_OPTION(name, expression)                                                 \
-    {                                                                                  \
-        name, [](OllamaReader& r, const std::string& at, const JsonValue& v) -> bool { \
-            SamplingParams& sampling = r.generation.sampling;                          \
-            return expression;                                                         \
-        }                                                                              \
-    }
-
-/// By name. Source: Ollama's Options and Runner in api/types.go.
-const std::map<std::string_view, ReadOption>& option_table() {
-    static const std::map<std::string_view, ReadOption> table = {
-        QWEND_OPTION("temperature", read_clamped(r, at, v, 0, 100, sampling.temperature)),
-        QWEND_OPTION("top_p", read_clamped(r, at, v, 1e-9f, 1, sampling.top_p)),
-        QWEND_OPTION("min_p", read_clamped(r, at, v, 0, 1, sampling.min_p)),
-        QWEND_OPTION("repeat_penalty",
-                     r.read.number(at, v, 1e-3, 100, sampling.repetition_penalty)),
-        QWEND_OPTION("presence_penalty", r.read.number(at, v, -2, 2, sampling.presence_penalty)),
-        QWEND_OPTION("frequency_penalty", r.read.number(at, v, -2, 2, sampling.frequency_penalty)),
-        {"num_predict", read_num_predict},
-        {"top_k", read_top_k},
-        {"typical_p", read_typical_p},
-        {"seed", read_seed},
-        {"repeat_last_n", read_repeat_last_n},
-        {"stop", read_stop},
-        {"num_ctx", ignore_integer},
-        {"num_keep", ignore_integer},
-        {"num_batch", ignore_integer},
-        {"num_gpu", ignore_integer},
-        {"main_gpu", ignore_integer},
-        {"num_thread", ignore_integer},
-        {"draft_num_predict", ignore_integer},
-        {"use_mmap", ignore_boolean},
-        {"use_mlock", ignore},
-        {"mirostat", ignore},
-        {"mirostat_eta", ignore},
-        {"mirostat_tau", ignore},
-        {"tfs_z", ignore},
-        {"penalize_newline", ignore},
-        {"numa", ignore},
-        {"low_vram", ignore},
-        {"f16_kv", ignore},
-        {"logits_all", ignore},
-        {"vocab_only", ignore},
-        {"embedding_only", ignore},
+Fields sampling_options() {
+    constexpr unsigned kAny = kAnyScope;
+    return {
+        {"temperature", clamped(0, 100, QWEND_INTO(generation.sampling.temperature))},
+        {"top_p", clamped(1e-9f, 1, QWEND_INTO(generation.sampling.top_p))},
+        {"min_p", clamped(0, 1, QWEND_INTO(generation.sampling.min_p))},
+        {"repeat_penalty",
+         Kinds::number(kAny, 1e-3, 100, QWEND_INTO(generation.sampling.repetition_penalty))},
+        {"presence_penalty",
+         Kinds::number(kAny, -2, 2, QWEND_INTO(generation.sampling.presence_penalty))},
+        {"frequency_penalty",
+         Kinds::number(kAny, -2, 2, QWEND_INTO(generation.sampling.frequency_penalty))},
+        {"num_predict", Kinds::with(kAny, kIntegerSchema, read_num_predict)},
+        {"top_k", Kinds::with(kAny, kIntegerSchema, read_top_k)},
+        {"typical_p", Kinds::with(kAny, R"({"type":"number","minimum":1})", read_typical_p)},
+        {"seed", Kinds::with(kAny, kIntegerSchema, read_seed)},
+        {"repeat_last_n", Kinds::with(kAny, kIntegerSchema, read_repeat_last_n)},
+        {"stop", Kinds::with(kAny, kStopSchema, read_stop)},
     };
-    return table;
 }
 
-#undef QWEND_OPTION
+Fields other_options() {
+    Fields fields = {{"use_mmap", Kinds::boolean(kAnyScope, QWEND_INTO(ignored))}};
+    for (const char* name : {"num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu",
+                             "num_thread", "draft_num_predict"})
+        fields.emplace(name, ignored_integer());
+    // What Ollama itself had once and knows no more: clients still send it.
+    for (const char* name :
+         {"use_mlock", "mirostat", "mirostat_eta", "mirostat_tau", "tfs_z", "penalize_newline",
+          "numa", "low_vram", "f16_kv", "logits_all", "vocab_only", "embedding_only"})
+        fields.emplace(name, Kinds::ignored(kAnyScope));
+    return fields;
+}
 
 }  // namespace
+
+const FieldTable<OllamaReader>& ollama_options() {
+    static const Fields table = [] {
+        Fields all = sampling_options();
+        all.merge(other_options());
+        return all;
+    }();
+    return table;
+}
 
 bool OllamaReader::options(const JsonValue& value) {
     if (!value.is_object()) return read.expected("options", "an object", value);
     for (const auto& [name, option] : value.members()) {
         if (option.is_null()) continue;
         const std::string at = "options." + excerpt(name);
-        const auto found = option_table().find(name);
-        if (found == option_table().end())
+        const auto* field = find_field(ollama_options(), name, kAnyScope);
+        if (!field)
             note_unknown(at);
-        else if (!found->second(*this, at, option))
+        else if (!field->read(*this, at, option))
             return false;
     }
     return true;

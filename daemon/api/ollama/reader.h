@@ -45,7 +45,9 @@ class OllamaReader {
     // Fields whose meaning depends on others, settled once all are read.
     bool logprobs = false;
     int top_logprobs = 0;
-    bool penalizes = true;             // repeat_last_n is not 0
+    bool penalizes = true;  // repeat_last_n is not 0
+    bool ignored = false;   // what is checked, and then changes nothing
+    int64_t ignored_integer = 0;
     std::optional<double> keep_alive;  // s; negative: for ever
 };
 

@@ -17,10 +17,10 @@ std::optional<ApiError> parse_object(std::string_view body, JsonDocument& docume
 
 bool read_fields(const JsonDocument& document, unsigned scope, OllamaReader& r) {
     for (const auto& [name, value] : document.root().members()) {
-        const auto found = ollama_fields().find(name);
-        if (found == ollama_fields().end() || !(found->second.scope & scope))
+        const auto* field = find_field(ollama_fields(), name, scope);
+        if (!field)
             r.note_unknown(name);
-        else if (!value.is_null() && !found->second.read(r, value))
+        else if (!value.is_null() && !field->read(r, name, value))
             return false;
     }
     return true;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "daemon/api/http_answers.h"
 #include "daemon/api/json_writer.h"
 #include "daemon/api/ollama/catalogue.h"
@@ -118,9 +121,12 @@ void post_pull(const ApiContext& api, const ExchangePtr& exchange) {
     answer_for_model(api, exchange, pull);
 }
 
+constexpr std::string_view kNotOffered = "Is not offered, and says what to do instead";
+
+/// Of no use to ask again, which is what clients do after a 501.
 void not_offered(const ExchangePtr& exchange, std::string_view instead) {
     exchange->respond(
-        refuse({501, "server_error", "", "",
+        refuse({400, "invalid_request_error", "", "",
                 fmt::format("{} is not offered by qwend: {}", exchange->request().path, instead)}));
 }
 
@@ -134,25 +140,99 @@ void embed(const ApiContext&, const ExchangePtr& exchange) {
     not_offered(exchange, "it makes no embeddings yet");
 }
 
+/// What is served, and by what.
+std::vector<Route> catalogue_routes(const ApiContext& api) {
+    const auto to = [&](auto handle) { return bind_route(api, handle); };
+    const auto error = render_ollama_error;
+    return {
+        {"GET",
+         "/api/tags",
+         error,
+         to(get_tags),
+         0,
+         {"ollamaTags", "What is served", "", "OllamaModels"}},
+        {"GET",
+         "/api/ps",
+         error,
+         to(get_running),
+         0,
+         {"ollamaPs", "What runs", "", "OllamaModels"}},
+        {"GET",
+         "/api/version",
+         error,
+         to(get_version),
+         0,
+         {"ollamaVersion", "The version of Ollama that clients may expect", "", "OllamaVersion"}},
+        {"POST",
+         "/api/show",
+         error,
+         to(post_show),
+         0,
+         {"ollamaShow", "What a model is", "OllamaModelRequest", "OllamaModel"}},
+        {"POST",
+         "/api/pull",
+         error,
+         to(post_pull),
+         0,
+         {"ollamaPull",
+          "Nothing is downloaded; what is served is there",
+          "OllamaModelRequest",
+          "OllamaStatus",
+          {"application/x-ndjson"}}},
+    };
+}
+
+/// What changes or computes what this server does not.
+std::vector<Route> refusing_routes(const ApiContext& api) {
+    const auto error = render_ollama_error;
+    const auto stay = bind_route(api, keep_models), no_embeddings = bind_route(api, embed);
+    return {
+        {"POST", "/api/push", error, stay, 0, {"ollamaPush", kNotOffered, "", ""}},
+        {"POST", "/api/create", error, stay, 0, {"ollamaCreate", kNotOffered, "", ""}},
+        {"POST", "/api/copy", error, stay, 0, {"ollamaCopy", kNotOffered, "", ""}},
+        {"DELETE", "/api/delete", error, stay, 0, {"ollamaDelete", kNotOffered, "", ""}},
+        {"POST", "/api/embed", error, no_embeddings, 0, {"ollamaEmbed", kNotOffered, "", ""}},
+        {"POST",
+         "/api/embeddings",
+         error,
+         no_embeddings,
+         0,
+         {"ollamaEmbeddings", kNotOffered, "", ""}},
+    };
+}
+
 }  // namespace
 
 std::vector<Route> ollama_routes(const ApiContext& api) {
     const auto to = [&](auto handle) { return bind_route(api, handle); };
-    return {
-        {"POST", "/api/chat", render_ollama_error, to(post_chat), kGenerates},
-        {"POST", "/api/generate", render_ollama_error, to(post_generate), kGenerates},
-        {"GET", "/api/tags", render_ollama_error, to(get_tags)},
-        {"GET", "/api/ps", render_ollama_error, to(get_running)},
-        {"GET", "/api/version", render_ollama_error, to(get_version)},
-        {"POST", "/api/show", render_ollama_error, to(post_show)},
-        {"POST", "/api/pull", render_ollama_error, to(post_pull)},
-        {"POST", "/api/push", render_ollama_error, to(keep_models)},
-        {"POST", "/api/create", render_ollama_error, to(keep_models)},
-        {"POST", "/api/copy", render_ollama_error, to(keep_models)},
-        {"DELETE", "/api/delete", render_ollama_error, to(keep_models)},
-        {"POST", "/api/embed", render_ollama_error, to(embed)},
-        {"POST", "/api/embeddings", render_ollama_error, to(embed)},
+    const auto error = render_ollama_error;
+    std::vector<Route> routes = {
+        {"POST",
+         "/api/chat",
+         error,
+         to(post_chat),
+         kGenerates,
+         {"ollamaChat",
+          "Answer a conversation",
+          "OllamaChatRequest",
+          "OllamaChat",
+          {"application/x-ndjson"}}},
+        {"POST",
+         "/api/generate",
+         error,
+         to(post_generate),
+         kGenerates,
+         {"ollamaGenerate",
+          "Go on with a text",
+          "OllamaGenerateRequest",
+          "OllamaGenerated",
+          {"application/x-ndjson"}}},
     };
+    std::ranges::move(catalogue_routes(api), std::back_inserter(routes));
+    std::ranges::move(refusing_routes(api), std::back_inserter(routes));
+    // Ollama looks at no Content-Type, and a fetch of a string, for one, says text/plain.
+    for (Route& route : routes) route.traits |= kAnyType;
+    return routes;
 }
 
 }  // namespace qwend

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/api/fill_in.h"
 #include "daemon/api/ollama/error.h"
 
 namespace qwend {
@@ -61,18 +62,12 @@ std::optional<ApiError> go_on(const ModelText& text, const std::vector<ChatMessa
 }
 
 std::optional<ApiError> fill_in(const ModelText& text, std::string_view model_name,
-                                const OllamaPrompt& prompt, Generation& generation) {
-    const auto tokens = fim_tokens(text.tokenizer);
-    if (!tokens) return ollama_not_capable(model_name, "insert");
+                                OllamaPrompt&& prompt, Generation& generation) {
+    if (!fim_tokens(text.tokenizer)) return ollama_not_capable(model_name, "insert");
     if (!prompt.system.empty() || !prompt.context.empty() || prompt.raw)
         return bad_request("suffix: not together with system, context or raw", "suffix");
-    Ids ids = {tokens->prefix};
-    append(ids, text.tokenizer.encode(prompt.prompt));
-    ids.push_back(tokens->suffix);
-    append(ids, text.tokenizer.encode(prompt.suffix));
-    ids.push_back(tokens->middle);
-    generation.prompts.emplace_back(std::move(ids));
-    generation.stop_token_ids = tokens->ends;
+    generation.prompts.emplace_back(std::move(prompt.prompt));
+    generation.suffix = std::move(prompt.suffix);
     return std::nullopt;
 }
 
@@ -90,21 +85,9 @@ bool thinks(const ModelText& text) {
     return text.output_format.reasoning != ReasoningFormat::none;
 }
 
-std::optional<FimTokens> fim_tokens(const Tokenizer& tokenizer) {
-    const auto prefix = tokenizer.added_token_id("<|fim_prefix|>");
-    const auto suffix = tokenizer.added_token_id("<|fim_suffix|>");
-    const auto middle = tokenizer.added_token_id("<|fim_middle|>");
-    if (!prefix || !suffix || !middle) return std::nullopt;
-    FimTokens tokens{*prefix, *suffix, *middle, {}};
-    // As llama.cpp: what is written has ended where padding, or another file, begins.
-    for (const char* end : {"<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"})
-        if (const auto id = tokenizer.added_token_id(end)) tokens.ends.push_back(*id);
-    return tokens;
-}
-
 std::optional<ApiError> settle_prompt(const ModelText& text, std::string_view model_name,
                                       OllamaPrompt prompt, Generation& generation) {
-    if (!prompt.suffix.empty()) return fill_in(text, model_name, prompt, generation);
+    if (!prompt.suffix.empty()) return fill_in(text, model_name, std::move(prompt), generation);
     if (prompt.raw) {
         if (!prompt.system.empty() || !prompt.context.empty())
             return bad_request("raw mode does not support template, system, or context", "raw");

@@ -19,15 +19,6 @@ bool shows_tools(const ChatTemplate& chat_template);
 /// Whether a model reasons before it answers, so that the two are told apart.
 bool thinks(const ModelText& text);
 
-/// The tokens between which Qwen2.5 was trained to write what is missing in the middle of a text.
-/// Source: Qwen2.5-Coder's technical report, section 3.1.
-struct FimTokens {
-    int32_t prefix = -1, suffix = -1, middle = -1;
-    std::vector<int32_t> ends;  // of the rest that come with them, those that end what is written
-};
-/// Nothing where the tokenizer does not have all three.
-std::optional<FimTokens> fim_tokens(const Tokenizer& tokenizer);
-
 /// Makes what /api/generate was given what the generation goes on from: the prompt as it is, the
 /// gap between a prompt and its suffix, what an earlier answer left with one turn more, or a
 /// conversation of one turn.

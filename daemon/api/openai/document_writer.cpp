@@ -30,12 +30,15 @@ DocumentWriter::DocumentWriter(const OpenAiStyle& style, ByteQueue::Shared first
     : logprob_style_{&choices.tokenizer(), style.chat, style.tokens_as_ids},
       head_(answer_head(style)),
       first_(std::move(first)),
+      prompt_logprobs_(style, choices),
       drafts_(size_t(choices.size())) {}
 
 bool DocumentWriter::write(Choices& choices, ByteQueue& out, const WriteContent& write_content) {
+    const bool is_all = prompt_logprobs_.write(choices);
     for (int i = 0; i < choices.size(); i++) draft_choice(choices, i, write_content);
     release(choices, out);
-    return true;
+    n_waiting_ = count_waiting(choices);
+    return is_all;
 }
 
 /// The largest part of a choice, its logprobs, comes before its text: it can be sent early.
@@ -43,6 +46,7 @@ void DocumentWriter::draft_choice(Choices& choices, int index, const WriteConten
     Draft& draft = drafts_[size_t(index)];
     Choice& choice = choices.at(index);
     if (draft.closed || (choice.n_tokens() == 0 && !choice.done())) return;
+    if (!prompt_logprobs_.is_complete(choices, index)) return;
     const ChoicePart part = choice.take();
     if (!draft.begun) begin_draft(draft, choices, index);
     append_json_escaped(draft.text, part.text);
@@ -67,14 +71,14 @@ void DocumentWriter::begin_draft(Draft& draft, const Choices& choices, int index
     draft.begun = true;
     draft.ready.append(fmt::format("{{\"index\":{},\"logprobs\":", index));
     if (choices.generation().sampling.n_logprobs >= 0)
-        draft.logprobs.emplace(logprob_style_);
+        draft.logprobs.emplace(logprob_style_, prompt_logprobs_.lists(choices, index));
     else
         draft.ready.append("null");
 }
 
 void DocumentWriter::append_end(Draft& draft, const Choices& choices, int index) const {
     std::string end;
-    qwend::append_end(end, choices.at(index));
+    qwend::append_end(end, choices, index);
     draft.ready.append(end);
     if (choices.generation().return_token_ids)
         draft.ready.append(",\"token_ids\":[").append(std::move(draft.token_ids)).append("]");
@@ -87,14 +91,20 @@ void DocumentWriter::release(const Choices& choices, ByteQueue& out) {
         out.append(std::move(drafts_[turn_].ready));
         if (!drafts_[turn_].closed) return;
         drafts_[turn_] = {.begun = true, .closed = true};
-        if (++turn_ < drafts_.size()) out.append(",");
+        if (++turn_ == drafts_.size()) break;
+        out.append(",");
+        const size_t prompt = choices.prompt_index(int(turn_));
+        if (turn_ % size_t(choices.generation().n) == 0) prompt_logprobs_.forget(prompt - 1);
     }
     if (std::exchange(ended_, true)) return;
-    out.append("],\"usage\":" + render_usage(choices.usage()) + '}');
+    out.append("],\"usage\":" + render_usage(choices.usage()));
+    if (logprob_style_.chat) out.append(prompt_logprobs_.member(choices, 0));
+    out.append("}");
 }
 
-size_t DocumentWriter::n_waiting() const {
-    size_t n = 0;
+size_t DocumentWriter::count_waiting(const Choices& choices) const {
+    if (turn_ == drafts_.size()) return 0;
+    size_t n = prompt_logprobs_.n_waiting(choices.prompt_index(int(turn_)));
     for (size_t i = turn_ + 1; i < drafts_.size(); i++)
         n += drafts_[i].ready.n_owned() + drafts_[i].text.size() + drafts_[i].reasoning.size() +
              drafts_[i].calls.size();

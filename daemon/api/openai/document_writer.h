@@ -8,6 +8,7 @@
 #include "daemon/api/byte_queue.h"
 #include "daemon/api/choices.h"
 #include "daemon/api/openai/logprobs.h"
+#include "daemon/api/openai/prompt_logprobs.h"
 #include "daemon/api/openai/request.h"
 
 namespace qwend {
@@ -30,7 +31,8 @@ class DocumentWriter {
     using WriteContent = std::function<void(int index, Draft& draft)>;
     /// As AnswerRenderer::write().
     bool write(Choices& choices, ByteQueue& out, const WriteContent& write_content);
-    size_t n_waiting() const;
+    size_t n_waiting() const { return n_waiting_; }
+    const PromptLogprobs& prompt_logprobs() const { return prompt_logprobs_; }
 
     /// The members with which a choice of either kind ends: why, and its token ids.
     void append_end(Draft& draft, const Choices& choices, int index) const;
@@ -39,12 +41,15 @@ class DocumentWriter {
     void draft_choice(Choices& choices, int index, const WriteContent& write_content);
     void begin_draft(Draft& draft, const Choices& choices, int index);
     void release(const Choices& choices, ByteQueue& out);
+    size_t count_waiting(const Choices& choices) const;
 
     const LogprobStyle logprob_style_;
     const std::string head_;
     const ByteQueue::Shared first_;
+    PromptLogprobs prompt_logprobs_;
     std::vector<Draft> drafts_;
     size_t turn_ = 0;  // of the choice that is being written
+    size_t n_waiting_ = 0;
     bool began_ = false, ended_ = false;
 };
 

@@ -11,27 +11,21 @@
 
 namespace qwend {
 
-namespace {
-
-std::string render_logprobs(const std::vector<PlacedToken>& tokens, const LogprobStyle& style) {
-    if (tokens.empty()) return "null";
-    LogprobWriter writer(style);
-    for (const PlacedToken& token : tokens) writer.add(token);
-    writer.close();
-    return writer.take();
-}
-
-}  // namespace
-
 EventWriter::EventWriter(const OpenAiStyle& style, EventForm form, const Choices& choices)
     : style_(style),
       form_(std::move(form)),
       logprob_style_{&choices.tokenizer(), style.chat, style.tokens_as_ids},
       head_(answer_head(style)),
+      prompt_logprobs_(style, choices),
       opened_(size_t(choices.size())),
       closed_(size_t(choices.size())) {}
 
+bool EventWriter::ends(const Choice& choice) {
+    return choice.done() && !choice.abandoned();
+}
+
 bool EventWriter::write(Choices& choices, ByteQueue& out, const WritePart& write_part) {
+    const bool is_all = prompt_logprobs_.write(choices);
     for (int i = std::exchange(next_choice_, 0); i < choices.size(); i++) {
         write_choice(choices, out, i, write_part);
         if (out.size() >= AnswerRenderer::kEnoughBytes && i + 1 < choices.size()) {
@@ -40,19 +34,35 @@ bool EventWriter::write(Choices& choices, ByteQueue& out, const WritePart& write
         }
     }
     append_end(choices, out);
-    return true;
+    return is_all;
 }
 
 void EventWriter::write_choice(Choices& choices, ByteQueue& out, int index,
                                const WritePart& write_part) {
     Choice& choice = choices.at(index);
     if (closed_[size_t(index)] || (choice.n_tokens() == 0 && !choice.done())) return;
+    if (!prompt_logprobs_.is_complete(choices, index)) return;
     const bool first = !opened_[size_t(index)];
     opened_[size_t(index)] = true;
     write_part(index, choice.take(), first);
-    if (!choice.done() || choice.abandoned()) return;  // abandoned: an error tells the client
-    closed_[size_t(index)] = true;
-    append(out, choices, index, {.finished = true});
+    if (first) forget_prompt(choices, index);
+    if (ends(choice) && !closed_[size_t(index)]) append(out, choices, index, {.finished = true});
+}
+
+/// Once it was told to all of its choices.
+void EventWriter::forget_prompt(const Choices& choices, int index) {
+    const size_t prompt = choices.prompt_index(index);
+    const auto begin = opened_.begin() + ptrdiff_t(prompt) * choices.generation().n;
+    if (std::find(begin, begin + choices.generation().n, false) == begin + choices.generation().n)
+        prompt_logprobs_.forget(prompt);
+}
+
+void EventWriter::append_logprobs(ByteQueue& out, const Delta& delta) const {
+    LogprobWriter writer(logprob_style_, delta.prompt);
+    if (delta.part)
+        for (const PlacedToken& token : delta.part->tokens) writer.add(token);
+    writer.close();
+    out.append(writer.take());
 }
 
 void EventWriter::append_end(const Choices& choices, ByteQueue& out) {
@@ -69,11 +79,18 @@ void EventWriter::append(ByteQueue& out, const Choices& choices, int index, cons
         fmt::format("data: {},\"choices\":[{{\"index\":{},{}", head_, index, form_.open);
     if (delta.before) out.append(std::exchange(text, {})).append(delta.before);
     text.append(delta.text).append(form_.close).append(",\"logprobs\":");
-    text += delta.part ? render_logprobs(delta.part->tokens, logprob_style_) : "null";
-    if (delta.finished)
-        qwend::append_end(text, choices.at(index));
-    else
+    if (delta.prompt || (delta.part && !delta.part->tokens.empty())) {
+        out.append(std::exchange(text, {}));
+        append_logprobs(out, delta);
+    } else {
+        text += "null";
+    }
+    if (delta.finished) {
+        closed_[size_t(index)] = true;
+        qwend::append_end(text, choices, index);
+    } else {
         text += ",\"finish_reason\":null";
+    }
     if (delta.part && !delta.part->token_ids.empty()) {
         std::string ids;
         append_ids(ids, delta.part->token_ids);

@@ -2,37 +2,20 @@
 
 #include <algorithm>
 
+#include "daemon/api/form_fields.h"
+#include "daemon/api/openai/field_schemas.h"
+
 namespace qwend {
 
 namespace {
 
 constexpr size_t kMaxRequestId = 128, kMaxCacheSalt = 1024;  // bytes
+constexpr size_t kMaxStopIds = 64;
 
-#define QWEND_FIELD(name, scope, expression)                                           \
-    {                                                                                  \
-        name, {                                                                        \
-            scope,                                                                     \
-                []([[maybe_unused]] RequestReader& r,                                  \
-                   [[maybe_unused]] const JsonValue& v) -> bool { return expression; } \
-        }                                                                              \
-    }
+using Kinds = FieldKinds<RequestReader>;
 
-bool read_max_tokens(RequestReader& r, const JsonValue& v) {
-    int n = 0;
-    if (!r.read.integer("max_tokens", v, 1, kMaxTokensLimit, n)) return false;
-    r.generation.max_tokens = n;
-    return true;
-}
-
-bool read_max_completion_tokens(RequestReader& r, const JsonValue& v) {
-    int n = 0;
-    if (!r.read.integer("max_completion_tokens", v, 1, kMaxTokensLimit, n)) return false;
-    r.max_completion_tokens = n;
-    return true;
-}
-
-/// OpenAI's {"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[…]}}: the tools of the
-/// request that the model may choose among.
+/// OpenAI's {"type":"allowed_tools","allowed_tools":{"mode":"auto"|"required","tools":[…]}}: the
+/// tools of the request that the model may choose among.
 bool read_allowed_tools(RequestReader& r, const JsonValue& choice) {
     const std::string at = "tool_choice.allowed_tools";
     const auto allowed = choice.member("allowed_tools");
@@ -40,9 +23,9 @@ bool read_allowed_tools(RequestReader& r, const JsonValue& choice) {
     const auto tools = allowed ? allowed->member("tools") : std::nullopt;
     if (!tools || !tools->is_array()) return r.read.expected(at, "an object with tools", choice);
     std::string text;
-    if (!mode || !mode->get(text) || text != "auto")
-        return r.read.unsupported(at + ".mode", "only auto");
-    auto& names = r.allowed_tools.emplace();
+    if (!mode || !mode->get(text) || text == "none" || !r.tool_choice.set_mode(text))
+        return r.read.unsupported(at + ".mode", "only auto and required");
+    auto& names = r.tool_choice.allowed.emplace();
     for (const JsonValue tool : tools->elements()) {
         if (names.size() == kMaxTools)
             return r.read.fail(at, fmt::format("{}: expected at most {} tools", at, kMaxTools));
@@ -56,14 +39,24 @@ bool read_allowed_tools(RequestReader& r, const JsonValue& choice) {
     return true;
 }
 
+/// {"type":"function","function":{"name":…}}: this one, once.
+bool read_called_tool(RequestReader& r, const JsonValue& choice) {
+    const auto function = choice.member("function");
+    const auto name = function ? function->member("name") : std::nullopt;
+    if (!name || !name->get(r.tool_choice.name) || r.tool_choice.name.empty())
+        return r.read.expected("tool_choice.function", "an object with a name", choice);
+    r.tool_choice.required = true;
+    return true;
+}
+
 bool read_tool_choice(RequestReader& r, const JsonValue& v) {
     std::string choice, type;
     const auto named = v.member("type");
     if (named && named->get(type) && type == "allowed_tools") return read_allowed_tools(r, v);
-    if (!v.get(choice) || (choice != "auto" && choice != "none"))
-        return r.read.unsupported("tool_choice", "only auto, none and allowed_tools");
-    r.use_tools = choice == "auto";
-    return true;
+    if (type == "function") return read_called_tool(r, v);
+    return (v.get(choice) && r.tool_choice.set_mode(choice)) ||
+           r.read.unsupported("tool_choice",
+                              "only auto, none, required, a function and allowed_tools");
 }
 
 bool read_seed(RequestReader& r, const JsonValue& v) {
@@ -89,11 +82,23 @@ bool read_top_p(RequestReader& r, const JsonValue& v) {
     return true;
 }
 
-bool read_logprobs(RequestReader& r, const JsonValue& v) {
+bool read_text_logprobs(RequestReader& r, const JsonValue& v) {
     bool wanted = true;
-    if (r.style.chat) return r.read.boolean("logprobs", v, r.chat_logprobs);
     if (v.get(wanted) && !wanted) return true;  // chat's way to say "none"
     return r.read.integer("logprobs", v, 0, kMaxLogprobs, r.completion_logprobs);
+}
+
+bool read_prompt_logprobs(RequestReader& r, const JsonValue& v) {
+    bool wanted = true;
+    int64_t n = 0;
+    if (v.get(wanted) && !wanted) return true;
+    if (v.get(n) && n == -1)  // vLLM's way to say "all"
+        return r.read.fail("prompt_logprobs",
+                           fmt::format("prompt_logprobs: -1, for the whole vocabulary, is not "
+                                       "supported by this server; expected 0 to {}",
+                                       kMaxLogprobs),
+                           "unsupported_parameter");
+    return r.read.integer("prompt_logprobs", v, 0, kMaxLogprobs, r.style.prompt_logprobs);
 }
 
 bool read_truncate(RequestReader& r, const JsonValue& v) {
@@ -122,6 +127,18 @@ bool read_cache_salt(RequestReader& r, const JsonValue& v) {
                        fmt::format("cache_salt: expected at most {} bytes", kMaxCacheSalt));
 }
 
+bool read_n(RequestReader& r, const JsonValue& v) {
+    return r.read.integer("n", v, 1, r.limits.max_choices, r.generation.n);
+}
+
+bool read_best_of(RequestReader& r, const JsonValue& v) {
+    return r.read.integer("best_of", v, 1, r.limits.max_choices, r.generation.best_of);
+}
+
+bool read_request_id(RequestReader& r, const JsonValue& v) {
+    return r.read.identifier("request_id", v, kMaxRequestId, r.style.request_id);
+}
+
 bool read_generation_prompt(RequestReader& r, const JsonValue& v) {
     bool& add = r.generation.chat_options.add_generation_prompt;
     if (!r.read.boolean("add_generation_prompt", v, add)) return false;
@@ -129,109 +146,138 @@ bool read_generation_prompt(RequestReader& r, const JsonValue& v) {
     return true;
 }
 
-using Fields = std::map<std::string_view, RequestField>;
+using Fields = FieldTable<RequestReader>;
 
 /// What the model reads.
 Fields prompt_fields() {
     return {
-        QWEND_FIELD("model", kAnyAnswer | kTokenize, r.read.string("model", v, r.style.model)),
-        QWEND_FIELD("messages", kChat | kTokenize, r.messages(v)),
-        QWEND_FIELD("prompt", kText | kTokenize, r.prompts(v)),
-        QWEND_FIELD("add_generation_prompt", kChat | kTokenize, read_generation_prompt(r, v)),
-        QWEND_FIELD("continue_final_message", kChat | kTokenize,
-                    r.read.boolean("continue_final_message", v,
-                                   r.generation.chat_options.continue_final_message)),
-        QWEND_FIELD(
-            "add_special_tokens", kBoth | kTokenize,
-            r.read.boolean("add_special_tokens", v, r.generation.add_special_tokens.emplace())),
-        QWEND_FIELD("chat_template_kwargs", kChat | kTokenize, r.template_kwargs(v)),
-        QWEND_FIELD("documents", kChat | kResponses | kTokenize, r.documents(v)),
-        QWEND_FIELD(
-            "reasoning_effort", kChat | kTokenize,
-            r.read.string("reasoning_effort", v, r.generation.chat_options.reasoning_effort)),
-        QWEND_FIELD("truncate_prompt_tokens", kBoth, read_truncate(r, v)),
-        QWEND_FIELD("tools", kChat | kTokenize, r.tools(v)),
-        QWEND_FIELD("tool_choice", kChat, read_tool_choice(r, v)),
-        QWEND_FIELD("cache_salt", kAnyAnswer, read_cache_salt(r, v)),
+        {"model", Kinds::string(kAnyAnswer | kTokenize | kDetokenize, QWEND_INTO(style.model))},
+        {"tokens", Kinds::token_ids(kDetokenize, size_t(kMaxTokensLimit), QWEND_INTO(tokens))},
+        {"messages", Kinds::with(kChat | kTokenize, kMessagesSchema, &RequestReader::messages)},
+        {"prompt", Kinds::with(kText | kTokenize, kPromptSchema, &RequestReader::prompts)},
+        {"suffix", Kinds::string(kText, QWEND_INTO(generation.suffix))},
+        {"add_generation_prompt",
+         Kinds::with(kChat | kTokenize, kBooleanSchema, read_generation_prompt)},
+        {"continue_final_message",
+         Kinds::boolean(kChat | kTokenize,
+                        QWEND_INTO(generation.chat_options.continue_final_message))},
+        {"add_special_tokens",
+         Kinds::boolean(kBoth | kTokenize, QWEND_INTO(generation.add_special_tokens.emplace()))},
+        {"chat_template_kwargs",
+         Kinds::with(kChat | kTokenize, kObjectSchema, &RequestReader::template_kwargs)},
+        {"documents", Kinds::with(kChat | kResponses | kTokenize, array_schema(kObjectSchema),
+                                  &RequestReader::documents)},
+        {"reasoning_effort",
+         Kinds::string(kChat | kTokenize, QWEND_INTO(generation.chat_options.reasoning_effort))},
+        {"truncate_prompt_tokens", Kinds::with(kBoth, kTruncateSchema, read_truncate)},
+        {"tools", Kinds::with(kChat | kTokenize, kToolsSchema, &RequestReader::tools)},
+        {"tool_choice", Kinds::with(kChat, kToolChoiceSchema, read_tool_choice)},
+        {"cache_salt", Kinds::with(kAnyAnswer, kStringSchema, read_cache_salt)},
     };
 }
 
 /// Which tokens it writes, and how many.
 Fields generation_fields() {
     return {
-        QWEND_FIELD("temperature", kAnyAnswer,
-                    r.read.number("temperature", v, 0, 100, r.generation.sampling.temperature)),
-        QWEND_FIELD("top_p", kAnyAnswer, read_top_p(r, v)),
-        QWEND_FIELD("top_k", kAnyAnswer, read_top_k(r, v)),
-        QWEND_FIELD("min_p", kAnyAnswer,
-                    r.read.number("min_p", v, 0, 1, r.generation.sampling.min_p)),
-        QWEND_FIELD("seed", kAnyAnswer, read_seed(r, v)),
-        QWEND_FIELD(
-            "frequency_penalty", kAnyAnswer,
-            r.read.number("frequency_penalty", v, -2, 2, r.generation.sampling.frequency_penalty)),
-        QWEND_FIELD(
-            "presence_penalty", kAnyAnswer,
-            r.read.number("presence_penalty", v, -2, 2, r.generation.sampling.presence_penalty)),
-        QWEND_FIELD("repetition_penalty", kAnyAnswer,
-                    r.read.number("repetition_penalty", v, 1e-3, 100,
-                                  r.generation.sampling.repetition_penalty)),
-        QWEND_FIELD("logit_bias", kAnyAnswer, r.logit_bias(v)),
-        QWEND_FIELD("allowed_token_ids", kAnyAnswer,
-                    r.read.token_ids("allowed_token_ids", v, kMaxListedIds,
-                                     r.generation.sampling.allowed_token_ids)),
-        QWEND_FIELD("max_tokens", kBoth, read_max_tokens(r, v)),
-        QWEND_FIELD("max_completion_tokens", kBoth, read_max_completion_tokens(r, v)),
-        QWEND_FIELD(
-            "min_tokens", kAnyAnswer,
-            r.read.integer("min_tokens", v, 0, kMaxTokensLimit, r.generation.sampling.min_tokens)),
-        QWEND_FIELD("stop", kAnyAnswer, r.stops(v)),
-        QWEND_FIELD("stop_token_ids", kAnyAnswer,
-                    r.read.token_ids("stop_token_ids", v, 64, r.generation.stop_token_ids)),
-        QWEND_FIELD("ignore_eos", kAnyAnswer,
-                    r.read.boolean("ignore_eos", v, r.generation.ignore_eos)),
+        {"temperature",
+         Kinds::number(kAnyAnswer, 0, 100, QWEND_INTO(generation.sampling.temperature))},
+        {"top_p", Kinds::with(kAnyAnswer, number_schema(0, 1), read_top_p)},
+        {"top_k", Kinds::with(kAnyAnswer, integer_schema(-1, kMaxTokensLimit), read_top_k)},
+        {"min_p", Kinds::number(kAnyAnswer, 0, 1, QWEND_INTO(generation.sampling.min_p))},
+        {"seed", Kinds::with(kAnyAnswer, integer_schema(INT64_MIN, INT64_MAX), read_seed)},
+        {"frequency_penalty",
+         Kinds::number(kAnyAnswer, -2, 2, QWEND_INTO(generation.sampling.frequency_penalty))},
+        {"presence_penalty",
+         Kinds::number(kAnyAnswer, -2, 2, QWEND_INTO(generation.sampling.presence_penalty))},
+        {"repetition_penalty",
+         Kinds::number(kAnyAnswer, 1e-3, 100, QWEND_INTO(generation.sampling.repetition_penalty))},
+        {"logit_bias", Kinds::with(kAnyAnswer, kLogitBiasSchema, &RequestReader::logit_bias)},
+        {"allowed_token_ids", Kinds::token_ids(kAnyAnswer, kMaxListedIds,
+                                               QWEND_INTO(generation.sampling.allowed_token_ids))},
+        {"bad_words",
+         Kinds::with(kAnyAnswer, array_schema(kStringSchema), &RequestReader::bad_words)},
+        {"max_tokens",
+         Kinds::integer(kChat, 1, kMaxTokensLimit, QWEND_INTO(generation.max_tokens.emplace()))},
+        {"max_tokens",
+         Kinds::integer(kText, 0, kMaxTokensLimit, QWEND_INTO(generation.max_tokens.emplace()))},
+        {"max_completion_tokens",
+         Kinds::integer(kBoth, 1, kMaxTokensLimit, QWEND_INTO(max_completion_tokens.emplace()))},
+        {"min_tokens", Kinds::integer(kAnyAnswer, 0, kMaxTokensLimit,
+                                      QWEND_INTO(generation.sampling.min_tokens))},
+        {"stop", Kinds::with(kAnyAnswer, kStopSchema, &RequestReader::stops)},
+        {"stop_token_ids",
+         Kinds::token_ids(kAnyAnswer, kMaxStopIds, QWEND_INTO(generation.stop_token_ids))},
+        {"ignore_eos", Kinds::boolean(kAnyAnswer, QWEND_INTO(generation.ignore_eos))},
+    };
+}
+
+bool read_structured(RequestReader& r, const std::string& at, const JsonValue& v) {
+    return read_structured_outputs(r.read, at, v, r.generation.form, r.form_layout);
+}
+
+bool read_whitespace(RequestReader& r, const std::string& at, const JsonValue& v) {
+    return read_space_pattern(r.read, at, v, r.form_layout);
+}
+
+/// The form that the answer has to have, under the names of OpenAI, vLLM, SGLang and llama.cpp.
+Fields form_fields() {
+    auto form = [](std::string_view schema, auto read) {
+        return Kinds::Kind{kAnyAnswer, std::string(schema),
+                           [read](RequestReader& r, const std::string& at, const JsonValue& v) {
+                               return asks_for_no_form(v) || read(r.read, at, v, r.generation.form);
+                           }};
+    };
+    return {
+        {"response_format", form(kResponseFormatSchema, read_response_format)},
+        {"structured_outputs", Kinds::with(kAnyAnswer, kStructuredOutputsSchema, read_structured)},
+        {"guided_json", form(kSchemaFormSchema, read_schema_form)},
+        {"guided_regex", form(kStringSchema, read_regex_form)},
+        {"guided_choice", form(kChoiceFormSchema, read_choice_form)},
+        {"guided_whitespace_pattern", Kinds::with(kAnyAnswer, kStringSchema, read_whitespace)},
+        {"guided_grammar", form(kStringSchema, read_grammar_form)},
+        {"json_schema", form(kSchemaFormSchema, read_schema_form)},
+        {"regex", form(kStringSchema, read_regex_form)},
+        {"ebnf", form(kStringSchema, read_grammar_form)},
+        {"structural_tag", form(kSchemaFormSchema, read_structural_tag)},
+        {"grammar", form(kStringSchema, read_grammar_form)},
     };
 }
 
 /// What of them is sent, and how.
 Fields answer_fields() {
     return {
-        QWEND_FIELD("n", kBoth, r.read.integer("n", v, 1, r.limits.max_choices, r.generation.n)),
-        QWEND_FIELD("best_of", kText,
-                    r.read.integer("best_of", v, 1, r.limits.max_choices, r.best_of)),
-        QWEND_FIELD("include_stop_str_in_output", kAnyAnswer,
-                    r.read.boolean("include_stop_str_in_output", v, r.generation.include_stop)),
-        QWEND_FIELD("skip_special_tokens", kAnyAnswer,
-                    r.read.boolean("skip_special_tokens", v, r.generation.skip_special_tokens)),
-        QWEND_FIELD("logprobs", kBoth, read_logprobs(r, v)),
-        QWEND_FIELD("top_logprobs", kChat,
-                    r.read.integer("top_logprobs", v, 0, kMaxLogprobs, r.top_logprobs)),
-        QWEND_FIELD("stream", kAnyAnswer, r.read.boolean("stream", v, r.style.stream)),
-        QWEND_FIELD("stream_options", kBoth, r.stream_options(v)),
-        QWEND_FIELD("include_reasoning", kChat,
-                    r.read.boolean("include_reasoning", v, r.style.include_reasoning)),
-        QWEND_FIELD("separate_reasoning", kChat,
-                    r.read.boolean("separate_reasoning", v, r.generation.split_reasoning)),
-        QWEND_FIELD("echo", kBoth, r.read.boolean("echo", v, r.generation.echo)),
-        QWEND_FIELD("request_id", kBoth,
-                    r.read.identifier("request_id", v, kMaxRequestId, r.style.request_id)),
-        QWEND_FIELD("priority", kAnyAnswer, read_priority(r, v)),
-        QWEND_FIELD("return_tokens_as_token_ids", kAnyAnswer,
-                    r.read.boolean("return_tokens_as_token_ids", v, r.style.tokens_as_ids)),
-        QWEND_FIELD("return_token_ids", kBoth,
-                    r.read.boolean("return_token_ids", v, r.generation.return_token_ids)),
-        QWEND_FIELD("parallel_tool_calls", kChat | kResponses,
-                    r.read.boolean("parallel_tool_calls", v, r.generation.parallel_tool_calls)),
+        {"n", Kinds::with(kBoth, kCountSchema, read_n)},
+        {"best_of", Kinds::with(kText, kCountSchema, read_best_of)},
+        {"include_stop_str_in_output",
+         Kinds::boolean(kAnyAnswer, QWEND_INTO(generation.include_stop))},
+        {"skip_special_tokens",
+         Kinds::boolean(kAnyAnswer, QWEND_INTO(generation.skip_special_tokens))},
+        {"logprobs", Kinds::boolean(kChat, QWEND_INTO(chat_logprobs))},
+        {"logprobs", Kinds::with(kText, kTextLogprobsSchema, read_text_logprobs)},
+        {"top_logprobs", Kinds::integer(kChat, 0, kMaxLogprobs, QWEND_INTO(top_logprobs))},
+        {"prompt_logprobs", Kinds::with(kBoth, kTextLogprobsSchema, read_prompt_logprobs)},
+        {"stream", Kinds::boolean(kAnyAnswer, QWEND_INTO(style.stream))},
+        {"stream_options",
+         Kinds::with(kBoth, kStreamOptionsSchema, &RequestReader::stream_options)},
+        {"include_reasoning", Kinds::boolean(kChat, QWEND_INTO(style.include_reasoning))},
+        {"separate_reasoning", Kinds::boolean(kChat, QWEND_INTO(generation.split_reasoning))},
+        {"echo", Kinds::boolean(kBoth, QWEND_INTO(generation.echo))},
+        {"request_id", Kinds::with(kBoth, kRequestIdSchema, read_request_id)},
+        {"priority", Kinds::with(kAnyAnswer, integer_schema(-1000, 1000), read_priority)},
+        {"return_tokens_as_token_ids", Kinds::boolean(kAnyAnswer, QWEND_INTO(style.tokens_as_ids))},
+        {"return_token_ids", Kinds::boolean(kBoth, QWEND_INTO(generation.return_token_ids))},
+        {"parallel_tool_calls",
+         Kinds::boolean(kChat | kResponses, QWEND_INTO(generation.parallel_tool_calls))},
     };
 }
 
-#undef QWEND_FIELD
-
 }  // namespace
 
-const std::map<std::string_view, RequestField>& request_fields() {
+const FieldTable<RequestReader>& request_fields() {
     static const Fields table = [] {
         Fields all = prompt_fields();
         all.merge(generation_fields());
+        all.merge(form_fields());
         all.merge(answer_fields());
         return all;
     }();

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <map>
 #include <string_view>
 
+#include "daemon/api/field.h"
 #include "daemon/api/openai/reader.h"
 
 namespace qwend {
@@ -13,18 +13,14 @@ enum FieldScope : unsigned {
     kText = 2,
     kTokenize = 4,
     kResponses = 8,
+    kDetokenize = 16,
     kBoth = kChat | kText,
     kAnyAnswer = kBoth | kResponses
 };
 
-/// A field that we obey. null is the same as absent and is not read.
-struct RequestField {
-    unsigned scope;
-    bool (*read)(RequestReader&, const JsonValue&);
-};
-
-/// By name. Sources: OpenAI's API reference; vLLM's ChatCompletionRequest and CompletionRequest.
-const std::map<std::string_view, RequestField>& request_fields();
+/// The fields that we obey. Sources: OpenAI's API reference; vLLM's ChatCompletionRequest and
+/// CompletionRequest.
+const FieldTable<RequestReader>& request_fields();
 
 /// What becomes of a field that we do not obey.
 enum class OtherField {

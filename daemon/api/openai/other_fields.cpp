@@ -27,22 +27,10 @@ using OtherRows = std::map<std::string_view, OtherRow>;
 
 /// Constraints on what the model may write.
 const OtherRows kConstraints = {
-    {"response_format", {kBoth, R"([{"type":"text"}])", "only {\"type\":\"text\"}"}},
-    {"structured_outputs", {kBoth}},
-    {"structural_tag", {kBoth}},
-    {"guided_json", {kBoth, "[]", "", true}},
-    {"guided_regex", {kBoth}},
-    {"guided_choice", {kBoth}},
-    {"guided_grammar", {kBoth}},
-    {"json_schema", {kBoth, "[]", "", true}},
-    {"regex", {kBoth}},
-    {"ebnf", {kBoth}},
-    {"grammar", {kBoth}},
     {"grammar_lazy", {kBoth}},
     {"grammar_triggers", {kBoth}},
     {"preserved_tokens", {kBoth}},
     {"format", {kBoth, "[]", "", true}},
-    {"bad_words", {kBoth}},
     {"stop_regex", {kBoth, "[]", "use stop"}},
     {"custom_logit_processor", {kBoth}},
     {"custom_params", {kBoth}},
@@ -88,7 +76,6 @@ const OtherRows kSampling = {
 
 /// What a prompt is made of.
 const OtherRows kPrompts = {
-    {"suffix", {kText}},
     {"documents", {kText}},
     {"chat_template", {kAll}},
     {"chat_template_kwargs", {kText}},
@@ -171,7 +158,6 @@ const std::set<std::string_view> kHints = {
     "thinking_forced_open",
     "spaces_between_special_tokens",
     "guided_decoding_backend",
-    "guided_whitespace_pattern",
     "stream_interval",
     "session_id",
     "rid",

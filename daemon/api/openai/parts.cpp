@@ -41,9 +41,20 @@ ByteQueue::Shared prompt_ids_member(const Choices& choices, size_t prompt) {
     return std::make_shared<std::string>(",\"prompt_token_ids\":[" + std::move(ids) + ']');
 }
 
-void append_end(std::string& out, const Choice& choice) {
+namespace {
+
+/// As at OpenAI, a call is a reason to end only where the model chose to call.
+std::string_view finish_reason(const Choices& choices, const Choice& choice) {
+    const bool was_told = !choices.generation().called_tool.empty();
+    return was_told && choice.finish() == FinishReason::stop ? "stop" : choice.finish_name();
+}
+
+}  // namespace
+
+void append_end(std::string& out, const Choices& choices, int index) {
+    const Choice& choice = choices.at(index);
     fmt::format_to(std::back_inserter(out),
-                   ",\"finish_reason\":\"{}\",\"stop_reason\":", choice.finish_name());
+                   ",\"finish_reason\":\"{}\",\"stop_reason\":", finish_reason(choices, choice));
     if (const std::string* stop = choice.stop_string())
         append_json_string(out, *stop);
     else if (choice.stop_token() >= 0)

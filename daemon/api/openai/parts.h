@@ -27,7 +27,7 @@ void append_ids(std::string& out, std::span<const int32_t> ids);
 ByteQueue::Shared prompt_ids_member(const Choices& choices, size_t prompt);
 
 /// finish_reason and stop_reason of a choice that is done.
-void append_end(std::string& out, const Choice& choice);
+void append_end(std::string& out, const Choices& choices, int index);
 
 std::string render_usage(const Usage& usage);
 

@@ -27,16 +27,21 @@ bool is_empty_array(const JsonValue& value) {
 
 bool RequestReader::tools(const JsonValue& value) {
     if (!value.is_array()) return read.expected("tools", "an array", value);
+    size_t i = 0;
     for (const JsonValue element : value.elements()) {
+        const std::string at = fmt::format("tools[{}]", i++);
         auto& tools = generation.chat_options.tools;
         if (tools.size() == kMaxTools)
             return read.fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
         if (is_hosted_tool(element)) continue;
         const auto function = element.member("function");
         const auto name = function ? function->member("name") : std::nullopt;
-        if (!name || !name->get(tool_names.emplace_back()))
-            return read.expected(fmt::format("tools[{}]", tools.size()),
-                                 "an object with a function that has a name", element);
+        std::string text;
+        if (!name || !name->get(text))
+            return read.expected(at, "an object with a function that has a name", element);
+        if (!read_offered_tool(read, at + ".function", *function, "parameters", std::move(text),
+                               generation))
+            return false;
         tools.emplace_back(element.raw());
     }
     return true;
@@ -125,6 +130,24 @@ bool RequestReader::logit_bias(const JsonValue& value) {
         const auto [place, is_new] = place_of.emplace(id, biases.size());
         if (is_new) biases.emplace_back(id, amount);
         biases[place->second].second = amount;
+    }
+    return true;
+}
+
+bool RequestReader::bad_words(const JsonValue& value) {
+    if (!value.is_array()) return read.expected("bad_words", "an array of strings", value);
+    auto& words = generation.bad_words;
+    for (const JsonValue element : value.elements()) {
+        if (words.size() == kMaxBadWords)
+            return read.fail("bad_words",
+                             fmt::format("bad_words: expected at most {} words", kMaxBadWords));
+        const std::string at = fmt::format("bad_words[{}]", words.size());
+        std::string word;
+        if (!read.string(at, element, word)) return false;
+        if (word.size() > kMaxBadWordBytes || word.find_first_not_of(' ') == word.npos)
+            return read.fail(at, fmt::format("{}: expected 1 to {} bytes, and not only spaces", at,
+                                             kMaxBadWordBytes));
+        words.push_back(std::move(word));
     }
     return true;
 }

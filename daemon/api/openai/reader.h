@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "daemon/api/field_reader.h"
+#include "daemon/api/form_fields.h"
 #include "daemon/api/openai/request.h"
+#include "daemon/api/tool_fields.h"
 
 namespace qwend {
 
@@ -13,6 +15,8 @@ namespace qwend {
 inline constexpr int kMaxTokensLimit = 1 << 24;
 /// Ids in logit_bias and allowed_token_ids.
 inline constexpr size_t kMaxListedIds = 4096;
+/// Entries of bad_words, and the bytes of each: every step looks at them.
+inline constexpr size_t kMaxBadWords = 256, kMaxBadWordBytes = 128;
 /// Likeliest tokens to report beside each.
 inline constexpr int kMaxLogprobs = 20;
 /// Functions a model may be offered.
@@ -34,6 +38,7 @@ class RequestReader {
     bool no_prompt(const std::string& param);  // where there has to be one
     bool stops(const JsonValue& value);
     bool logit_bias(const JsonValue& value);
+    bool bad_words(const JsonValue& value);
     bool stream_options(const JsonValue& value);
     bool documents(const JsonValue& value);
     bool template_kwargs(const JsonValue& value);
@@ -44,14 +49,14 @@ class RequestReader {
     Generation& generation;  // the request's
     OpenAiStyle& style;      // the request's
     // Fields whose meaning depends on others, settled once all are read.
-    bool lists_prompts = false;  // so that one is named by its place
-    bool use_tools = true;
-    std::vector<std::string> tool_names;                    // of the tools, in their order
-    std::optional<std::vector<std::string>> allowed_tools;  // names of those that may be called
-    int completion_logprobs = -1, top_logprobs = -1, best_of = -1;
+    std::vector<int32_t> tokens;  // of /detokenize
+    bool lists_prompts = false;   // so that one is named by its place
+    ToolChoice tool_choice;
+    int completion_logprobs = -1, top_logprobs = -1;
     bool chat_logprobs = false;
     std::optional<int> max_completion_tokens;  // wins over max_tokens
-    bool asks_generation_prompt = false;       // add_generation_prompt is true in so many words
+    FormLayout form_layout;
+    bool asks_generation_prompt = false;  // add_generation_prompt is true in so many words
 };
 
 }  // namespace qwend

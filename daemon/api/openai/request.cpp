@@ -20,14 +20,32 @@ bool read_fields(const JsonDocument& document, unsigned scope, RequestReader& re
 
 bool settle_prompts(RequestReader& r) {
     const std::vector<Prompt>& prompts = r.generation.prompts;
+    const bool has_gap = !r.generation.suffix.empty();  // it may be the beginning
     if (prompts.empty()) return r.read.fail("prompt", "prompt: expected a prompt");
-    for (size_t i = 0; i < prompts.size(); i++)
+    for (size_t i = 0; i < prompts.size() && !has_gap; i++)
         if (std::visit([](const auto& prompt) { return prompt.empty(); }, prompts[i]))
             return r.no_prompt(r.lists_prompts ? fmt::format("prompt[{}]", i) : "prompt");
-    if (r.generation.n * int(prompts.size()) > r.limits.max_choices)
-        return r.read.fail("n", fmt::format("n: {} choices of {} prompts are more than {}",
-                                            r.generation.n, prompts.size(), r.limits.max_choices));
+    if (has_gap && r.generation.truncate_prompt_tokens)
+        return r.read.fail("truncate_prompt_tokens",
+                           "truncate_prompt_tokens: not together with suffix");
     return true;
+}
+
+/// How many each prompt has, and whether there can be so many.
+bool settle_candidates(RequestReader& r) {
+    const Generation& q = r.generation;
+    const bool chooses = q.best_of > q.n;
+    if (q.best_of > 0 && q.best_of < q.n)
+        return r.read.fail("best_of", fmt::format("best_of: less than n, which is {}", q.n));
+    if (chooses && r.style.stream)
+        return r.read.fail("best_of",
+                           "best_of: more than n cannot be streamed: which choices are the best is "
+                           "known once all are complete");
+    const char* field = chooses ? "best_of" : "n";
+    const int n = std::max(q.n, q.best_of), n_prompts = int(q.prompts.size());
+    if (n * n_prompts <= r.limits.max_choices) return true;
+    return r.read.fail(field, fmt::format("{}: {} choices of {} prompts are more than {}", field, n,
+                                          n_prompts, r.limits.max_choices));
 }
 
 bool settle_logprobs(RequestReader& r) {
@@ -39,9 +57,13 @@ bool settle_logprobs(RequestReader& r) {
     } else if (r.top_logprobs > 0) {
         r.read.fail("top_logprobs", "top_logprobs: needs logprobs to be true");
     }
-    if (r.generation.echo && n >= 0)
-        r.read.fail("echo", "echo: not supported together with logprobs", "unsupported_parameter");
     if (r.generation.echo && r.style.chat) r.read.unsupported("echo");
+    // As vLLM's: 0 asks for nothing that a stream would have.
+    int& of_prompt = r.style.prompt_logprobs;
+    if (r.style.stream && of_prompt > 0)
+        r.read.fail("prompt_logprobs", "prompt_logprobs: not available in a stream");
+    if (r.style.stream) of_prompt = -1;
+    r.generation.n_prompt_logprobs = std::max(of_prompt, r.generation.echo ? n : -1);
     return !r.read.error;
 }
 
@@ -50,6 +72,8 @@ bool settle_length(RequestReader& r) {
     std::optional<int>& max_tokens = r.generation.max_tokens;
     if (r.max_completion_tokens) max_tokens = r.max_completion_tokens;
     if (!max_tokens && !r.style.chat) max_tokens = kDefaultTextTokens;
+    if (max_tokens == 0 && !r.generation.echo)
+        return r.read.fail("max_tokens", "max_tokens: 0 leaves nothing to answer without echo");
     return settle_min_tokens(r, "max_tokens");
 }
 
@@ -58,10 +82,9 @@ bool settle(RequestReader& r) {
     const OpenAiStyle& style = r.style;
     Generation& q = r.generation;
     if (!settle_common(r) || !settle_tools(r) || !settle_logprobs(r)) return false;
-    if (r.best_of > 0 && r.best_of != q.n) return r.read.unsupported("best_of");
     if (style.chat && q.messages.empty())
         return r.read.fail("messages", "messages: expected at least one");
-    if (!style.chat && !settle_prompts(r)) return false;
+    if (!style.chat && (!settle_prompts(r) || !settle_candidates(r))) return false;
     if (!settle_length(r)) return false;
     if ((style.include_usage || style.continuous_usage) && !style.stream)
         return r.read.fail("stream_options", "stream_options: only with stream");
@@ -117,19 +140,13 @@ std::optional<ApiError> parse_detokenize_request(std::string_view body, const Ru
     const RequestRules rules = rules_of(named_model(document));
     OpenAiRequest request;
     RequestReader reader(rules.limits, request);
-    bool found = false, ok = true;
-    for (const auto& [name, value] : document.root().members()) {
-        if (name == "model" && !value.is_null())
-            ok = ok && reader.read.string(name, value, request.style.model);
-        if (name == "tokens") {
-            found = true;
-            ok = ok && reader.read.token_ids(name, value, size_t(kMaxTokensLimit), tokens);
-        }
-    }
-    if (ok && !found) reader.read.fail("tokens", "tokens: expected a list of token ids");
-    if (ok) settle_common(reader);
-    model = request.style.model;
-    return reader.read.error;
+    if (!read_fields(document, kDetokenize, reader) || !settle_common(reader))
+        return reader.read.error;
+    if (const auto given = document.root().member("tokens"); !given || given->is_null())
+        return bad_request("tokens: expected a list of token ids", "tokens");
+    model = std::move(request.style.model);
+    tokens = std::move(reader.tokens);
+    return std::nullopt;
 }
 
 }  // namespace qwend

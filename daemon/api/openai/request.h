@@ -21,6 +21,7 @@ struct OpenAiStyle {
     std::string request_id;
     bool stream = false, include_usage = false, continuous_usage = false;
     bool tokens_as_ids = false;     // vLLM's return_tokens_as_token_ids
+    int prompt_logprobs = -1;       // vLLM's, beside each token of the prompt; -1: none
     bool include_reasoning = true;  // else what a model thinks is kept back
 };
 

@@ -10,9 +10,8 @@
 namespace qwend {
 
 bool read_field(RequestReader& r, const std::string& name, const JsonValue& value, unsigned scope) {
-    const auto found = request_fields().find(name);
-    if (found != request_fields().end() && (found->second.scope & scope))
-        return value.is_null() || found->second.read(r, value);  // null is the same as absent
+    if (const auto* field = find_field(request_fields(), name, scope))
+        return value.is_null() || field->read(r, name, value);  // null is the same as absent
     std::string_view instead;
     // A response is a chat by another name.
     switch (judge_other_field(name, value, scope & kResponses ? kChat : scope, instead)) {
@@ -41,6 +40,7 @@ bool settle_common(RequestReader& r) {
         r.read.error = model_not_found(model);
         return false;
     }
+    r.form_layout.apply_to(r.generation.form);
     if (r.generation.chat_options.continue_final_message && r.asks_generation_prompt)
         return r.read.fail("continue_final_message",
                            "continue_final_message: not together with add_generation_prompt");
@@ -48,21 +48,7 @@ bool settle_common(RequestReader& r) {
 }
 
 bool settle_tools(RequestReader& r) {
-    std::vector<std::string>& tools = r.generation.chat_options.tools;
-    if (!r.use_tools) tools.clear();
-    if (!r.allowed_tools) return true;
-    const std::vector<std::string>&allowed = *r.allowed_tools, &names = r.tool_names;
-    for (const std::string& name : allowed)
-        if (std::find(names.begin(), names.end(), name) == names.end())
-            return r.read.fail(
-                "tool_choice.allowed_tools",
-                fmt::format("tool_choice.allowed_tools: no tool is named \"{}\"", excerpt(name)));
-    std::vector<std::string> kept;
-    for (size_t i = 0; i < tools.size(); i++)
-        if (std::find(allowed.begin(), allowed.end(), names[i]) != allowed.end())
-            kept.push_back(std::move(tools[i]));
-    tools = std::move(kept);
-    return true;
+    return settle_tool_choice(r.read, r.tool_choice, r.generation);
 }
 
 bool settle_min_tokens(RequestReader& r, std::string_view length_field) {

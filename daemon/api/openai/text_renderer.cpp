@@ -72,16 +72,28 @@ bool TextRenderer::write(Choices& choices, ByteQueue& out) {
     });
 }
 
+/// One for every token, the last one's with the end, as vLLM's are: benchmarks take the time
+/// between two of them for the time of a token.
 void TextRenderer::write_event(const Choices& choices, ByteQueue& out, int index,
                                const ChoicePart& part, bool first) {
-    const Repeated repeated = first ? repeated_[choices.prompt_index(index)] : Repeated();
+    Repeated repeated = first ? repeated_[choices.prompt_index(index)] : Repeated();
+    const PromptLists* lists = events_->prompt_logprobs().lists(choices, index);
+    if (first && lists) {  // the prompt is an event of its own
+        events_->append(out, choices, index,
+                        {.prompt = lists, .before = repeated.text, .more = repeated.ids});
+        repeated = {};
+    }
     if (part.text.empty() && part.tokens.empty() && part.token_ids.empty() && !repeated.text &&
         !repeated.ids)
         return;
     std::string text;
     append_json_escaped(text, part.text);
     events_->append(out, choices, index,
-                    {.text = text, .part = &part, .before = repeated.text, .more = repeated.ids});
+                    {.text = text,
+                     .part = &part,
+                     .before = repeated.text,
+                     .more = repeated.ids,
+                     .finished = EventWriter::ends(choices.at(index))});
 }
 
 void TextRenderer::write_text(const Choices& choices, int index, DocumentWriter::Draft& draft) {
@@ -90,6 +102,7 @@ void TextRenderer::write_text(const Choices& choices, int index, DocumentWriter:
     draft.ready.append(std::move(draft.text)).append("\"");
     document_->append_end(draft, choices, index);
     draft.ready.append(repeated.ids);
+    draft.ready.append(document_->prompt_logprobs().member(choices, index));
 }
 
 }  // namespace

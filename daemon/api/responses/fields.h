@@ -3,20 +3,16 @@
 #include <map>
 #include <string_view>
 
+#include "daemon/api/field.h"
 #include "daemon/api/responses/reader.h"
 
 namespace qwend {
 
-/// A field that a response has and chat has not, or that means something else there. null is the
-/// same as absent and is not read.
-struct ResponseField {
-    bool (*read)(ResponseReader&, std::string_view name, const JsonValue&);  // nullptr: is refused
-    const char* echo =
-        nullptr;               // what the object says where it is absent; nullptr: is not repeated
-    const char* instead = "";  // of one that is refused
-};
+/// The fields that a response has and chat has not, or that mean something else there. All others
+/// are judged as chat's.
+const FieldTable<ResponseReader>& response_fields();
 
-/// By name. All others are judged as chat's.
-const std::map<std::string_view, ResponseField>& response_fields();
+/// What the object says, by name, of fields that it repeats and the request lacks; JSON.
+const std::map<std::string_view, std::string_view>& echoed_fields();
 
 }  // namespace qwend

@@ -98,6 +98,7 @@ bool ResponseReader::call(const std::string& at, const JsonValue& item, bool cus
         std::string input;
         if (key == "name") has_name = value.get(call.name);
         if (key == "namespace") value.get(name_space);
+        if (key == "call_id") value.get(call.id);
         if (key == "arguments" && !custom) call.arguments = call_arguments(value);
         if (key == "input" && custom && value.get(input))
             call.arguments =
@@ -121,6 +122,7 @@ bool ResponseReader::call_output(const std::string& at, const JsonValue& item) {
     } else if (output) {
         message.content = output->raw();
     }
+    if (const auto id = item.member("call_id")) id->get(message.tool_call_id);
     in_turn_ = false;
     thoughts_.clear();
     return add(std::move(message));

@@ -15,21 +15,19 @@ namespace qwend {
 namespace {
 
 bool read_member(ResponseReader& r, const std::string& name, const JsonValue& value) {
-    const auto found = response_fields().find(name);
-    if (found == response_fields().end()) return read_field(r.base, name, value, kResponses);
+    const auto* field = find_field(response_fields(), name, kResponses);
+    if (!field) return read_field(r.base, name, value, kResponses);
     if (value.is_null()) return true;  // the same as absent
-    const ResponseField& field = found->second;
-    if (!field.read) return r.read.unsupported(name, field.instead);
-    if (field.echo) append_compact_json(r.echoed[found->first], value.raw());
-    return field.read(r, name, value);
+    const auto echoed = echoed_fields().find(name);
+    if (echoed != echoed_fields().end()) append_compact_json(r.echoed[echoed->first], value.raw());
+    return field->read(r, name, value);
 }
 
 void write_echo(const ResponseReader& r, std::string& out) {
-    for (const auto& [name, field] : response_fields()) {
-        if (!field.echo) continue;
+    for (const auto& [name, absent] : echoed_fields()) {
         const auto given = r.echoed.find(name);
         out.append(",\"").append(name).append("\":");
-        out += given == r.echoed.end() ? field.echo : given->second;
+        out += given == r.echoed.end() ? absent : given->second;
     }
     const SamplingParams& sampling = r.generation.sampling;
     out += fmt::format(R"(,"temperature":{},"top_p":{},"parallel_tool_calls":{},"store":{})",

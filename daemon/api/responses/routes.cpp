@@ -65,7 +65,9 @@ std::string rest_of(const ExchangePtr& exchange) {
     return canonical_path(exchange->request().path).substr(kPath.size());
 }
 
+/// What there is of a response, its input for one, can't be had apart.
 void refuse_unknown(const ExchangePtr& exchange, std::string_view id) {
+    if (id.find('/') != id.npos) return refuse(exchange, no_such_route(exchange->request().path));
     refuse(exchange, {404, "not_found_error", "", "",
                       fmt::format("no response \"{}\" is kept here", excerpt(id))});
 }
@@ -93,10 +95,7 @@ void delete_response(const StorePtr& store, const ExchangePtr& exchange) {
 void cancel_response(const StorePtr& store, const ExchangePtr& exchange) {
     constexpr std::string_view kCancel = "/cancel";
     std::string id = rest_of(exchange);
-    if (!id.ends_with(kCancel))
-        return refuse(exchange,
-                      {404, "not_found_error", "", "",
-                       fmt::format("no such route: {}", excerpt(exchange->request().path))});
+    if (!id.ends_with(kCancel)) return refuse(exchange, no_such_route(exchange->request().path));
     id.resize(id.size() - kCancel.size());
     if (!store->find(id)) return refuse_unknown(exchange, id);
     refuse(exchange, bad_request("the response is complete; one that is not ends when its client "
@@ -113,11 +112,45 @@ std::vector<Route> response_routes(const ApiContext& api) {
     const auto post = [&api, store](const ExchangePtr& exchange) {
         post_response(api, store, exchange);
     };
+    constexpr std::string_view kOne = "/v1/responses/{response_id}",
+                               kCancel = "/v1/responses/{response_id}/cancel";
     return {
-        {"POST", "/v1/responses", render_openai_error, post, kGenerates},
-        {"GET", "/v1/responses/*", render_openai_error, with_store(get_response)},
-        {"DELETE", "/v1/responses/*", render_openai_error, with_store(delete_response)},
-        {"POST", "/v1/responses/*", render_openai_error, with_store(cancel_response)},
+        {"POST",
+         "/v1/responses",
+         render_openai_error,
+         post,
+         kGenerates,
+         {"createResponse",
+          "Answer a conversation",
+          "ResponseRequest",
+          "Response",
+          {"text/event-stream"}}},
+        {"GET",
+         "/v1/responses/*",
+         render_openai_error,
+         with_store(get_response),
+         0,
+         {.name = "getResponse",
+          .summary = "An answer that is kept",
+          .answer = "Response",
+          .path = kOne}},
+        {"DELETE",
+         "/v1/responses/*",
+         render_openai_error,
+         with_store(delete_response),
+         0,
+         {.name = "deleteResponse",
+          .summary = "Forget an answer",
+          .answer = "DeletedResponse",
+          .path = kOne}},
+        {"POST",
+         "/v1/responses/*",
+         render_openai_error,
+         with_store(cancel_response),
+         0,
+         {.name = "cancelResponse",
+          .summary = "Is refused: an answer that is kept is complete",
+          .path = kCancel}},
     };
 }
 

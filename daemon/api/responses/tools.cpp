@@ -7,6 +7,10 @@ namespace qwend {
 
 namespace {
 
+/// What a custom tool takes.
+constexpr std::string_view kCustomSchema =
+    R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})";
+
 /// As chat has it: what a model should know of a function, in the client's order of members.
 std::string function_tool(const JsonValue& function, const std::string& called) {
     JsonWriter w;
@@ -34,9 +38,7 @@ std::string custom_tool(const JsonValue& tool, const std::string& called) {
     JsonWriter w;
     w.begin_object().key("type").string("function").key("function").begin_object();
     w.key("name").string(called).key("description").string(description);
-    w.key("parameters")
-        .raw(R"({"type":"object","properties":{"input":{"type":"string"}},)"
-             R"("required":["input"]})");
+    w.key("parameters").raw(kCustomSchema);
     w.end_object().end_object();
     return w.take();
 }
@@ -65,7 +67,9 @@ bool ResponseReader::add_tool(const std::string& at, const JsonValue& tool,
     if (type == "function") {
         const auto nested = tool.member("function");  // as chat has it
         const JsonValue& function = nested && nested->is_object() ? *nested : tool;
-        if (!add_name(at, function, name_space, ResponseTool::Kind::function)) return false;
+        const std::string function_at = nested ? at + ".function" : at;
+        if (!add_name(function_at, function, name_space, ResponseTool::Kind::function))
+            return false;
         generation.chat_options.tools.push_back(function_tool(function, style.tools.back().called));
     } else if (type == "custom") {
         if (!add_name(at, tool, name_space, ResponseTool::Kind::custom)) return false;
@@ -92,7 +96,8 @@ bool ResponseReader::add_name(const std::string& at, const JsonValue& tool,
     if (style.tools.size() == kMaxTools)
         return read.fail("tools", fmt::format("tools: expected at most {}", kMaxTools));
     known.called = called_name(name_space, known.name);
-    base.tool_names.push_back(known.called);
+    if (!read_offered_tool(read, at, tool, "parameters", known.called, generation)) return false;
+    if (kind == ResponseTool::Kind::custom) generation.tools.back().schema = kCustomSchema;
     style.tools.push_back(std::move(known));
     return true;
 }

@@ -194,31 +194,44 @@ TEST_CASE("rmsnorm: any row of the stream, small ones too") {
         }
 }
 
-TEST_CASE("swiglu: any gate") {
+namespace {
+
+/// n rows of gates and ups, with gates that overflow an exponent among them.
+void check_glu(Random& random, Activation activation, int n, int width, Tally& tally) {
+    auto gate_up = random.bf16s(size_t(n) * 2 * size_t(width), 5);
+    const float most = activation == Activation::silu ? 3e38f : 1e18f;  // of which relu2 is finite
+    const float extremes[] = {0, 90, -90, 1000, -1000, 1e-30f, -1e-30f, most, -most};
+    for (size_t i = 0; i < std::size(extremes); i++) {
+        gate_up[i] = float_to_bf16(extremes[i]);
+        gate_up[i + size_t(width)] = float_to_bf16(0.75f);
+    }
+    const auto device_gate_up = to_device(gate_up);
+    const Output<bf16> out(size_t(n) * size_t(width));
+    glu(activation, device_gate_up.get(), n, width, out.get(), test_stream());
+    std::vector<Expected> expected;
+    for (size_t i = 0; i < size_t(n) * size_t(width); i++) {
+        const size_t row = i / size_t(width), at = i + row * size_t(width);
+        const Bounded gate{bf16_to_float(gate_up[at]), 0},
+            up{bf16_to_float(gate_up[at + size_t(width)]), 0};
+        expected.push_back({i, rounded(activation_times(activation, gate, up), kBf16Bits)});
+    }
+    tally.check(out.read(), expected);
+}
+
+}  // namespace
+
+TEST_CASE("glu: any gate through any activation") {
     const uint64_t seed = test_seed();
     CAPTURE(seed);
     Random random(seed);
-    Tally tally("swiglu");
-    for (int width : {256, 384, 480, 4864, 18944})
-        for (int n : {1, 9, 70}) {
-            CAPTURE(width);
-            CAPTURE(n);
-            auto gate_up = random.bf16s(size_t(n) * 2 * size_t(width), 5);
-            const float extremes[] = {0, 90, -90, 1000, -1000, 1e-30f, -1e-30f, 3e38f, -3e38f};
-            for (size_t i = 0; i < std::size(extremes); i++) {
-                gate_up[i] = float_to_bf16(extremes[i]);
-                gate_up[i + size_t(width)] = float_to_bf16(0.75f);
+    for (const auto& [name, activation] : named_activations()) {
+        Tally tally("glu, " + std::string(name));
+        const bool is_silu = activation == Activation::silu;
+        for (int width : is_silu ? std::vector{256, 384, 480, 4864, 18944} : std::vector{480, 4864})
+            for (int n : {1, 9, 70}) {
+                CAPTURE(width);
+                CAPTURE(n);
+                check_glu(random, activation, n, width, tally);
             }
-            const auto device_gate_up = to_device(gate_up);
-            const Output<bf16> out(size_t(n) * size_t(width));
-            swiglu(device_gate_up.get(), n, width, out.get(), test_stream());
-            std::vector<Expected> expected;
-            for (size_t i = 0; i < size_t(n) * size_t(width); i++) {
-                const size_t row = i / size_t(width), at = i + row * size_t(width);
-                const Bounded gate{bf16_to_float(gate_up[at]), 0},
-                    up{bf16_to_float(gate_up[at + size_t(width)]), 0};
-                expected.push_back({i, rounded(silu_times(gate, up), kBf16Bits)});
-            }
-            tally.check(out.read(), expected);
-        }
+    }
 }

@@ -281,6 +281,27 @@ void check_logits(const LinearKernels& products, Tally& tally, Random& random, i
     tally.check(launch(input, kSkinnyRows), plain);
 }
 
+void check_gate_up(const LinearKernels& products, Tally& tally, Random& random,
+                   const ModelShape& shape, const std::vector<Activation>& activations) {
+    const int inner = shape.inner;
+    const Product product(random, 2 * inner, shape.hidden, kMaxRows, products.square_width);
+    const auto columns = some_columns(random, inner, 2.0 * kMaxRows * shape.hidden);
+    for (Activation activation : activations) {
+        CAPTURE(int(activation));
+        const auto expected = expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
+            const Bounded gated = activation_times(activation, product.normed(row, column),
+                                                   product.normed(row, inner + column));
+            *out = {size_t(row) * size_t(inner) + size_t(column), rounded(gated, kBf16Bits)};
+        });
+        check_rows<bf16_t>(tally, expected, size_t(inner), [&](int first, int n) {
+            Output<bf16> out(size_t(n) * size_t(inner));
+            products.gate_up(product.weights(), product.input(first), activation, out.get(), n,
+                             test_stream());
+            return out.read();
+        });
+    }
+}
+
 }  // namespace
 
 TEST_CASE("linear: qkv multiplies, adds the bias, rotates and files") {
@@ -335,23 +356,20 @@ TEST_CASE("linear: gate_up multiplies and gates") {
     for_both([](const LinearKernels& products, const std::string& kind) {
         Tally tally("gate_up, " + kind);
         for_each_shape([&](const ModelShape& shape, Random& random) {
-            const int inner = shape.inner;
-            const Product product(random, 2 * inner, shape.hidden, kMaxRows, products.square_width);
-            const auto columns = some_columns(random, inner, 2.0 * kMaxRows * shape.hidden);
-            const auto expected =
-                expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
-                    const Bounded gated = silu_times(product.normed(row, column),
-                                                     product.normed(row, inner + column));
-                    *out = {size_t(row) * size_t(inner) + size_t(column),
-                            rounded(gated, kBf16Bits)};
-                });
-            check_rows<bf16_t>(tally, expected, size_t(inner), [&](int first, int n) {
-                Output<bf16> out(size_t(n) * size_t(inner));
-                products.gate_up(product.weights(), product.input(first), out.get(), n,
-                                 test_stream());
-                return out.read();
-            });
+            check_gate_up(products, tally, random, shape, {Activation::silu});
         });
+    });
+}
+
+TEST_CASE("linear: gate_up with other activations") {
+    std::vector<Activation> others;
+    for (const auto& [name, activation] : named_activations())
+        if (activation != Activation::silu) others.push_back(activation);
+    for_both([&](const LinearKernels& products, const std::string& kind) {
+        Tally tally("gate_up with other activations, " + kind);
+        Random random(test_seed());
+        check_gate_up(products, tally, random, model_shapes()[1], others);
+        check_gate_up(products, tally, random, model_shapes().back(), others);
     });
 }
 

@@ -86,7 +86,10 @@ Row random_row(std::mt19937& random, int width, int n_valid) {
     if (chance(0.3)) p.frequency_penalty = uniform(-2, 2);
     p.seed = random();
     if (chance(0.2))
-        for (int i = 0; i < 50; i++) p.logit_bias.emplace_back(i * 7 % n_valid, uniform(-10, 10));
+        for (int i = 0; i < 50; i++) {
+            const float bias = uniform(-10, 10);
+            p.logit_bias.emplace_back(i * 7 % n_valid, bias < -8 ? -INFINITY : bias);
+        }
     if (chance(0.1))
         for (int i = 0; i < 200; i++) p.allowed_token_ids.push_back(token());
     if (chance(0.3)) p.n_logprobs = int(random() % 21);
@@ -135,7 +138,7 @@ TEST_CASE("sample: the device draws what the CPU draws, whatever the parameters"
             }
         }
     MESSAGE(n_rows << " rows, " << n_differ << " differ");
-    CHECK(n_differ <= n_rows / 200);
+    CHECK(n_differ <= 1);  // of sixteen runs none had one
 }
 
 TEST_CASE("sample: the device says where no token can be sampled, and where there are no numbers") {

@@ -6,7 +6,7 @@ using namespace qwend;
 
 TEST_CASE("backend: a batch that wants what the backend cannot do is a broken invariant") {
     SamplingParams params;
-    std::vector<uint32_t> masks = {1, 2, 3};
+    const std::vector<VocabularyMask> masks(1);
     Batch batch;
     batch.sequences.resize(2);
     BatchSequence& row = batch.sequences[1];
@@ -27,4 +27,12 @@ TEST_CASE("backend: a batch that wants what the backend cannot do is a broken in
     CHECK_NOTHROW(check_capabilities(batch, able));
     CHECK_THROWS_WITH_AS(check_capabilities(batch, plain), doctest::Contains("masks"),
                          std::logic_error);
+    row.masks = {};
+    const std::vector<int32_t> targets = {1, 2, 3};
+    row.targets = targets;
+    able.max_scores = 3;
+    CHECK_NOTHROW(check_capabilities(batch, able));
+    batch.sequences[0].targets = targets;
+    CHECK_THROWS_WITH_AS(check_capabilities(batch, able),
+                         "expected at most 3 scores in a step, found 6", std::logic_error);
 }

@@ -42,13 +42,15 @@ TEST_CASE("config: says what was expected and what was found") {
              {"\"num_attention_heads\":4", "\"num_attention_heads\":5", "multiple of"},
              {"\"num_key_value_heads\":2", "\"num_key_value_heads\":3", "multiple of"},
              {"\"rms_norm_eps\":1e-6", "\"rms_norm_eps\":-1", "rms_norm_eps"},
-             {"\"eos_token_id\":[7,9]", "\"use_sliding_window\":true", "sliding"},
              {"\"eos_token_id\":[7,9]", "\"use_sliding_window\":\"no\"", "expected true or false"},
              {"\"eos_token_id\":[7,9]", "\"eos_token_id\":[\"<|im_end|>\"]", "token ids"},
              {"\"vocab_size\":100", "\"vocab_size\":123456789012345678901", "an integer"},
              {"\"vocab_size\":100", "\"vocab_size\":100.0", "expected an integer"},
              {"Qwen2ForCausalLM", "\xFF", "UTF-8"},
-             {"\"eos_token_id\":[7,9]", "\"hidden_act\":\"gelu\"", "found \"gelu\""},
+             {"\"eos_token_id\":[7,9]", "\"hidden_act\":\"xielu\"",
+              "expected one of silu, swish, gelu, "},
+             {"\"eos_token_id\":[7,9]", "\"hidden_act\":\"prelu\"", "found \"prelu\""},
+             {"\"eos_token_id\":[7,9]", "\"hidden_act\":[\"silu\"]", "found [\"silu\"]"},
              {"\"eos_token_id\":[7,9]}", "", "not valid JSON"}}) {
         dir.write("config.json", replaced(kConfig, c.from, c.to));
         CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains(c.message),
@@ -59,6 +61,19 @@ TEST_CASE("config: says what was expected and what was found") {
     dir.write("config.json", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
     CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("git lfs pull"),
                          LoadError);
+}
+
+TEST_CASE("config: the activation is hidden_act's, and SiLU where that is silent") {
+    TempDir dir;
+    auto with = [&](const char* fields) {
+        dir.write("config.json", replaced(kConfig, "\"eos_token_id\":[7,9]", fields));
+        return load_model_config(dir.path()).activation;
+    };
+    CHECK(with(R"("eos_token_id":7)") == Activation::silu);
+    CHECK(with(R"("hidden_act":null)") == Activation::silu);
+    CHECK(with(R"("hidden_act":"silu")") == Activation::silu);
+    CHECK(with(R"("hidden_act":"gelu_new")") == Activation::gelu_tanh);
+    CHECK(with(R"("hidden_act":"relu2")") == Activation::relu2);
 }
 
 TEST_CASE("config: a number that cannot be computed with is refused by name, with its value") {
@@ -168,27 +183,36 @@ TEST_CASE("config: what transformers has a default for may be absent") {
     CHECK(config.eos_token_ids.empty());
 }
 
-TEST_CASE("config: a window counts where a layer would use it") {
+TEST_CASE("config: the context is cut to a window that a layer would use") {
     struct Case {
         const char* fields;
-        bool refused;
+        int max_position;
     };
     TempDir dir;
     for (auto& c : std::vector<Case>{
-             {R"("use_sliding_window":true)", true},
-             {R"("use_sliding_window":true,"sliding_window":128,"max_window_layers":0)", true},
-             {R"("use_sliding_window":true,"sliding_window":512)", false},
-             {R"("use_sliding_window":true,"sliding_window":128,"max_window_layers":1)", false},
-             {R"("layer_types":["sliding_attention"])", true},
-             {R"("layer_types":["full_attention"],"use_sliding_window":true)", false},
-             {R"("use_sliding_window":false,"sliding_window":128)", false}}) {
+             {R"("use_sliding_window":true,"max_window_layers":0)", 512},  // of 4,096
+             {R"("use_sliding_window":true,"sliding_window":128,"max_window_layers":0)", 128},
+             {R"("use_sliding_window":true,"sliding_window":512,"max_window_layers":0)", 512},
+             {R"("use_sliding_window":true,"sliding_window":null,"max_window_layers":0)", 512},
+             {R"("use_sliding_window":true,"sliding_window":128)", 512},  // from layer 28 on
+             {R"("use_sliding_window":true,"sliding_window":128,"max_window_layers":1)", 512},
+             {R"("layer_types":["sliding_attention"],"use_sliding_window":true,)"
+              R"("sliding_window":64)",
+              64},
+             {R"("layer_types":["full_attention"],"use_sliding_window":true,"sliding_window":8)",
+              512},
+             {R"("use_sliding_window":false,"sliding_window":128)", 512}}) {
         CAPTURE(c.fields);
         dir.write("config.json", replaced(kConfig, "\"eos_token_id\":[7,9]", c.fields));
-        if (c.refused)
-            CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("sliding"),
-                                 LoadError);
-        else
-            CHECK_NOTHROW(load_model_config(dir.path()));
+        const ModelConfig config = load_model_config(dir.path());
+        CHECK(config.max_position == c.max_position);
+        CHECK(config.is_cut == (c.max_position < 512));
+    }
+    for (const char* fields :
+         {R"("layer_types":["sliding_attention"])", R"("layer_types":["linear_attention"])"}) {
+        dir.write("config.json", replaced(kConfig, "\"eos_token_id\":[7,9]", fields));
+        CHECK_THROWS_WITH_AS(load_model_config(dir.path()), doctest::Contains("layer_types"),
+                             LoadError);
     }
 }
 

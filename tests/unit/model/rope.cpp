@@ -70,3 +70,15 @@ TEST_CASE(
     CHECK(n_between > 2);
     CHECK(scaled.scale == 1);
 }
+
+TEST_CASE("rope: longrope divides each frequency, and multiplies cos and sin") {
+    ModelConfig config;
+    config.head_dim = 8;
+    const RopeFrequencies plain = rope_frequencies(config);
+    config.longrope = LongRopeScaling{.short_factor = {1, 1.5f, 2, 4}, .attention_factor = 1.25f};
+    const RopeFrequencies scaled = rope_frequencies(config);
+    CHECK(scaled.scale == 1.25f);
+    for (size_t i = 0; i < 4; i++)
+        CHECK(plain.inv_freq[i] / scaled.inv_freq[i] ==
+              doctest::Approx(config.longrope->short_factor[i]));
+}

@@ -39,6 +39,11 @@ TEST_CASE("rope_config: the context that an extension allows") {
               512},
              {R"("rope_scaling":{"type":"yarn","original_max_position_embeddings":128})", 512},
              {R"("rope_scaling":{"type":"yarn","factor":0.5})", 512},
+             {R"("rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,1],)"
+              R"("original_max_position_embeddings":128})",
+              128},
+             {R"("rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,1],"factor":4})",
+              512},
              {R"("rope_parameters":{"rope_type":"yarn","factor":2.0,"rope_theta":1e6})", 1024}})
         CHECK_MESSAGE(load(c.fields).max_position == c.max_position, c.fields);
 }
@@ -49,11 +54,12 @@ TEST_CASE("rope_config: what is not served is refused by name and field") {
     };
     for (
         auto& c : std::vector<Case>{
-            {R"("rope_scaling":{"type":"longrope","factor":2})", "found longrope"},
+            {R"("rope_scaling":{"type":"longrope","factor":2})", "short_factor"},
+            {R"("rope_scaling":{"type":"longrope","short_factor":[1,2]})", "found 2"},
+            {R"("rope_scaling":{"type":"longrope","short_factor":[0]})", "expected numbers"},
             {R"("rope_scaling":{"rope_type":"llama3","factor":8})", "low_freq_factor"},
             {R"("rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4})",
              "high_freq_factor"},
-            {R"("rope_scaling":{"rope_type":"longrope"})", "found longrope"},
             {R"("rope_scaling":{"type":"mrope","mrope_section":[16,24,24]})", "found mrope"},
             {R"("rope_parameters":{"rope_type":"su"})", "\"rope_parameters.rope_type\""},
             {R"("rope_scaling":{"rope_type":4})", "expected a name, found 4"},

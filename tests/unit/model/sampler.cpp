@@ -118,8 +118,29 @@ TEST_CASE("sampler: what can never begin is known beforehand") {
     CHECK(masks_everything(p));
     p.allowed_token_ids.push_back(4);
     CHECK_FALSE(masks_everything(p));
+    p.logit_bias = {{4, -INFINITY}, {1, -100.0f}};
+    CHECK(masks_everything(p));
+    p.min_tokens = 0;
+    CHECK_FALSE(masks_everything(p));
+    p.allowed_token_ids = {4};
+    CHECK(masks_everything(p));
     p.allowed_token_ids.clear();
     CHECK_FALSE(masks_everything(p));
+}
+
+TEST_CASE("sampler: a bias of -infinity makes a token impossible, whatever its logit") {
+    SamplingParams p;
+    p.logit_bias = {{2, -INFINITY}, {0, -INFINITY}};
+    p.repetition_penalty = 0.5f;
+    for (const float temperature : {0.0f, 100.0f})
+        for (const float logit : {9.0f, -9.0f, NAN, INFINITY}) {
+            p.temperature = temperature;
+            std::vector<float> logits{9, 1, logit};
+            CHECK(sample(logits, p, std::vector<int32_t>{0}, std::vector<int32_t>{2}).token == 1);
+        }
+    p.logit_bias.emplace_back(1, -INFINITY);
+    std::vector<float> logits{9, 1, 2};
+    CHECK(sample(logits, p, {}, {}).token == kNoToken);
 }
 
 TEST_CASE("sampler: an id that is named twice is one") {
@@ -231,4 +252,44 @@ TEST_CASE("sampler: log-probabilities are of the raw logits, likeliest first") {
     CHECK(sampled.top[0].token == 2);
     CHECK(sampled.top[1].token == 3);
     CHECK(sampled.top[0].logprob == doctest::Approx(2 - log_sum));
+}
+
+TEST_CASE("sampler: a token that is given is scored as one that is sampled is reported") {
+    std::mt19937 random(3);
+    std::normal_distribution<float> normal(0, 3);
+    for (int turn = 0; turn < 20; turn++) {
+        std::vector<float> logits(500);
+        for (float& logit : logits) logit = std::round(normal(random) * 4) / 4;  // with ties
+        SamplingParams params;
+        params.n_logprobs = 500, params.seed = uint64_t(turn);
+        std::vector<float> copy = logits;
+        const SampledToken sampled = sample(copy, params, {}, {});
+        copy = logits;
+        const ScoredToken scored = score(copy, sampled.token, 500);
+        CHECK(scored.given.token == sampled.token);
+        CHECK(scored.given.logprob == sampled.logprob);
+        REQUIRE(scored.given.top.size() == 500);
+        // Its rank is its place among the likeliest, ties and all.
+        const TokenLogprob& top = scored.given.top[size_t(scored.rank - 1)];
+        CHECK(top.token == sampled.token);
+        CHECK(top.logprob == sampled.logprob);
+    }
+}
+
+TEST_CASE("sampler: a score without numbers, and one of an id that is never sampled") {
+    for (const float bad : {NAN, INFINITY}) {
+        std::vector<float> logits = {1, 2, bad, 3};
+        CHECK(score(logits, 0, 2).given.token == kNotANumber);
+    }
+    std::vector<float> masked(4, -INFINITY);
+    CHECK(score(masked, 0, 2).given.token == kNotANumber);
+    std::vector<float> logits = {1, 2, -INFINITY, 3};
+    const ScoredToken beyond = score(logits, 7, 0);
+    CHECK(beyond.given.token == 7);
+    CHECK(beyond.given.logprob == -INFINITY);
+    CHECK(beyond.rank == 5);
+    CHECK(beyond.given.top.empty());
+    CHECK(score(logits, 2, 0).given.logprob == -INFINITY);
+    CHECK(score(logits, 2, 0).rank == 4);
+    CHECK(score(logits, 3, 1).rank == 1);
 }

@@ -32,6 +32,7 @@ struct Made {
 Made make_answer(const ExchangePtr& exchange, bool is_stream, int n = 1) {
     Generation generation;
     generation.n = n;
+    generation.sampling.stop_token_ids = {event_of('a').sampled.token};
     Made made;
     auto body = std::make_unique<AnswerBody>(
         *demo_text(), generation, std::vector<std::vector<int32_t>>{{1, 2, 3}},
@@ -100,7 +101,7 @@ TEST_CASE("answer: a stream is sent as it comes, and begins with its first byte"
         CHECK(made.answer->touch());
         made.answer->on_event(0, event_of('a', FinishReason::stop));
         CHECK_FALSE(made.answer->flush(0));
-        CHECK(made.answer->choice_done(0));
+        CHECK(made.answer->is_done(0));
         made.answer->on_event(1, event_of('c', FinishReason::length));
         CHECK(made.answer->flush(0));
         CHECK_FALSE(made.answer->failed());

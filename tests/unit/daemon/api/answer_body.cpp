@@ -92,6 +92,26 @@ TEST_CASE("answer_body: a choice that ends itself wants no more of the engine") 
     CHECK_FALSE(made.body->choices().at(0).abandoned());
 }
 
+TEST_CASE(
+    "answer_body: of candidates nothing is written, and nothing is due, before the last ends") {
+    Generation generation;
+    generation.best_of = 2;
+    Made made(generation);
+    const auto events = events_of(ids_of("ab"), FinishReason::length);
+    for (const TokenEvent& event : events) made.body->on_event(1, event);
+    CHECK(made.take().empty());
+    CHECK_FALSE(made.body->behind());
+    CHECK(made.renderer->n_calls == 0);
+    CHECK(made.body->n_waiting() >= 2);
+    TokenEvent unlikely = events_of(ids_of("c"), FinishReason::length)[0];
+    unlikely.sampled.logprob = -50;
+    made.body->on_event(0, unlikely);
+    CHECK(made.body->behind());
+    CHECK(made.take() == "0ab.");
+    CHECK_FALSE(made.body->behind());
+    CHECK(made.body->n_waiting() == 0);
+}
+
 TEST_CASE("answer_body: the renderer sees the texts of its prompts, which are not kept") {
     Generation generation;
     generation.prompts = {std::string("prompt")};

@@ -32,7 +32,7 @@ struct FakeModel {
     }
     ~FakeModel() { load_gate.allow(Gate::all), gate.allow(Gate::all); }
 
-    void start(BackendInfo info = fake_info(4, 256, 64, 4, 1)) {
+    void start(BackendInfo info) {
         model->engine.start([this, info] {
             load_gate.pass();
             auto backend = std::make_unique<FakeBackend>(info);
@@ -56,6 +56,7 @@ struct FakeModel {
 struct ServedApi {
     Options options;
     EngineOptions engine_options;
+    BackendInfo info = fake_info(4, 256, 64, 4, 1);  // of each model's backend
     std::vector<std::string> keys;
     std::vector<std::vector<std::string>> names = {{"first", "alias"}};  // of each model
     EventLoop loop;
@@ -88,7 +89,7 @@ struct ServedApi {
         on_loop_ = loop.make_wake([&] { take_to_do()(), is_done_ = true; });
         for (auto& model : models) {
             if (loading) model->load_gate.allow(0);
-            model->start();
+            model->start(info);
         }
         std::thread thread([&] {
             if (!loading) wait_until_ready();

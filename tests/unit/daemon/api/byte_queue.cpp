@@ -78,3 +78,14 @@ TEST_CASE("byte_queue: what is shared is not owned") {
     CHECK(queue.size() == 1002);
     CHECK(queue.n_owned() == 2);
 }
+
+TEST_CASE("byte_queue: pieces that are shared come in their order") {
+    const auto a = std::make_shared<const std::string>("ab"), b = a;
+    ByteQueue queue;
+    queue.append("<").append(std::vector<ByteQueue::Shared>{a, nullptr, b}).append(">");
+    CHECK(queue.size() == 6);
+    CHECK(queue.n_owned() == 2);
+    std::string out;
+    queue.take(out, 100);
+    CHECK(out == "<abab>");
+}

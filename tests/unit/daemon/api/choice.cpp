@@ -96,6 +96,16 @@ TEST_CASE("choice: a character that the end cuts is no text, a broken one is") {
     CHECK(say({}, ids, FinishReason::length).text == "a\uFFFDb");
 }
 
+TEST_CASE("choice: a token that ends an answer is text, unless it is one of those that end any") {
+    Generation request;
+    const auto ids = ids_of("a b");
+    CHECK(say(request, ids, FinishReason::stop) == Said{"a b", "stop"});  // its form is complete
+    request.sampling.stop_token_ids = {ids.back()};
+    CHECK(say(request, ids, FinishReason::stop) == Said{"a", "stop"});
+    request.include_stop = true;
+    CHECK(say(request, ids, FinishReason::stop) == Said{"a b", "stop"});
+}
+
 TEST_CASE("choice: stop strings wait for min_tokens") {
     Generation request;
     request.stops = {"b"};

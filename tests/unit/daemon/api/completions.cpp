@@ -265,3 +265,93 @@ TEST_CASE("completions: a body that asks for nothing to be generated has its ans
         CHECK(served.first().n_steps == n_steps);
     });
 }
+
+TEST_CASE("completions: words of several tokens need a device that takes masks") {
+    ServedApi served;
+    served.info.vocabulary_masks = false;
+    served.run([&] {
+        const auto ask = [&](std::string_view word) {
+            return served.post(kRoute, body_of(3, fmt::format(R"(,"bad_words":["{}"])", word)));
+        };
+        const std::string refused = ask("zqxj");
+        CHECK(has(refused, "400 Bad Request"));
+        CHECK(has(refused, "\"param\":\"bad_words\""));
+        CHECK(has(refused, "bad_words: \\\"zqxj\\\" is more than one token"));
+        CHECK(has(ask("the"), "200 OK"));
+    });
+}
+
+namespace {
+
+/// Of a form that takes a while to compile: one of 20,000 texts.
+std::string slow_form(std::string_view salt) {
+    std::string values;
+    for (int i = 0; i < 20'000; i++)
+        values += fmt::format("{}\"{}{:06}\"", i ? "," : "", salt, i * 7919 % 100'003);
+    return fmt::format(R"(,"guided_json":{{"enum":[{}]}})", values);
+}
+
+}  // namespace
+
+TEST_CASE("completions: a form is compiled beside the loop, and answers keep to it") {
+    ServedApi served;
+    served.run([&] {
+        const std::string body = body_of(40, slow_form("a"));
+        std::vector<std::unique_ptr<TestClient>> clients;
+        for (int i = 0; i < 3; i++) {  // the others ask while it compiles for the first
+            clients.push_back(std::make_unique<TestClient>(served.port));
+            served.send(*clients.back(), "POST", kRoute, body);
+        }
+        CHECK(has(served.post(kRoute, body_of(2)), "200 OK"));  // nobody else waits
+        std::string first;
+        for (const auto& client : clients) {
+            const std::string answer = client->receive_all();
+            CHECK_MESSAGE(has(answer, "\"finish_reason\":\"stop\""), answer);
+            CHECK(has(answer, "\"text\":\"\\\"a"));
+            const std::string text = answer.substr(answer.find("\"text\""));
+            CHECK((first.empty() || first == text));
+            first = text;
+        }
+        const std::string refused = served.post(kRoute, body_of(2, R"(,"guided_regex":"(")"));
+        CHECK(has(refused, "400 Bad Request"));
+        CHECK(has(refused, "\"param\":\"guided_regex\""));
+        CHECK(has(served.post(kRoute, body_of(2, R"(,"guided_regex":"(")")), "400 Bad Request"));
+    });
+}
+
+TEST_CASE("completions: a client that goes while its form compiles leaves nothing behind") {
+    ServedApi served;
+    served.run([&] {
+        for (int i = 0; i < 3; i++) {
+            TestClient client(served.port);
+            served.send(client, "POST", kRoute,
+                        body_of(40, slow_form(std::string(1, char('b' + i)))));
+        }
+        CHECK(has(served.post(kRoute, body_of(2)), "200 OK"));
+        wait_for([&] { return served.n_in_flight() == 0; });
+    });
+}
+
+TEST_CASE("completions: who waits for a form when all ends is told so") {
+    ServedApi served;
+    served.run([&] {
+        TestClient client(served.port);
+        served.first().gate.allow(0);  // if it has compiled by then
+        served.send(client, "POST", kRoute, body_of(40, slow_form("z")));
+        wait_for([&] { return served.n_in_flight() == 1; });
+        served.on_loop([&] { served.api->abort_all(); });
+        CHECK(has(client.receive_all(), "503 Service Unavailable"));
+        wait_for([&] { return served.n_in_flight() == 0; });  // once it has compiled
+    });
+}
+
+TEST_CASE("completions: a form needs a device that takes masks") {
+    ServedApi served;
+    served.info.vocabulary_masks = false;
+    served.run([&] {
+        const std::string refused = served.post(kRoute, body_of(3, R"(,"guided_choice":["a"])"));
+        CHECK(has(refused, "400 Bad Request"));
+        CHECK(has(refused, "\"param\":\"guided_choice\",\"code\":\"unsupported_parameter\""));
+        CHECK(has(served.post(kRoute, body_of(3)), "200 OK"));
+    });
+}

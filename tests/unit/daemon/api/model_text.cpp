@@ -71,8 +71,10 @@ TEST_CASE("model_text: a chat ends with the tokenizer's eos_token as well") {
     }
     dir.write("tokenizer_config.json", R"({"eos_token":"<|endoftext|>"})");
     CHECK(load().chat_eos_token_ids == Ids{6058});
+    // One that the tokenizer does not have is added to it.
+    const int32_t next = load().tokenizer.size();
     dir.write("tokenizer_config.json", R"({"eos_token":"no single token"})");
-    CHECK(load().chat_eos_token_ids == Ids{6058});
+    CHECK(load().chat_eos_token_ids == Ids{6058, next});
     dir.write("tokenizer_config.json", R"({"eos_token":7})");
     CHECK_THROWS_WITH_AS(load(), doctest::Contains("eos_token"), LoadError);
 }

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "tests/unit/daemon/api/token_events.h"
@@ -113,7 +114,7 @@ TEST_CASE("prompts: truncated to the context, beside what may be generated") {
 TEST_CASE("prompts: what is echoed is the client's text, or that of what is left of it") {
     Generation generation = wanting(5, 2);
     generation.echo = true;
-    generation.prompts = {std::string("a \u212B"), std::string("longer"), ids_of("Hello you")};
+    generation.prompts = {std::string("a \u212B"), std::string("longer"), ids_of("b c")};
     std::vector<Ids> prompts = {{5, 6}, ids_of("a b c"), ids_of("b c")};
     REQUIRE(prompts[1].size() > 2);
     CHECK_FALSE(fit_generation(model(), 100, generation, prompts));
@@ -139,8 +140,11 @@ TEST_CASE("prompts: what does not fit is refused, with the three numbers it is a
     CHECK(longer.error->status == 400);
     CHECK(
         longer.error->message ==
-        "This model's maximum context length is 100 tokens, but the prompt has 61 tokens and room "
-        "for 40 more was asked for; shorten one of the two");
+        "This model's maximum context length is 100 tokens, and the prompt is too long: it has 61 "
+        "tokens, and room for 40 more was asked for");
+    CHECK(Fitted(wanting(100), {5}).error->message ==
+          "This model's maximum context length is 100 tokens, but after a prompt of 5 tokens room "
+          "for 100 more was asked for; ask for fewer");
     CHECK(Fitted(wanting({}), {99}).code() == "none");
     CHECK(Fitted(wanting({}), {100}).code() == "context_length_exceeded/prompt");
 }
@@ -217,4 +221,87 @@ TEST_CASE("prompts: a message that is continued within its reasoning") {
     generation.messages[0].content = "what is <think>";
     generation.chat_options.continue_final_message = false;
     CHECK_FALSE(in_reasoning());
+}
+
+namespace {
+
+Generation with_gap(std::vector<Prompt> prompts, std::string suffix) {
+    Generation generation = wanting(5);
+    generation.prompts = std::move(prompts);
+    generation.suffix = std::move(suffix);
+    return generation;
+}
+
+}  // namespace
+
+TEST_CASE("prompts: a gap stands between the tokens for it, and what is around it is text") {
+    const Generation generation = with_gap({"a <|im_end|>", ids_of("b"), ""}, "c<|im_end|>");
+    const EncodedPrompts encoded = encode_prompts(model(), generation);
+    REQUIRE(encoded.prompts.size() == 3);
+    std::vector<std::string> texts;
+    for (const Ids& ids : encoded.prompts) {
+        texts.push_back(model().tokenizer.decode(ids, false));
+        CHECK(std::ranges::count(ids, 6060) == 0);
+    }
+    const std::string after = "<|fim_suffix|>c<|im_end|><|fim_middle|>";
+    CHECK(texts == std::vector<std::string>{"<|fim_prefix|>a <|im_end|>" + after,
+                                            "<|fim_prefix|>b" + after, "<|fim_prefix|>" + after});
+}
+
+TEST_CASE("prompts: what fills a gap ends where padding or another file begins") {
+    Generation generation = with_gap({"a"}, "b");
+    generation.stop_token_ids = {7};
+    std::vector<Ids> prompts = {{5}};
+    CHECK_FALSE(fit_generation(model(), 100, generation, prompts));
+    CHECK(generation.sampling.stop_token_ids == Ids{7, 6058, 6077, 6078, 6079});
+    generation.ignore_eos = true;
+    CHECK_FALSE(fit_generation(model(), 100, generation, prompts));
+    CHECK(generation.sampling.stop_token_ids == Ids{7});
+}
+
+TEST_CASE("prompts: of a prompt with a gap the client's part is echoed") {
+    Generation generation = with_gap({"a \u212B", ids_of("b c")}, "d");
+    generation.echo = true;
+    std::vector<Ids> prompts = encode_prompts(model(), generation).prompts;
+    CHECK_FALSE(fit_generation(model(), 100, generation, prompts));
+    CHECK(std::get<std::string>(generation.prompts[0]) == "a \u212B");
+    CHECK(std::get<std::string>(generation.prompts[1]) == "b c");
+}
+
+TEST_CASE("prompts: no gap without its tokens, nor before more than any context holds") {
+    const auto untaught = encode_prompts(without_fim(), with_gap({"a"}, "b")).error;
+    REQUIRE(untaught);
+    CHECK(untaught->param == "suffix");
+    CHECK(untaught->message.find("<|fim_prefix|>") != std::string::npos);
+    ModelText text = std::move(*load_demo_text());
+    text.max_model_len = 4;
+    const auto long_one = encode_prompts(text, with_gap({"a"}, "1 2 3 4 5 6")).error;
+    REQUIRE(long_one);
+    CHECK(long_one->code == "context_length_exceeded");
+    CHECK(long_one->message.starts_with("This model's maximum context length is 4 tokens"));
+}
+
+TEST_CASE("prompts: bad words of one token are impossible, and those of more are kept apart") {
+    constexpr float kImpossible = -std::numeric_limits<float>::infinity();
+    const int32_t the = ids_of("the")[0];
+    Generation generation = wanting(5);
+    generation.bad_words = {"the"};
+    generation.sampling.logit_bias = {{the, 50.0f}};
+    Fitted single(generation, {5});
+    CHECK_FALSE(single.error);
+    CHECK_FALSE(single.generation.banned);
+    make_distinct(single.generation.sampling);
+    CHECK(single.generation.sampling.logit_bias.size() == 2);
+    CHECK(single.generation.sampling.logit_bias[0] == std::pair{the, kImpossible});
+
+    generation.sampling.allowed_token_ids = {the};
+    const Fitted none(generation, {5});
+    CHECK(none.code() == "/allowed_token_ids");
+
+    generation.sampling.allowed_token_ids = {};
+    generation.bad_words = {"zqxj"};
+    const Fitted several(generation, {5});
+    REQUIRE(several.generation.banned);
+    CHECK(several.generation.banned->front().size() > 1);
+    CHECK(several.generation.sampling.logit_bias.size() == 1);
 }

@@ -52,7 +52,7 @@ class RenderedAnswer {
             if (int(i) == abandoned && (random_() % 4 == 0 || next[i] + 1 == events[i].size()))
                 choices_.at(int(i)).abandon();
             else
-                choices_.at(int(i)).on_event(events[i][next[i]++]);
+                choices_.on_event(int(i), events[i][next[i]++]);
             if (random_() % 3 == 0) write();
         }
         for (int n = 0; !write_round() && fault_.empty(); n++)
@@ -124,6 +124,8 @@ struct RandomGeneration {
         prompts.resize(is_chat || has_one ? 1 : 1 + random() % 3, {5, 6, 7});
         if (!is_chat) generation.prompts.resize(prompts.size(), "a prompt");
         generation.echo = !is_chat && !has_one && chance(2);
+        if (generation.echo && chance(2))
+            generation.n_prompt_logprobs = generation.sampling.n_logprobs;
         // What many choices repeat of long prompts is what has to come in parts.
         if (generation.echo && chance(4)) {
             generation.n = 12;
@@ -147,6 +149,9 @@ struct RandomGeneration {
             events.push_back(events_of(ids_of(text + "."),
                                        chance(2) ? FinishReason::length : FinishReason::abort,
                                        std::max(0, generation.sampling.n_logprobs)));
+            if (generation.n_prompt_logprobs < 0 || i % size_t(generation.n) != 0) continue;
+            const auto scores = scores_of(prompts[0], generation.n_prompt_logprobs, 1);
+            events.back().insert(events.back().begin(), scores.begin(), scores.end());
         }
     }
 };

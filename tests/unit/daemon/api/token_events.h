@@ -33,6 +33,19 @@ inline const ModelText& with_special_tags() {
     return model;
 }
 
+/// The demo, had its tokenizer no tokens to fill in between.
+inline const ModelText& without_fim() {
+    static const ModelText model = [] {
+        ModelText made = std::move(*load_demo_text());
+        std::string text = read_file("tests/demo-model/tokenizer.json");
+        for (size_t at = 0; (at = text.find("fim_middle", at)) != std::string::npos;)
+            text.replace(at, 10, "other_name");
+        made.tokenizer = Tokenizer::parse(text);
+        return made;
+    }();
+    return model;
+}
+
 /// The demo, were its template one of those that have a model think.
 inline const ModelText& with_reasoning(ToolFormat tools) {
     static const auto make = [](ToolFormat format) {
@@ -62,6 +75,21 @@ inline std::vector<TokenEvent> events_of(const std::vector<int32_t>& ids, Finish
         if (i == 0) event.n_cached_tokens = 3;
         if (i + 1 == ids.size()) event.finish = finish;
         events.push_back(event);
+    }
+    return events;
+}
+
+/// Events that score the tokens of a prompt after the first, `each` at a time, with made-up
+/// numbers.
+inline std::vector<TokenEvent> scores_of(const std::vector<int32_t>& prompt, int n_tops,
+                                         size_t each = 3) {
+    std::vector<TokenEvent> events;
+    for (size_t i = 1; i < prompt.size(); i++) {
+        if ((i - 1) % each == 0) events.emplace_back();
+        ScoredToken score{{prompt[i], -1.5f - float(i), {}}, int(i) + 2};
+        for (int top = 0; top < n_tops; top++)
+            score.given.top.push_back({(prompt[i] + 1 + top * 7) % 6000, -0.25f - float(top)});
+        events.back().scores.push_back(std::move(score));
     }
     return events;
 }

@@ -48,3 +48,16 @@ TEST_CASE("tool_parameters: what is not known may be anything") {
     CHECK(parameters.types_of("g", "s") == kJsonAny);
     CHECK(ToolParameters().types_of("f", "s") == kJsonAny);
 }
+
+TEST_CASE("tool_parameters: tools are known by name, also those that take nothing") {
+    const std::vector<std::string> tools = {R"({"function":{"name":"find"}})", "no JSON",
+                                            R"({"function":{"name":"get","parameters":{}}})"};
+    const ToolParameters parameters(tools);
+    CHECK(parameters.has_tool("find"));
+    CHECK(parameters.has_tool("get"));
+    CHECK_FALSE(parameters.has_tool("fin"));
+    for (const char* name : {"", "f", "find", "g"}) CHECK(parameters.begins_tool(name));
+    for (const char* name : {"finds", "h", "a"}) CHECK_FALSE(parameters.begins_tool(name));
+    CHECK_FALSE(ToolParameters().begins_tool(""));
+    CHECK(parameters.types_of("find", "x") == kJsonAny);
+}

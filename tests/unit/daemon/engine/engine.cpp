@@ -411,4 +411,25 @@ TEST_CASE("engine: streams and cancellations from the loop while the worker runs
     REQUIRE(harness.wait_until([&] { return harness.metrics.kv_blocks_used.value() == 0; }));
 }
 
+TEST_CASE("engine: a prompt's scores are delivered before its tokens; who cannot score says so") {
+    for (const int max_scores : {0, 6}) {
+        CAPTURE(max_scores);
+        BackendInfo info = fake_info(4, 64, 16, 4, 2);
+        info.max_scores = max_scores;
+        Harness harness;
+        harness.start(info);
+        GenerationRequest request = make_request(1, make_prompt(20), 3);
+        request.n_prompt_logprobs = 2;
+        REQUIRE(harness.submit(request));
+        REQUIRE(harness.drain());
+        if (max_scores == 0) {
+            CHECK(harness.finishes[1] == FinishReason::error);
+            CHECK(harness.errors[1].find("cannot score a prompt") != std::string_view::npos);
+        } else {
+            CHECK(is_same(harness.scores[1], expected_scores(request)));
+            CHECK(harness.outputs[1] == expected_output(request));
+        }
+    }
+}
+
 }  // namespace qwend

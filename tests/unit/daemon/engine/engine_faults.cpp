@@ -94,6 +94,11 @@ TEST_CASE("engine: a backend that does not answer what it was asked has failed")
             if (harness.n_steps == 3) result.samples.back().token = kNotANumber - 1;
         };
     }
+    SUBCASE("a score that nobody asked for") {
+        harness.spoil_result = [&](StepResult& result) {
+            if (harness.n_steps == 3) result.scores.emplace_back();
+        };
+    }
     SUBCASE("a sample is beyond the vocabulary") {
         harness.spoil_result = [&](StepResult& result) {
             if (harness.n_steps == 3) result.samples.back().token = FakeBackend::n_vocab;

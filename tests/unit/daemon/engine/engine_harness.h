@@ -51,6 +51,7 @@ struct Harness {
     std::function<void(StepResult&)> spoil_result;
     EngineMetrics metrics;
     std::map<SequenceId, std::vector<int32_t>> outputs;
+    std::map<SequenceId, std::vector<ScoredToken>> scores;
     std::map<SequenceId, FinishReason> finishes;
     std::map<SequenceId, std::string_view> errors;
     Engine engine;  // last: its worker uses all of the above
@@ -119,6 +120,8 @@ struct Harness {
     void record(const TokenEvent& event) {
         REQUIRE(finishes[event.id] == FinishReason::none);
         if (event.sampled.token >= 0) outputs[event.id].push_back(event.sampled.token);
+        if (!event.scores.empty()) REQUIRE(outputs[event.id].empty());
+        scores[event.id].insert(scores[event.id].end(), event.scores.begin(), event.scores.end());
         finishes[event.id] = event.finish;
         errors[event.id] = event.error;
     }

@@ -47,14 +47,32 @@ class FakeBackend : public Backend {
         for (const BatchSequence& sequence : batch.sequences) enter_lane(sequence);
         for (const BatchSequence& sequence : batch.sequences) write(batch, sequence, written);
         StepResult result;
+        require(awaiting_.empty(), "no step before the masks of the one before it");
         for (const BatchSequence& sequence : batch.sequences)
-            if (sequence.sampling) sample(batch, sequence, result.samples);
+            if (sequence.sampling) {
+                sample(batch, sequence, result.samples);
+                if (batch.awaits_masks) awaiting_.push_back(sequence.lane);
+            }
+        for (const BatchSequence& sequence : batch.sequences)
+            for (int i = 0; i < sequence.n_scores(); ++i)
+                result.scores.push_back(score(batch, sequence, i));
         in_flight_.push_back(std::move(result));
+    }
+
+    void give_masks(std::span<const VocabularyMask> masks) override {
+        require(!awaiting_.empty() && masks.size() == awaiting_.size(), "a mask for each sample");
+        for (size_t i = 0; i < masks.size(); ++i) {
+            int32_t& token = in_flight_.back().samples.at(i).token;
+            token = allowed_token(token, [&](int32_t id) { return masks[i].allows(id); });
+            lanes_[awaiting_[i]].sampled.back() = token;
+        }
+        awaiting_.clear();
     }
 
     void collect(StepResult& result) override {
         if (before_collect) before_collect();
         require(n_in_flight() > 0, "nothing to collect");
+        require(awaiting_.empty() || n_in_flight() > 1, "it has its masks");
         result = std::move(in_flight_.front());
         in_flight_.pop_front();
         if (after_collect) after_collect(result);
@@ -75,6 +93,15 @@ class FakeBackend : public Backend {
         return static_cast<int32_t>(
             extend(context_hash ^ (seed * 0xbf58476d1ce4e5b9u), static_cast<int32_t>(n_output)) %
             n_vocab);
+    }
+    /// What the context's numbers say of a token.
+    static ScoredToken score_of(uint64_t context_hash, int32_t token, int n_logprobs) {
+        auto logprob = [=](int32_t id) {
+            return -static_cast<float>(extend(context_hash, id) % 4096) / 64;
+        };
+        ScoredToken score{{token, logprob(token), {}}, 1 + next_token(context_hash, 7, 0)};
+        for (int32_t id = 0; id < n_logprobs; ++id) score.given.top.push_back({id, logprob(id)});
+        return score;
     }
     /// The first that is allowed, from `token` on and around the vocabulary; kNoToken if none is.
     template <class Allows>
@@ -107,7 +134,7 @@ class FakeBackend : public Backend {
         require(batch.positions.size() == batch.tokens.size(), "one position a token");
         require(batch.slots.size() == batch.tokens.size(), "one slot a token");
         std::set<int> lanes;
-        size_t n_tokens = 0, n_table = 0, n_samples = 0;
+        size_t n_tokens = 0, n_table = 0, n_samples = 0, n_scores = 0;
         for (const BatchSequence& sequence : batch.sequences) {
             require(static_cast<size_t>(sequence.query_begin) == n_tokens, "tokens end to end");
             require(static_cast<size_t>(sequence.block_table_begin) == n_table, "tables too");
@@ -117,6 +144,8 @@ class FakeBackend : public Backend {
             n_table += (sequence.n_context + info_.block_size - 1) / info_.block_size;
             check_sampling(sequence, n_samples);
             n_samples += sequence.n_samples();
+            check_scoring(sequence, n_scores);
+            n_scores += sequence.n_scores();
         }
         require(n_tokens == batch.tokens.size(), "no token too many");
         require(n_table == batch.block_tables.size(), "no table entry too many");
@@ -128,8 +157,17 @@ class FakeBackend : public Backend {
         require(static_cast<size_t>(sequence.sample_begin) == n_samples_before, "samples too");
         require(sequence.n_drafts >= 0 && sequence.n_drafts < sequence.n_query, "drafts are last");
         require(static_cast<size_t>(sequence.n_drafts) <= sequence.output.size(), "and output");
-        const size_t n_words = sequence.n_samples() * mask_words(n_vocab);
-        require(sequence.masks.empty() || sequence.masks.size() == n_words, "a mask a sample");
+        require(sequence.masks.empty() ||
+                    sequence.masks.size() == static_cast<size_t>(sequence.n_samples()),
+                "a mask a sample");
+    }
+
+    static void check_scoring(const BatchSequence& sequence, size_t n_scores_before) {
+        if (sequence.targets.empty()) return;
+        require(static_cast<size_t>(sequence.score_begin) == n_scores_before, "scores end to end");
+        require(sequence.first_scored >= 0 && sequence.first_scored + sequence.n_scores() <=
+                                                  sequence.n_query - sequence.n_samples(),
+                "scored after tokens that are computed, and not sampled after");
     }
 
     /// A run begins once, and its chunks follow one another.
@@ -218,7 +256,7 @@ class FakeBackend : public Backend {
             require(cell.context_hash == hash, "the cache holds this context");
             if (position < first) continue;
             if (position > first && known[position] != samples.back().token) accepted = false;
-            samples.push_back(draw(sequence, position - first, hash));
+            samples.push_back(draw(sequence, position - first, hash, batch.awaits_masks));
             if (accepted)
                 lane.sampled.push_back(samples.back().token);
             else
@@ -226,15 +264,20 @@ class FakeBackend : public Backend {
         }
     }
 
-    static SampledToken draw(const BatchSequence& sequence, size_t index, uint64_t hash) {
+    ScoredToken score(const Batch& batch, const BatchSequence& sequence, int index) const {
+        const int after = sequence.n_context - sequence.n_query + sequence.first_scored + index;
+        return score_of(read(batch, sequence, after).context_hash, sequence.targets[index],
+                        sequence.n_score_logprobs);
+    }
+
+    static SampledToken draw(const BatchSequence& sequence, size_t index, uint64_t hash,
+                             bool awaits_masks) {
         SampledToken sampled;
         const size_t n_output = sequence.output.size() - sequence.n_drafts + index;
         sampled.token = next_token(hash, sequence.sampling->seed, n_output);
-        const size_t n_words = mask_words(n_vocab);
-        const uint32_t* mask = sequence.masks.data() + index * n_words;
-        if (!sequence.masks.empty())
+        if (!awaits_masks && !sequence.masks.empty())
             sampled.token = allowed_token(
-                sampled.token, [=](int32_t id) { return mask[id / 32] >> (id % 32) & 1; });
+                sampled.token, [&](int32_t id) { return sequence.masks[index].allows(id); });
         return sampled;
     }
 
@@ -243,6 +286,7 @@ class FakeBackend : public Backend {
     std::vector<Lane> lanes_;
     std::set<uint64_t> runs_;  // all that ever began
     std::deque<StepResult> in_flight_;
+    std::vector<int> awaiting_;  // of the youngest, the lane of each sample that awaits its mask
 };
 
 inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, int max_sequences,
@@ -257,6 +301,7 @@ inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, 
     info.n_vocab = FakeBackend::n_vocab;
     info.max_samples = 6;
     info.vocabulary_masks = true;
+    info.max_scores = 6;
     return info;
 }
 
@@ -279,6 +324,9 @@ class FakeStream {
         grammar_.accept(token);
         ++n_output_;
     }
+    Completeness completeness() const {
+        return is_constrained_ ? grammar_.completeness() : Completeness::complete;
+    }
 
   private:
     uint64_t seed_, hash_ = 0;
@@ -287,21 +335,62 @@ class FakeStream {
     size_t n_output_ = 0;
 };
 
-/// What FakeBackend gives this request when nothing disturbs it, after the output it begins with.
-inline std::vector<int32_t> expected_output(const GenerationRequest& request) {
+struct FakeAnswer {
+    std::vector<int32_t> output;  // after the output that its request begins with
+    FinishReason finish = FinishReason::length;
+};
+/// What FakeBackend gives this request when nothing disturbs it.
+inline FakeAnswer expected_answer(const GenerationRequest& request) {
     FakeStream stream(request.prompt.tokens(), request.sampling.seed,
                       request.constraint.has_value());
     for (const int32_t token : request.output) stream.push(token);
-    std::vector<int32_t> output;
+    FakeAnswer answer;
     const auto& stops = request.sampling.stop_token_ids;
-    while (request.output.size() + output.size() < static_cast<size_t>(request.max_tokens)) {
+    const auto most = static_cast<size_t>(request.max_tokens);
+    while (answer.finish == FinishReason::length &&
+           request.output.size() + answer.output.size() < most) {
         const int32_t token = stream.next();
-        if (token < 0) return output;
-        output.push_back(token);
-        if (std::ranges::find(stops, token) != stops.end()) return output;
+        if (token < 0) {
+            const bool is_partial = stream.completeness() == Completeness::partial;
+            answer.finish = is_partial ? FinishReason::error : FinishReason::stop;
+            break;
+        }
+        answer.output.push_back(token);
         stream.push(token);
+        if (std::ranges::find(stops, token) != stops.end() ||
+            stream.completeness() == Completeness::final)
+            answer.finish = FinishReason::stop;
     }
-    return output;
+    return answer;
+}
+inline std::vector<int32_t> expected_output(const GenerationRequest& request) {
+    return expected_answer(request).output;
+}
+
+/// What FakeBackend says of this request's prompt.
+inline std::vector<ScoredToken> expected_scores(const GenerationRequest& request) {
+    std::vector<ScoredToken> scores;
+    uint64_t hash = 0;
+    for (const int32_t token : request.prompt.tokens()) {
+        if (hash != 0)
+            scores.push_back(FakeBackend::score_of(hash, token, request.n_prompt_logprobs));
+        hash = FakeBackend::extend(hash, token);
+    }
+    if (request.n_prompt_logprobs < 0) scores.clear();
+    return scores;
+}
+
+inline bool is_same(const TokenLogprob& a, const TokenLogprob& b) {
+    return a.token == b.token && a.logprob == b.logprob;
+}
+inline bool is_same(const ScoredToken& a, const ScoredToken& b) {
+    return a.given.token == b.given.token && a.given.logprob == b.given.logprob &&
+           a.rank == b.rank && std::ranges::equal(a.given.top, b.given.top, [](auto& x, auto& y) {
+               return is_same(x, y);
+           });
+}
+inline bool is_same(const std::vector<ScoredToken>& a, const std::vector<ScoredToken>& b) {
+    return std::ranges::equal(a, b, [](auto& x, auto& y) { return is_same(x, y); });
 }
 
 inline GenerationRequest make_request(SequenceId id, std::vector<int32_t> prompt, int max_tokens) {

@@ -20,6 +20,7 @@ struct Stream {
     std::vector<int32_t> output;
     FinishReason finish = FinishReason::none;
     int n_cached = -1;
+    std::vector<ScoredToken> scores = {};
 };
 
 /// A scheduler and a FakeBackend without threads: every step is checked.
@@ -28,10 +29,12 @@ struct SchedulerHarness {
     Scheduler scheduler;
     std::map<SequenceId, Stream> streams;
     std::vector<StepOutput> outputs;
-    Batch last_batch;                   // the one last collected; its spans may dangle
-    std::deque<Batch> in_flight;        // oldest first; the same
-    std::map<uint64_t, int> known;      // tokens of each run that steps collected have computed
-    size_t n_sampled = 0;               // samples launched
+    Batch last_batch;               // the one last collected; its spans may dangle
+    std::deque<Batch> in_flight;    // oldest first; the same
+    std::map<uint64_t, int> known;  // tokens of each run that steps collected have computed
+    size_t n_sampled = 0;
+    int n_late_masks = 0;   // steps that were given theirs
+    bool awaiting = false;  // the youngest has not been               // samples launched
     size_t n_drafted = 0, n_right = 0;  // drafts collected; of them, those that were right
     size_t n_events = 0;
 
@@ -39,7 +42,7 @@ struct SchedulerHarness {
         : backend(info), scheduler(info, prefix_cache) {}
 
     bool add(GenerationRequest request) {
-        streams[request.id] = {request, {}, FinishReason::none, -1};
+        streams[request.id] = {request, {}, FinishReason::none, -1, {}};
         return scheduler.add(std::move(request), 0);
     }
 
@@ -76,6 +79,7 @@ struct SchedulerHarness {
         if (batch.sequences.empty()) return false;
         backend.launch(batch);
         in_flight.push_back(batch);
+        awaiting = batch.awaits_masks;
         return true;
     }
 
@@ -91,6 +95,11 @@ struct SchedulerHarness {
         }
         outputs.clear();
         scheduler.postprocess(result, outputs);
+        if (scheduler.can_find_masks()) {
+            backend.give_masks(scheduler.find_masks());
+            ++n_late_masks;
+            awaiting = false;
+        }
         for (const StepOutput& output : outputs) record(output.event);
         check();
         if (scheduler.idle()) known.clear();
@@ -109,8 +118,14 @@ struct SchedulerHarness {
         require(stream.finish == FinishReason::none, "nothing after the finish");
         if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
         require(stream.n_cached == event.n_cached_tokens, "every event says the same");
-        require(event.sampled.token >= 0 || event.finish != FinishReason::none,
-                "a token that is known, or an end");
+        require(
+            event.sampled.token >= 0 || event.finish != FinishReason::none || !event.scores.empty(),
+            "a token that is known, scores, or an end");
+        if (!event.scores.empty()) {
+            require(stream.output.empty(), "scores come before tokens");
+            stream.scores.insert(stream.scores.end(), event.scores.begin(), event.scores.end());
+            return;
+        }
         if (event.sampled.token >= 0) stream.output.push_back(event.sampled.token);
         ++n_events;
         stream.finish = event.finish;
@@ -173,6 +188,10 @@ struct SchedulerHarness {
     /// follows.
     void check_match(const Sequence& sequence) const {
         const KvBlocks& blocks = scheduler.blocks();
+        if (!sequence.is_scored()) {
+            require(sequence.match.blocks.empty() && !sequence.leader, "it computes all itself");
+            return;
+        }
         const auto fresh = blocks.find_prefix(sequence.tokens, sequence.cache_salt);
         PrefixMatch match = sequence.match;
         blocks.update(match, sequence.tokens, sequence.cache_salt);
@@ -216,7 +235,7 @@ struct SchedulerHarness {
         const auto& running = scheduler.running();
         if (batch.sequences.empty()) {
             require(scheduler.n_in_flight() > 0, "a batch while there is work");
-            require(std::all_of(running.begin(), running.end(), waits),
+            require(awaiting || std::all_of(running.begin(), running.end(), waits),
                     "a batch if anyone can run");
             return;
         }
@@ -242,6 +261,7 @@ struct SchedulerHarness {
             const Stream& stream = entry.second;
             CAPTURE(entry.first);
             CHECK(stream.output == expected_output(stream.request));
+            CHECK(is_same(stream.scores, expected_scores(stream.request)));
             CHECK(stream.finish != FinishReason::none);
         }
         CHECK(scheduler.blocks().n_free() == scheduler.blocks().n_blocks());

@@ -19,6 +19,7 @@ struct RandomLoad {
     std::set<SequenceId> held;
     int n_holds = 0;
     int n_begun = 0;  // requests that brought output
+    int n_scored = 0;
     int n_steps = 0;
 
     RandomLoad(uint32_t seed, const BackendInfo& info) : random(seed), harness(info) {}
@@ -50,8 +51,10 @@ struct RandomLoad {
     /// What a request may bring along, in any combination; and it may have begun elsewhere.
     void add_kinds(GenerationRequest& request) {
         request.awaits_last_token = pick(0, 5) == 0;
+        if (pick(0, 7) == 0) request.n_prompt_logprobs = pick(0, 2);
+        n_scored += request.n_prompt_logprobs >= 0;
         if (pick(0, 5) == 0) request.constraint = fake_constraint();
-        if (pick(0, 2) == 0)
+        if (harness.backend.info().max_samples > 1 && pick(0, 2) == 0)
             request.drafter = fake_drafter(request, pick(1, 5), Guesses{pick(0, 3)}, random());
         if (pick(0, 3) > 0) return;
         request.output = expected_output(request);
@@ -125,6 +128,7 @@ struct RandomLoad {
         for (const auto& [_, stream] : harness.streams) {
             harness.require(stream.finish != FinishReason::none, "finished");
             harness.require(stream.output == expected_output(stream.request), "undisturbed");
+            harness.require(is_same(stream.scores, expected_scores(stream.request)), "scored once");
         }
     }
 };
@@ -133,13 +137,20 @@ struct RandomLoad {
 
 TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and change no token") {
     // From ample to so tight that one sequence may need the whole pool (18 blocks of 4).
-    const BackendInfo infos[] = {fake_info(4, 200, 64, 16), fake_info(4, 40, 16, 8),
-                                 fake_info(4, 18, 7, 6), fake_info(4, 18, 3, 8),
-                                 fake_info(1, 90, 20, 8)};
+    BackendInfo late_masks[] = {fake_info(4, 40, 16, 8), fake_info(4, 18, 7, 6)};
+    for (BackendInfo& info : late_masks) info.late_masks = true, info.max_samples = 1;
+    const BackendInfo infos[] = {fake_info(4, 200, 64, 16),
+                                 fake_info(4, 40, 16, 8),
+                                 fake_info(4, 18, 7, 6),
+                                 fake_info(4, 18, 3, 8),
+                                 fake_info(1, 90, 20, 8),
+                                 late_masks[0],
+                                 late_masks[1]};
     for (const int depth : {1, 2, 3}) {
         CAPTURE(depth);
         uint64_t n_preemptions = 0, n_hits = 0, n_dropped = 0, n_holds = 0;
-        uint64_t n_begun = 0, n_right = 0, n_wrong = 0;
+        int n_late_masks = 0;
+        uint64_t n_begun = 0, n_right = 0, n_wrong = 0, n_scored = 0;
         for (BackendInfo info : infos) {
             info.max_steps_in_flight = depth;
             RandomLoad load(42, info);
@@ -150,6 +161,8 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
             n_hits += scheduler.counters().prefix_hit;
             n_holds += load.n_holds;
             n_begun += load.n_begun;
+            n_late_masks += load.harness.n_late_masks;
+            n_scored += load.n_scored;
             n_right += load.harness.n_right;
             n_wrong += load.harness.n_drafted - load.harness.n_right;
             n_dropped += load.harness.n_sampled - load.harness.n_events;
@@ -159,6 +172,8 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
         CHECK(n_dropped > 1000);
         CHECK(n_holds > 1000);
         CHECK(n_begun > 1000);
+        CHECK((n_late_masks > 1000) == (depth > 1));
+        CHECK(n_scored > 1000);
         CHECK(n_right > 10000);
         CHECK(n_wrong > 10000);
     }

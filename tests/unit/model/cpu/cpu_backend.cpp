@@ -8,6 +8,7 @@
 #include "model/cpu/linear.h"
 #include "tests/unit/backend_checks.h"
 #include "tests/unit/backend_samples.h"
+#include "tests/unit/backend_scores.h"
 #include "tests/unit/scheduled_checks.h"
 #include "tests/unit/skip.h"
 
@@ -32,6 +33,7 @@ std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
 TEST_CASE("cpu_backend: logits and greedy continuations are transformers'") {
     for (const HashedShape& shape : golden_shapes()) check_goldens(make, shape, 4097);
     check_goldens(make, long_shape(), 4097);
+    for (const HashedShape& shape : activation_shapes()) check_goldens(make, shape, 4097);
 }
 
 TEST_CASE("cpu_backend: a stream is the same bits alone, in a crowd, and in chunks") {
@@ -81,6 +83,11 @@ TEST_CASE("cpu_backend: several samples of a step are those of several steps") {
 TEST_CASE("cpu_backend: a mask over the vocabulary allows what a list of its ids does") {
     if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
     check_masks(make);
+}
+
+TEST_CASE("cpu_backend: a prompt's tokens are scored as they would be sampled") {
+    check_scores(make, CpuLinear::uses_bf16());
+    check_scores_disturb_nobody(make, CpuLinear::uses_bf16());
 }
 
 TEST_CASE("cpu_backend: more samples than there are logits for at once") {

@@ -57,7 +57,7 @@ TEST_CASE("cpu_ops: conversions") {
     CHECK(std::isinf(half_to_float(0x7C00)));
 }
 
-TEST_CASE("cpu_ops: exp, rmsnorm, swiglu") {
+TEST_CASE("cpu_ops: exp, rmsnorm") {
     for (float x = 0; x > -87; x -= 0.0137f)
         CHECK(exp_nonpositive(x) == doctest::Approx(std::exp(double(x))).epsilon(3e-7));
     CHECK(exp_nonpositive(-1e30f) < 1e-37f);
@@ -71,14 +71,6 @@ TEST_CASE("cpu_ops: exp, rmsnorm, swiglu") {
         std::vector<double> expected;
         for (size_t i = 0; i < x.size(); i++)
             expected.push_back(x[i] / std::sqrt(sum / n + 1e-6) * weight[i]);
-        CHECK(relative_error(out, expected) < 1e-6);
-
-        auto gate_up = random_floats(size_t(2 * n), 4);
-        swiglu(gate_up.data(), n, out.data());
-        for (int i = 0; i < n; i++) {
-            const double g = gate_up[size_t(i)];
-            expected[size_t(i)] = g / (1 + std::exp(-g)) * gate_up[size_t(n + i)];
-        }
         CHECK(relative_error(out, expected) < 1e-6);
     }
 }

@@ -8,15 +8,17 @@
 #include <functional>
 #include <random>
 
+#include "model/file.h"
 #include "model/text/added_tokens.h"
 #include "model/text/stop.h"
 #include "model/text/tokenizer.h"
+#include "tests/unit/demo_tokenizer.h"
 
 using namespace qwend;
 
 namespace {
 
-constexpr double kMostNsPerByte = 20'000;
+constexpr double kMostNsPerByte = 100'000;
 constexpr size_t kBytes = 1 << 18;
 
 double cpu_seconds() {
@@ -48,17 +50,48 @@ void check_cost(const std::function<void(const std::string&)>& work, std::string
 
 }  // namespace
 
-TEST_CASE("text cost: encoding and decoding are linear in the worst of texts") {
-    static const Tokenizer demo = Tokenizer::load("tests/demo-model");
-    auto work = [](const std::string& text) {
-        (void)demo.encode(text);
-        const auto ids = demo.encode_with_added_tokens(text);
-        (void)demo.decode(ids, true);
+namespace {
+
+void check_tokenizer(const Tokenizer& tokenizer) {
+    auto work = [&](const std::string& text) {
+        (void)tokenizer.encode(text);
+        const auto ids = tokenizer.encode_with_added_tokens(text);
+        (void)tokenizer.decode(ids, true);
     };
     for (std::string_view unit :
          {"\u0300\u0323", "a\u0323\u0300", "\u1100", "a", "ab", "the", " ", "\n", " \n", "\r\n  ",
           "7", "<", "<|im_start", "</tool_call", "<|im_start|>", "\xE4", "'s", "!", "\u4e2d"})
         for (std::string_view head : {"", "a"}) check_cost(work, head, unit);
+}
+
+}  // namespace
+
+TEST_CASE("text cost: encoding and decoding are linear in the worst of texts") {
+    check_tokenizer(Tokenizer::load("tests/demo-model"));
+}
+
+TEST_CASE("text cost: other models' regexes are linear in it too") {
+    const std::string json = read_file("tests/demo-model/tokenizer.json");
+    const std::string step = R"("use_regex": false)";
+    const size_t at = json.find(step);
+    REQUIRE(at != std::string::npos);
+    // Qwen's own by the library, and GPT-2's after it.
+    check_tokenizer(
+        Tokenizer::parse(std::string(json).replace(at, step.size(), R"("use_regex": true)")));
+}
+
+TEST_CASE("text cost: the steps that fine-tunes have") {
+    std::string json = demo_tokenizer_with(
+        "normalizer", R"({"type":"Sequence","normalizers":[{"type":"NFKD"},{"type":"Lowercase"},)"
+                      R"({"type":"Replace","pattern":{"String":"a"},"content":"bc"},)"
+                      R"({"type":"Replace","pattern":{"Regex":"\\s+$"},"content":""},)"
+                      R"({"type":"Strip","strip_left":true,"strip_right":true},)"
+                      R"({"type":"NFKC"},{"type":"StripAccents"},{"type":"NFC"}]})");
+    const size_t at = json.find(R"("Isolated")"), level = json.find(R"("add_prefix_space": false)");
+    REQUIRE((at < level && level != std::string::npos));
+    json.replace(level, 25, R"("add_prefix_space": true)");
+    for (const char* behavior : {"MergedWithPrevious", "MergedWithNext", "Contiguous", "Removed"})
+        check_tokenizer(Tokenizer::parse(std::string(json).replace(at + 1, 8, behavior)));
 }
 
 TEST_CASE("text cost: added tokens that begin alike") {

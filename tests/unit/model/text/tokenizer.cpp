@@ -158,8 +158,8 @@ TEST_CASE("tokenizer: another pipeline is refused by name") {
     std::string json = read_file("tests/demo-model/tokenizer.json");
     const size_t nfc = json.find("\"NFC\"");
     REQUIRE(nfc != std::string::npos);
-    CHECK_THROWS_WITH_AS(Tokenizer::parse(std::string(json).replace(nfc, 5, "\"NFD\"")),
-                         doctest::Contains("expected NFC, found \"NFD\""), LoadError);
+    CHECK_THROWS_WITH_AS(Tokenizer::parse(std::string(json).replace(nfc, 5, "\"Nmt\"")),
+                         doctest::Contains("found \"Nmt\""), LoadError);
     CHECK_THROWS_WITH_AS(Tokenizer::parse("nonsense"), doctest::Contains("not valid JSON"),
                          LoadError);
 }

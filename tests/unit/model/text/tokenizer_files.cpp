@@ -9,28 +9,12 @@
 #include "model/error.h"
 #include "model/file.h"
 #include "model/text/tokenizer.h"
+#include "tests/unit/demo_tokenizer.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace qwend;
 
 namespace {
-
-const std::string& demo_json() {
-    static const std::string json = read_file("tests/demo-model/tokenizer.json");
-    return json;
-}
-
-/// The demo's tokenizer.json with the value of one field of its first level replaced.
-std::string with(const std::string& field, const std::string& value) {
-    std::string json = demo_json();
-    const size_t at = json.find("\"" + field + "\": {");
-    REQUIRE(at != std::string::npos);
-    const size_t open = json.find('{', at);
-    size_t end = open;
-    for (int depth = 0; end == open || depth > 0; end++)
-        depth += json[end] == '{' ? 1 : json[end] == '}' ? -1 : 0;
-    return json.replace(open, end - open, value);
-}
 
 const char kBegin[] =
     R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|im_start|>",)"
@@ -49,30 +33,26 @@ std::vector<int32_t> around(const Tokenizer& tokenizer) {
 }  // namespace
 
 TEST_CASE("tokenizer_files: text becomes NFC where the normalizer says so") {
-    const Tokenizer demo = Tokenizer::parse(demo_json());
+    const Tokenizer demo = Tokenizer::parse(demo_tokenizer_json());
     const std::string text = "e\u0301 u\u0308";
     const auto composed = demo.encode(text),
                as_it_is = std::vector<int32_t>{68, 136, 223, 220, 84, 136, 230};
     CHECK(composed != as_it_is);
     for (auto none : {"null", R"({"type":"Sequence","normalizers":[]})"})
-        CHECK(Tokenizer::parse(with("normalizer", none)).encode(text) == as_it_is);
+        CHECK(Tokenizer::parse(demo_tokenizer_with("normalizer", none)).encode(text) == as_it_is);
     const auto nfc = R"({"type":"Sequence","normalizers":[{"type":"NFC"}]})";
-    CHECK(Tokenizer::parse(with("normalizer", nfc)).encode(text) == composed);
-    for (auto other :
-         {R"({"type":"NFKC"})", R"({"type":"Sequence","normalizers":[{"type":"Lowercase"}]})",
-          R"({"type":"Sequence"})", "3"})
-        CHECK_THROWS_WITH_AS(Tokenizer::parse(with("normalizer", other)),
-                             doctest::Contains("normalizer"), LoadError);
+    CHECK(Tokenizer::parse(demo_tokenizer_with("normalizer", nfc)).encode(text) == composed);
 }
 
 TEST_CASE("tokenizer_files: the special tokens around a prompt are the post-processor's") {
-    CHECK(around(Tokenizer::parse(demo_json())) == std::vector<int32_t>{1});
-    CHECK(around(Tokenizer::parse(with("post_processor", "null"))) == std::vector<int32_t>{1});
+    CHECK(around(Tokenizer::parse(demo_tokenizer_json())) == std::vector<int32_t>{1});
+    CHECK(around(Tokenizer::parse(demo_tokenizer_with("post_processor", "null"))) ==
+          std::vector<int32_t>{1});
     const std::vector<int32_t> both = {6059, 1, 6060};
-    CHECK(around(Tokenizer::parse(with("post_processor", kBegin))) == both);
+    CHECK(around(Tokenizer::parse(demo_tokenizer_with("post_processor", kBegin))) == both);
     const std::string steps =
         std::string(R"({"type":"Sequence","processors":[)") + kByteLevel + "," + kBegin + "]}";
-    CHECK(around(Tokenizer::parse(with("post_processor", steps))) == both);
+    CHECK(around(Tokenizer::parse(demo_tokenizer_with("post_processor", steps))) == both);
 }
 
 TEST_CASE("tokenizer_files: a post-processor that cannot be followed is refused by name") {
@@ -83,13 +63,69 @@ TEST_CASE("tokenizer_files: a post-processor that cannot be followed is refused 
          {unknown_token, no_ids, std::string(R"({"type":"BertProcessing"})"), std::string("[]"),
           std::string(R"({"type":"TemplateProcessing"})"),
           std::string(R"({"type":"Sequence","processors":[1]})")})
-        CHECK_THROWS_WITH_AS(Tokenizer::parse(with("post_processor", value)),
+        CHECK_THROWS_WITH_AS(Tokenizer::parse(demo_tokenizer_with("post_processor", value)),
                              doctest::Contains("post_processor"), LoadError);
+}
+
+TEST_CASE("tokenizer_files: what the model asks for is done, has nothing to do, or is refused") {
+    const std::string begin = R"("model": {)";
+    auto with_model = [&](const std::string& fields, std::string json = demo_tokenizer_json()) {
+        const size_t at = json.find(begin);
+        REQUIRE(at != std::string::npos);
+        return json.insert(at + begin.size(), fields);
+    };
+    std::string json = demo_tokenizer_json();
+    auto without = [&](const std::string& field) {
+        const size_t at = json.find(field);
+        REQUIRE(at != std::string::npos);
+        json.erase(at, field.size());
+    };
+    without(R"("type": "BPE",)"), without(R"("byte_fallback": false,)");
+    without(R"("continuing_subword_prefix": "",)"), without(R"("end_of_word_suffix": "",)");
+    const auto ids = Tokenizer::parse(demo_tokenizer_json()).encode("e\u0301 hello");
+    for (const char* fields :
+         {"", R"("byte_fallback":true,)", R"("type":"BPE","end_of_word_suffix":"",)",
+          R"("unk_token":"<|endoftext|>","fuse_unk":true,"continuing_subword_prefix":null,)"})
+        CHECK(Tokenizer::parse(with_model(fields, json)).encode("e\u0301 hello") == ids);
+    for (const char* fields : {R"("type":"WordPiece",)", R"("continuing_subword_prefix":"##",)",
+                               R"("end_of_word_suffix":"</w>",)"})
+        CHECK_THROWS_WITH_AS(Tokenizer::parse(with_model(fields, json)), doctest::Contains("model"),
+                             LoadError);
+}
+
+TEST_CASE("tokenizer_files: a vocabulary may have words that are not of the byte alphabet") {
+    // As models are whose vocabulary was extended by hand: only as an added token is it reached.
+    const std::string words = "\"vocab\": {\"\u4e16\u754c\": 6090, \"<|a b|>\": 6091,";
+    std::string json = demo_tokenizer_json();
+    const size_t vocab = json.find("\"vocab\": {");
+    REQUIRE(vocab != std::string::npos);
+    json.replace(vocab, 10, words);
+    const Tokenizer demo = Tokenizer::parse(demo_tokenizer_json()), plain = Tokenizer::parse(json);
+    for (const char* text : {"\u4e16\u754c", "<|a b|>", "hello \u4e16\u754c"})
+        CHECK(plain.encode_with_added_tokens(text) == demo.encode(text));
+    CHECK(plain.decode(std::vector<int32_t>{6090, 6091}, false) == "\u4e16\u754c<|a b|>");
+    const size_t added = json.find("\"added_tokens\": [");
+    REQUIRE(added != std::string::npos);
+    const Tokenizer both =
+        Tokenizer::parse(json.insert(added + 17, R"({"id":6090,"content":")"
+                                                 "\u4e16\u754c"
+                                                 R"(","special":false,"normalized":true},)"));
+    CHECK(both.encode_with_added_tokens("\u4e16\u754c") == std::vector<int32_t>{6090});
+}
+
+TEST_CASE("tokenizer_files: there may be no added tokens") {
+    std::string json = demo_tokenizer_json();
+    const size_t at = json.find("\"added_tokens\"");
+    REQUIRE(at != std::string::npos);
+    json.replace(at, 14, "\"other_tokens\"");
+    const Tokenizer tokenizer = Tokenizer::parse(json);
+    CHECK_FALSE(tokenizer.added_token_id("<|im_start|>"));
+    CHECK(tokenizer.encode("hello") == Tokenizer::parse(demo_tokenizer_json()).encode("hello"));
 }
 
 TEST_CASE("tokenizer_files: with ignore_merges a word of the vocabulary is its token") {
     // A word that no merge makes: its id is taken only where merges are not asked.
-    std::string json = demo_json();
+    std::string json = demo_tokenizer_json();
     const size_t vocab = json.find("\"vocab\": {");
     REQUIRE(vocab != std::string::npos);
     json.insert(vocab + 10, "\"zqxzqx\": 6090,");
@@ -129,4 +165,27 @@ TEST_CASE("tokenizer_files: an added token without a row of the embedding stays 
     CHECK(fewer.n_left_out() == all.size() - 6060);
     CHECK(fewer.size() == 6060);
     for (int32_t id : fewer.encode_with_added_tokens("<|im_start|>a<|im_end|>")) CHECK(id < 6060);
+}
+
+TEST_CASE("tokenizer_files: tokens that tokenizer_config.json alone has get the next ids") {
+    TempDir dir;
+    dir.write("tokenizer.json", demo_tokenizer_json());
+    const auto first = int32_t(Tokenizer::parse(demo_tokenizer_json()).size());
+    dir.write("tokenizer_config.json", R"({"bos_token":"<s>","eos_token":{"content":"<|im_end|>"},)"
+                                       R"("unk_token":null,"extra_special_tokens":["<x>","hello"],)"
+                                       R"("added_tokens_decoder":{"9000":{"content":"<late>"},)"
+                                       R"("8000":{"content":"<early>","special":true}}})");
+    const Tokenizer tokenizer = Tokenizer::load(dir.path());
+    CHECK(tokenizer.added_token_id("<early>") == first);
+    CHECK(tokenizer.added_token_id("<late>") == first + 1);
+    CHECK(tokenizer.added_token_id("<s>") == first + 2);
+    CHECK(tokenizer.added_token_id("<x>") == first + 3);
+    CHECK(tokenizer.is_special(first));
+    CHECK_FALSE(tokenizer.is_special(first + 1));
+    CHECK(tokenizer.is_special(first + 2));
+    // A word of the vocabulary is one token already.
+    const auto hello = tokenizer.added_token_id("hello");
+    REQUIRE(hello);
+    CHECK((*hello < first ? tokenizer.token_bytes(*hello) == "hello" : *hello == first + 4));
+    CHECK(tokenizer.size() >= first + 4);
 }

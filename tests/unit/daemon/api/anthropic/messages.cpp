@@ -54,6 +54,26 @@ TEST_CASE("anthropic_messages: a content is a string or blocks of text") {
                     R"("content":[{"type":"text","text":"found"}]}])")) == "user|found\n");
 }
 
+TEST_CASE("anthropic_messages: a call and its result have the id that joins them") {
+    AnthropicRequest q;
+    REQUIRE_FALSE(parse(user("\"a\"") + "," +
+                            assistant(R"([{"type":"tool_use","id":"toolu_1","name":"f"},)"
+                                      R"({"type":"tool_use","id":7,"name":"g"}])") +
+                            "," +
+                            user(R"([{"type":"tool_result","tool_use_id":"toolu_1"},)"
+                                 R"({"type":"tool_result","content":"b"},)"
+                                 R"({"type":"text","text":"c"}])"),
+                        q));
+    const auto& messages = q.generation.messages;
+    REQUIRE(messages.size() == 5);
+    CHECK(messages[1].tool_calls.at(0).id == "toolu_1");
+    CHECK(messages[1].tool_calls.at(1).id == "");
+    CHECK(messages[2].role == "tool");
+    CHECK(messages[2].tool_call_id == "toolu_1");
+    CHECK(messages[3].tool_call_id == "");
+    CHECK(messages[4].tool_call_id == "");
+}
+
 TEST_CASE("anthropic_messages: system is a string or blocks, wherever it stands among the fields") {
     CHECK(read(user("\"a\""), R"(,"system":"s")") == "system|s\nuser|a\n");
     AnthropicRequest q;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include <string>
 #include <vector>
 
@@ -67,7 +69,7 @@ TEST_CASE("anthropic_tools: what is no tool is refused by its path") {
     CHECK(refused(many) == "tools");
 }
 
-TEST_CASE("anthropic_tools: one may be called, or none; no one can be made to be") {
+TEST_CASE("anthropic_tools: one may be called, or none, or has to be") {
     const auto choose = [](const std::string& choice) {
         return with_fields(fmt::format(R"("tool_choice":{},"tools":[{}])", choice, kTool))
             .generation;
@@ -77,13 +79,38 @@ TEST_CASE("anthropic_tools: one may be called, or none; no one can be made to be
     CHECK(choose(R"({"type":"auto"})").parallel_tool_calls);
     CHECK_FALSE(choose(R"({"type":"auto","disable_parallel_tool_use":true})").parallel_tool_calls);
     CHECK(choose(R"({"type":"auto","disable_parallel_tool_use":false})").parallel_tool_calls);
-    for (const char* choice : {R"({"type":"any"})", R"({"type":"tool","name":"f"})"}) {
+    CHECK_FALSE(choose(R"({"type":"auto"})").calls_required);
+    const std::string name = choose(R"({"type":"auto"})").tools.at(0).name;
+    const Generation any = choose(R"({"type":"any","disable_parallel_tool_use":true})");
+    CHECK(any.calls_required);
+    CHECK(any.called_tool.empty());
+    CHECK_FALSE(any.parallel_tool_calls);
+    const Generation one = choose(fmt::format(R"({{"type":"tool","name":"{}"}})", name));
+    CHECK(one.calls_required);
+    CHECK(one.called_tool == name);
+    for (const auto& [choice, param] : std::map<std::string, std::string>{
+             {R"({"type":"any"})", "tool_choice"},  // there are no tools
+             {R"({"type":"tool","name":"f"})", "tool_choice"},
+             {R"({"type":"tool"})", "tool_choice.name"},
+             {R"({"type":"tool","name":""})", "tool_choice.name"},
+             {R"({"type":"all"})", "tool_choice"}}) {
         AnthropicRequest q;
-        const auto error = parse_fields(fmt::format("\"tool_choice\":{}", choice), q);
-        CHECK(param_of(error) == "tool_choice");
-        CHECK(error->code == "unsupported_parameter");
+        CHECK(param_of(parse_fields("\"tool_choice\":" + choice, q)) == param);
     }
     AnthropicRequest q;
     CHECK(param_of(parse_fields(R"("tool_choice":{"type":"auto","disable_parallel_tool_use":1})",
                                 q)) == "tool_choice.disable_parallel_tool_use");
+}
+
+TEST_CASE("anthropic_tools: what a grammar has to know of each") {
+    const auto tools = with_fields(R"("tools":[{"type":"web_search_20250305","name":"w"},
+        {"name":"f","input_schema":{"properties":{}},"strict":true},
+        {"name":"g","input_schema":{},"strict":null}])")
+                           .generation.tools;
+    CHECK(tools ==
+          std::vector<OfferedTool>{{"f", R"({"properties":{}})", true, "tools[1].input_schema"},
+                                   {"g", "{}", {}, "tools[2].input_schema"}});
+    AnthropicRequest q;
+    CHECK(param_of(parse_fields(R"("tools":[{"name":"f","input_schema":{},"strict":1}])", q)) ==
+          "tools[0].strict");
 }

@@ -25,6 +25,10 @@ TEST_CASE("ollama_messages: roles in any case, and content that may be absent") 
     for (const ChatMessage& message : messages) all += message.role + ":" + message.content + " ";
     CHECK(all == "system:a user:b assistant: tool:c tool: ");
     CHECK(messages[2].reasoning == "hm");
+    CHECK(messages[3].name == "f");
+    CHECK(messages[3].tool_call_id == "");
+    CHECK(messages[4].name == "");
+    CHECK(messages[4].tool_call_id == "call_1");
 }
 
 TEST_CASE("ollama_messages: earlier calls, whose arguments are objects") {
@@ -40,6 +44,8 @@ TEST_CASE("ollama_messages: earlier calls, whose arguments are objects") {
     CHECK(calls[0].arguments == R"({"x": 1})");
     CHECK(calls[1].arguments == R"({"y":2})");
     CHECK(calls[2].arguments == "{}");
+    CHECK(calls[0].id == "");
+    CHECK(calls[1].id == "1");
 }
 
 TEST_CASE("ollama_messages: what is wrong is named by its place") {

@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <map>
+
 #include "tests/unit/daemon/api/openai/one_model.h"
 
 using namespace qwend;
@@ -57,6 +59,7 @@ TEST_CASE("openai_fields: the ends of a range are in it, what is beyond is refus
              {"repetition_penalty", {"0.001", "100"}, {"0", "-1", "101"}},
              {"seed", {"-9223372036854775808", "9223372036854775807"}, {"1.5", "\"1\""}},
              {"logprobs", {"0", "20", "false"}, {"-1", "21", "true"}},
+             {"prompt_logprobs", {"0", "20", "false"}, {"-2", "-1", "21", "true", "1.5"}},
              {"truncate_prompt_tokens", {"-1", "1", "16777216"}, {"0", "-2", "16777217", "\"1\""}},
              {"n", {"1", "8"}, {"0", "9"}},
              {"stop_token_ids", {"[]", "[0,999]"}, {"[1000]", "[-1]", "5"}},
@@ -190,7 +193,7 @@ TEST_CASE("openai_fields: a priority is for whom the operator trusts") {
     CHECK(param_of(parse_text(R"("priority":-1001)", q, limits)) == "priority");
 }
 
-TEST_CASE("openai_fields: a tool may be called, or not; no one can be made to be") {
+TEST_CASE("openai_fields: a tool may be called, or not, or has to be") {
     const std::string tools = R"("tools":[{"type":"function","function":{"name":"f"}}],)";
     const auto n_tools = [&](const std::string& choice) {
         OpenAiRequest q;
@@ -199,12 +202,39 @@ TEST_CASE("openai_fields: a tool may be called, or not; no one can be made to be
     };
     CHECK(n_tools("\"auto\"") == 1);
     CHECK(n_tools("\"none\"") == 0);
-    for (const char* choice : {"\"required\"", R"({"type":"function","function":{"name":"f"}})"}) {
-        OpenAiRequest q;
-        const auto error = parse_chat(tools + "\"tool_choice\":" + choice, q);
-        CHECK(param_of(error) == "tool_choice");
-        CHECK(error->code == "unsupported_parameter");
-    }
+    OpenAiRequest any, one;
+    REQUIRE_FALSE(parse_chat(tools + R"("tool_choice":"required")", any));
+    CHECK(any.generation.calls_required);
+    CHECK(any.generation.called_tool.empty());
+    REQUIRE_FALSE(
+        parse_chat(tools + R"("tool_choice":{"type":"function","function":{"name":"f"}})", one));
+    CHECK(one.generation.calls_required);
+    CHECK(one.generation.called_tool == "f");
+    OpenAiRequest q;
+    CHECK(param_of(parse_chat(R"("tool_choice":"required")", q)) == "tool_choice");
+    for (const auto& [choice, param] : std::map<std::string, std::string>{
+             {R"({"type":"function","function":{"name":"g"}})", "tool_choice"},
+             {R"({"type":"function","function":{}})", "tool_choice.function"},
+             {R"({"type":"function"})", "tool_choice.function"},
+             {R"({"type":"custom","custom":{"name":"f"}})", "tool_choice"},
+             {"\"always\"", "tool_choice"}})
+        CHECK(param_of(parse_chat(tools + "\"tool_choice\":" + choice, q)) == param);
+}
+
+TEST_CASE("openai_fields: what a grammar has to know of tools") {
+    OpenAiRequest q;
+    REQUIRE_FALSE(parse_chat(R"("tools":[{"type":"web_search"},{"type":"function","function":)"
+                             R"({"name":"f","strict":true,"parameters":{"type":"object"}}},)"
+                             R"({"function":{"name":"g","parameters":null,"strict":false}},)"
+                             R"({"function":{"name":"h"}}])",
+                             q));
+    CHECK(q.generation.tools ==
+          std::vector<OfferedTool>{
+              {"f", R"({"type":"object"})", true, "tools[1].function.parameters"},
+              {"g", "", false, "tools[2].function.parameters"},
+              {"h", "", {}, "tools[3].function.parameters"}});
+    CHECK(param_of(parse_chat(R"("tools":[{"function":{"name":"f","strict":"yes"}}])", q)) ==
+          "tools[0].function.strict");
 }
 
 TEST_CASE("openai_fields: allowed_tools leaves a model the tools it names, whichever comes first") {
@@ -229,6 +259,11 @@ TEST_CASE("openai_fields: allowed_tools leaves a model the tools it names, which
         CHECK(q.generation.chat_options.tools ==
               std::vector<std::string>{function("a"), function("c")});
     }
+    OpenAiRequest required;
+    REQUIRE_FALSE(parse(tools + "," + choice("required", function("b")), required));
+    CHECK(required.generation.calls_required);
+    CHECK(required.generation.tools.size() == 1);
+    CHECK(required.generation.tools[0].name == "b");
     OpenAiRequest none;
     REQUIRE_FALSE(parse(tools + "," + choice("auto", ""), none));
     CHECK(none.generation.chat_options.tools.empty());
@@ -236,11 +271,11 @@ TEST_CASE("openai_fields: allowed_tools leaves a model the tools it names, which
     std::string many = function("a");
     for (int i = 0; i < 128; i++) many += "," + function("a");
     const std::string at = "tool_choice.allowed_tools";
-    OpenAiRequest q;
+    OpenAiRequest q, bare;
     CHECK(param_of(parse(tools + "," + choice("auto", function("d")), q)) == at);
-    CHECK(param_of(parse(two, q)) == at);  // none is offered
+    CHECK(param_of(parse(two, bare)) == at);  // none is offered
     CHECK(param_of(parse(tools + "," + choice("auto", many), q)) == at);
-    CHECK(param_of(parse(tools + "," + choice("required", function("a")), q)) == at + ".mode");
+    CHECK(param_of(parse(tools + "," + choice("none", function("a")), q)) == at + ".mode");
     CHECK(param_of(parse(tools + "," + choice("auto", "{}"), q)) == at + ".tools[0]");
     CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools"})", q)) == at);
     CHECK(param_of(parse(R"("tool_choice":{"type":"allowed_tools","allowed_tools":5})", q)) == at);

@@ -11,10 +11,10 @@ using namespace qwend;
 namespace {
 
 std::string end_of(const Generation& generation, std::vector<int32_t> ids, FinishReason finish) {
-    Choice choice(demo().tokenizer, generation);
-    for (const TokenEvent& event : events_of(ids, finish)) choice.on_event(event);
+    Choices choices(demo(), generation, {{1}});
+    for (const TokenEvent& event : events_of(ids, finish)) choices.candidate(0).on_event(event);
     std::string end;
-    append_end(end, choice);
+    append_end(end, choices, 0);
     return end;
 }
 
@@ -51,6 +51,19 @@ TEST_CASE("openai_parts: why a choice ended") {
     CHECK(end_of(generation, {5, 6058}, FinishReason::stop) ==
           R"(,"finish_reason":"stop","stop_reason":null)");
     CHECK(end_of(generation, {6060}, FinishReason::length) ==
+          R"(,"finish_reason":"length","stop_reason":null)");
+}
+
+TEST_CASE("openai_parts: a call is a reason to end where the model chose to call") {
+    Generation generation;
+    generation.chat_options.tools = {R"({"type":"function","function":{"name":"f"}})"};
+    const auto ids = ids_of("<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
+    const std::string called = R"(,"finish_reason":"tool_calls","stop_reason":null)";
+    CHECK(end_of(generation, ids, FinishReason::stop) == called);
+    generation.called_tool = "f";
+    CHECK(end_of(generation, ids, FinishReason::stop) ==
+          R"(,"finish_reason":"stop","stop_reason":null)");
+    CHECK(end_of(generation, ids, FinishReason::length) ==
           R"(,"finish_reason":"length","stop_reason":null)");
 }
 

@@ -136,11 +136,13 @@ TEST_CASE("openai: what is wrong is named by its path") {
                            {R"(,"tools":[{"type":"function"}])", "tools[0]"},
                            {R"(,"tools":[{"type":"custom","custom":{"name":"f"}}])", "tools[0]"},
                            {R"(,"tool_choice":"required")", "tool_choice"},
-                           {R"(,"response_format":{"type":"json_object"})", "response_format"},
-                           {R"(,"prompt_logprobs":1)", "prompt_logprobs"},
-                           {R"(,"bad_words":["x"])", "bad_words"},
+                           {R"(,"response_format":{"type":"xml"})", "response_format.type"},
+                           {R"(,"prompt_logprobs":-1)", "prompt_logprobs"},
+                           {R"(,"prompt_logprobs":1,"stream":true)", "prompt_logprobs"},
+                           {R"(,"echo":true)", "echo"},
+                           {R"(,"bad_words":"x")", "bad_words"},
                            {R"(,"chat_template":"x")", "chat_template"},
-                           {R"(,"structured_outputs":{"json":{}})", "structured_outputs"},
+                           {R"(,"structured_outputs":{"json":5})", "structured_outputs.json"},
                            {R"(,"request_id":"")", "request_id"},
                            {R"(,"request_id":"a b")", "request_id"},
                            {R"(,"priority":1)", "priority"},
@@ -347,4 +349,106 @@ TEST_CASE("openai: the largest bodies take time in proportion, whatever their sh
         (void)parse_detokenize_request(body, kLimits, tokens);
         CHECK(double(std::clock() - began) / CLOCKS_PER_SEC < kPatience);
     }
+}
+
+TEST_CASE("openai: best_of is at least n, not streamed, and counts where choices are limited") {
+    const auto parse = [](const std::string& fields, OpenAiRequest& q) {
+        return parse_completion_request(R"({"prompt":["a","b"],)" + fields + "}", {}, kLimits, q);
+    };
+    OpenAiRequest q;
+    CHECK_FALSE(parse(R"("n":2,"best_of":4)", q));
+    CHECK(q.generation.best_of == 4);
+    CHECK(q.generation.sampling.n_logprobs == -1);
+    for (auto [fields, param] : {std::pair{R"("n":2,"best_of":1)", "best_of"},
+                                 {R"("n":2,"best_of":5)", "best_of"},
+                                 {R"("n":5,"best_of":5)", "n"},
+                                 {R"("best_of":2,"stream":true)", "best_of"},
+                                 {R"("best_of":0)", "best_of"},
+                                 {R"("best_of":9)", "best_of"},
+                                 {R"("n":2,"best_of":2,"stream":true)", "none"}}) {
+        CAPTURE(fields);
+        OpenAiRequest other;
+        CHECK(param_of(parse(fields, other)) == param);
+    }
+}
+
+TEST_CASE("openai: before a suffix a prompt may be empty, and none is truncated") {
+    const auto parse = [](const std::string& fields, OpenAiRequest& q) {
+        return parse_completion_request("{" + fields + "}", {}, kLimits, q);
+    };
+    OpenAiRequest q;
+    CHECK_FALSE(parse(R"("prompt":["",[1]],"suffix":"b")", q));
+    CHECK(q.generation.suffix == "b");
+    CHECK(q.generation.prompts.size() == 2);
+    for (auto [fields, param] :
+         {std::pair{R"("suffix":"b")", "prompt"},
+          {R"("prompt":"","suffix":"")", "prompt"},
+          {R"("prompt":"a","suffix":5)", "suffix"},
+          {R"("prompt":"a","suffix":"b","truncate_prompt_tokens":5)", "truncate_prompt_tokens"},
+          {R"("prompt":"a","suffix":"","truncate_prompt_tokens":5)", "none"}}) {
+        CAPTURE(fields);
+        OpenAiRequest other;
+        CHECK(param_of(parse(fields, other)) == param);
+    }
+}
+
+TEST_CASE("openai: bad_words are a list of so many, each of so many bytes") {
+    const auto parse = [](const std::string& words, OpenAiRequest& q) {
+        return parse_completion_request(R"({"prompt":"a","bad_words":)" + words + "}", {}, kLimits,
+                                        q);
+    };
+    const auto list_of = [](int n) {
+        std::string words = "[\"a\"";
+        for (int i = 1; i < n; i++) words += ",\"a\"";
+        return words + "]";
+    };
+    OpenAiRequest q;
+    CHECK_FALSE(parse(R"(["a"," b"])", q));
+    CHECK(q.generation.bad_words == std::vector<std::string>{"a", " b"});
+    const auto chars = [](int n) { return "[\"a\",\"" + std::string(size_t(n), 'x') + "\"]"; };
+    for (auto [words, param] : {std::pair<std::string, const char*>{"null", "none"},
+                                {"[]", "none"},
+                                {"\"a\"", "bad_words"},
+                                {"[5]", "bad_words[0]"},
+                                {R"(["a",""])", "bad_words[1]"},
+                                {R"(["  "])", "bad_words[0]"},
+                                {chars(128), "none"},
+                                {chars(129), "bad_words[1]"},
+                                {list_of(256), "none"},
+                                {list_of(257), "bad_words"}}) {
+        CAPTURE(words);
+        OpenAiRequest other;
+        CHECK(param_of(parse(words, other)) == param);
+    }
+}
+
+TEST_CASE("openai: what is said of a prompt: the most that prompt_logprobs and an echo need") {
+    struct Case {
+        const char* fields;
+        int n_prompt_logprobs, prompt_logprobs;
+    };
+    for (const Case& c :
+         std::vector<Case>{{"", -1, -1},
+                           {R"(,"logprobs":3)", -1, -1},
+                           {R"(,"echo":true)", -1, -1},
+                           {R"(,"echo":true,"logprobs":0)", 0, -1},
+                           {R"(,"echo":true,"logprobs":1,"max_tokens":0,"stream":true)", 1, -1},
+                           {R"(,"prompt_logprobs":0)", 0, 0},
+                           {R"(,"prompt_logprobs":0,"stream":true)", -1, -1},
+                           {R"(,"prompt_logprobs":false)", -1, -1},
+                           {R"(,"prompt_logprobs":20,"echo":true,"logprobs":2)", 20, 20},
+                           {R"(,"prompt_logprobs":2,"echo":true,"logprobs":5)", 5, 2}}) {
+        CAPTURE(c.fields);
+        OpenAiRequest q;
+        const std::string body = std::string(R"({"prompt":"x")") + c.fields + "}";
+        CHECK_FALSE(parse_completion_request(body, {}, kLimits, q));
+        CHECK(q.generation.n_prompt_logprobs == c.n_prompt_logprobs);
+        CHECK(q.style.prompt_logprobs == c.prompt_logprobs);
+    }
+    OpenAiRequest q;
+    const auto error =
+        parse_completion_request(R"({"prompt":"x","prompt_logprobs":-1})", {}, kLimits, q);
+    REQUIRE(error);
+    CHECK(error->code == "unsupported_parameter");
+    CHECK(error->message.find("whole vocabulary") != std::string::npos);
 }

@@ -29,7 +29,7 @@ TEST_CASE("openai_request_steps: a field is read where it belongs, and judged el
         CHECK(judged(scope, "temperature", "0.5") == "ok");
         CHECK(judged(scope, "temperature", "-1") == "temperature");
         CHECK(judged(scope, "temperature", "null") == "ok");
-        CHECK(judged(scope, "response_format", R"({"type":"json_object"})") == "response_format");
+        CHECK(judged(scope, "guided_regex", R"("a+")") == "ok");
         CHECK(judged(scope, "user", "\"u\"") == "ok");
         CHECK(judged(scope, "temprature", "1") == "unknown");
     }

@@ -37,6 +37,26 @@ TEST_CASE(
     }
 }
 
+TEST_CASE(
+    "openai_text_renderer: a stream has an event for every token, the last one's with its end") {
+    OpenAiRequest request = text_request();
+    request.style.stream = true;
+    const std::vector<int32_t> ids = ids_of("a b c");
+    for (const FinishReason finish : {FinishReason::length, FinishReason::stop}) {
+        AnswerBody body = make_body(demo(), request, {{5}});
+        std::vector<std::string> events;
+        for (const TokenEvent& event : events_of(ids, finish)) {
+            body.on_event(0, event);
+            body.take(events.emplace_back());
+        }
+        REQUIRE(events.size() == ids.size());
+        for (const std::string& event : events)
+            CHECK((event.find("\"finish_reason\":null") == event.npos) ==
+                  (&event == &events.back()));
+        CHECK(events.back().find("data: ", 1) == events.back().find("data: [DONE]"));
+    }
+}
+
 TEST_CASE("openai_text_renderer: a choice that waits for its turn holds no copy of its prompt") {
     OpenAiRequest request = text_request();
     request.generation.echo = true;

@@ -51,6 +51,24 @@ TEST_CASE("responses_items: thoughts, text and calls that follow each other are 
           "assistant:after(h {})\nassistant:another\n");
 }
 
+TEST_CASE("responses_items: a call and its output have the id that joins them") {
+    ResponseRequest request;
+    REQUIRE_FALSE(parse_response(
+        R"({"input":[{"type":"function_call","id":"fc_1","call_id":"call_1","name":"f"},
+                     {"type":"custom_tool_call","call_id":"call_2","name":"g","input":"x"},
+                     {"type":"function_call","call_id":3,"name":"h"},
+                     {"type":"function_call_output","call_id":"call_1","output":"one"},
+                     {"type":"custom_tool_call_output","call_id":"call_2","output":"two"},
+                     {"type":"function_call_output","output":"three"}]})",
+        request));
+    const auto& messages = request.base.generation.messages;
+    REQUIRE(messages.size() == 4);
+    std::vector<std::string> ids;
+    for (const ChatToolCall& call : messages[0].tool_calls) ids.push_back(call.id);
+    for (const ChatMessage& message : messages) ids.push_back(message.tool_call_id);
+    CHECK(ids == std::vector<std::string>{"call_1", "call_2", "", "", "call_1", "call_2", ""});
+}
+
 TEST_CASE("responses_items: what was thought belongs to what followed") {
     CHECK(read(R"([{"role":"user","content":"q"},
                    {"type":"reasoning","summary":[{"type":"summary_text","text":"s"}],

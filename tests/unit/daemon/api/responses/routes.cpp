@@ -42,6 +42,9 @@ TEST_CASE("responses_routes: one that is kept can be had again until it is delet
         CHECK(served.ask("GET", path + "?stream=true").starts_with("HTTP/1.1 400"));
         CHECK(served.ask("HEAD", path).starts_with("HTTP/1.1 200"));
         CHECK(served.post(path + "/cancel", "").starts_with("HTTP/1.1 400"));
+        for (const char* method : {"GET", "DELETE"})
+            CHECK(has(served.ask(method, path + "/input_items"),
+                      "no such route: " + path + "/input_items"));
         const std::string deleted = served.ask("DELETE", path);
         CHECK(body_of(deleted) ==
               fmt::format(R"({{"id":"{}","object":"response","deleted":true}})", id_in(answer)));

@@ -85,7 +85,9 @@ TEST_CASE("responses_tools: the model sees those that it may call") {
     };
     CHECK(allowed(R"("mode":"auto","tools":[{"type":"function","name":"h"}])") ==
           "tool_choice.allowed_tools");
-    CHECK(allowed(R"("mode":"required","tools":[])") == "tool_choice.mode");
+    CHECK(allowed(R"("mode":"none","tools":[])") == "tool_choice.mode");
+    CHECK(allowed(R"("mode":"required","tools":[])") == "tool_choice");  // there is none
+    CHECK(allowed(R"("mode":"required","tools":[{"type":"function","name":"f"}])").empty());
     CHECK(allowed(R"("mode":"auto")") == "tool_choice");
     CHECK(allowed(R"("mode":"auto","tools":[{"type":"function"}])") == "tool_choice.tools[0]");
 }

@@ -1,0 +1,431 @@
+#include "model/grammar/languages.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace qwend::grammar {
+
+namespace {
+
+uint64_t mix(uint64_t hash, uint64_t value) {
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+}
+
+}  // namespace
+
+size_t Languages::KeyHash::operator()(const Key& key) const {
+    return mix(mix(mix(uint64_t(key.kind), key.a), key.b), key.c);
+}
+
+Languages::Languages() {
+    push({.kind = Kind::nothing, .has_empty = false, .plain = true});
+    push({.kind = Kind::empty, .has_empty = true, .plain = true});
+    byte_in(ByteSet::all());
+    repeat(kAnyByte, 0);
+}
+
+LanguageId Languages::push(const Expression& expression) {
+    if (expressions_.size() >= kMaxExpressions)
+        throw GrammarError("what is asked for has an automaton of more than " +
+                           std::to_string(kMaxExpressions) + " states");
+    expressions_.push_back(expression);
+    return LanguageId(expressions_.size() - 1);
+}
+
+LanguageId Languages::add(const Expression& expression) {
+    const Key key{expression.kind, expression.a, expression.b, expression.c};
+    const auto at = ids_.find(key);
+    if (at != ids_.end()) return at->second;
+    const LanguageId id = push(expression);
+    ids_.emplace(key, id);
+    return id;
+}
+
+uint32_t Languages::set_index(const ByteSet& set) {
+    uint64_t hash = 0;
+    for (const uint64_t word : set.words()) hash = mix(hash, word);
+    const auto [begin, end] = ids_of_sets_.equal_range(hash);
+    for (auto at = begin; at != end; at++)
+        if (sets_[at->second] == set) return at->second;
+    sets_.push_back(set);
+    ids_of_sets_.emplace(hash, uint32_t(sets_.size() - 1));
+    return uint32_t(sets_.size() - 1);
+}
+
+LanguageId Languages::byte_in(const ByteSet& set) {
+    if (set.empty()) return kNothing;
+    return add({.kind = Kind::byte_in, .has_empty = false, .plain = true, .a = set_index(set)});
+}
+
+LanguageId Languages::literal(std::string_view text) {
+    LanguageId out = kEmpty;
+    for (size_t i = text.size(); i > 0; i--) {
+        ByteSet set;
+        set.add(uint8_t(text[i - 1]));
+        out = sequence(byte_in(set), out);
+    }
+    return out;
+}
+
+LanguageId Languages::one_of(std::vector<std::string> texts) {
+    std::sort(texts.begin(), texts.end());
+    texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
+    if (texts.empty()) return kNothing;
+    const auto first = uint32_t(texts_.size());
+    for (std::string& text : texts) {
+        n_text_bytes_ += text.size();
+        texts_.push_back(std::move(text));
+    }
+    return one_of(first, uint32_t(texts_.size() - 1), 0);
+}
+
+/// Of sorted texts that have the first `depth` bytes in common, what comes behind these.
+LanguageId Languages::one_of(uint32_t first, uint32_t last, uint32_t depth) {
+    const bool has_empty = texts_[first].size() == depth;
+    if (first == last && has_empty) return kEmpty;
+    return add({.kind = Kind::one_of,
+                .has_empty = has_empty,
+                .plain = true,
+                .a = first,
+                .b = last,
+                .c = depth});
+}
+
+LanguageId Languages::either_factored(std::vector<LanguageId> parts) {
+    std::vector<LanguageId> common;  // what all of them begin with
+    std::vector<LanguageId> ways;
+    auto head = [&](LanguageId part) {
+        return expressions_[part].kind == Kind::sequence ? expressions_[part].a : kUnknown;
+    };
+    for (;;) {
+        std::ranges::sort(parts, {}, head);
+        if (parts.size() < 2 || head(parts.front()) != head(parts.back()) ||
+            head(parts.front()) == kUnknown)
+            break;
+        common.push_back(head(parts.front()));
+        for (LanguageId& part : parts) part = expressions_[part].b;
+    }
+    for (size_t begin = 0, end; begin < parts.size(); begin = end) {
+        const LanguageId first = head(parts[begin]);
+        for (end = begin + 1; end < parts.size() && head(parts[end]) == first;) end++;
+        if (first == kUnknown || end == begin + 1) {
+            ways.insert(ways.end(), parts.begin() + long(begin), parts.begin() + long(end));
+            continue;
+        }
+        std::vector<LanguageId> rests;
+        for (size_t i = begin; i < end; i++) rests.push_back(expressions_[parts[i]].b);
+        ways.push_back(sequence(first, either_factored(std::move(rests))));
+    }
+    LanguageId out = either(std::move(ways));
+    for (; !common.empty(); common.pop_back()) out = sequence(common.back(), out);
+    return out;
+}
+
+LanguageId Languages::sequence(LanguageId first, LanguageId second) {
+    if (first == kNothing || second == kNothing) return kNothing;
+    if (first == kEmpty) return second;
+    if (second == kEmpty) return first;
+    // To the right, so that a derivative touches the first part alone. A long sequence is taken
+    // apart here and not by recursion.
+    std::vector<LanguageId> parts;
+    while (expressions_[first].kind == Kind::sequence) {
+        parts.push_back(expressions_[first].a);
+        first = expressions_[first].b;
+    }
+    parts.push_back(first);
+    for (; !parts.empty(); parts.pop_back()) {
+        const Expression a = expressions_[parts.back()], b = expressions_[second];
+        second = add({.kind = Kind::sequence,
+                      .has_empty = a.has_empty && b.has_empty,
+                      .plain = a.plain && b.plain,
+                      .a = parts.back(),
+                      .b = second});
+    }
+    return second;
+}
+
+LanguageId Languages::sequence(std::initializer_list<LanguageId> parts) {
+    LanguageId out = kEmpty;
+    for (auto at = std::rbegin(parts); at != std::rend(parts); at++) out = sequence(*at, out);
+    return out;
+}
+
+LanguageId Languages::add_parts(Kind kind, std::vector<LanguageId>& parts) {
+    if (parts.size() > kMaxParts)
+        throw GrammarError("what is asked for has a state of more than " +
+                           std::to_string(kMaxParts) + " alternatives");
+    Expression expression{.kind = kind, .has_empty = kind == Kind::both, .plain = true};
+    uint64_t hash = uint64_t(kind);
+    for (const LanguageId part : parts) {
+        hash = mix(hash, part);
+        const Expression& e = expressions_[part];
+        expression.plain = expression.plain && e.plain && kind == Kind::either;
+        if (kind == Kind::either)
+            expression.has_empty = expression.has_empty || e.has_empty;
+        else
+            expression.has_empty = expression.has_empty && e.has_empty;
+    }
+    const auto [begin, end] = ids_of_parts_.equal_range(hash);
+    for (auto at = begin; at != end; at++) {
+        const Expression& other = expressions_[at->second];
+        if (other.kind == kind && std::ranges::equal(parts_of(other), parts)) return at->second;
+    }
+    expression.a = uint32_t(parts_.size()), expression.b = uint32_t(parts.size());
+    parts_.insert(parts_.end(), parts.begin(), parts.end());
+    const LanguageId id = push(expression);
+    ids_of_parts_.emplace(hash, id);
+    return id;
+}
+
+namespace {
+
+/// Sorts the parts of an associative operation, each once.
+void sort_unique(std::vector<LanguageId>& parts) {
+    std::sort(parts.begin(), parts.end());
+    parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+}
+
+}  // namespace
+
+LanguageId Languages::either(std::vector<LanguageId> parts) {
+    std::vector<LanguageId> flat;
+    ByteSet bytes;
+    for (const LanguageId part : parts) {
+        const Expression& e = expressions_[part];
+        if (part == kAnything) return kAnything;
+        if (e.kind == Kind::either)
+            for (const uint32_t inner : parts_of(e)) {
+                if (expressions_[inner].kind == Kind::byte_in)
+                    bytes |= sets_[expressions_[inner].a];
+                else
+                    flat.push_back(inner);
+            }
+        else if (e.kind == Kind::byte_in)
+            bytes |= sets_[e.a];
+        else if (part != kNothing)
+            flat.push_back(part);
+    }
+    if (!bytes.empty()) flat.push_back(byte_in(bytes));
+    sort_unique(flat);
+    if (flat.empty()) return kNothing;
+    // The empty text adds nothing to what has it.
+    if (flat[0] == kEmpty && std::any_of(flat.begin() + 1, flat.end(), [&](LanguageId part) {
+            return expressions_[part].has_empty;
+        }))
+        flat.erase(flat.begin());
+    if (flat.size() == 1) return flat[0];
+    return add_parts(Kind::either, flat);
+}
+
+LanguageId Languages::both(std::vector<LanguageId> parts) {
+    std::vector<LanguageId> flat;
+    for (const LanguageId part : parts) {
+        if (part == kNothing) return kNothing;
+        const Expression& e = expressions_[part];
+        if (e.kind == Kind::both)
+            flat.insert(flat.end(), parts_of(e).begin(), parts_of(e).end());
+        else if (part != kAnything)
+            flat.push_back(part);
+    }
+    sort_unique(flat);
+    if (flat.empty()) return kAnything;
+    if (flat.size() == 1) return flat[0];
+    if (flat[0] == kEmpty)
+        return std::all_of(flat.begin(), flat.end(),
+                           [&](LanguageId part) { return expressions_[part].has_empty; })
+                   ? kEmpty
+                   : kNothing;
+    return add_parts(Kind::both, flat);
+}
+
+LanguageId Languages::complement(LanguageId part) {
+    if (part == kNothing) return kAnything;
+    if (part == kAnything) return kNothing;
+    const Expression e = expressions_[part];
+    if (e.kind == Kind::complement) return e.a;
+    return add({.kind = Kind::complement, .has_empty = !e.has_empty, .plain = false, .a = part});
+}
+
+LanguageId Languages::repeat(LanguageId part, uint32_t min, uint32_t max) {
+    if (max == 0 || part == kEmpty) return kEmpty;
+    if (part == kNothing) return min == 0 ? kEmpty : kNothing;
+    if (min == 1 && max == 1) return part;
+    const Expression e = expressions_[part];
+    if (part == kAnything) return part;
+    if (e.has_empty) min = 0;  // any of them may be empty
+    if (e.kind == Kind::repeat && e.b == 0 && e.c == kUnbounded) return part;
+    if (min == 0 && max == 1) return optional(part);
+    return add({.kind = Kind::repeat,
+                .has_empty = min == 0,
+                .plain = e.plain,
+                .a = part,
+                .b = min,
+                .c = max});
+}
+
+LanguageId Languages::multiple_of(uint32_t divisor, uint32_t n_zeros, uint32_t remainder,
+                                  bool behind_point) {
+    uint64_t with_zeros = remainder;
+    for (uint32_t i = 0; i < n_zeros; i++) with_zeros = with_zeros * 10 % divisor;
+    return add({.kind = Kind::multiple_of,
+                .has_empty = with_zeros == 0,
+                .plain = false,
+                .a = divisor,
+                .b = n_zeros * 2 + behind_point,
+                .c = remainder});
+}
+
+Languages::Derivative Languages::derive(LanguageId id, uint8_t byte) {
+    if (work_left_-- == 0) {
+        work_left_ = 0;
+        throw GrammarError("it would take too long to find out what is asked for");
+    }
+    const Expression e = expressions_[id];
+    switch (e.kind) {
+        case Kind::nothing:
+        case Kind::empty:
+            return {};
+        case Kind::byte_in: {
+            const bool in = sets_[e.a].contains(byte);
+            return {in ? kEmpty : kNothing, in ? sets_[e.a] : sets_[e.a].complement()};
+        }
+        case Kind::sequence:
+            return derive_sequence(id, byte);
+        case Kind::either:
+        case Kind::both: {
+            const std::vector<uint32_t> parts(parts_of(e).begin(), parts_of(e).end());
+            return derive_parts(e.kind, parts, byte);
+        }
+        case Kind::complement: {
+            Derivative of = derive(e.a, byte);
+            of.to = complement(of.to);
+            return of;
+        }
+        case Kind::repeat: {
+            Derivative of = derive(e.a, byte);
+            if (of.to == kNothing) return of;
+            const uint32_t min = e.b > 0 ? e.b - 1 : 0;
+            of.to = sequence(of.to, repeat(e.a, min, e.c == kUnbounded ? e.c : e.c - 1));
+            return of;
+        }
+        case Kind::multiple_of:
+            return derive_multiple(e, byte);
+        case Kind::one_of:
+            return derive_one_of(e, byte);
+    }
+    return {};
+}
+
+Languages::Derivative Languages::derive_parts(Kind kind, std::span<const uint32_t> parts,
+                                              uint8_t byte) {
+    Derivative out;
+    std::vector<LanguageId> to;
+    for (const uint32_t part : parts) {
+        const Derivative of = derive(part, byte);
+        out.same &= of.same;
+        if (of.to == kNothing && kind == Kind::both) return {kNothing, of.same};
+        if (of.to != kNothing) to.push_back(of.to);
+    }
+    out.to = kind == Kind::both ? both(std::move(to)) : either(std::move(to));
+    return out;
+}
+
+Languages::Derivative Languages::derive_sequence(LanguageId id, uint8_t byte) {
+    // Each part is skipped as long as it may be empty.
+    Derivative out;
+    std::vector<LanguageId> to;
+    for (;;) {
+        const Expression e = expressions_[id];
+        const bool last = e.kind != Kind::sequence;
+        const Derivative of = derive(last ? id : e.a, byte);
+        out.same &= of.same;
+        if (of.to != kNothing) to.push_back(last ? of.to : sequence(of.to, e.b));
+        if (last || !expressions_[e.a].has_empty) break;
+        id = e.b;
+    }
+    out.to = either(std::move(to));
+    return out;
+}
+
+Languages::Derivative Languages::derive_multiple(const Expression& e, uint8_t byte) {
+    const uint32_t n_zeros = e.b / 2;
+    const bool behind_point = e.b % 2;
+    Derivative out;
+    ByteSet known = ByteSet::range('0', '9');
+    known.add('.');
+    if (!known.contains(byte)) return {kNothing, known.complement()};
+    out.same = {};
+    out.same.add(byte);
+    if (byte == '.' && !behind_point && n_zeros > 0) {
+        out.to = multiple_of(e.a, n_zeros, e.c, true);
+    } else if (byte >= '0' && byte <= '9' && !(behind_point && n_zeros == 0)) {
+        const auto remainder = uint32_t((uint64_t(e.c) * 10 + (byte - '0')) % e.a);
+        out.to = multiple_of(e.a, n_zeros - behind_point, remainder, behind_point);
+    }
+    return out;
+}
+
+Languages::Derivative Languages::derive_one_of(const Expression& e, uint8_t byte) {
+    Derivative out;
+    out.same = {};
+    out.same.add(byte);
+    const std::span<const std::string> texts(texts_);
+    const auto rest = texts.subspan(e.a, e.b - e.a + 1).subspan(e.has_empty);
+    const auto byte_of = [&](const std::string& text) { return uint8_t(text[e.c]); };
+    const auto begin = std::ranges::lower_bound(rest, byte, {}, byte_of);
+    const auto end = std::ranges::upper_bound(rest, byte, {}, byte_of);
+    if (begin != end) {
+        const auto first = uint32_t(begin - rest.begin()) + e.a + e.has_empty;
+        out.to = one_of(first, first + uint32_t(end - begin) - 1, e.c + 1);
+        return out;
+    }
+    // Whatever none of them begins with leads nowhere as well.
+    ByteSet firsts;
+    for (auto at = rest.begin(); at != rest.end();) {
+        firsts.add(byte_of(*at));
+        at = std::ranges::upper_bound(at, rest.end(), byte_of(*at), {}, byte_of);
+    }
+    out.same = firsts.complement();
+    return out;
+}
+
+LanguageId Languages::step(LanguageId id, uint8_t byte) {
+    int32_t row = expressions_[id].row;
+    if (row < 0) {
+        row = int32_t(rows_.size());
+        rows_.emplace_back().fill(kUnknown);
+        expressions_[id].row = row;
+    }
+    LanguageId& known = rows_[size_t(row)][byte];
+    if (known != kUnknown) return known;
+    const Derivative of = derive(id, byte);
+    Row& cells = rows_[size_t(row)];
+    of.same.for_each([&](uint8_t same) {
+        if (cells[same] == kUnknown) cells[same] = of.to;
+    });
+    return of.to;
+}
+
+LanguageId Languages::find_after(LanguageId id, uint8_t byte) {
+    const LanguageId to = step(id, byte);
+    return is_empty(to) ? kNothing : to;
+}
+
+bool Languages::contains(LanguageId id, std::string_view text) {
+    for (const char c : text) {
+        id = step(id, uint8_t(c));
+        if (id == kNothing) return false;
+    }
+    return has_empty(id);
+}
+
+size_t Languages::n_bytes() const {
+    constexpr size_t kHashed = 64;  // a node of a hash table
+    return expressions_.size() * (sizeof(Expression) + kHashed) + parts_.size() * 4 +
+           sets_.size() * (sizeof(ByteSet) + kHashed) + n_text_bytes_ +
+           texts_.size() * sizeof(std::string) + rows_.size() * sizeof(Row);
+}
+
+}  // namespace qwend::grammar

@@ -1,0 +1,148 @@
+#include "model/text/split_patterns.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "model/text/regex.h"
+#include "model/utf8.h"
+
+namespace qwend {
+
+namespace {
+
+struct Part : TextPiece {
+    bool is_match;
+};
+
+/// Runs that are UTF-8 and those that are not.
+std::vector<TextPiece> encoded_runs(std::string_view text) {
+    std::vector<TextPiece> runs;
+    bool was_valid = true;
+    for (size_t at = 0; at < text.size();) {
+        const DecodedChar c = utf8_at(text, at);
+        if (runs.empty() || c.valid != was_valid) runs.push_back({at, at});
+        was_valid = c.valid;
+        runs.back().end = at += size_t(c.length);
+    }
+    return runs;
+}
+
+/// Matches of a pattern in `piece` of a text, and what is between them; an empty match counts.
+std::vector<Part> parts_of(const Regex& regex, std::string_view text, TextPiece piece) {
+    std::vector<Part> parts;
+    size_t taken = piece.begin;  // what is before it is taken apart already
+    regex.find_all(text.substr(piece.begin, piece.end - piece.begin),
+                   [&](size_t begin, size_t end) {
+                       begin += piece.begin, end += piece.begin;
+                       if (begin > taken) parts.push_back({{taken, begin}, false});
+                       parts.push_back({{begin, end}, true});
+                       taken = end;
+                   });
+    if (taken < piece.end) parts.push_back({{taken, piece.end}, false});
+    return parts;
+}
+
+/// Joins each match with the part that was before it, or where `joins_matches` with any that is of
+/// its kind.
+void join_parts(std::vector<Part>& parts, bool joins_matches) {
+    size_t n = 0;
+    bool was_match = false;
+    for (const Part& part : parts) {
+        const bool joins = joins_matches ? part.is_match == was_match : part.is_match && !was_match;
+        was_match = part.is_match;
+        if (joins && n > 0) {  // the parts may run backwards
+            parts[n - 1].begin = std::min(parts[n - 1].begin, part.begin);
+            parts[n - 1].end = std::max(parts[n - 1].end, part.end);
+        } else {
+            parts[n++] = part;
+        }
+    }
+    parts.resize(n);
+}
+
+void apply(SplitBehavior behavior, std::vector<Part>& parts) {
+    switch (behavior) {
+        case SplitBehavior::isolated:
+            return;
+        case SplitBehavior::removed:
+            std::erase_if(parts, [](const Part& part) { return part.is_match; });
+            return;
+        case SplitBehavior::merged_with_previous:
+            return join_parts(parts, false);
+        case SplitBehavior::merged_with_next:
+            std::ranges::reverse(parts);
+            join_parts(parts, false);
+            std::ranges::reverse(parts);
+            return;
+        case SplitBehavior::contiguous:
+            return join_parts(parts, true);
+    }
+}
+
+/// The text of `pieces` with a space before each that begins with none.
+std::string with_spaces(std::string_view text, std::vector<TextPiece>& pieces) {
+    std::string spaced;
+    spaced.reserve(text.size() + pieces.size());
+    for (TextPiece& piece : pieces) {
+        const std::string_view own = text.substr(piece.begin, piece.end - piece.begin);
+        piece.begin = spaced.size();
+        if (!own.starts_with(' ')) spaced += ' ';
+        spaced.append(own);
+        piece.end = spaced.size();
+    }
+    return spaced;
+}
+
+}  // namespace
+
+struct SplitPatterns::Step {
+    std::optional<Regex> regex;  // empty: spaces are added
+    SplitPattern pattern;
+
+    void split(std::string_view text, TextPiece piece, std::vector<TextPiece>& pieces) const;
+};
+
+void SplitPatterns::Step::split(std::string_view text, TextPiece piece,
+                                std::vector<TextPiece>& pieces) const {
+    std::vector<Part> parts = parts_of(*regex, text, piece);
+    if (pattern.is_inverted)
+        for (Part& part : parts) part.is_match = !part.is_match;
+    apply(pattern.behavior, parts);
+    for (const Part& part : parts)
+        if (part.end > part.begin) pieces.push_back(part);
+}
+
+SplitPatterns::SplitPatterns() = default;
+SplitPatterns::SplitPatterns(SplitPatterns&&) noexcept = default;
+SplitPatterns& SplitPatterns::operator=(SplitPatterns&&) noexcept = default;
+SplitPatterns::~SplitPatterns() = default;
+
+void SplitPatterns::add(const SplitPattern& pattern, const std::string& source) {
+    auto step = std::make_unique<Step>();
+    step->regex.emplace(pattern.regex, source + ": pre_tokenizer");
+    step->pattern = pattern;
+    steps_.push_back(std::move(step));
+}
+
+void SplitPatterns::add_space() {
+    steps_.push_back(std::make_unique<Step>());
+}
+
+std::vector<TextPiece> SplitPatterns::split(std::string_view& text, std::string& storage) const {
+    std::vector<TextPiece> pieces = encoded_runs(text);
+    for (const auto& step : steps_) {
+        if (!step->regex) {
+            std::string spaced = with_spaces(text, pieces);
+            storage = std::move(spaced);  // which `text` may be a view of until here
+            text = storage;
+            continue;
+        }
+        std::vector<TextPiece> next;
+        for (const TextPiece piece : pieces) step->split(text, piece, next);
+        pieces = std::move(next);
+    }
+    return pieces;
+}
+
+}  // namespace qwend

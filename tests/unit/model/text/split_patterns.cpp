@@ -1,0 +1,122 @@
+// Text taken apart by regexes, and Qwen2's own regex beside the matcher it has.
+
+#include "model/text/split_patterns.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "model/error.h"
+#include "model/text/pretokenizer.h"
+
+using namespace qwend;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words split_by(const SplitPatterns& patterns, std::string_view text) {
+    Words words;
+    std::string storage;
+    for (const TextPiece piece : patterns.split(text, storage))
+        words.emplace_back(text.substr(piece.begin, piece.end - piece.begin));
+    return words;
+}
+
+Words split(const std::vector<std::string>& regexes, std::string_view text) {
+    SplitPatterns patterns;
+    for (const std::string& regex : regexes) patterns.add({regex}, "test");
+    return split_by(patterns, text);
+}
+
+Words split_with(const SplitPattern& pattern, std::string_view text) {
+    SplitPatterns patterns;
+    patterns.add(pattern, "test");
+    return split_by(patterns, text);
+}
+
+}  // namespace
+
+TEST_CASE("split_patterns: matches are pieces, and so is what is between them") {
+    CHECK(split({"[0-9]+"}, "a12b3") == Words{"a", "12", "b", "3"});
+    CHECK(split({"[0-9]+"}, "none") == Words{"none"});
+    CHECK(split({"x*"}, "axxb") == Words{"a", "xx", "b"});  // an empty match is none
+    CHECK(split({R"(\p{N}{1,3})"}, "1234567") == Words{"123", "456", "7"});
+    CHECK(split({R"(\s+(?!\S)|\s+)"}, "a   b") == Words{"a", "  ", " ", "b"});
+}
+
+TEST_CASE("split_patterns: each takes apart what the one before has left") {
+    CHECK(split({R"(\p{N})", "[a-z]+"}, "ab1cd!") == Words{"ab", "1", "cd", "!"});
+    // What looks ahead sees its own piece alone.
+    CHECK(split({"b", "a(?=b)|[^b]"}, "aab") == Words{"a", "a", "b"});
+}
+
+TEST_CASE("split_patterns: what is no UTF-8 is a piece of its own, and no pattern sees it") {
+    CHECK(split({"."}, "a\xE4\xBD") == Words{"a", "\xE4\xBD"});
+    CHECK(split({"."},
+                "\xFF\xFE\u4e2d"
+                "b\xF0") == Words{"\xFF\xFE", "\u4e2d", "b", "\xF0"});
+    CHECK(split({"."}, "").empty());
+}
+
+TEST_CASE("split_patterns: matches are kept apart, taken out or joined") {
+    using enum SplitBehavior;
+    const std::string_view text = "--a-b--";
+    for (bool inverted : {false, true}) {
+        const char* regex = inverted ? "[a-z]" : "-";
+        CAPTURE(inverted);
+        auto by = [&](SplitBehavior behavior) {
+            return split_with({regex, behavior, inverted}, text);
+        };
+        CHECK(by(removed) == Words{"a", "b"});
+        if (inverted) {
+            CHECK(by(isolated) == Words{"--", "a", "-", "b", "--"});
+            CHECK(by(merged_with_previous) == Words{"--", "a-", "b--"});
+            CHECK(by(merged_with_next) == Words{"--a", "-b", "--"});
+        } else {
+            CHECK(by(isolated) == Words{"-", "-", "a", "-", "b", "-", "-"});
+            CHECK(by(merged_with_previous) == Words{"-", "-", "a-", "b-", "-"});
+            CHECK(by(merged_with_next) == Words{"-", "-a", "-b", "-", "-"});
+        }
+        CHECK(by(contiguous) == Words{"--", "a", "-", "b", "--"});
+    }
+    CHECK(split_with({"-", removed}, "--").empty());
+}
+
+TEST_CASE("split_patterns: a space is put before each piece that begins with none") {
+    SplitPatterns patterns;
+    patterns.add({"[0-9]"}, "test");
+    patterns.add_space();
+    patterns.add({" "}, "test");
+    CHECK(split_by(patterns, "ab1 c") == Words{" ", "ab", " ", "1", " ", "c"});
+    CHECK(split_by(patterns, "").empty());
+    CHECK(split_by(SplitPatterns(), "a b") == Words{"a b"});
+}
+
+TEST_CASE("split_patterns: what takes too many steps to match is a piece") {
+    const std::string text = std::string(60, 'a') + "b";
+    CHECK(split({"(a|a|aa)+c"}, text) == Words{text});
+    CHECK(split({"b|(a|a|aa)+c", "b"}, "ab" + text) == Words{"a", "b", std::string(60, 'a'), "b"});
+}
+
+TEST_CASE("split_patterns: Qwen2's regex gives what its own matcher does") {
+    SplitPatterns patterns;
+    patterns.add({std::string(kQwenPretokenizerRegex)}, "test");
+    const Words parts = {"'s",     "'S",     "'\u017f", "'RE",    "'ll",     "'d",
+                         "'v",     " ",      "  ",      "\n",     "\r",      "\t",
+                         "\u00a0", "\u3000", "a",       "Zq",     "7",       "\u0664",
+                         "\u00bd", "\u4e2d", "\u3042",  "\u00e9", "e\u0301", "\U0001F600",
+                         "!",      "_",      "\u200d",  "(",      "\u2028",  "-"};
+    std::mt19937 random(std::random_device{}());
+    for (int i = 0; i < 3000; i++) {
+        std::string text;
+        for (size_t n = random() % 30 + 1; n > 0; n--) text += parts[random() % parts.size()];
+        Words expected;
+        for (size_t at = 0, end = 0; at < text.size(); at = end) {
+            end = pretoken_end(text, at);
+            expected.push_back(text.substr(at, end - at));
+        }
+        CAPTURE(text);
+        REQUIRE(split_by(patterns, text) == expected);
+    }
+}

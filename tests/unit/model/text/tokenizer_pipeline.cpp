@@ -1,0 +1,106 @@
+// What fine-tunes have around the model in place of Qwen2's own steps: ids are those of Hugging
+// Face's tokenizers (tests/golden/pipelines.json).
+
+#include "model/text/tokenizer_pipeline.h"
+
+#include <doctest/doctest.h>
+
+#include "model/error.h"
+#include "model/text/tokenizer.h"
+#include "tests/unit/demo_tokenizer.h"
+
+using namespace qwend;
+
+namespace {
+
+std::vector<int32_t> ids_of(simdjson::dom::element value) {
+    std::vector<int32_t> ids;
+    const simdjson::dom::array list = value.get_array().value();
+    for (auto id : list) ids.push_back(int32_t(id.get_int64().value()));
+    return ids;
+}
+
+}  // namespace
+
+TEST_CASE("tokenizer_pipeline: every known step gives the ids that Hugging Face's gives") {
+    simdjson::dom::parser parser;
+    simdjson::dom::object golden;
+    REQUIRE(!parser.parse(read_file("tests/golden/pipelines.json")).get(golden));
+    const simdjson::dom::array texts = golden["texts"].get_array().value(),
+                               cases = golden["cases"].get_array().value();
+    for (auto example : cases) {
+        const std::string value = simdjson::minify(example["value"].value());
+        CAPTURE(value);
+        const std::string field(example["field"].get_string().value());
+        const Tokenizer tokenizer = Tokenizer::parse(demo_tokenizer_with(field, value));
+        size_t i = 0;
+        for (auto element : texts) {
+            const std::string_view text = element.get_string().value();
+            CAPTURE(text);
+            auto ids = tokenizer.encode_with_added_tokens(text);
+            tokenizer.add_special_tokens(ids);
+            CHECK(ids == ids_of(example["ids"].at(i++).value()));
+        }
+    }
+}
+
+TEST_CASE("tokenizer_pipeline: a step that is not known is refused by name, with those that are") {
+    struct Case {
+        const char *field, *value, *message;
+    };
+    const std::string level = R"({"type":"ByteLevel","add_prefix_space":false})";
+    auto steps = [&](const std::string& before) {
+        return R"({"type":"Sequence","pretokenizers":[)" + before + level + "]}";
+    };
+    const std::string twice = steps(level + ","),
+                      last = R"({"type":"Sequence","pretokenizers":[)" + level +
+                             R"(,{"type":"Digits"}]})",
+                      unknown = steps(R"({"type":"Metaspace"},)"),
+                      behavior = steps(R"({"type":"Split","pattern":{"String":"a"}},)"),
+                      pattern = steps(R"({"type":"Split","behavior":"Isolated"},)"),
+                      regex = steps(R"({"type":"Split","behavior":"Isolated",)"
+                                    R"("pattern":{"Regex":"("}},)");
+    for (const Case& c : std::vector<Case>{
+             {"normalizer", R"({"type":"Nmt"})", "expected NFC, NFD"},
+             {"normalizer", R"({"type":"Sequence"})", "expected normalizers"},
+             {"normalizer", "3", "expected an object"},
+             {"normalizer", R"({"type":"Replace","content":""})", "expected a pattern"},
+             {"normalizer", R"({"type":"Replace","pattern":{"Regex":"("},"content":""})",
+              "normalizer: \"(\" is no regex"},
+             {"pre_tokenizer", "null", "expected an object"},
+             {"pre_tokenizer", R"({"type":"Digits"})", "expected ByteLevel last"},
+             {"pre_tokenizer", last.c_str(), "expected ByteLevel last"},
+             {"pre_tokenizer", twice.c_str(), "expected ByteLevel last, and no other"},
+             {"pre_tokenizer", unknown.c_str(), "found \"Metaspace\""},
+             {"pre_tokenizer", behavior.c_str(), "behavior: expected Isolated, Removed"},
+             {"pre_tokenizer", pattern.c_str(), "expected a pattern"},
+             {"pre_tokenizer", regex.c_str(), "pre_tokenizer: \"(\" is no regex"},
+             {"post_processor", R"({"type":"Other"})", "found \"Other\""},
+             {"post_processor", R"({"type":"BertProcessing","cls":["a",1]})", "as \"sep\""},
+             {"post_processor", R"({"type":"BertProcessing","cls":["a","b"],"sep":["a",1]})",
+              "expected token ids of \"cls\""}}) {
+        CAPTURE(c.value);
+        CHECK_THROWS_WITH_AS(Tokenizer::parse(demo_tokenizer_with(c.field, c.value)),
+                             doctest::Contains(c.message), LoadError);
+    }
+}
+
+TEST_CASE("tokenizer_pipeline: of two templates the second is around the first") {
+    auto around = [](const char* before, int before_id, const char* behind, int behind_id) {
+        auto special = [](const char* name) {
+            return R"({"SpecialToken":{"id":")" + std::string(name) + R"(","type_id":0}})";
+        };
+        auto ids = [](const char* name, int id) {
+            return "\"" + std::string(name) + R"(":{"ids":[)" + std::to_string(id) + "]}";
+        };
+        return R"({"type":"TemplateProcessing","single":[)" + special(before) +
+               R"(,{"Sequence":{"id":"A","type_id":0}},)" + special(behind) +
+               R"(],"special_tokens":{)" + ids(before, before_id) + "," + ids(behind, behind_id) +
+               "}}";
+    };
+    const std::string value = R"({"type":"Sequence","processors":[)" + around("a", 1, "b", 2) +
+                              "," + around("c", 3, "d", 4) + "]}";
+    std::vector<int32_t> ids = {7};
+    Tokenizer::parse(demo_tokenizer_with("post_processor", value)).add_special_tokens(ids);
+    CHECK(ids == std::vector<int32_t>{3, 1, 7, 2, 4});
+}
