@@ -10,7 +10,7 @@ namespace qwend {
 namespace {
 
 /// What vLLM's and llama.cpp's servers call what is here too.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kElsewhere = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kElsewhere = {{
     {"host", "listen"},
     {"port", "listen"},
     {"bind", "listen"},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kElsewhe
     {"parallel", "max-sequences"},
     {"max-num-batched-tokens", "max-step-tokens"},
     {"enable-prefix-caching", "prefix-cache"},
+    {"speculative-config", "speculation"},
     {"kv-cache-memory-bytes", "kv-cache-memory"},
     {"kv-cache-size", "kv-cache-memory"},
     {"allowed-origins", "cors-origins"},

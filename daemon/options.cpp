@@ -72,6 +72,8 @@ void define_engine(CLI::App& app, Options& o) {
         ->check(number(0.01, 1));
     app.add_flag("--prefix-cache,!--no-prefix-cache", o.prefix_cache,
                  "reuse what prompts have in common; the default");
+    app.add_flag("--speculation,!--no-speculation", o.speculation,
+                 "guess text that repeats itself and check several tokens a step; the default");
     app.add_option("--step-timeout", o.step_timeout, "seconds after which a step counts as stalled")
         ->check(seconds());
     app.add_flag("--deterministic,!--no-deterministic", o.deterministic,

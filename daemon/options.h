@@ -35,6 +35,7 @@ struct Options {
     uint64_t kv_cache_memory = 0;         // bytes; 0: choose
     double gpu_memory_utilization = 0.9;  // of all its memory, for weights, KV cache and the rest
     bool prefix_cache = true;
+    bool speculation = true;  // guess text that repeats itself; what is generated is the same
     double step_timeout = 60;
     bool deterministic = false;  // the same bits in any company
 

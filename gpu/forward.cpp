@@ -35,24 +35,24 @@ int Forward::padded_rows(int n) {
     return (n + step - 1) / step * step;
 }
 
-size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_sequences) {
+size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_samples) {
     const size_t token =
         size_t(c.hidden_size) * (sizeof(float) + sizeof(bf16)) +
         size_t(c.hidden_size / 8) * sizeof(float) + size_t(c.head_dim) * sizeof(float) +
         (wide_width(c) + size_t(head_shape(c).q_dim()) + inner_width(c)) * sizeof(bf16);
     return size_t(padded_rows(max_tokens)) * token +
-           size_t(padded_rows(max_sequences)) * 2 * size_t(c.vocab_size) * sizeof(float) +
+           size_t(padded_rows(max_samples)) * 2 * size_t(c.vocab_size) * sizeof(float) +
            partial_floats(c) * sizeof(float);
 }
 
 Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights& weights,
-                 int max_tokens, int max_sequences, int n_blocks, bool deterministic,
+                 int max_tokens, int max_samples, int n_blocks, bool deterministic,
                  JoinPartialSums join)
     : device_(device),
       config_(c),
       weights_(weights),
       shape_(head_shape(c)),
-      max_sequences_(padded_rows(max_sequences)),
+      max_logit_rows_(padded_rows(max_samples)),
       choice_(device, c.hidden_size, deterministic),
       fuses_o_proj_(!join && can_fuse_o_proj(device, shape_, c.hidden_size)),
       deterministic_(deterministic),
@@ -80,7 +80,7 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
     partials_ = DeviceBuffer<float>(partial_floats(c));
     arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxSplitKvRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
-    logits_ = DeviceBuffer<float>(size_t(max_sequences_) * size_t(c.vocab_size));
+    logits_ = DeviceBuffer<float>(size_t(max_logit_rows_) * size_t(c.vocab_size));
     // Without clusters the sampler has one block for a row, whose shared memory is too small for
     // it.
     if (!device.has_clusters()) sampler_scratch_ = DeviceBuffer<float>(logits_.size());

@@ -16,19 +16,20 @@ namespace qwend {
 /// What one step works on, in device memory. Rows of decode come first.
 struct StepInputs {
     int n_tokens;           // rows of the matrices, padding included
-    int n_decode;           // leading rows that are one query each of a sequence
+    int n_decode;           // leading rows that are queries of decode attention
     int n_tiles;            // of prefill
     int n_sampled;          // rows that are sampled
     int n_scored;           // rows whose next token is given, in steps that are not captured
     bool samples_in_order;  // row i is token i: no gathering
     bool one_short_row;     // a single row, of decode, whose context is at most kKvSplitTokens
-    int32_t *tokens, *positions, *slots;      // (n_tokens)
-    int32_t *lanes, *contexts;                // (n_decode)
-    int32_t *sampled_tokens, *sampled_lanes;  // (n_sampled) row of the matrices; lane or -1
-    int32_t *scored_tokens, *targets;         // (n_scored) the same row; the token given or -1
-    int32_t* n_logprobs;                      // (n_scored) to report beside it
-    PrefillTile* tiles;                       // (n_tiles)
-    const int32_t* n_updates;                 // of the block tables
+    int32_t *tokens, *positions, *slots;         // (n_tokens)
+    int32_t *lanes, *contexts;                   // (n_decode)
+    int32_t *sampled_tokens, *sampled_lanes;     // (n_sampled) row of the matrices; lane or -1
+    int32_t *sampled_outputs, *sampled_guesses;  // (n_sampled) as SampleRows has them
+    int32_t *scored_tokens, *targets;            // (n_scored) the same row; the token given or -1
+    int32_t* n_logprobs;                         // (n_scored) to report beside it
+    PrefillTile* tiles;                          // (n_tiles)
+    const int32_t* n_updates;                    // of the block tables
     const TableUpdate* updates;
 };
 
@@ -65,7 +66,7 @@ class Forward {
     /// `n_blocks` KV blocks. `join`: the weights, and `config`, are a shard, and what their o and
     /// down give is partial; null: they are whole. Throws BackendFault.
     Forward(const Device& device, const ModelConfig& config, const DeviceWeights& weights,
-            int max_tokens, int max_sequences, int n_blocks, bool deterministic,
+            int max_tokens, int max_samples, int n_blocks, bool deterministic,
             JoinPartialSums join = nullptr);
 
     /// Launches a step up to the logits of the sampled rows.
@@ -73,13 +74,13 @@ class Forward {
     /// The logits of other rows of the step just launched, in place of those there are: once these
     /// were used. `rows`: (n) in device memory, n <= max_logit_rows().
     void launch_logits(const int32_t* rows, int n, const Stream& stream);
-    int max_logit_rows() const { return max_sequences_; }
+    int max_logit_rows() const { return max_logit_rows_; }
     float* logits() const { return logits_.get(); }  // (n_sampled, vocab) f32
     float* sampler_scratch() const { return sampler_scratch_.get(); }
 
     static size_t kv_bytes_per_token(const ModelConfig& config);
     /// Device memory besides weights and KV cache, where the weights are whole.
-    static size_t activation_bytes(const ModelConfig& config, int max_tokens, int max_sequences);
+    static size_t activation_bytes(const ModelConfig& config, int max_tokens, int max_samples);
     /// The number of rows a step of n tokens is padded to.
     static int padded_rows(int n);
 
@@ -101,7 +102,7 @@ class Forward {
     const ModelConfig& config_;
     const DeviceWeights& weights_;
     HeadShape shape_;
-    int max_sequences_;
+    int max_logit_rows_;
     ProductChoice choice_;
     bool fuses_o_proj_, deterministic_;
     JoinPartialSums join_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "gpu/cuda.h"
@@ -20,8 +21,9 @@ class Lanes {
     /// Appends what differs from what the device has of this sequence's table.
     void update_table(const Batch& batch, const BatchSequence& sequence, int n_blocks,
                       std::vector<TableUpdate>& updates);
-    /// Gives the device a sequence's parameters and history, if it is new in its lane. To be called
-    /// for sequences that are sampled in this step.
+    /// Gives the device a sequence's parameters and history, if it is new in its lane, and of the
+    /// history what it does not know yet: guesses that were right. To be called for sequences that
+    /// are sampled in this step.
     void occupy(const BatchSequence& sequence, const Stream& stream);
 
     int32_t* block_tables() const { return block_tables_.get(); }
@@ -34,14 +36,22 @@ class Lanes {
   private:
     static constexpr uint64_t kNobody = ~uint64_t{0};
 
+    void bring_parameters(const BatchSequence& sequence, const Stream& stream);
+    void bring_history(std::span<const int32_t> history, const Stream& stream);
+    uint16_t* counts_of(int lane) const;
+
     int table_width_, n_valid_tokens_, max_logprobs_;
     std::vector<int32_t> host_tables_;  // what the device has
-    std::vector<uint64_t> occupants_;   // BatchSequence::run of who is sampled there
+    struct Occupant {
+        uint64_t run = kNobody;  // BatchSequence::run of who is sampled there
+        int n_counted = 0;       // of its output, once the steps in flight are over
+    };
+    std::vector<Occupant> occupants_;
     DeviceBuffer<int32_t> block_tables_, last_tokens_;
     DeviceBuffer<LaneSampling> sampling_;
     DeviceBuffer<uint16_t> counts_;
     std::vector<DeviceBuffer<int32_t>> lists_;  // by lane; few ever need one
-    DeviceBuffer<int32_t> history_;             // of the sequence being put in
+    DeviceBuffer<int32_t> history_;             // on its way
 };
 
 }  // namespace qwend

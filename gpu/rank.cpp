@@ -23,29 +23,29 @@ void Rank::open(const RankLimits& limits) {
     lanes_ = std::make_unique<Lanes>(limits.max_sequences, table_width, n_valid_tokens_,
                                      limits.max_logprobs);
     state_ = {lanes_->block_tables(), table_width, lanes_->last_tokens()};
-    forward_ =
-        std::make_unique<Forward>(device_, config, weights_, limits.max_step_tokens,
-                                  limits.max_sequences, limits.n_blocks, limits.deterministic);
+    forward_ = std::make_unique<Forward>(device_, config, weights_, limits.max_step_tokens,
+                                         limits.max_samples, limits.n_blocks, limits.deterministic);
     stage_ = std::make_unique<StepStaging>(
-        device_, limits.max_step_tokens, limits.max_sequences, limits.max_scores, table_width,
+        device_, limits.max_step_tokens, limits.max_samples, limits.max_scores, table_width,
         HeadShape{config.n_heads, config.n_kv_heads, config.head_dim}, !limits.deterministic);
-    sampled_ = Results(Forward::padded_rows(limits.max_sequences), limits.max_logprobs);
+    sampled_ = Results(Forward::padded_rows(limits.max_samples), limits.max_logprobs);
     scored_ = Results(limits.max_scores, limits.max_logprobs);
-    masks_ = std::make_unique<MaskRows>(n_valid_tokens_, Forward::padded_rows(limits.max_sequences),
+    masks_ = std::make_unique<MaskRows>(n_valid_tokens_, Forward::padded_rows(limits.max_samples),
                                         kStepsInFlight);
     for (int i = 0; i < kStepsInFlight; i++) done_.emplace_back();
     plan_preparations(limits);
     CUDA_CHECK(cudaDeviceSynchronize());
 }
 
-/// Every size that a step may have, the small ones of each kind first. A step of decode has a token
-/// of each sequence, so at most as many as any step: the buffers have no room for more.
+/// Every size that a step may have, the small ones of each kind first. A step of decode samples
+/// after each of its tokens, which are at most as many as any step's: the buffers have no room for
+/// more.
 void Rank::plan_preparations(const RankLimits& limits) {
     auto plan = [&](StepKind kind, int first, int last, bool samples) {
         for (int n = first; n <= last; n = preparations_.back().n_tokens + 1)
             preparations_.push_back({kind, Forward::padded_rows(n), samples});
     };
-    const int most = std::min(limits.max_sequences, limits.max_step_tokens);
+    const int most = std::min(limits.max_samples, limits.max_step_tokens);
     plan(StepKind::prompt, 2, limits.max_step_tokens, true);
     plan(StepKind::decode, 1, most, true);
     plan(StepKind::decode, 1, most, false);  // what has masks comes last: few ask for it
@@ -59,11 +59,18 @@ void Rank::launch_step(const StepStaging::Staged& staged, bool samples) {
 /// `mask_slot`: where masks_ has those of the samples; negative: there are none.
 void Rank::launch_samples(const StepStaging::Staged& staged, int mask_slot) {
     if (staged.inputs.n_sampled == 0) return;
+    const StepInputs& in = staged.inputs;
     SampleArgs args{
-        forward_->logits(),     forward_->sampler_scratch(), shard_.config.vocab_size,
-        n_valid_tokens_,        staged.inputs.sampled_lanes, lanes_->sampling(),
-        lanes_->counts(),       lanes_->last_tokens(),       sampled_.on_device(staged.result_slot),
-        staged.inputs.n_sampled};
+        forward_->logits(),
+        forward_->sampler_scratch(),
+        shard_.config.vocab_size,
+        n_valid_tokens_,
+        {in.sampled_lanes, in.sampled_outputs, in.sampled_guesses, in.sampled_tokens, in.tokens},
+        lanes_->sampling(),
+        lanes_->counts(),
+        lanes_->last_tokens(),
+        sampled_.on_device(staged.result_slot),
+        in.n_sampled};
     if (mask_slot >= 0) {
         args.masks = masks_->rows();
         args.mask_rows = masks_->places(mask_slot);
@@ -114,7 +121,8 @@ void Rank::launch(const Batch& batch) {
                                      sequence.n_score_logprobs);
         if (!sequence.sampling) continue;
         lanes_->occupy(sequence, stream_);
-        step.n_logprobs.push_back(sequence.sampling->n_logprobs);
+        step.n_logprobs.insert(step.n_logprobs.end(), size_t(sequence.n_samples()),
+                               sequence.sampling->n_logprobs);
     }
     const StepStaging::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
     step.n_rows = staged.n_rows, step.n_scores = staged.n_scores;
@@ -122,9 +130,10 @@ void Rank::launch(const Batch& batch) {
     std::vector<VocabularyMask> masks;
     bool has_masks = batch.awaits_masks;
     for (const BatchSequence& sequence : batch.sequences) {
-        if (!sequence.sampling) continue;
-        masks.push_back(sequence.masks.empty() ? VocabularyMask() : sequence.masks[0]);
-        has_masks = has_masks || masks.back().words;
+        for (size_t i = 0; i < size_t(sequence.n_samples()); i++) {
+            masks.push_back(sequence.masks.empty() ? VocabularyMask() : sequence.masks[i]);
+            has_masks = has_masks || masks.back().words;
+        }
     }
     if (staged.kind == StepKind::mixed)
         launch_step(staged, !has_masks);

@@ -37,7 +37,7 @@ class StepGraph {
 
 /// What the steps of a rank may be.
 struct RankLimits {
-    int max_step_tokens, max_sequences, max_scores;
+    int max_step_tokens, max_sequences, max_samples, max_scores;
     int n_blocks;     // of the KV cache
     int max_context;  // tokens
     int n_valid_tokens, max_logprobs;

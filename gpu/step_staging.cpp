@@ -16,26 +16,27 @@ int blocks_of(int n_tokens) {
 StepKind kind_of(const Batch& batch) {
     const auto& sequences = batch.sequences;
     if (std::all_of(sequences.begin(), sequences.end(),
-                    [](const BatchSequence& s) { return s.n_query == 1 && s.sampling; }))
+                    [](const BatchSequence& s) { return s.n_query == s.n_samples(); }))
         return StepKind::decode;
     if (std::any_of(sequences.begin(), sequences.end(),
                     [](const BatchSequence& s) { return s.n_scores() > 0; }))
         return StepKind::mixed;
-    return sequences.size() == 1 && sequences[0].sampling ? StepKind::prompt : StepKind::mixed;
+    return sequences.size() == 1 && sequences[0].n_samples() == 1 ? StepKind::prompt
+                                                                  : StepKind::mixed;
 }
 
 }  // namespace
 
-StepStaging::StepStaging(const Device& device, int max_tokens, int max_sequences, int max_scores,
+StepStaging::StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
                          int table_width, HeadShape shape, bool decodes)
     : tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(max_tokens)),
-      most_sampled_(Forward::padded_rows(max_sequences)),
+      most_sampled_(Forward::padded_rows(max_samples)),
       most_scored_(Forward::padded_rows(max_scores)) {
     const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
     const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
-    capacity_ = kHeader + 3 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles +
+    capacity_ = kHeader + 5 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles +
                 2 * rows * size_t(table_width);  // every table may change
     device_ = DeviceBuffer<int32_t>(capacity_);
     // A step's buffer is free again when the step was collected: one more than are in flight.
@@ -69,6 +70,7 @@ StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     in.tokens = take(n.tokens), in.positions = take(n.tokens), in.slots = take(n.tokens);
     in.lanes = take(n.decode), in.contexts = take(n.decode);
     in.sampled_tokens = take(n.sampled), in.sampled_lanes = take(n.sampled);
+    in.sampled_outputs = take(n.sampled), in.sampled_guesses = take(n.sampled);
     in.scored_tokens = take(n.scored), in.targets = take(n.scored);
     in.n_logprobs = take(n.scored);
     if ((at - device_.get()) % 2) at++;  // updates are pairs
@@ -87,15 +89,14 @@ void StepStaging::fill_padding(const Staged& staged) {
     std::fill_n(host(in.targets), in.n_scored, -1);
 }
 
-void StepStaging::fill_sequences(const Batch& batch, const Lanes& lanes, int n_decode,
-                                 const Staged& staged) {
+void StepStaging::fill_sequences(const Batch& batch, const Lanes& lanes, const Staged& staged) {
     const StepInputs& in = staged.inputs;
     int n_sampled = 0, n_scored = 0;
-    for (size_t i = 0; i < batch.sequences.size(); i++) {
-        const BatchSequence& sequence = batch.sequences[i];
-        if (int(i) < n_decode) {
-            host(in.lanes)[i] = sequence.lane;
-            host(in.contexts)[i] = sequence.n_context;
+    for (const BatchSequence& sequence : batch.sequences) {
+        const int end = sequence.query_begin + sequence.n_query;
+        for (int row = sequence.query_begin; row < std::min(end, n_decode_); row++) {
+            host(in.lanes)[row] = sequence.lane;
+            host(in.contexts)[row] = sequence.n_context - (end - 1 - row);
         }
         for (int k = 0; k < sequence.n_scores(); k++) {
             host(in.scored_tokens)[n_scored] = sequence.query_begin + sequence.first_scored + k;
@@ -103,9 +104,13 @@ void StepStaging::fill_sequences(const Batch& batch, const Lanes& lanes, int n_d
                 std::min(sequence.n_score_logprobs, lanes.max_logprobs());
             host(in.targets)[n_scored++] = sequence.targets[size_t(k)];
         }
-        if (!sequence.sampling) continue;
-        host(in.sampled_tokens)[n_sampled] = sequence.query_begin + sequence.n_query - 1;
-        host(in.sampled_lanes)[n_sampled++] = sequence.lane;
+        for (int i = 0; i < sequence.n_samples(); i++, n_sampled++) {
+            host(in.sampled_tokens)[n_sampled] = end - sequence.n_samples() + i;
+            host(in.sampled_lanes)[n_sampled] = sequence.lane;
+            host(in.sampled_outputs)[n_sampled] =
+                int32_t(sequence.output.size()) - sequence.n_drafts + i;
+            host(in.sampled_guesses)[n_sampled] = i;
+        }
     }
 }
 
@@ -119,26 +124,30 @@ void StepStaging::send(const Staged& staged, const Stream& stream) {
                                cudaMemcpyHostToDevice, stream));
 }
 
+/// A row of decode attention each.
+bool StepStaging::decodes(const BatchSequence& sequence) const {
+    return decodes_ && (sequence.n_query == 1 || sequence.n_query == sequence.n_samples());
+}
+
 StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int result_slot,
                                        const Stream& stream) {
     const int n_tokens = int(batch.tokens.size());
-    int n_decode = 0, n_sampled = 0, n_scored = 0;
-    while (decodes_ && n_decode < int(batch.sequences.size()) &&
-           batch.sequences[size_t(n_decode)].n_query == 1)
-        n_decode++;
+    int n_sampled = 0, n_scored = 0;
+    n_decode_ = 0;
     updates_.clear(), runs_.clear();
-    for (size_t i = 0; i < batch.sequences.size(); i++) {
-        const BatchSequence& s = batch.sequences[i];
-        n_sampled += s.sampling != nullptr, n_scored += s.n_scores();
+    for (const BatchSequence& s : batch.sequences) {
+        n_sampled += s.n_samples(), n_scored += s.n_scores();
         lanes.update_table(batch, s, blocks_of(s.n_context), updates_);
-        if (int(i) >= n_decode)
+        if (n_decode_ == s.query_begin && decodes(s))
+            n_decode_ += s.n_query;
+        else
             runs_.push_back({s.query_begin, s.n_query, s.n_context - s.n_query, s.lane});
     }
     const int padded = Forward::padded_rows(n_tokens);
     tiling_.cut(runs_, padded, tiles_);
     const StepKind kind = kind_of(batch);
     Staged staged = lay_out(kind, kind == StepKind::mixed
-                                      ? Sizes{padded, n_decode, Forward::padded_rows(n_sampled),
+                                      ? Sizes{padded, n_decode_, Forward::padded_rows(n_sampled),
                                               Forward::padded_rows(n_scored), int(tiles_.size())}
                                       : sizes_of(kind, padded));
     staged.n_rows = n_sampled, staged.n_scores = n_scored;
@@ -148,9 +157,9 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
     std::copy(batch.tokens.begin(), batch.tokens.end(), host(staged.inputs.tokens));
     std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
-    fill_sequences(batch, lanes, n_decode, staged);
+    fill_sequences(batch, lanes, staged);
     staged.inputs.one_short_row =
-        padded == 1 && n_decode == 1 && batch.sequences[0].n_context <= kKvSplitTokens;
+        padded == 1 && n_decode_ == 1 && batch.sequences[0].n_context <= kKvSplitTokens;
     send(staged, stream);
     return staged;
 }

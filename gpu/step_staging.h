@@ -14,7 +14,7 @@ inline constexpr int kStepsInFlight = 2;
 /// graph replays all of them. A single row has two, because it takes another kernel while its
 /// context is short (StepInputs::one_short_row).
 enum class StepKind {
-    decode,  // of every sequence one token, which is sampled
+    decode,  // of every sequence its last token, and guesses; after each one is sampled
     prompt,  // one sequence, sampled after more than one token
     mixed    // any other, and whatever has scores
 };
@@ -24,8 +24,9 @@ enum class StepKind {
 /// graph finds it there again.
 class StepStaging {
   public:
-    /// `decodes`: leading single queries are rows of decode attention; else of prefill attention.
-    StepStaging(const Device& device, int max_tokens, int max_sequences, int max_scores,
+    /// `decodes`: leading sequences whose tokens are all sampled, or only one, are rows of decode
+    /// attention; else of prefill attention. `max_samples` of a step.
+    StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
                 int table_width, HeadShape shape, bool decodes);
 
     struct Staged {
@@ -52,8 +53,9 @@ class StepStaging {
     T* host(T* device) const {
         return reinterpret_cast<T*>(base_ + (reinterpret_cast<int32_t*>(device) - device_.get()));
     }
+    bool decodes(const BatchSequence& sequence) const;
     void fill_padding(const Staged& staged);
-    void fill_sequences(const Batch& batch, const Lanes& lanes, int n_decode, const Staged& staged);
+    void fill_sequences(const Batch& batch, const Lanes& lanes, const Staged& staged);
     void send(const Staged& staged, const Stream& stream);
 
     PrefillTiling tiling_;
@@ -67,6 +69,7 @@ class StepStaging {
     std::vector<TableUpdate> updates_;
     std::vector<PrefillRun> runs_;
     std::vector<PrefillTile> tiles_;
+    int n_decode_ = 0;  // rows of decode attention, of the step that is staged
 };
 
 }  // namespace qwend

@@ -87,8 +87,11 @@ struct BackendInfo {
     int max_steps_in_flight = 1;    // most steps launched and not yet collected
     int n_vocab = 0;                // ids that are sampled are below it
     int max_samples = 1;            // most samples of a sequence in one step
+    int max_draft_rows = 0;         // most tokens of a step with drafts: up to so many, one more
+                                    // costs little
+    float draft_row_cost = 1;       // of a step's time, what such a token costs
     bool vocabulary_masks = false;  // whether it takes BatchSequence::masks
-    bool late_masks = false;        // whether it takes batches that await theirs; max_samples is 1
+    bool late_masks = false;        // whether it takes batches that await theirs
     int max_scores = 0;             // most scores of one step; 0: it cannot score
 };
 
@@ -154,11 +157,11 @@ struct BackendFault : std::runtime_error {
 /// For launch(): throws std::logic_error if the batch wants of a backend what it cannot do. Whoever
 /// made the batch should have refused the request.
 inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
-    int n_scores = 0;
+    int n_scores = 0, n_drafts = 0;
     if (batch.awaits_masks && !info.late_masks)
         throw std::logic_error("expected the masks with the batch");
     for (const BatchSequence& sequence : batch.sequences) {
-        n_scores += sequence.n_scores();
+        n_scores += sequence.n_scores(), n_drafts += sequence.n_drafts;
         if (sequence.n_samples() > info.max_samples)
             throw std::logic_error("expected at most " + std::to_string(info.max_samples) +
                                    " samples of a sequence in a step, found " +
@@ -166,6 +169,10 @@ inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
         if (!sequence.masks.empty() && !info.vocabulary_masks)
             throw std::logic_error("expected no vocabulary masks, which this backend cannot apply");
     }
+    if (n_drafts > 0 && batch.tokens.size() > size_t(info.max_draft_rows))
+        throw std::logic_error("expected at most " + std::to_string(info.max_draft_rows) +
+                               " tokens in a step with drafts, found " +
+                               std::to_string(batch.tokens.size()));
     if (n_scores > info.max_scores)
         throw std::logic_error("expected at most " + std::to_string(info.max_scores) +
                                " scores in a step, found " + std::to_string(n_scores));

@@ -119,6 +119,13 @@ int32_t CompiledForm::forced_token(StateId state) {
     return *found.forced;
 }
 
+void CompiledForm::note_taken(StateId state, int32_t token) {
+    if (state == Automaton::kDead) return;
+    const auto found = known_.find(automaton_.folded(state));
+    if (found == known_.end() || found->second.forced.value_or(kNoToken) == kNoToken) return;
+    forced_record_.add(*std::exchange(found->second.forced, token) == token);
+}
+
 int32_t CompiledForm::find_forced(StateId state, const Row& row) {
     const std::string text = forced_text(state, row.words);
     int32_t longest = kNoToken;
@@ -203,20 +210,24 @@ Constraint constrain(std::shared_ptr<FormedOutput> output) {
                     masks[i] = output->form->mask(at);
                 }
             },
-            [output](int32_t token) { output->at = output->form->after(output->at, token); },
+            [output](int32_t token) {
+                output->form->note_taken(output->at, token);
+                output->at = output->form->after(output->at, token);
+            },
             [output] { return output->form->completeness(output->at); }};
 }
 
-Drafter draft_forced(std::shared_ptr<FormedOutput> output, int max_drafts) {
-    return {max_drafts, [output = std::move(output)](std::span<const int32_t>, int n_most,
-                                                     std::vector<int32_t>& drafts) {
+Drafter draft_forced(std::shared_ptr<FormedOutput> output, float row_cost, int max_drafts) {
+    return {max_drafts, [=](const DraftQuery& query, std::vector<int32_t>& drafts) {
                 StateId at = output->at;
-                for (int i = 0; i < n_most; i++) {
+                for (int i = 0; i < max_drafts; i++) {
                     const int32_t token = output->form->forced_token(at);
-                    if (token == kNoToken) return;
+                    if (token == kNoToken) break;
                     drafts.push_back(token);
                     at = output->form->after(at, token);
                 }
+                const std::vector<float> chances(drafts.size(), output->form->forced_rate());
+                drafts.resize(n_worthwhile(chances, row_cost, query.waiting));
             }};
 }
 

@@ -31,9 +31,13 @@ class CompiledForm {
     Completeness completeness(grammar::StateId state) const;
     /// As Constraint's.
     VocabularyMask mask(grammar::StateId state);
-    /// Where the text can only go on in one way, the longest token of what it goes on with; else
-    /// kNoToken.
+    /// Where the text can only go on in one way, a token of what it goes on with, else kNoToken:
+    /// the one that a model took there last, at first the longest.
     int32_t forced_token(grammar::StateId state);
+    /// A model took `token` there.
+    void note_taken(grammar::StateId state, int32_t token);
+    /// How often that was forced_token().
+    float forced_rate() const { return forced_record_.rate(); }
     /// Bytes of memory, about. Any thread.
     size_t n_bytes() const { return n_bytes_.load(std::memory_order_relaxed); }
 
@@ -65,6 +69,7 @@ class CompiledForm {
     std::unordered_multimap<uint64_t, std::weak_ptr<const Row>> rows_;  // by hash
     std::vector<uint32_t> found_;                                       // the last mask
     uint64_t n_used_ = 0, n_read_ = 0;                                  // masks, tokens
+    GuessRecord forced_record_ = {6.4f, 8};
     std::atomic<size_t> n_bytes_ = 0;
 };
 
@@ -76,8 +81,9 @@ struct FormedOutput {
 /// Keeps it within the form.
 Constraint constrain(std::shared_ptr<FormedOutput> output);
 /// Guesses what the form leaves no choice about: names of members, and what is between values. The
-/// text is known, not how the model would cut it into tokens: so it is sampled all the same.
-Drafter draft_forced(std::shared_ptr<FormedOutput> output, int max_drafts);
+/// text is known, not how the model would cut it into tokens: so it is sampled all the same, and
+/// how it did is remembered for all answers in that form. `row_cost`: BackendInfo::draft_row_cost.
+Drafter draft_forced(std::shared_ptr<FormedOutput> output, float row_cost, int max_drafts);
 
 /// What both allow.
 Constraint all_of(Constraint first, Constraint second, int n_vocab);

@@ -7,6 +7,7 @@
 #include "daemon/api/http_answers.h"
 #include "daemon/api/prompts.h"
 #include "daemon/api/tool_form.h"
+#include "daemon/engine/repetition.h"
 #include "daemon/log.h"
 #include "model/utf8.h"
 #include "net/clock.h"
@@ -42,17 +43,32 @@ std::optional<ApiError> incapable(const Model& model, const Generation& generati
         "bad_words", "unsupported_parameter");
 }
 
-/// Where a step's time is that of reading the weights, some rows more cost little.
-constexpr int kMaxForced = 7;
+/// How guesses are made for sequences; none where max_drafts is 0.
+struct Speculation {
+    int max_drafts = 0;
+    float row_cost = 1;  // BackendInfo's
+};
 
-/// What keeps a sequence within `form`, which may be nullptr, and without banned words.
+Speculation speculation_of(const Model& model, const Options& options) {
+    constexpr int kMaxDrafts = 7;  // where a step's time is that of reading the weights, cheap
+    const auto device = model.engine.backend_info();
+    if (!device || !options.speculation) return {};
+    return {std::min(device->max_samples - 1, kMaxDrafts), device->draft_row_cost};
+}
+
+/// What keeps a sequence within `form`, which may be nullptr, and without banned words, and what
+/// guesses its text.
 void constrain_sequence(GenerationRequest& sequence, const Generation& generation,
-                        const std::shared_ptr<CompiledForm>& form, int n_vocab, int max_samples) {
+                        const std::shared_ptr<CompiledForm>& form, int n_vocab,
+                        Speculation speculation) {
+    const auto [max_drafts, row_cost] = speculation;
+    if (max_drafts > 0) sequence.drafter = draft_repetitions(row_cost, max_drafts);
     if (form) {
         const auto output = std::make_shared<FormedOutput>(FormedOutput{form});
         sequence.constraint = constrain(output);
-        if (max_samples > 1)
-            sequence.drafter = draft_forced(output, std::min(max_samples - 1, kMaxForced));
+        if (max_drafts > 0)
+            sequence.drafter =
+                first_of(draft_forced(output, row_cost, max_drafts), *std::move(sequence.drafter));
     }
     if (!generation.banned) return;
     Constraint words = ban(generation.banned, n_vocab);
@@ -63,7 +79,7 @@ void constrain_sequence(GenerationRequest& sequence, const Generation& generatio
 /// What the engine is asked for, a sequence for each candidate; their ids are the caller's.
 std::vector<GenerationRequest> sequences_of(const Choices& choices,
                                             const std::shared_ptr<CompiledForm>& form,
-                                            int max_samples) {
+                                            Speculation speculation) {
     const Generation& generation = choices.generation();
     const int n_each = choices.n_candidates_each();
     std::vector<GenerationRequest> sequences(size_t(choices.n_candidates()));
@@ -81,7 +97,7 @@ std::vector<GenerationRequest> sequences_of(const Choices& choices,
             sequence.n_prompt_logprobs = generation.n_prompt_logprobs;
         sequence.priority = generation.priority;
         sequence.cache_salt = generation.cache_salt;
-        constrain_sequence(sequence, generation, form, choices.tokenizer().size(), max_samples);
+        constrain_sequence(sequence, generation, form, choices.tokenizer().size(), speculation);
     }
     return sequences;
 }
@@ -186,9 +202,8 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
     if (prepared.answer) return exchange->respond(std::move(*prepared.answer));
     if (prepared.form) return compile(exchange, std::move(prepared));
     auto answer = std::make_shared<Answer>(exchange, prepared.model, std::move(prepared.body));
-    const auto device = prepared.model->engine.backend_info();
-    std::vector<GenerationRequest> sequences =
-        sequences_of(answer->choices(), prepared.compiled_form, device ? device->max_samples : 1);
+    std::vector<GenerationRequest> sequences = sequences_of(
+        answer->choices(), prepared.compiled_form, speculation_of(*prepared.model, options_));
     for (int i = 0; i < answer->n_candidates(); i++)
         sequences[size_t(i)].id = answer->sequence_of(i) = next_sequence_++;
     if (!prepared.model->engine.submit(std::move(sequences)))

@@ -9,8 +9,10 @@
 namespace qwend {
 
 void check_info(const BackendInfo& info) {
-    if (info.late_masks && (!info.vocabulary_masks || info.max_samples > 1))
-        throw std::logic_error("the backend takes masks late, but none at all, or several samples");
+    if (info.late_masks && !info.vocabulary_masks)
+        throw std::logic_error("the backend takes masks late, but none at all");
+    if (info.max_samples > 1 && info.max_draft_rows < info.max_samples)
+        throw std::logic_error("the backend takes several samples, but no steps that have them");
     if (info.block_size <= 0 || info.n_blocks <= 0 || info.max_step_tokens <= 0 ||
         info.max_sequences <= 0 || info.max_steps_in_flight <= 0 || info.n_vocab <= 0 ||
         info.max_samples <= 0 || info.max_scores < 0)

@@ -27,7 +27,7 @@ bool is_running(const Sequence& sequence) {
 /// A decoding sequence whose last token is in flight has nothing left to compute.
 bool has_decode(const Sequence& sequence) {
     return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens &&
-           !(sequence.awaits_last_token && sequence.n_pending > 0);
+           !((sequence.awaits_last_token || sequence.awaits_drafts) && sequence.n_pending > 0);
 }
 
 /// With what every event says of the sequence.
@@ -49,6 +49,8 @@ int n_scores_of(const Sequence& sequence, int n_tokens) {
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     : max_step_tokens_(info.max_step_tokens),
+      max_draft_rows_(info.max_draft_rows),
+      max_steps_in_flight_(info.max_steps_in_flight),
       max_scores_(info.max_scores),
       n_vocab_(info.n_vocab),
       late_masks_(info.late_masks),
@@ -166,25 +168,56 @@ void Scheduler::plan_prefills(double now) {
 }
 
 void Scheduler::plan_drafts() {
+    std::vector<Planned*> drafted;
     for (Planned& planned : plan_) {
-        Sequence& sequence = *planned.sequence;
-        if (!sequence.awaits_last_token || !sequence.drafter) continue;
-        if (sequence.state != SequenceState::decode) continue;
-        // The last token is sampled after the last draft that may be right.
-        const int n_left = sequence.max_tokens - sequence.n_output() - 1;
-        const int n_spare = std::max(0, blocks_.n_free() - static_cast<int>(running_.size()));
-        const auto n_blocks = static_cast<int64_t>(sequence.table.blocks.size()) + n_spare;
-        const int64_t n_room = n_blocks * blocks_.block_size() - sequence.n_known();
-        const auto n_most = static_cast<int>(std::min<int64_t>(
-            {sequence.drafter->max_drafts, n_left, n_room, max_step_tokens_ - n_planned_tokens_}));
-        if (n_most <= 0) continue;
-        planned.n_drafts = add_drafts(sequence, n_most, n_vocab_);
-        counters_.drafts += planned.n_drafts > 0;
-        counters_.draft_tokens += static_cast<uint64_t>(planned.n_drafts);
-        planned.n_tokens += planned.n_drafts;
-        n_planned_tokens_ += planned.n_drafts;
-        blocks_.grow(sequence.table, blocks_.blocks_for(sequence.tokens.size()));
+        const Sequence& sequence = *planned.sequence;
+        if (sequence.drafter && sequence.n_pending == 0 && sequence.state == SequenceState::decode)
+            drafted.push_back(&planned);
     }
+    int n_left = std::min(max_step_tokens_, max_draft_rows_) - n_planned_tokens_;
+    for (size_t i = 0; i < drafted.size() && n_left > 0; ++i) {
+        const auto n_others = static_cast<int>(drafted.size() - i - 1);
+        n_left -= draft(*drafted[i], (n_left + n_others) / (n_others + 1));
+    }
+}
+
+/// Adds up to `n_most` guesses to what is planned of a sequence, and returns how many.
+int Scheduler::draft(Planned& planned, int n_most) {
+    Sequence& sequence = *planned.sequence;
+    // The last token is sampled after the last draft that may be right.
+    const int n_left = sequence.max_tokens - sequence.n_output() - 1;
+    const int n_spare = std::max(0, blocks_.n_free() - static_cast<int>(running_.size()));
+    const auto n_blocks = static_cast<int64_t>(sequence.table.blocks.size()) + n_spare;
+    const int64_t n_room = n_blocks * blocks_.block_size() - sequence.n_known();
+    n_most =
+        static_cast<int>(std::min<int64_t>({sequence.drafter->max_drafts, n_left, n_room, n_most}));
+    if (n_most <= 0) return 0;
+    planned.n_drafts = add_drafts(sequence, n_most, waiting_cost(), n_vocab_);
+    if (planned.n_drafts == 0) return 0;
+    sequence.awaits_drafts = true;
+    counters_.drafts++;
+    counters_.draft_tokens += static_cast<uint64_t>(planned.n_drafts);
+    planned.n_tokens += planned.n_drafts;
+    n_planned_tokens_ += planned.n_drafts;
+    blocks_.grow(sequence.table, blocks_.blocks_for(sequence.tokens.size()));
+    return planned.n_drafts;
+}
+
+/// See DraftQuery. In company a sequence misses the step that is launched meanwhile; alone it is
+/// the device that waits, for the host.
+float Scheduler::waiting_cost() const {
+    constexpr float kRoundTrip = 0.08f;  // of a step; the smallest model's, on a GPU
+    if (max_steps_in_flight_ == 1) return 0;
+    return running_.size() > 1 ? 1 : kRoundTrip;
+}
+
+/// Whether the drafter knows what may follow the tokens in flight, and there is room for guesses.
+bool Scheduler::expects_drafts(const Sequence& sequence) const {
+    if (!sequence.drafter || sequence.n_pending == 0) return false;
+    if (static_cast<int>(running_.size()) >= max_draft_rows_) return false;
+    const int n_most = std::min(sequence.n_pending + 1, sequence.drafter->max_drafts);
+    return static_cast<int>(drafts_of(sequence, n_most, waiting_cost(), n_vocab_).size()) >
+           sequence.n_pending;
 }
 
 void Scheduler::plan(Sequence& sequence, int n_tokens) {
@@ -337,7 +370,7 @@ void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_draft
         return;
     }
     sequence.masks.resize(size_t(row.n_samples()));
-    sequence.constraint->find_masks(row.output.last(n_drafts), sequence.masks);
+    sequence.constraint->find_masks(sequence.drafts(n_drafts), sequence.masks);
     row.masks = sequence.masks;
 }
 
@@ -371,13 +404,16 @@ void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
 std::span<const VocabularyMask> Scheduler::find_masks() {
     late_masks_found_.clear();
     for (const Launched& launched : in_flight_.back().rows) {
+        const size_t begin = late_masks_found_.size();
+        late_masks_found_.resize(begin + static_cast<size_t>(launched.n_samples));
         if (launched.n_samples == 0) continue;
-        VocabularyMask& mask = late_masks_found_.emplace_back();
         // Of one that is gone, whatever is sampled is dropped.
         const auto found = sequences_.find(launched.id);
         if (found == sequences_.end() || found->second->run != launched.run) continue;
-        if (const auto& constraint = found->second->constraint)
-            constraint->find_masks({}, std::span(&mask, 1));
+        const Sequence& sequence = *found->second;
+        if (sequence.constraint)
+            sequence.constraint->find_masks(sequence.drafts(launched.n_samples - 1),
+                                            std::span(late_masks_found_).subspan(begin));
     }
     in_flight_.back().awaits_masks = false;
     return late_masks_found_;
@@ -415,6 +451,7 @@ void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> 
         outputs.push_back({&sequence, settle(sequence, std::move(sampled))});
         if (sequence.state == SequenceState::finished) return;
     }
+    sequence.awaits_drafts = expects_drafts(sequence);
 }
 
 void Scheduler::take_scores(Sequence& sequence, std::span<ScoredToken> scores,

@@ -41,8 +41,10 @@ struct SchedulerCounters {
 ///     the first in line finds no room, nobody overtakes it. One whose prefix a running sequence
 ///     is about to compute follows that one: it lets others pass until it can share those blocks.
 ///  3. the guesses of drafters, which may be wrong: so they take neither a token that somebody is
-///     sure of nor a block that somebody may soon need. A step that finds them right gives a
-///     sequence several tokens; the keys and values of wrong ones are computed over again.
+///     sure of nor a block that somebody may soon need, and there are none in steps of so many
+///     tokens that one more is not cheap. Sequences share alike in them. A step that finds them
+///     right gives a sequence several tokens; the keys and values of wrong ones are computed over
+///     again.
 /// A decoding sequence that finds no block takes those of the last in order of service, which
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
@@ -67,8 +69,9 @@ struct SchedulerCounters {
 /// change hands as soon as their owner leaves; only what others read by its content, the prefix
 /// cache, waits until the step is over and the tokens are known. What a step in flight samples for
 /// a sequence that finished or was cancelled meanwhile is dropped. One that awaits its last token
-/// is in no step while a token of it is in flight. A constraint has to see that token before it can
-/// say what may come next, but not before the step begins: such a step awaits its masks, if the
+/// is in no step while a token of it is in flight, nor is one whose drafter expects to know what
+/// follows it: guesses begin where the text is known. A constraint has to see that token before it
+/// can say what may come next, but not before the step begins: such a step awaits its masks, if the
 /// backend can.
 class Scheduler {
   public:
@@ -140,6 +143,9 @@ class Scheduler {
     void plan_prefills(double now);
     void plan_drafts();
     void plan(Sequence& sequence, int n_tokens);
+    int draft(Planned& planned, int n_most);
+    float waiting_cost() const;
+    bool expects_drafts(const Sequence& sequence) const;
     int prefill_chunk(const Sequence& sequence, int n_tokens, int n_scores) const;
     void build_batch();
     void add_to_batch(const Planned& planned);
@@ -173,7 +179,7 @@ class Scheduler {
     void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
-    int max_step_tokens_, max_scores_, n_vocab_;
+    int max_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_, n_vocab_;
     bool late_masks_;
     bool prefix_cache_;
     KvBlocks blocks_;

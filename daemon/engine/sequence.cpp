@@ -27,8 +27,7 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
       cache_salt(std::move(request.cache_salt)),
       group(std::move(group)),
       tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()),
-      awaits_last_token(request.awaits_last_token || (request.constraint && !late_masks) ||
-                        request.drafter),
+      awaits_last_token(request.awaits_last_token || (request.constraint && !late_masks)),
       constraint(std::move(request.constraint)),
       drafter(std::move(request.drafter)) {
     times.submitted = now;

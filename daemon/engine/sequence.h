@@ -50,8 +50,7 @@ struct GenerationRequest {
     // Ids that were generated already, by a stream that had not ended, fewer than max_tokens, which
     // counts them: it goes on as if it had never been interrupted, and gives only what is new.
     std::vector<int32_t> output;
-    bool awaits_last_token = false;        // no token is sampled before the last one was read, as a
-                                           // constraint and a drafter need it
+    bool awaits_last_token = false;        // no token is sampled before the last one was read
     std::optional<Constraint> constraint;  // needs BackendInfo::vocabulary_masks
     std::optional<Drafter> drafter;        // needs 1 + max_drafts BackendInfo::max_samples
 
@@ -116,6 +115,8 @@ struct Sequence {
                                   // placeholder or, where it was drafted, a guess
     SequenceState state = SequenceState::waiting;
     const bool awaits_last_token;  // never has samples of two steps pending
+    bool awaits_drafts = false;  // of those pending some are guesses, or the drafter knows what may
+                                 // follow them: they are read before its next step
     bool held = false;
     int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
@@ -136,13 +137,15 @@ struct Sequence {
     // While it runs: those it leads, by n_shared.
     std::set<std::pair<int, Sequence*>> followers;
 
-    // What few have; those that have it await their last token, but for a constraint's mask.
+    // What few have.
     const std::optional<Constraint> constraint;
     const std::optional<Drafter> drafter;
     std::vector<VocabularyMask> masks;  // the constraint's, for the step that is launched
 
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
+    /// The guesses of the step that samples last: they follow what is known.
+    std::span<const int32_t> drafts(int n) const { return std::span(tokens).subspan(n_known(), n); }
     int n_output() const { return static_cast<int>(tokens.size()) - n_prompt; }
     int n_known() const { return static_cast<int>(tokens.size()) - n_pending; }
     int n_sampled() const { return n_output() - n_pending; }  // of the output, those that are known

@@ -37,7 +37,18 @@ void rope_kv_write(const bf16* qkv, const float* bias, const float2* rotations,
 
 // --------------------------------------------------------------------------------------- decode
 
-/// Attention of rows that have one query each.
+/// Of a context the last so many tokens may be written by the kernel before: a row's own, and of
+/// the same sequence those whose rows are in the same step. What is older is read ahead of that
+/// kernel.
+inline constexpr int kMaxNewTokens = 8;
+
+/// Whether a tile of kBlockTokens keys is so old.
+__host__ __device__ inline bool is_old_tile(int tile, int n_context) {
+    return (tile + 1) * kBlockTokens <= n_context - kMaxNewTokens;
+}
+
+/// Attention of rows that have one query each; up to kMaxNewTokens neighbours may be of one
+/// sequence.
 struct DecodeAttentionArgs {
     const bf16* queries;  // (n, q_dim)
     KvCache cache;

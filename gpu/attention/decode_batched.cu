@@ -14,8 +14,8 @@
 // Shared  the warps' partial results (WarpPartial): static, up to 36 KiB.
 // Order   A warp goes through its tiles with an online softmax, the next tile's keys and values on
 //         their way to registers meanwhile. The first tile is loaded before the wait for the
-//         previous kernel, because only the newest key is written by that one. Warps meet once, at
-//         the end, where threads merge the partial results in the order of warps.
+//         previous kernel, if that one writes none of its keys. Warps meet once, at the end, where
+//         threads merge the partial results in the order of warps.
 // When    More than kMaxSplitKvRows rows, which keep the device busy with a block each, and any
 //         number before sm_90. For fewer rows decode_attention_split_kv_sm90 is faster.
 // Source  Kwon et al. 2023, arXiv:2309.06180 (paged attention).
@@ -50,8 +50,8 @@ __global__ void __launch_bounds__(WARPS* kWarp)
         keys.load(a.cache.keys + offset, g, t);
         values.load(a.cache.values + offset, g, t);
     };
-    // Only the newest key comes from the kernel before; block tables and contexts are older.
-    const bool is_early = begin < end && begin + 1 < n_tiles;
+    // Block tables and contexts are older than the kernel before.
+    const bool is_early = begin < end && is_old_tile(begin, n_context);
     if (is_early) load(begin);
     wait_for_previous_kernel();
     if (begin < end && !is_early) load(begin);

@@ -14,8 +14,7 @@ namespace qwend {
 // load that depends on another costs microseconds. So the context of a row and KV head is spread
 // over a cluster of eight blocks. Their 64 warps take a tile of 16 keys each in turn, with the next
 // one on its way to shared memory (cp.async). A warp's first tile is fetched before the wait for
-// the previous kernel, if it is of an earlier step; after the wait come the queries and the newest
-// tile.
+// the previous kernel, if it is of an earlier step; after the wait come the queries and new tiles.
 //
 // Then partial results are merged: by the warps of each block, a head a warp, and from there
 // through DSMEM by one warp of the block that owns the head (block i of the cluster owns head i of
@@ -139,15 +138,14 @@ class WarpKvTiles {
           own_(int(threadIdx.x) / kWarp * kKvHeadBlocks + rank),
           to_(to) {}
 
-    /// Starts the copy of the warp's first tile of a split; attend() copies the others.
-    /// `without_newest`: leaves out the context's last tile, which the previous kernel may still be
-    /// writing.
-    __device__ void begin(int split, bool without_newest) {
+    /// Starts the copy of the warp's first tile of a split; attend() copies the others. `only_old`:
+    /// leaves out what the previous kernel may still be writing.
+    __device__ void begin(int split, bool only_old) {
         next_ = splits_.begin(split) + own_, end_ = splits_.end(split);
-        if (!without_newest || next_ != splits_.n_tiles - 1) copy_next();
+        if (!only_old || is_old_tile(next_, splits_.n_context)) copy_next();
     }
     /// Starts the copy that begin() left out.
-    __device__ void copy_newest(int split) {
+    __device__ void copy_new(int split) {
         if (next_ == splits_.begin(split) + own_) copy_next();
     }
 
@@ -219,7 +217,7 @@ class SplitKvAttention {
     /// result of every split of the cluster, in the warp that owns the block's head.
     template <class Take>
     __device__ void run(float scale, Take take) {
-        tiles_.copy_newest(int(blockIdx.z));
+        tiles_.copy_new(int(blockIdx.z));
         if (warp_ == 0) init_and_expect(shared_.barrier, sizeof shared_.received);
         const GroupQueries<HEAD_DIM> queries(
             a_.queries + (size_t(row_) * a_.shape.n_heads + kv_head_ * a_.shape.group()) * HEAD_DIM,

@@ -67,12 +67,12 @@ __device__ inline int RowSampler::list_above(Threshold threshold) {
     return int(n);
 }
 
-/// Puts the k likeliest into `sorted` of the first block, likeliest first; k <= kTopKCapacity.
-/// Returns how many there are. Comes after share_maxima().
-__device__ inline int RowSampler::list_top_k(int k) {
-    k = min(k, a_.n_valid);
+/// Puts the k likeliest of those with at least `least_key` into `sorted` of the first block,
+/// likeliest first; k <= kTopKCapacity. Returns how many there are. Comes after share_maxima().
+__device__ inline int RowSampler::list_top_k(int k, uint32_t least_key) {
     const int n_warps = int(cluster_size()) * kSampleWarps;
-    int n = list_above({k <= n_warps ? bound_of_top_k(k) : 0, ~uint64_t{0}});
+    const uint32_t bound = k <= n_warps ? bound_of_top_k(k) : 0;
+    int n = list_above({max(bound, least_key), ~uint64_t{0}});
     if (n > kTopKCapacity)
         n = list_above(find_threshold(uint64_t(k), [](float) { return uint64_t{1}; }));
     if (is_first_block()) {
@@ -84,7 +84,7 @@ __device__ inline int RowSampler::list_top_k(int k) {
         }
         __syncthreads();
     }
-    return k;
+    return min(k, n);
 }
 
 /// The threshold that keeps the likeliest tokens until their measures add up to `limit` (> 0).
@@ -142,7 +142,7 @@ __device__ inline void RowSampler::write_logprobs(int result_row) {
     const double total = double(cluster_.sum(sum)) / double(kOne);
     const float log_sum = float(double(max_logit) + log(total));
     if (params_.n_logprobs > 0) {
-        const int k = list_top_k(params_.n_logprobs);
+        const int k = list_top_k(params_.n_logprobs, 0);
         for (int i = threadIdx.x; is_first_block() && i < k; i += kSampleThreads) {
             const uint64_t entry = s_.sorted[i];
             const size_t at = size_t(result_row) * a_.results.max_logprobs + i;
@@ -155,9 +155,10 @@ __device__ inline void RowSampler::write_logprobs(int result_row) {
 }
 
 /// Draws from the sorted list of the top k, after min-p and top-p. The first block does it alone;
-/// what the others return does not matter.
+/// what the others return does not matter. What is masked weighs nothing and is not listed: a mask
+/// may leave fewer tokens than k, and then all the others would be.
 __device__ inline int RowSampler::draw_from_top_k(float max_logit) {
-    const int k = list_top_k(params_.top_k);
+    const int k = list_top_k(params_.top_k, key_of(-INFINITY) + 1);
     if (!is_first_block()) return -1;
     if (k <= kWarp) {
         if (threadIdx.x < kWarp) s_.token = draw_in_warp(k, max_logit);
@@ -170,7 +171,7 @@ __device__ inline int RowSampler::draw_from_top_k(float max_logit) {
 
 /// Where in the sum of kept weights the random number falls.
 __device__ inline uint64_t RowSampler::target(uint64_t total) const {
-    return uint64_t(double(philox_uniform(params_.seed, params_.n_output)) * double(total));
+    return uint64_t(double(philox_uniform(params_.seed, n_output_)) * double(total));
 }
 
 /// For up to 32 candidates, one a lane.
@@ -313,18 +314,12 @@ __device__ inline void RowSampler::run(const float* logits, int result_row) {
     const int token = choose();
     if (is_first_block() && threadIdx.x == 0) {
         out.tokens[result_row] = token;
-        // The sequence ends. A step that is launched already needs some token in bounds.
-        if (token < 0) {
-            a_.last_tokens[lane_] = 0;
-            return;
-        }
-        if (params_.n_logprobs >= 0) out.logprobs[result_row] = logits[token] - log_sum_;
-        a_.last_tokens[lane_] = token;
-        a_.sampling[lane_].n_output = params_.n_output + 1;
-        if (params_.has_penalties) {
-            uint16_t& count = counts_of_lane()[token];
-            if ((count & ~kInPrompt) < kInPrompt - 1) count++;
-        }
+        if (token >= 0 && params_.n_logprobs >= 0)
+            out.logprobs[result_row] = logits[token] - log_sum_;
+        if (!is_alone_) return;
+        // Where none is, the sequence ends. A step that is launched already needs one in bounds.
+        a_.last_tokens[lane_] = max(token, 0);
+        if (token >= 0 && params_.has_penalties) count(counts_of_lane(), a_.n_valid, token);
     }
 }
 

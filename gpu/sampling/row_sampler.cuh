@@ -66,6 +66,11 @@ __device__ inline float philox_uniform(uint64_t seed, uint64_t index) {
     return float(c0 >> 8) * 0x1p-24f;
 }
 
+/// One more of a token in the output.
+__device__ inline void count(uint16_t* counts, int n_valid, int token) {
+    if (token < n_valid && (counts[token] & ~kInPrompt) < kInPrompt - 1) counts[token]++;
+}
+
 /// Sampling of one row, by all threads of a cluster. A thread owns consecutive ids of its block's
 /// slice. After an access to another block's shared memory comes a barrier of the cluster, so that
 /// a block which has nothing left to do may exit.
@@ -73,8 +78,11 @@ class RowSampler {
   public:
     __device__ RowSampler(const SampleArgs& args, int row, float* slice, int slice_size,
                           SamplerShared& shared)
-        : RowSampler(args, args.sampling[args.lanes[row]], args.lanes[row], slice, slice_size,
+        : RowSampler(args, args.sampling[args.of.lanes[row]], args.of.lanes[row], slice, slice_size,
                      shared) {
+        n_output_ = args.of.n_outputs[row], n_guesses_ = args.of.n_guesses[row];
+        last_guess_ = args.of.inputs + args.of.rows[row];
+        is_alone_ = n_guesses_ == 0 && (row + 1 == args.n || args.of.lanes[row + 1] != lane_);
         if (args.masks && args.mask_rows[row] >= 0)
             mask_ = args.masks + size_t(args.mask_rows[row]) * size_t(args.mask_width);
     }
@@ -111,6 +119,12 @@ class RowSampler {
         return mask_[id / 32] >> id % 32;
     }
     __device__ float penalised(float x, uint16_t count) const;
+    /// How often an id of the slice occurred, if the lane counted `count` of it.
+    __device__ uint16_t with_guesses(uint16_t count, int i) const {
+        for (int k = 0; k < n_guesses_; k++)
+            if (last_guess_[-k] == first_id_ + i && (count & ~kInPrompt) < kInPrompt - 1) count++;
+        return count;
+    }
     __device__ bool has_lists() const {
         return params_.n_bias + params_.n_allowed + params_.n_stop > 0;
     }
@@ -118,7 +132,7 @@ class RowSampler {
     __device__ uint32_t share_maxima();
     __device__ uint32_t bound_of_top_k(int k);
     __device__ int list_above(Threshold threshold);
-    __device__ int list_top_k(int k);
+    __device__ int list_top_k(int k, uint32_t least_key);
     template <class Measure>
     __device__ Threshold find_threshold(uint64_t limit, Measure measure);
     __device__ void write_logprobs(int result_row);
@@ -145,6 +159,9 @@ class RowSampler {
     const SampleArgs& a_;
     LaneSampling params_;
     int lane_;
+    int n_output_ = 0, n_guesses_ = 0;     // that this sample sees
+    const int32_t* last_guess_ = nullptr;  // the others lie before it
+    bool is_alone_ = false;                // the only sample of its lane
     float* slice_;
     int first_id_, n_, begin_, end_;
     uint64_t likeliest_ = 0;          // entry, of the thread's ids
@@ -156,11 +173,12 @@ class RowSampler {
 };
 
 /// Reads the slice to shared memory, and finds the thread's likeliest token on the way. Penalties
-/// and a mask are applied on the way too, unless something comes before: lists or
-/// log-probabilities.
+/// and a mask are applied on the way too, unless something comes before, lists or
+/// log-probabilities, or there are guesses to be counted.
 __device__ inline void RowSampler::load(const float* logits) {
     const float* from = logits + first_id_;
-    const bool plain = !has_lists() && params_.n_logprobs < 0;
+    const bool plain =
+        !has_lists() && params_.n_logprobs < 0 && !(params_.has_penalties && n_guesses_ > 0);
     const bool penalise = params_.has_penalties && plain;
     const bool mask = mask_ && plain;
     const bool keep = params_.temperature > 0 || !plain;
@@ -233,7 +251,7 @@ __device__ inline void RowSampler::apply_lists() {
             __syncthreads();
         }
     }
-    if (params_.n_output < params_.min_tokens)
+    if (n_output_ < params_.min_tokens)
         for (int i = threadIdx.x; i < params_.n_stop; i += kSampleThreads)
             if (unsigned(stop[i] - first_id_) < unsigned(n_))
                 slice_[stop[i] - first_id_] = -INFINITY;
@@ -258,7 +276,7 @@ __device__ inline void RowSampler::apply_mask() {
 __device__ inline void RowSampler::apply_penalties() {
     const uint16_t* counts = counts_of_lane() + first_id_;
     for (int i = threadIdx.x; i < n_; i += kSampleThreads)
-        slice_[i] = penalised(slice_[i], counts[i]);
+        slice_[i] = penalised(slice_[i], with_guesses(counts[i], i));
     __syncthreads();
 }
 

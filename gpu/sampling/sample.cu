@@ -26,7 +26,8 @@ __global__ void __launch_bounds__(kSampleThreads, 2)
     extern __shared__ __align__(16) float slice[];
     __shared__ SamplerShared shared;
     const int row = blockIdx.y;
-    if (args.lanes[row] < 0) return wait_for_previous_kernel();  // padding; the whole cluster exits
+    if (args.of.lanes[row] < 0)
+        return wait_for_previous_kernel();  // padding; the whole cluster exits
     const size_t begin = size_t(row) * args.width;
     RowSampler sampler(args, row, args.scratch ? args.scratch + begin : slice, slice_size, shared);
     wait_for_previous_kernel();
@@ -42,8 +43,11 @@ __global__ void reset_counts_kernel(uint16_t* counts, int n_valid, const int32_t
         if (history[i] < n_valid) counts[history[i]] = kInPrompt;
     __syncthreads();
     if (threadIdx.x == 0)
-        for (int i = n_prompt; i < n_history; i++)
-            if (history[i] < n_valid) counts[history[i]]++;
+        for (int i = n_prompt; i < n_history; i++) count(counts, n_valid, history[i]);
+}
+
+__global__ void add_counts_kernel(uint16_t* counts, int n_valid, const int32_t* tokens, int n) {
+    for (int i = 0; i < n; i++) count(counts, n_valid, tokens[i]);
 }
 
 }  // namespace
@@ -65,6 +69,11 @@ void reset_counts(uint16_t* counts, int n_valid, const int32_t* history, int n_p
                   int n_history, const Stream& stream) {
     reset_counts_kernel<<<1, kSampleThreads, 0, stream>>>(counts, n_valid, history, n_prompt,
                                                           n_history);
+    CUDA_CHECK_LAUNCH();
+}
+
+void add_counts(uint16_t* counts, int n_valid, const int32_t* tokens, int n, const Stream& stream) {
+    add_counts_kernel<<<1, 1, 0, stream>>>(counts, n_valid, tokens, n);
     CUDA_CHECK_LAUNCH();
 }
 

@@ -17,7 +17,6 @@ struct LaneSampling {
     int32_t top_k;
     int32_t n_logprobs;
     uint64_t seed;
-    int32_t n_output;  // tokens sampled so far: the Philox counter; the kernel counts on
     int32_t min_tokens;
     int32_t has_penalties;  // then the lane's counts are kept
     int32_t n_bias, n_allowed, n_stop;
@@ -40,13 +39,25 @@ __host__ __device__ inline int count_stride(int n_valid) {
     return (n_valid + 7) / 8 * 8;
 }
 
+/// Whose samples they are, and what each sees. The guesses it sees, which a lane's counts do not
+/// have, are the inputs of the rows of the matrices up to its own.
+struct SampleRows {
+    const int32_t* lanes;      // (n); below 0: padding
+    const int32_t* n_outputs;  // (n) tokens of the output that it sees: its Philox counter
+    const int32_t* n_guesses;  // (n) the last so many of them are guesses
+    const int32_t* rows;       // (n) of the matrices
+    const int32_t* inputs;     // (rows of the matrices) ids
+};
+
+/// A sample that is alone in its lane becomes the lane's last token and is counted. Others are not:
+/// the host finds out how many of them are tokens of the sequence. Those of a lane are neighbours.
 struct SampleArgs {
     const float* logits;  // (n, width) f32
     float* scratch;       // (n, width), for devices without clusters; else null
     int width;
-    int n_valid;             // ids at and above are never sampled
-    const int32_t* lanes;    // (n); below 0: padding
-    LaneSampling* sampling;  // (lanes)
+    int n_valid;  // ids at and above are never sampled
+    SampleRows of;
+    const LaneSampling* sampling;  // (lanes)
     /// (lanes, count_stride) how often a token is in the output; kInPrompt if it is in the prompt.
     uint16_t* counts;
     int32_t* last_tokens;  // (lanes)
@@ -66,5 +77,7 @@ inline constexpr uint16_t kInPrompt = 0x8000;
 /// output so far.
 void reset_counts(uint16_t* counts, int n_valid, const int32_t* history, int n_prompt,
                   int n_history, const Stream& stream);
+/// Counts `tokens` (n) of the output too.
+void add_counts(uint16_t* counts, int n_valid, const int32_t* tokens, int n, const Stream& stream);
 
 }  // namespace qwend

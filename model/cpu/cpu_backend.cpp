@@ -285,7 +285,7 @@ BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions&
     info.max_sequences = options.max_sequences;
     info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
                                               : config.vocab_size;
-    info.max_samples = options.max_step_tokens;
+    info.max_samples = info.max_draft_rows = options.max_step_tokens;
     info.vocabulary_masks = true;
     info.max_scores = std::min(options.max_step_tokens, kEnoughScores);
     info.kv_bytes_per_token =

@@ -408,6 +408,7 @@ void KernelBench::sampling() {
     std::vector<int32_t> ids(kMaxDecode);
     std::iota(ids.begin(), ids.end(), 0);
     const auto lane_ids = to_device(ids), slot = to_device(std::vector<int32_t>{0});
+    const auto none = to_device(std::vector<int32_t>(kMaxDecode));
     const DeviceBuffer<float> scratch(device().has_clusters() ? 0 : logits_.size());
     const PinnedBuffer<int32_t> sampled(kMaxDecode), top(kMaxDecode);
     const PinnedBuffer<float> logprobs(kMaxDecode), top_logprobs(kMaxDecode);
@@ -429,8 +430,14 @@ void KernelBench::sampling() {
         run++;
         for (int n : kRows)
             time_plain(name, vocab_, n, 4.0 * n * vocab_, [&](const Stream& s) {
-                sample_rows({logits_.get(), scratch.get(), vocab_, vocab_, lane_ids.get(),
-                             lanes.sampling(), lanes.counts(), lanes.last_tokens(),
+                sample_rows({logits_.get(),
+                             scratch.get(),
+                             vocab_,
+                             vocab_,
+                             {lane_ids.get(), none.get(), none.get(), lane_ids.get(), none.get()},
+                             lanes.sampling(),
+                             lanes.counts(),
+                             lanes.last_tokens(),
                              SampleResults{sampled.get(), logprobs.get(), top.get(),
                                            top_logprobs.get(), kMaxDecode, 1, slot.get()},
                              n},

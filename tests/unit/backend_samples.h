@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <random>
 
 #include "tests/unit/scheduled_checks.h"
@@ -23,7 +24,7 @@ inline SamplingParams hot_params(uint64_t seed) {
 /// Right drafts give what steps of one token give; a wrong one spoils what follows it, and what it
 /// wrote to the cache is written over.
 inline void check_drafts(const BackendFactory& make) {
-    constexpr size_t kTokens = 8;
+    constexpr size_t kTokens = 9;
     for (const HashedShape& shape : golden_shapes())
         for (const SamplingParams& params : {greedy_with_logprobs(), hot_params(1), hot_params(2)})
             for (int length : {1, 12, 15, 16, 200}) {
@@ -91,45 +92,69 @@ inline Drafter remembering_drafter(int max_drafts, const ScheduledStream& stream
     std::vector<int32_t> all(prompt.begin(), prompt.end());
     for (const SampledToken& sample : stream.samples) all.push_back(std::max(sample.token, 0));
     for (size_t i = 6; i < all.size(); i += 7) all[i] = (all[i] + 1) % kHashedVocab;
-    return {max_drafts, [all = std::move(all)](std::span<const int32_t> tokens, int n_most,
-                                               std::vector<int32_t>& drafts) {
-                const size_t end = std::min(all.size(), tokens.size() + size_t(n_most));
-                for (size_t i = tokens.size(); i < end; i++) drafts.push_back(all[i]);
+    return {max_drafts,
+            [all = std::move(all)](const DraftQuery& query, std::vector<int32_t>& drafts) {
+                const size_t begin = query.tokens.size();
+                const size_t end = std::min(all.size(), begin + size_t(query.n_most));
+                for (size_t i = begin; i < end; i++) drafts.push_back(all[i]);
             }};
 }
 
-/// Streams with drafts, in company, are those without; and one that is cut anywhere goes on in a
-/// fresh scheduler as if it had not been.
-inline void check_stream_is_pure(Backend& backend, std::vector<GenerationRequest> requests) {
-    ScheduledRun plain(backend, backend.info(), true), drafted(backend, backend.info(), true);
-    for (const GenerationRequest& request : requests) plain.add(request);
-    plain.run();
-    for (GenerationRequest& request : requests) {
-        request.drafter = remembering_drafter(4, plain.streams.at(request.id));
-        drafted.add(request);
+/// Of the demo model's, of several kinds.
+inline std::vector<GenerationRequest> demo_requests() {
+    std::vector<GenerationRequest> requests;
+    for (SequenceId id = 1; id <= 6; id++) {
+        requests.push_back(greedy_request(id, 5 + 4 * int(id), 24));
+        SamplingParams& params = requests.back().sampling;
+        if (id % 3 != 0) params = SamplingParams{};
+        params.seed = id, params.n_logprobs = 5;
+        if (id % 3 == 1) params.temperature = 0, params.repetition_penalty = 1.1f;
     }
-    drafted.run();
-    check_nothing_held(drafted);
-    for (auto& [id, stream] : plain.streams) {
+    return requests;
+}
+
+/// What a run of all of them gives, and in how many steps.
+struct StreamsOfRun {
+    std::map<SequenceId, ScheduledStream> streams;
+    uint64_t n_steps;
+};
+inline StreamsOfRun run_all(Backend& backend, const std::vector<GenerationRequest>& requests) {
+    ScheduledRun run(backend, backend.info(), true);
+    for (const GenerationRequest& request : requests) run.add(request);
+    run.run();
+    check_nothing_held(run);
+    return {std::move(run.streams), run.n_steps()};
+}
+
+/// Streams with drafts, among each other, are those without, in fewer steps. Returns the latter.
+inline StreamsOfRun check_drafted_streams(Backend& backend, std::vector<GenerationRequest> requests,
+                                          int max_drafts = 4) {
+    const StreamsOfRun plain = run_all(backend, requests);
+    for (GenerationRequest& request : requests)
+        request.drafter = remembering_drafter(max_drafts, plain.streams.at(request.id));
+    const StreamsOfRun drafted = run_all(backend, requests);
+    for (const auto& [id, stream] : plain.streams) {
         CAPTURE(id);
         TextCount count;
         check_text(drafted.streams.at(id), stream, true, count);
     }
-    MESSAGE(drafted.n_steps() << " steps with drafts, " << plain.n_steps() << " without");
-    CHECK(2 * drafted.n_steps() < plain.n_steps());
+    MESSAGE(drafted.n_steps << " steps with drafts, " << plain.n_steps << " without");
+    CHECK(2 * drafted.n_steps < plain.n_steps);
+    return plain;
+}
 
+/// And one that is cut anywhere goes on in a fresh scheduler as if it had not been.
+inline void check_stream_is_pure(Backend& backend, const std::vector<GenerationRequest>& requests) {
+    const StreamsOfRun plain = check_drafted_streams(backend, requests);
     for (const GenerationRequest& request : requests) {
         const ScheduledStream& whole = plain.streams.at(request.id);
         for (size_t n = 0; n < whole.samples.size(); n++) {
             CAPTURE(request.id);
             CAPTURE(n);
-            ScheduledRun rest(backend, backend.info(), true);
             GenerationRequest resumed = request;
             for (size_t i = 0; i < n; i++) resumed.output.push_back(whole.samples[i].token);
-            if (n % 3 > 0) resumed.drafter.reset();
-            rest.add(std::move(resumed));
-            rest.run();
-            check_nothing_held(rest);
+            if (n % 3 == 0) resumed.drafter = remembering_drafter(4, whole);
+            const StreamsOfRun rest = run_all(backend, {resumed});
             const ScheduledStream& stream = rest.streams.at(request.id);
             REQUIRE(stream.samples.size() == whole.samples.size() - n);
             CHECK(stream.finish == whole.finish);

@@ -20,6 +20,7 @@ struct Row {
     std::vector<float> logits;
     SamplingParams params;
     std::vector<int32_t> prompt, output;
+    int n_guesses = 0;  // the last of the output
 };
 
 /// All rows in one launch, as the backend does it.
@@ -27,27 +28,40 @@ std::vector<SampledToken> sample_on_device(const std::vector<Row>& rows, int wid
     const int n = int(rows.size()), max_logprobs = 32;
     Stream stream(test_device());
     Lanes lanes(n, 1, n_valid, max_logprobs);
-    std::vector<int32_t> lane_ids(rows.size());
+    constexpr int kMostGuesses = 8;
+    std::vector<int32_t> lane_ids, n_outputs, n_guesses, matrix_rows, inputs;
     DeviceBuffer<float> logits(size_t(n) * size_t(width)), scratch(logits.size());
     for (int i = 0; i < n; i++) {
         const Row& row = rows[size_t(i)];
-        lane_ids[size_t(i)] = i;
+        lane_ids.push_back(i);
+        n_outputs.push_back(int32_t(row.output.size()));
+        n_guesses.push_back(row.n_guesses);
+        inputs.resize(inputs.size() + size_t(kMostGuesses - row.n_guesses), -1);
+        inputs.insert(inputs.end(), row.output.end() - row.n_guesses, row.output.end());
+        matrix_rows.push_back(int32_t(inputs.size()) - 1);
         BatchSequence sequence;
         sequence.lane = i, sequence.run = 1, sequence.sampling = &row.params;
         sequence.prompt = row.prompt, sequence.output = row.output;
+        sequence.n_drafts = row.n_guesses;
         lanes.occupy(sequence, stream);
         CUDA_CHECK(cudaMemcpy(logits.get() + size_t(i) * size_t(width), row.logits.data(),
                               size_t(width) * sizeof(float), cudaMemcpyHostToDevice));
     }
-    DeviceBuffer<int32_t> device_lanes(rows.size()), slot(1);
-    CUDA_CHECK(cudaMemcpy(device_lanes.get(), lane_ids.data(), device_lanes.n_bytes(),
-                          cudaMemcpyHostToDevice));
-    CUDA_CHECK(cudaMemset(slot.get(), 0, slot.n_bytes()));
+    const auto device_lanes = to_device(lane_ids), device_outputs = to_device(n_outputs);
+    const auto device_guesses = to_device(n_guesses), device_rows = to_device(matrix_rows);
+    const auto device_inputs = to_device(inputs), slot = to_device(std::vector<int32_t>{0});
     CUDA_CHECK(cudaDeviceSynchronize());  // another stream than `stream`
     PinnedBuffer<int32_t> tokens(rows.size()), top_tokens(rows.size() * max_logprobs);
     PinnedBuffer<float> logprobs(rows.size()), top_logprobs(rows.size() * max_logprobs);
-    sample_rows({logits.get(), test_device().has_clusters() ? nullptr : scratch.get(), width,
-                 n_valid, device_lanes.get(), lanes.sampling(), lanes.counts(), lanes.last_tokens(),
+    sample_rows({logits.get(),
+                 test_device().has_clusters() ? nullptr : scratch.get(),
+                 width,
+                 n_valid,
+                 {device_lanes.get(), device_outputs.get(), device_guesses.get(), device_rows.get(),
+                  device_inputs.get()},
+                 lanes.sampling(),
+                 lanes.counts(),
+                 lanes.last_tokens(),
                  SampleResults{tokens.get(), logprobs.get(), top_tokens.get(), top_logprobs.get(),
                                n, max_logprobs, slot.get()},
                  n},
@@ -97,6 +111,7 @@ Row random_row(std::mt19937& random, int width, int n_valid) {
     p.min_tokens = int(random() % 40);
     for (uint32_t i = random() % 300; i > 0; i--) row.prompt.push_back(token());
     for (uint32_t i = random() % 60; i > 0; i--) row.output.push_back(token() % 50);
+    if (chance(0.4)) row.n_guesses = int(random() % std::min(row.output.size() + 1, size_t{8}));
     return row;
 }
 

@@ -47,8 +47,9 @@ std::string described(Options options) {
     std::string text;
     for (const CLI::Option* option : app.get_options())
         text += option->get_name() + "=" + option->get_default_str() + "\n";
-    return text + (options.prefix_cache ? "+" : "-") + (options.deterministic ? "+" : "-") +
-           (options.insecure_no_auth ? "+" : "-") + (options.allow_priority ? "+" : "-");
+    return text + (options.prefix_cache ? "+" : "-") + (options.speculation ? "+" : "-") +
+           (options.deterministic ? "+" : "-") + (options.insecure_no_auth ? "+" : "-") +
+           (options.allow_priority ? "+" : "-");
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ TEST_CASE("backend: a batch that wants what the backend cannot do is a broken in
     BatchSequence& row = batch.sequences[1];
     row.sampling = &params;
     BackendInfo plain, able;
-    able.max_samples = 3, able.vocabulary_masks = true;
+    able.max_samples = 3, able.max_draft_rows = 16, able.vocabulary_masks = true;
     CHECK(row.n_samples() == 1);
     CHECK(batch.sequences[0].n_samples() == 0);
     CHECK_NOTHROW(check_capabilities(batch, plain));

@@ -240,7 +240,7 @@ TEST_CASE("grammar_cache: guesses are what a form leaves no choice about") {
     };
     const auto guessed = [&](const std::shared_ptr<FormedOutput>& output, int n_most = 20) {
         std::vector<int32_t> drafts;
-        draft_forced(output, n_most).draft({}, n_most, drafts);
+        draft_forced(output, 0, n_most).draft({{}, n_most, 0}, drafts);
         return drafts;
     };
     const auto text_of = [&](const std::vector<int32_t>& ids) {
@@ -252,6 +252,16 @@ TEST_CASE("grammar_cache: guesses are what a form leaves no choice about") {
     CHECK(guessed(form_of(Kind::regex, "[ab]")).empty());
     CHECK(guessed(form_of(Kind::regex, "(ab)?")).empty());
     CHECK(guessed(form_of(Kind::choice, R"(["a longer one"])"), 1).size() == 1);
+
+    // How a model cut the text is what is guessed the next time.
+    const auto first = form_of(Kind::choice, R"(["certainly"])");
+    const auto second = std::make_shared<FormedOutput>(FormedOutput{first->form});
+    std::vector<int32_t> letters;
+    for (const char letter : std::string("certainly"))
+        letters.push_back(ids_of(std::string(1, letter)).at(0));
+    CHECK(guessed(second) != letters);
+    for (const int32_t id : letters) constrain(first).accept(id);
+    CHECK(guessed(second) == letters);
 
     // Whatever is sampled instead of them comes to the same text.
     std::mt19937 random(7);

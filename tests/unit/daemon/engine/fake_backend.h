@@ -49,10 +49,7 @@ class FakeBackend : public Backend {
         StepResult result;
         require(awaiting_.empty(), "no step before the masks of the one before it");
         for (const BatchSequence& sequence : batch.sequences)
-            if (sequence.sampling) {
-                sample(batch, sequence, result.samples);
-                if (batch.awaits_masks) awaiting_.push_back(sequence.lane);
-            }
+            if (sequence.sampling) sample(batch, sequence, result.samples);
         for (const BatchSequence& sequence : batch.sequences)
             for (int i = 0; i < sequence.n_scores(); ++i)
                 result.scores.push_back(score(batch, sequence, i));
@@ -60,12 +57,13 @@ class FakeBackend : public Backend {
     }
 
     void give_masks(std::span<const VocabularyMask> masks) override {
-        require(!awaiting_.empty() && masks.size() == awaiting_.size(), "a mask for each sample");
-        for (size_t i = 0; i < masks.size(); ++i) {
-            int32_t& token = in_flight_.back().samples.at(i).token;
-            token = allowed_token(token, [&](int32_t id) { return masks[i].allows(id); });
-            lanes_[awaiting_[i]].sampled.back() = token;
-        }
+        const std::span<SampledToken> samples = in_flight_.back().samples;
+        require(!awaiting_.empty() && masks.size() == samples.size(), "a mask for each sample");
+        for (size_t i = 0; i < masks.size(); ++i)
+            samples[i].token =
+                allowed_token(samples[i].token, [&](int32_t id) { return masks[i].allows(id); });
+        for (const Awaiting& row : awaiting_)
+            accept(lanes_[row.lane], row.drafts, samples.subspan(row.begin));
         awaiting_.clear();
     }
 
@@ -245,9 +243,8 @@ class FakeBackend : public Backend {
                 std::vector<SampledToken>& samples) {
         const std::vector<int32_t> known = known_tokens(sequence);
         require(known.size() == static_cast<size_t>(sequence.n_context), "sampled at the end");
-        Lane& lane = lanes_[sequence.lane];
         const int first = sequence.n_context - sequence.n_samples();
-        bool accepted = true;
+        const size_t begin = samples.size();
         uint64_t hash = 0;
         for (int position = 0; position < sequence.n_context; ++position) {
             const Cell& cell = read(batch, sequence, position);
@@ -255,13 +252,23 @@ class FakeBackend : public Backend {
             hash = extend(hash, cell.token);
             require(cell.context_hash == hash, "the cache holds this context");
             if (position < first) continue;
-            if (position > first && known[position] != samples.back().token) accepted = false;
             samples.push_back(draw(sequence, position - first, hash, batch.awaits_masks));
-            if (accepted)
-                lane.sampled.push_back(samples.back().token);
-            else
-                --lane.n_context;
         }
+        const auto drafts = sequence.output.last(sequence.n_drafts);
+        if (batch.awaits_masks)
+            awaiting_.push_back({sequence.lane, begin, {drafts.begin(), drafts.end()}});
+        else
+            accept(lanes_[sequence.lane], drafts, std::span(samples).subspan(begin));
+    }
+
+    /// What is sampled after a wrong guess is no token of the sequence.
+    static void accept(Lane& lane, std::span<const int32_t> drafts,
+                       std::span<const SampledToken> samples) {
+        size_t n = 0;
+        lane.sampled.push_back(samples[0].token);
+        while (n < drafts.size() && drafts[n] == samples[n].token)
+            lane.sampled.push_back(samples[++n].token);
+        lane.n_context -= static_cast<int>(drafts.size() - n);
     }
 
     ScoredToken score(const Batch& batch, const BatchSequence& sequence, int index) const {
@@ -286,7 +293,12 @@ class FakeBackend : public Backend {
     std::vector<Lane> lanes_;
     std::set<uint64_t> runs_;  // all that ever began
     std::deque<StepResult> in_flight_;
-    std::vector<int> awaiting_;  // of the youngest, the lane of each sample that awaits its mask
+    struct Awaiting {
+        int lane;
+        size_t begin;  // of its samples
+        std::vector<int32_t> drafts;
+    };
+    std::vector<Awaiting> awaiting_;  // of the youngest step, those whose samples await masks
 };
 
 inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, int max_sequences,
@@ -300,6 +312,7 @@ inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, 
     info.max_steps_in_flight = max_steps_in_flight;
     info.n_vocab = FakeBackend::n_vocab;
     info.max_samples = 6;
+    info.max_draft_rows = max_step_tokens;
     info.vocabulary_masks = true;
     info.max_scores = 6;
     return info;

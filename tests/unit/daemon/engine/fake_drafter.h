@@ -17,7 +17,8 @@ inline Drafter fake_drafter(const GenerationRequest& request, int max_drafts, Gu
     auto random = std::make_shared<std::mt19937>(seed);
     auto draft = [=, is_constrained = request.constraint.has_value(),
                   n_prompt = request.prompt.size(), key = request.sampling.seed](
-                     std::span<const int32_t> tokens, int n_most, std::vector<int32_t>& drafts) {
+                     const DraftQuery& query, std::vector<int32_t>& drafts) {
+        const auto [tokens, n_most, _] = query;
         if (n_most < 1 || n_most > max_drafts || !drafts.empty())
             throw std::logic_error("drafter: asked for what it does not give");
         FakeStream stream(tokens.first(n_prompt), key, is_constrained);

@@ -230,7 +230,8 @@ struct SchedulerHarness {
     /// flight, or one that it awaits. A step is empty only if that is true of all.
     void check_first_runs(const Batch& batch) const {
         auto waits = [](const Sequence* s) {
-            return s->n_pending > 0 && (s->awaits_last_token || s->n_output() == s->max_tokens);
+            return s->n_pending > 0 &&
+                   (s->awaits_last_token || s->awaits_drafts || s->n_output() == s->max_tokens);
         };
         const auto& running = scheduler.running();
         if (batch.sequences.empty()) {

@@ -138,7 +138,7 @@ struct RandomLoad {
 TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and change no token") {
     // From ample to so tight that one sequence may need the whole pool (18 blocks of 4).
     BackendInfo late_masks[] = {fake_info(4, 40, 16, 8), fake_info(4, 18, 7, 6)};
-    for (BackendInfo& info : late_masks) info.late_masks = true, info.max_samples = 1;
+    for (BackendInfo& info : late_masks) info.late_masks = true;
     const BackendInfo infos[] = {fake_info(4, 200, 64, 16),
                                  fake_info(4, 40, 16, 8),
                                  fake_info(4, 18, 7, 6),

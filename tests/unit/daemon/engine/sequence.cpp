@@ -99,16 +99,16 @@ TEST_CASE("sequence: drafts are pending until their samples say which were right
         request.output = {12};
         request.max_tokens = 9;
         std::vector<int32_t> seen;
-        request.drafter =
-            Drafter{5, [&](std::span<const int32_t> tokens, int n_most, auto& drafts) {
-                        seen.assign(tokens.begin(), tokens.end());
-                        CHECK(n_most == 3);
-                        drafts = {20, 21, 30, 22};  // 30 is outside the vocabulary
-                    }};
+        request.drafter = Drafter{5, [&](const DraftQuery& query, auto& drafts) {
+                                      const auto [tokens, n_most, _] = query;
+                                      seen.assign(tokens.begin(), tokens.end());
+                                      CHECK(n_most == 3);
+                                      drafts = {20, 21, 30, 22};  // 30 is outside the vocabulary
+                                  }};
         Sequence sequence(std::move(request), 0, 5.0);
-        CHECK(sequence.awaits_last_token);
+        CHECK_FALSE(sequence.awaits_last_token);
         CHECK(sequence.n_sampled() == 1);
-        CHECK(add_drafts(sequence, 3, 30) == 2);
+        CHECK(add_drafts(sequence, 3, 0, 30) == 2);
         CHECK(seen == std::vector<int32_t>{10, 11, 12});
         sequence.expect_token();
         CHECK(sequence.n_pending == 3);

@@ -109,15 +109,7 @@ TEST_CASE("cpu_backend: the demo model's streams do not depend on drafts or on w
     options.kv_cache_bytes = 32 << 20;
     options.n_threads = kThreads;
     auto backend = make_cpu_backend(open_checkpoint("tests/demo-model"), options);
-    std::vector<GenerationRequest> requests;
-    for (SequenceId id = 1; id <= 6; id++) {
-        requests.push_back(greedy_request(id, 5 + 4 * int(id), 24));
-        SamplingParams& params = requests.back().sampling;
-        if (id % 3 != 0) params = SamplingParams{};
-        params.seed = id, params.n_logprobs = 5;
-        if (id % 3 == 1) params.temperature = 0, params.repetition_penalty = 1.1f;
-    }
-    check_stream_is_pure(*backend, requests);
+    check_stream_is_pure(*backend, demo_requests());
 }
 
 TEST_CASE("cpu_backend: ids at and above n_valid_tokens are never sampled") {
