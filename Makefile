@@ -74,6 +74,7 @@ MAIN_OBJ := $(BUILD)/daemon/main.o
 UNIT_DIRS ?= tests/unit # what of it; main.cpp in any case
 UNIT_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(sort tests/unit/main.cpp $(shell find $(UNIT_DIRS) -name '*.cpp')))
 BENCH    := $(patsubst tests/bench/%.cpp,$(BUILD)/bench-%,$(wildcard tests/bench/[^g]*.cpp))
+LOAD_OBJ := $(patsubst %.cpp,$(BUILD)/%.o,$(wildcard tests/bench/load/*.cpp)) # bench-load's parts
 FUZZ     := $(patsubst tests/fuzz/%.cpp,%,$(wildcard tests/fuzz/*.cpp))
 
 ifneq ($(NVCC),)
@@ -111,11 +112,12 @@ $(BUILD)/render-template: $(BUILD)/tests/render_template.o $(LIB_OBJ)
 $(BUILD)/schema-accepts: $(BUILD)/tests/schema_accepts.o $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 
-$(BUILD)/unit-tests: $(UNIT_OBJ) $(LIB_OBJ)
+$(BUILD)/unit-tests: $(UNIT_OBJ) $(LOAD_OBJ) $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 $(UNIT_OBJ): | test-headers
 
 $(BUILD)/bench-daemon: $(BUILD)/tests/e2e/main.o # whose backend is the one linked beside it
+$(BUILD)/bench-load: $(LOAD_OBJ)
 $(BUILD)/bench-%: $(BUILD)/tests/bench/%.o $(LIB_OBJ)
 	$(link) -o $@ $^ $(LIBS)
 
@@ -166,7 +168,7 @@ run: deps ## build and serve MODEL (the demo model) in the foreground
 
 test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
 	@$(MAKE) all $(BUILD)/ask $(BUILD)/render-template $(BUILD)/schema-accepts $(BUILD)/unit-tests \
-	  $(BUILD)/qwend-faulty
+	  $(BUILD)/qwend-faulty $(BUILD)/bench-load
 	@tests/run-all $(BUILD)
 
 # Packages of PyPI whose clients tests/clients puts to work: some 520 MiB. LlamaIndex's need SDKs of before the
@@ -239,4 +241,4 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
--include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
+-include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(LOAD_OBJ:.o=.d) $(wildcard $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
