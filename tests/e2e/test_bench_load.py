@@ -10,9 +10,9 @@ import tempfile
 import threading
 
 import pytest
-from daemon_fixture import PATIENCE, Daemon
+from daemon_fixture import BINARY, PATIENCE, Daemon
 
-BENCH_LOAD = os.environ.get("QWEND_BENCH_LOAD", "build/bench-load")
+BENCH_LOAD = os.path.join(os.path.dirname(BINARY), "bench-load")
 
 
 def event(value):

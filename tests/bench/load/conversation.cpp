@@ -12,8 +12,8 @@ namespace qwend::load {
 
 namespace {
 
-/// Each is one token, with the space before it, in the vocabularies of Qwen, Llama 3 and GPT-4: a
-/// prompt of N of them is one of N tokens wherever it goes.
+/// Each is one token, with and without a space before it, in Qwen's vocabulary, and nearly all are
+/// in others: a prompt of N of them is one of about N tokens wherever it goes.
 constexpr std::array<std::string_view, 128> kWords = {
     "the",   "of",    "and",   "to",     "in",    "is",    "you",     "that",   "it",    "he",
     "was",   "for",   "on",    "are",    "as",    "with",  "his",     "they",   "at",    "be",
@@ -30,6 +30,22 @@ constexpr std::array<std::string_view, 128> kWords = {
     "man",   "think", "say",   "great",  "where", "help",  "through", "much"};
 
 constexpr int kFirstId = 100;  // behind what vocabularies begin with: bytes, special tokens
+
+constexpr uint64_t kPrefixStream = ~uint64_t(0);
+
+/// Of the size of the load, too: what a sweep sends at one size is not in the server's prefix cache
+/// at the next.
+std::mt19937_64 random_of(const LoadOptions& options, uint64_t stream) {
+    const Lengths& lengths = options.input_len;
+    std::seed_seq seeds{options.seed,
+                        options.seed >> 32,
+                        stream,
+                        uint64_t(options.num_prompts),
+                        uint64_t(lengths.least),
+                        uint64_t(lengths.most),
+                        uint64_t(lengths.average)};
+    return std::mt19937_64(seeds);
+}
 
 /// A body's members in order; what the user sets himself is left to him.
 class Body {
@@ -131,12 +147,11 @@ std::string Conversation::body() const {
 
 std::vector<Conversation> draw_conversations(const LoadOptions& options, int n, uint64_t stream) {
     std::vector<std::string> prefixes(size_t(options.num_prefixes));
-    std::mt19937_64 prefix_random(options.seed);
+    std::mt19937_64 prefix_random = random_of(options, kPrefixStream);
     for (std::string& prefix : prefixes)
         prefix = draw_tokens(options, options.prefix_len, prefix_random);
 
-    std::seed_seq seeds{options.seed, options.seed >> 32, stream};
-    std::mt19937_64 random(seeds);
+    std::mt19937_64 random = random_of(options, stream);
     std::vector<Conversation> conversations;
     conversations.reserve(size_t(n));
     for (int i = 0; i < n; i++)

@@ -41,8 +41,9 @@ class Conversation {
     std::string history_;  // JSON of all that was said, without the brackets or quotes around it
 };
 
-/// As many as asked for, of the options' seed and `stream`: different streams have nothing in
-/// common but the prefixes, which are shared in turn.
+/// `n` of them, a function of the options and of `stream`: different streams, and loads of another
+/// seed, number or length of prompts, have nothing in common. The prefixes, which are shared in
+/// turn, are the same in every stream.
 std::vector<Conversation> draw_conversations(const LoadOptions& options, int n, uint64_t stream);
 
 }  // namespace qwend::load

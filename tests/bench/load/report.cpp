@@ -57,6 +57,16 @@ std::string counts_text(const Figures& f) {
     return out;
 }
 
+/// A load that shares nothing finds in a prefix cache only what the same load has left there; chats
+/// share what their template puts before them.
+std::string cache_note(const Figures& f, const LoadOptions& options) {
+    constexpr double kNoticed = 0.02;
+    const bool shares = options.prefix_len > 0 || options.turns > 1 || options.api == Api::chat;
+    if (shares) return "";
+    if (double(f.total_cached_tokens) <= kNoticed * double(f.total_input_tokens)) return "";
+    return "note: the server had these prompts cached; another --seed has others\n";
+}
+
 std::string rates_text(const Figures& f) {
     std::string out =
         fmt::format("throughput: {:.2f} req/s, {:.1f} tok/s output, {:.1f} tok/s total\n",
@@ -160,8 +170,8 @@ void add_details(JsonWriter& json, const RunResult& run) {
 
 std::string render_table(const Figures& figures, const LoadOptions& options) {
     std::string out = options.label.empty() ? "" : options.label + ": ";
-    out += counts_text(figures) + rates_text(figures) + generator_text(figures, options);
-    out += failures_text(figures);
+    out += counts_text(figures) + cache_note(figures, options) + rates_text(figures) +
+           generator_text(figures, options) + failures_text(figures);
     out += fmt::format("{:9}{:>9}{:>9}", "ms", "mean", "std");
     for (double p : options.metric_percentiles) out += fmt::format("{:>9}", percentile_name(p));
     for (const Metric& metric : metrics_of(figures)) {

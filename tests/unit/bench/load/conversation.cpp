@@ -179,4 +179,7 @@ TEST_CASE("conversation: the seed and the stream decide all") {
     CHECK(bodies(1, 1) == bodies(1, 1));
     CHECK(bodies(1, 1) != bodies(2, 1));
     CHECK(bodies(1, 1) != bodies(1, 0));
+    const auto few = bodies(1, 1);
+    options.num_prompts++;  // a sweep's next run
+    CHECK(bodies(1, 1)[0] != few[0]);
 }

@@ -71,6 +71,18 @@ TEST_CASE("report: the table") {
     CHECK(contains(narrow, "late by 0.000 ms on average"));
 }
 
+TEST_CASE("report: prompts that were cached without being shared are remarked on") {
+    LoadOptions options;
+    RunResult run = run_of_two();
+    CHECK(!contains(render_table(figures_of(run, options), options), "another --seed"));
+    run.outcomes[0].cached_tokens = 6;
+    const std::string table = render_table(figures_of(run, options), options);
+    CHECK(contains(table, "input tokens 12 (6 cached)"));
+    CHECK(contains(table, "another --seed"));
+    options.turns = 2;
+    CHECK(!contains(render_table(figures_of(run, options), options), "another --seed"));
+}
+
 TEST_CASE("report: JSON has vLLM's names") {
     LoadOptions options;
     options.metric_percentiles = {50, 99.9};
