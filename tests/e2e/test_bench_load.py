@@ -161,6 +161,12 @@ def test_what_opens_and_closes_a_chat_is_no_token():
     assert {path for path, _ in server.heads} == {"/v1/chat/completions"}
 
 
+def test_tokens_that_have_no_text_are_no_failure():
+    with FakeServer(lambda _: [text_event("", finish="length"), usage_event(5, 4), DONE]) as server:
+        _, figures = load(server.port, "-n", "2")
+    assert (figures["completed"], figures["total_output_tokens"], figures["output_events"]) == (2, 8, 2)
+
+
 def test_bodies_hold_what_was_asked_for():
     with FakeServer(four_tokens) as server:
         load(server.port, "-n", "1", "--input-len", "20", "--output-len", "6", "--temperature", "0.5", "--api-key", "k")

@@ -172,18 +172,24 @@ void Client::on_event(const Event& event, std::string_view json) {
     if (server_.keeps_text) answer_ += event.text;
     if (server_.keeps_ids && !event.token_ids.empty())
         answer_.append(answer_.empty() ? "" : ",").append(event.token_ids);
+    outcome_.last = now_;
     if (!event.has_output) return;
     if (outcome_.events++ == 0)
         outcome_.first = now_;
     else
-        outcome_.gaps.push_back(float(now_ - outcome_.last));
-    outcome_.last = now_;
+        outcome_.gaps.push_back(float(now_ - output_seen_));
+    output_seen_ = now_;
 }
 
 void Client::finish() {
     if (parser_.status_code != 200)
         return fail(fmt::format("status {}: {}", +parser_.status_code, other_body_));
     if (!outcome_.failure.empty()) return fail(std::move(outcome_.failure));
+    // Tokens without text, special ones for example, need not have an event but the last.
+    if (outcome_.events == 0 && outcome_.tokens > 0 && outcome_.last > 0) {
+        outcome_.events = 1;
+        outcome_.first = outcome_.last;
+    }
     if (outcome_.events == 0) return fail("no token in the stream");
     if (server_.keeps_ids && answer_.empty())
         return fail("no token_ids in the stream; --api text or chat need none for --turns");

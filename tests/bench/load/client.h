@@ -62,7 +62,8 @@ class Client {
     EventSplitter splitter_;
     std::string request_, other_body_, answer_;
     bool is_busy_ = false, has_bytes_ = false, is_complete_ = false;
-    double now_ = 0;  // when the bytes came that are being handled
+    double now_ = 0;          // when the bytes came that are being handled
+    double output_seen_ = 0;  // when the last event with output came
     Outcome outcome_;
     OnDone on_done_;
 };

@@ -10,7 +10,7 @@ struct Outcome {
     double due = 0;    // when it was to start, from where its latencies are counted
     double sent = 0;   // when the generator came to it; later than due by the generator's own fault
     double first = 0;  // when the first event with output came
-    double last = 0;   // and the last one
+    double last = 0;   // when the last event with a choice came, be it only with why it ended
     double end = 0;    // when the answer was over
     int events = 0;    // that carry output
     int tokens = 0;    // as the server's usage has it; without one, as many as events
