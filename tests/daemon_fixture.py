@@ -101,8 +101,9 @@ class Daemon:
 
     def metric(self, name):
         _, _, body = self.ask("GET", "/metrics")
-        found = re.search(rf"^{re.escape(name)}\{{[^}}]*\}} (\S+)$", body.decode(), re.M)
-        return float(found.group(1))
+        found = re.findall(rf"^{re.escape(name)}\{{[^}}]*\}} (\S+)$", body.decode(), re.M)
+        assert found, name
+        return sum(map(float, found))
 
     def wait_metric(self, name, value):
         wait_until(lambda: self.metric(name) == value,

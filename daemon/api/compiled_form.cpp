@@ -116,14 +116,18 @@ int32_t CompiledForm::forced_token(StateId state) {
     if (state == Automaton::kDead) return kNoToken;
     Known& found = known(state);
     if (!found.forced) found.forced = find_forced(state, *found.row);
-    return *found.forced;
+    return found.taken == kNoToken ? *found.forced : found.taken;
 }
 
+/// A token that is longer than what is forced says nothing of that.
 void CompiledForm::note_taken(StateId state, int32_t token) {
     if (state == Automaton::kDead) return;
     const auto found = known_.find(automaton_.folded(state));
     if (found == known_.end() || found->second.forced.value_or(kNoToken) == kNoToken) return;
-    forced_record_.add(*std::exchange(found->second.forced, token) == token);
+    Known& known = found->second;
+    forced_record_.add(token == (known.taken == kNoToken ? *known.forced : known.taken));
+    if (vocabulary_->bytes(token).size() <= vocabulary_->bytes(*known.forced).size())
+        known.taken = token;
 }
 
 int32_t CompiledForm::find_forced(StateId state, const Row& row) {
@@ -228,6 +232,7 @@ Drafter draft_forced(std::shared_ptr<FormedOutput> output, float row_cost, int m
                 }
                 const std::vector<float> chances(drafts.size(), output->form->forced_rate());
                 drafts.resize(n_worthwhile(chances, row_cost, query.waiting));
+                return DraftSource::form;
             }};
 }
 

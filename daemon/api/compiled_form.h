@@ -50,7 +50,8 @@ class CompiledForm {
     struct Known {
         std::shared_ptr<const Row> row;
         uint64_t used = 0;
-        std::optional<int32_t> forced{};
+        std::optional<int32_t> forced{};  // the longest token of what is forced
+        int32_t taken = kNoToken;         // by a model, of those that are
     };
     Known& known(grammar::StateId state);
     int32_t find_forced(grammar::StateId state, const Row& row);

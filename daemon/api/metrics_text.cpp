@@ -8,6 +8,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "daemon/log.h"
 #include "daemon/version.h"
@@ -56,6 +57,16 @@ void render_pool(Exposition& out) {
               &EngineMetrics::kv_blocks_used);
 }
 
+void render_drafts(Exposition& out, std::string_view name, std::string_view help,
+                   Counter EngineMetrics::Drafts::*counter) {
+    constexpr std::array<std::string_view, kDraftSources> kSources = {"repetition", "form"};
+    out.family(name, "counter", help);
+    for (size_t i = 0; i < out.models().size(); i++)
+        for (size_t source = 0; source < kDraftSources; source++)
+            out.sample(name, fmt::format(R"(source="{}")", kSources[source]),
+                       double((out.models()[i].metrics.drafts[source].*counter).value()), i);
+}
+
 void render_counters(Exposition& out) {
     out.counter("qwend:prompt_tokens_total", "Prompt tokens, cached ones included.",
                 &EngineMetrics::prompt_tokens);
@@ -69,12 +80,12 @@ void render_counters(Exposition& out) {
                 &EngineMetrics::prefix_cache_queries);
     out.counter("qwend:prefix_cache_hits_total", "Tokens found in the prefix cache.",
                 &EngineMetrics::prefix_cache_hits);
-    out.counter("qwend:spec_decode_num_drafts_total",
-                "Steps of a sequence that began with guesses.", &EngineMetrics::num_drafts);
-    out.counter("qwend:spec_decode_num_draft_tokens_total", "Tokens that were guessed.",
-                &EngineMetrics::num_draft_tokens);
-    out.counter("qwend:spec_decode_num_accepted_tokens_total", "Guesses that were right.",
-                &EngineMetrics::num_accepted_tokens);
+    render_drafts(out, "qwend:spec_decode_num_drafts_total",
+                  "Steps of a sequence that began with guesses.", &EngineMetrics::Drafts::steps);
+    render_drafts(out, "qwend:spec_decode_num_draft_tokens_total", "Tokens that were guessed.",
+                  &EngineMetrics::Drafts::tokens);
+    render_drafts(out, "qwend:spec_decode_num_accepted_tokens_total", "Guesses that were right.",
+                  &EngineMetrics::Drafts::accepted);
 }
 
 void render_times(Exposition& out) {

@@ -281,9 +281,11 @@ void Engine::Impl::update_gauges() {
     metrics.num_preemptions.add(total.preemptions - counted.preemptions);
     metrics.prefix_cache_queries.add(total.prefix_queried - counted.prefix_queried);
     metrics.prefix_cache_hits.add(total.prefix_hit - counted.prefix_hit);
-    metrics.num_drafts.add(total.drafts - counted.drafts);
-    metrics.num_draft_tokens.add(total.draft_tokens - counted.draft_tokens);
-    metrics.num_accepted_tokens.add(total.accepted_tokens - counted.accepted_tokens);
+    for (size_t i = 0; i < kDraftSources; ++i) {
+        metrics.drafts[i].steps.add(total.drafts[i].steps - counted.drafts[i].steps);
+        metrics.drafts[i].tokens.add(total.drafts[i].tokens - counted.drafts[i].tokens);
+        metrics.drafts[i].accepted.add(total.drafts[i].accepted - counted.drafts[i].accepted);
+    }
     counted = total;
 }
 

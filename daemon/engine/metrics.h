@@ -3,6 +3,7 @@
 #include <array>
 
 #include "daemon/engine/metric_values.h"
+#include "daemon/engine/speculation.h"
 
 namespace qwend {
 
@@ -16,8 +17,11 @@ struct EngineMetrics {
     Gauge kv_block_size, prefix_caching;    // tokens; whether; for cache_config_info
     Counter prompt_tokens, generation_tokens, prompt_tokens_cached;
     Counter num_preemptions, prefix_cache_queries, prefix_cache_hits;  // in tokens, as in vLLM
-    Counter num_drafts, num_draft_tokens, num_accepted_tokens;         // of speculation, as there
-    std::array<Counter, 4> request_success;                            // stop, length, abort, error
+    struct Drafts {
+        Counter steps, tokens, accepted;
+    };
+    std::array<Drafts, kDraftSources> drafts;  // by DraftSource
+    std::array<Counter, 4> request_success;    // stop, length, abort, error
     Histogram time_to_first_token, inter_token_latency, e2e_request_latency;       // seconds
     Histogram request_queue_time, request_prefill_time, request_decode_time;       // seconds
     Histogram request_inference_time, request_time_per_output_token;               // seconds

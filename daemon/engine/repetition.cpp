@@ -101,6 +101,7 @@ Drafter draft_repetitions(float row_cost, int max_drafts) {
     const auto repetition = std::make_shared<Repetition>(row_cost, max_drafts);
     return {max_drafts, [repetition](const DraftQuery& query, std::vector<int32_t>& drafts) {
                 repetition->draft(query, drafts);
+                return DraftSource::repetition;
             }};
 }
 

@@ -195,8 +195,10 @@ int Scheduler::draft(Planned& planned, int n_most) {
     planned.n_drafts = add_drafts(sequence, n_most, waiting_cost(), n_vocab_);
     if (planned.n_drafts == 0) return 0;
     sequence.awaits_drafts = true;
-    counters_.drafts++;
-    counters_.draft_tokens += static_cast<uint64_t>(planned.n_drafts);
+    SchedulerCounters::Drafts& counters =
+        counters_.drafts[static_cast<size_t>(sequence.draft_source)];
+    counters.steps++;
+    counters.tokens += static_cast<uint64_t>(planned.n_drafts);
     planned.n_tokens += planned.n_drafts;
     n_planned_tokens_ += planned.n_drafts;
     blocks_.grow(sequence.table, blocks_.blocks_for(sequence.tokens.size()));
@@ -216,8 +218,8 @@ bool Scheduler::expects_drafts(const Sequence& sequence) const {
     if (!sequence.drafter || sequence.n_pending == 0) return false;
     if (static_cast<int>(running_.size()) >= max_draft_rows_) return false;
     const int n_most = std::min(sequence.n_pending + 1, sequence.drafter->max_drafts);
-    return static_cast<int>(drafts_of(sequence, n_most, waiting_cost(), n_vocab_).size()) >
-           sequence.n_pending;
+    const Drafts drafts = drafts_of(sequence, n_most, waiting_cost(), n_vocab_);
+    return static_cast<int>(drafts.ids.size()) > sequence.n_pending;
 }
 
 void Scheduler::plan(Sequence& sequence, int n_tokens) {
@@ -440,7 +442,8 @@ void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> 
                      std::vector<StepOutput>& outputs) {
     const int n_rejected = samples.size() > 1 ? reject_drafts(sequence, samples) : 0;
     samples = samples.first(samples.size() - n_rejected);
-    if (samples.size() > 1) counters_.accepted_tokens += samples.size() - 1;
+    if (samples.size() > 1)
+        counters_.drafts[static_cast<size_t>(sequence.draft_source)].accepted += samples.size() - 1;
     const bool finite = std::ranges::all_of(
         samples, [](const SampledToken& sampled) { return sampled.token != kNotANumber; });
     if (is_running(sequence)) {

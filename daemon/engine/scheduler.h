@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -26,9 +27,12 @@ struct SchedulerCounters {
     uint64_t prefix_hit = 0;       // of them found
     uint64_t tokens_compared = 0;  // of those that wait with those that run
     uint64_t blocks_adopted = 0;   // from the prefix cache
-    uint64_t drafts = 0;           // steps of a sequence with guesses
-    uint64_t draft_tokens = 0;     // guesses
-    uint64_t accepted_tokens = 0;  // those that were right
+    struct Drafts {
+        uint64_t steps = 0;     // of a sequence, with guesses
+        uint64_t tokens = 0;    // guesses
+        uint64_t accepted = 0;  // those that were right
+    };
+    std::array<Drafts, kDraftSources> drafts;  // by DraftSource
 };
 
 /// Which sequences run in the next step, and how far: continuous batching with chunked prefill.

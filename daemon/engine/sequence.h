@@ -118,6 +118,7 @@ struct Sequence {
     bool awaits_drafts = false;  // of those pending some are guesses, or the drafter knows what may
                                  // follow them: they are read before its next step
     bool held = false;
+    DraftSource draft_source = DraftSource::repetition;  // of the last guesses
     int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
                          // steps in flight are over

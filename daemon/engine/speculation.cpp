@@ -23,26 +23,28 @@ Drafter first_of(Drafter first, Drafter second) {
     const int max_drafts = std::max(first.max_drafts, second.max_drafts);
     return {max_drafts, [first = std::move(first), second = std::move(second)](
                             const DraftQuery& query, std::vector<int32_t>& drafts) {
-                first.draft(query, drafts);
-                if (drafts.empty()) second.draft(query, drafts);
+                const DraftSource source = first.draft(query, drafts);
+                return drafts.empty() ? second.draft(query, drafts) : source;
             }};
 }
 
-std::vector<int32_t> drafts_of(const Sequence& sequence, int n_most, float waiting, int n_vocab) {
-    std::vector<int32_t> drafts;
+Drafts drafts_of(const Sequence& sequence, int n_most, float waiting, int n_vocab) {
     const auto known = std::span(sequence.tokens).first(sequence.n_known());
-    sequence.drafter->draft({known, n_most, waiting}, drafts);
-    if (drafts.size() > static_cast<size_t>(n_most)) drafts.resize(n_most);
-    drafts.erase(std::ranges::find_if(drafts, [=](int32_t id) { return id < 0 || id >= n_vocab; }),
-                 drafts.end());
+    Drafts drafts;
+    std::vector<int32_t>& ids = drafts.ids;
+    drafts.source = sequence.drafter->draft({known, n_most, waiting}, ids);
+    if (ids.size() > static_cast<size_t>(n_most)) ids.resize(n_most);
+    ids.erase(std::ranges::find_if(ids, [=](int32_t id) { return id < 0 || id >= n_vocab; }),
+              ids.end());
     return drafts;
 }
 
 int add_drafts(Sequence& sequence, int n_most, float waiting, int n_vocab) {
-    const std::vector<int32_t> drafts = drafts_of(sequence, n_most, waiting, n_vocab);
-    sequence.tokens.insert(sequence.tokens.end(), drafts.begin(), drafts.end());
-    sequence.n_pending += static_cast<int>(drafts.size());
-    return static_cast<int>(drafts.size());
+    const auto [ids, source] = drafts_of(sequence, n_most, waiting, n_vocab);
+    sequence.tokens.insert(sequence.tokens.end(), ids.begin(), ids.end());
+    sequence.n_pending += static_cast<int>(ids.size());
+    sequence.draft_source = source;
+    return static_cast<int>(ids.size());
 }
 
 int reject_drafts(Sequence& sequence, std::span<const SampledToken> samples) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -10,6 +11,10 @@
 namespace qwend {
 
 struct Sequence;
+
+/// Where guesses come from.
+enum class DraftSource { repetition, form };
+inline constexpr size_t kDraftSources = 2;
 
 /// What a drafter is asked.
 struct DraftQuery {
@@ -29,7 +34,7 @@ struct Drafter {
     int max_drafts = 0;  // ids a step; one more sample is taken
     /// Appends guesses to `drafts`, which is empty; none is an answer. It may be asked more than
     /// once of the same tokens.
-    std::function<void(const DraftQuery& query, std::vector<int32_t>& drafts)> draft;
+    std::function<DraftSource(const DraftQuery& query, std::vector<int32_t>& drafts)> draft;
 };
 
 /// How often guesses of a kind were right; old ones fade.
@@ -52,9 +57,13 @@ size_t n_worthwhile(std::span<const float> chances, float row_cost, float waitin
 /// What `first` guesses; where it has nothing to say, what `second` does.
 Drafter first_of(Drafter first, Drafter second);
 
+struct Drafts {
+    std::vector<int32_t> ids;
+    DraftSource source;  // of any there are
+};
 /// What the sequence's drafter guesses to follow the tokens that are known. An id outside the
 /// vocabulary ends the guesses.
-std::vector<int32_t> drafts_of(const Sequence& sequence, int n_most, float waiting, int n_vocab);
+Drafts drafts_of(const Sequence& sequence, int n_most, float waiting, int n_vocab);
 /// Puts them after the tokens, all of which are known, and returns how many they are.
 int add_drafts(Sequence& sequence, int n_most, float waiting, int n_vocab);
 /// Of one step's samples of the sequence, how many come after a guess that was wrong. They are no

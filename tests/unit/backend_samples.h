@@ -97,6 +97,7 @@ inline Drafter remembering_drafter(int max_drafts, const ScheduledStream& stream
                 const size_t begin = query.tokens.size();
                 const size_t end = std::min(all.size(), begin + size_t(query.n_most));
                 for (size_t i = begin; i < end; i++) drafts.push_back(all[i]);
+                return DraftSource::repetition;
             }};
 }
 

@@ -260,7 +260,10 @@ TEST_CASE("grammar_cache: guesses are what a form leaves no choice about") {
     for (const char letter : std::string("certainly"))
         letters.push_back(ids_of(std::string(1, letter)).at(0));
     CHECK(guessed(second) != letters);
-    for (const int32_t id : letters) constrain(first).accept(id);
+    for (const int32_t id : letters) {
+        guessed(first);
+        constrain(first).accept(id);
+    }
     CHECK(guessed(second) == letters);
 
     // Whatever is sampled instead of them comes to the same text.

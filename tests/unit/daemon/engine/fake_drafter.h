@@ -40,6 +40,7 @@ inline Drafter fake_drafter(const GenerationRequest& request, int max_drafts, Gu
         if (guesses == Guesses::broken)
             drafts[pick(static_cast<uint32_t>(drafts.size()))] =
                 pick(2) ? FakeBackend::n_vocab : -static_cast<int32_t>(pick(9)) - 1;
+        return DraftSource::repetition;
     };
     return {max_drafts, std::move(draft)};
 }

@@ -104,6 +104,7 @@ TEST_CASE("sequence: drafts are pending until their samples say which were right
                                       seen.assign(tokens.begin(), tokens.end());
                                       CHECK(n_most == 3);
                                       drafts = {20, 21, 30, 22};  // 30 is outside the vocabulary
+                                      return DraftSource::form;
                                   }};
         Sequence sequence(std::move(request), 0, 5.0);
         CHECK_FALSE(sequence.awaits_last_token);
