@@ -35,7 +35,7 @@ std::optional<ApiError> incapable(const Model& model, const Generation& generati
                         generation.form->field, device->device),
             generation.form->field, "unsupported_parameter");
     if (!generation.banned) return std::nullopt;
-    const std::string word = model.text->tokenizer.decode(generation.banned->front(), false);
+    const std::string word = model.text->tokenizer.decode(generation.banned->front(), false, false);
     return bad_request(
         fmt::format("bad_words: \"{}\" is more than one token, and what serves this model here "
                     "({}) can only forbid single ones",

@@ -14,9 +14,9 @@ size_t count_code_points(std::string_view text);
 /// Where tokens are in the text they become: in code points of what was complete before each.
 class TextOffsets {
   public:
-    /// `tokenizer` outlives this; `begin`: of the first token.
-    explicit TextOffsets(const Tokenizer& tokenizer, size_t begin = 0)
-        : tokenizer_(&tokenizer), decoder_(tokenizer, false), offset_(begin) {}
+    /// `tokenizer` outlives this; `begin`: of the first token, which may begin the text.
+    explicit TextOffsets(const Tokenizer& tokenizer, size_t begin = 0, bool begins_text = false)
+        : tokenizer_(&tokenizer), decoder_(tokenizer, false, begins_text), offset_(begin) {}
 
     /// Of a token, were it next. Bytes held back count as the character they are part of, unless
     /// the token cannot go on with it.

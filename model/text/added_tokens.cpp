@@ -114,7 +114,7 @@ std::vector<AddedTokenMatch> AddedTokens::find(std::string_view text) const {
         if (start->at < from) continue;
         const AddedToken& token = tokens_[size_t(start->token)];
         from = start->at + token.content.size();
-        add_match(text, start->at, from, token, matches);
+        if (!token.stays_text) add_match(text, start->at, from, token, matches);
     }
     return matches;
 }

@@ -18,6 +18,7 @@ struct AddedToken {
     bool lstrip = false;       // takes the white space before it along
     bool rstrip = false;       // and after it
     bool single_word = false;  // only where no word goes on before or after it
+    bool stays_text = false;   // is not matched where a text spells it (split_special_tokens)
 };
 
 /// Where an added token stands in a text, with the white space that it takes along.

@@ -7,26 +7,14 @@
 #include <functional>
 
 #include "model/error.h"
-#include "model/utf8.h"
+#include "model/text/byte_alphabet.h"
 
 namespace qwend {
 
 namespace {
 
-constexpr size_t kShortWord = 32;  // bytes; below, scanning beats a heap
-constexpr size_t kWindow = 512;    // bytes; a heap of so many pairs stays in a core's own cache
-
-/// GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes for U+0100 onwards.
-std::array<int16_t, 512> make_alphabet() {
-    std::array<int16_t, 512> byte_of;
-    byte_of.fill(-1);
-    int next = 256;
-    for (int b = 0; b < 256; b++) {
-        bool printable = (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-        byte_of[printable ? b : next++] = int16_t(b);
-    }
-    return byte_of;
-}
+constexpr size_t kShortWord = 32;  // symbols; below, scanning beats a heap
+constexpr size_t kWindow = 512;    // symbols; a heap of so many pairs stays in a core's own cache
 
 uint64_t pair_key(int32_t left, int32_t right) {
     return uint64_t(uint32_t(left)) << 32 | uint32_t(right);
@@ -38,48 +26,25 @@ size_t hash_pair(uint64_t pair) {
 
 }  // namespace
 
-bool bytes_from_alphabet(std::string_view token, std::string& bytes) {
-    static const std::array<int16_t, 512> byte_of = make_alphabet();
-    bytes.clear();
-    for (size_t at = 0; at < token.size();) {
-        DecodedChar c = utf8_at(token, at);
-        if (!c.valid || c.code_point >= int32_t(byte_of.size()) || byte_of[c.code_point] < 0)
-            return false;
-        bytes.push_back(char(byte_of[c.code_point]));
-        at += c.length;
-    }
-    return true;
-}
-
 Bpe::Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
          const std::vector<std::pair<std::string_view, std::string_view>>& merges,
-         const std::string& source, bool ignore_merges) {
-    std::unordered_map<std::string_view, int32_t> ids;
-    ids.reserve(vocab.size() * 2);
-    byte_ids_.fill(-1);
-    std::string bytes;
-    for (auto [token, id] : vocab) {
-        if (size_t(id) >= token_bytes_.size()) token_bytes_.resize(size_t(id) + 1);
-        ids.emplace(token, id);
-        if (!bytes_from_alphabet(token, bytes)) {  // no text is encoded as it, but it has a text
-            token_bytes_[id] = token;
-            continue;
+         const std::string& source, const BpeSpelling& spelling, bool ignore_merges)
+    : symbols_(BpeSymbols::Vocabulary(vocab.begin(), vocab.end()), spelling) {
+    std::unordered_map<std::string_view, int32_t> ids(vocab.begin(), vocab.end());
+    std::string word;
+    if (ignore_merges)
+        for (auto [token, id] : vocab) {
+            if (!spelling.is_byte_level)
+                words_.emplace(token, id);
+            else if (bytes_from_alphabet(token, word))
+                words_.emplace(word, id);
         }
-        if (bytes.size() == 1) byte_ids_[uint8_t(bytes[0])] = id;
-        token_bytes_[id] = bytes;
-        if (ignore_merges) words_.emplace(bytes, id);
-    }
-    for (int b = 0; b < 256; b++)
-        if (byte_ids_[b] < 0)
-            throw LoadError(fmt::format(
-                "{}: no token for the byte {:#04x} in the byte-level alphabet", source, b));
-
     merges_.resize(std::bit_ceil(std::max<size_t>(merges.size() * 2, 16)));
-    std::string joined;
     for (size_t rank = 0; rank < merges.size(); rank++) {
         auto [left, right] = merges[rank];
-        joined.assign(left).append(right);
-        auto a = ids.find(left), b = ids.find(right), result = ids.find(joined);
+        const size_t n_prefix = std::min(spelling.prefix.size(), right.size());
+        word.assign(left).append(right.substr(n_prefix));
+        auto a = ids.find(left), b = ids.find(right), result = ids.find(word);
         if (a == ids.end() || b == ids.end() || result == ids.end())
             throw LoadError(fmt::format("{}: merge {} (\"{}\" \"{}\") is not in the vocabulary",
                                         source, rank, left, right));
@@ -107,14 +72,15 @@ void Bpe::encode(std::string_view word, std::vector<int32_t>& ids) const {
     if (!words_.empty())
         if (const auto whole = words_.find(std::string(word)); whole != words_.end())
             return ids.push_back(whole->second);
-    word.size() <= kShortWord ? encode_short(word, ids) : encode_long(word, ids);
+    const size_t first = ids.size();
+    symbols_.append(word, ids);
+    ids.size() - first <= kShortWord ? merge_short(first, ids) : merge_long(first, ids);
 }
 
-void Bpe::encode_short(std::string_view word, std::vector<int32_t>& ids) const {
-    int32_t symbols[kShortWord];
+void Bpe::merge_short(size_t first, std::vector<int32_t>& ids) const {
+    int32_t* const symbols = ids.data() + first;
     const Merge* merges[kShortWord];  // merges[i]: of symbols i and i + 1
-    int n = int(word.size());
-    for (int i = 0; i < n; i++) symbols[i] = byte_ids_[uint8_t(word[i])];
+    int n = int(ids.size() - first);
     for (int i = 0; i + 1 < n; i++) merges[i] = find_merge(symbols[i], symbols[i + 1]);
     for (;;) {
         int best = -1;
@@ -128,48 +94,55 @@ void Bpe::encode_short(std::string_view word, std::vector<int32_t>& ids) const {
         if (best > 0) merges[best - 1] = find_merge(symbols[best - 1], symbols[best]);
         if (best + 1 < n) merges[best] = find_merge(symbols[best], symbols[best + 1]);
     }
-    ids.insert(ids.end(), symbols, symbols + n);
+    ids.resize(first + size_t(n));
 }
 
 /// Merges what a window shows, then moves on by the part of it that what lies behind the window
-/// cannot change. Exact, because a row of tokens is the encoding of its text if and only if every
-/// two neighbours are the encoding of theirs: the first merge across a border in the whole text
-/// would be made in the text of those two just as well, since until then nothing else touches them.
+/// cannot change. Exact, because a row of tokens is what its symbols become if and only if every
+/// two neighbours are what theirs do: the first merge across a border in the whole would be made in
+/// the symbols of those two just as well, since until then nothing else touches them.
 /// So the one pair to look at is the one where two windows meet. A window keeps the heap in the
 /// cache of the CPU, and memory bounded for a word of megabytes.
-void Bpe::encode_long(std::string_view word, std::vector<int32_t>& ids) const {
-    size_t window = kWindow, done = 0;  // bytes of the word; ids is the encoding of word[0, done)
-    size_t back_done = 0, back = ids.size();  // where to go back to: done, and size of ids
-    const size_t first = ids.size();
+void Bpe::merge_long(size_t first, std::vector<int32_t>& ids) const {
+    const std::vector<int32_t> symbols(ids.begin() + std::ptrdiff_t(first), ids.end());
+    size_t window = kWindow, done = 0;  // symbols; tokens is what symbols[0, done) become
+    size_t back_done = 0, back = 0;     // where to go back to: done, and size of tokens
+    std::vector<Token> tokens;
     Scratch scratch;
-    while (done < word.size()) {
-        const std::string_view seen = word.substr(done, window);
-        const size_t keep = done + seen.size() == word.size() ? seen.size() : seen.size() / 4 * 3;
-        const size_t before = ids.size();
-        const size_t kept = merge_window(seen, keep, scratch, ids);
-        if (before == first || is_border(ids[before - 1], ids[before])) {
+    while (done < symbols.size()) {
+        const size_t end = std::min(done + window, symbols.size());
+        const size_t keep = end == symbols.size() ? end : done + window / 4 * 3;
+        const size_t before = tokens.size();
+        const size_t kept = merge_window(symbols, done, end, keep, scratch, tokens);
+        const auto next_end = [&] {
+            return before + 1 < tokens.size() ? tokens[before + 1].begin : kept;
+        };
+        if (before == 0 || is_border(symbols, tokens[before - 1], tokens[before], next_end())) {
             back_done = done, back = before;
-            done += kept;
+            done = kept;
             continue;
         }
         // What lies behind the last window did reach back that far: take both in one.
-        ids.resize(back);
+        tokens.resize(back);
         done = back_done;
-        back_done = 0, back = first;
+        back_done = 0, back = 0;
         window *= 2;
     }
+    ids.resize(first);
+    for (const Token& token : tokens) ids.push_back(token.id);
 }
 
-bool Bpe::is_border(int32_t left, int32_t right) const {
-    const std::string both = token_bytes_[size_t(left)] + token_bytes_[size_t(right)];
+bool Bpe::is_border(std::span<const int32_t> symbols, const Token& left, const Token& right,
+                    size_t end) const {
     Scratch scratch;
-    std::vector<int32_t> ids;
-    merge_window(both, both.size(), scratch, ids);
-    return ids.size() == 2 && ids[0] == left && ids[1] == right;
+    std::vector<Token> tokens;
+    merge_window(symbols, left.begin, end, end, scratch, tokens);
+    return tokens.size() == 2 && tokens[0].id == left.id && tokens[1].id == right.id;
 }
 
-size_t Bpe::merge_window(std::string_view text, size_t keep, Scratch& scratch,
-                         std::vector<int32_t>& ids) const {
+size_t Bpe::merge_window(std::span<const int32_t> all, size_t begin, size_t end, size_t keep,
+                         Scratch& scratch, std::vector<Token>& tokens) const {
+    const auto text = all.subspan(begin, end - begin);
     const int n = int(text.size());
     auto& symbols = scratch.symbols;
     auto& heap = scratch.heap;  // rank << 32 | place: the lowest rank first, then the leftmost
@@ -185,8 +158,7 @@ size_t Bpe::merge_window(std::string_view text, size_t keep, Scratch& scratch,
         heap.push_back(uint64_t(uint32_t(merge->rank)) << 32 | uint32_t(at));
         return true;
     };
-    for (int i = 0; i < n; i++)
-        symbols[size_t(i)] = {byte_ids_[uint8_t(text[size_t(i)])], i - 1, i + 1, -1, 0};
+    for (int i = 0; i < n; i++) symbols[size_t(i)] = {text[size_t(i)], i - 1, i + 1, -1, 0};
     for (int i = 0; i < n; i++) propose(i);
     std::make_heap(heap.begin(), heap.end(), std::greater<>());
     while (!heap.empty()) {
@@ -206,8 +178,9 @@ size_t Bpe::merge_window(std::string_view text, size_t keep, Scratch& scratch,
         if (propose(at)) std::push_heap(heap.begin(), heap.end(), std::greater<>());
     }
     size_t at = 0;
-    for (; at < keep; at = size_t(symbols[at].next)) ids.push_back(symbols[at].id);
-    return at;
+    for (; begin + at < keep; at = size_t(symbols[at].next))
+        tokens.push_back({symbols[at].id, begin + at});
+    return begin + at;
 }
 
 }  // namespace qwend

@@ -1,35 +1,32 @@
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "model/text/bpe_symbols.h"
+
 namespace qwend {
 
-/// Byte-level byte-pair encoding: bytes to ids by merging neighbours in order of rank.
-/// Source: Sennrich et al. 2016 (arXiv:1508.07909); the byte alphabet is GPT-2's.
+/// Byte-pair encoding: words to ids by merging neighbours in order of rank. Source: Sennrich et al.
+/// 2016 (arXiv:1508.07909).
 class Bpe {
   public:
-    /// `vocab`: token in the byte alphabet → id. `merges`: pairs in order of rank. Throws LoadError
-    /// naming `source`: a missing byte, or a merge whose parts or result are not in the vocabulary.
-    /// A token with a character outside the alphabet stands for itself, and no text is encoded as
-    /// it, as with Hugging Face's. `ignore_merges` as Hugging Face's
-    /// tokenizers has it: a pre-token that is in the vocabulary is that token, whatever merges
-    /// would make of it.
+    /// `vocab`: token → id. `merges`: pairs in order of rank. Throws LoadError naming `source`: a
+    /// merge whose parts or result are not in the vocabulary. `ignore_merges` as Hugging Face's
+    /// tokenizers has it: a word that is in the vocabulary is that token, whatever merges would
+    /// make of it.
     Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
         const std::vector<std::pair<std::string_view, std::string_view>>& merges,
-        const std::string& source, bool ignore_merges = false);
+        const std::string& source, const BpeSpelling& spelling = {}, bool ignore_merges = false);
 
-    /// Appends the ids of one pre-token, in time linear in its length.
+    /// Appends the ids of one word, in time linear in its length.
     void encode(std::string_view word, std::vector<int32_t>& ids) const;
-
-    /// The bytes of every id; ids that the vocabulary skips are empty.
-    std::vector<std::string>& token_bytes() { return token_bytes_; }
-    const std::vector<std::string>& token_bytes() const { return token_bytes_; }
 
   private:
     struct Merge {
@@ -42,27 +39,29 @@ class Bpe {
         int32_t rank, result;        // of the merge with `next`; rank -1: none
     };
     struct Scratch {
-        std::vector<Symbol> symbols;  // by the place of their first byte
+        std::vector<Symbol> symbols;  // by the place of the first that each is made of
         std::vector<uint64_t> heap;
+    };
+    struct Token {
+        int32_t id;
+        size_t begin;  // the place of its first symbol
     };
     const Merge* find_merge(int32_t left, int32_t right) const;
     void insert_merge(Merge merge);
-    void encode_short(std::string_view word, std::vector<int32_t>& ids) const;
-    void encode_long(std::string_view word, std::vector<int32_t>& ids) const;
-    /// Appends those tokens of the encoding of `text` that begin before `keep`; returns where the
-    /// last of them ends.
-    size_t merge_window(std::string_view text, size_t keep, Scratch& scratch,
-                        std::vector<int32_t>& ids) const;
-    /// Whether the text of two tokens is encoded as the two.
-    bool is_border(int32_t left, int32_t right) const;
+    /// Both merge the symbols from ids[first] on.
+    void merge_short(size_t first, std::vector<int32_t>& ids) const;
+    void merge_long(size_t first, std::vector<int32_t>& ids) const;
+    /// Appends those tokens that symbols[begin, end) become which begin before `keep`; returns
+    /// where the last of them ends.
+    size_t merge_window(std::span<const int32_t> symbols, size_t begin, size_t end, size_t keep,
+                        Scratch& scratch, std::vector<Token>& tokens) const;
+    /// Whether the symbols of two neighbours, of which the second ends at `end`, become the two.
+    bool is_border(std::span<const int32_t> symbols, const Token& left, const Token& right,
+                   size_t end) const;
 
-    std::array<int32_t, 256> byte_ids_{};
     std::vector<Merge> merges_;  // open addressing, a power of two, at most half full
-    std::vector<std::string> token_bytes_;
+    BpeSymbols symbols_;
     std::unordered_map<std::string, int32_t> words_;  // the vocabulary, where merges are ignored
 };
-
-/// A token of the byte alphabet ("Ġhello") as bytes (" hello"); false if a character is outside it.
-bool bytes_from_alphabet(std::string_view token, std::string& bytes);
 
 }  // namespace qwend

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/text/charsmap.h"
 #include "model/text/normal_forms.h"
 
 namespace qwend {
@@ -18,6 +19,13 @@ class Normalizer {
     void add_strip_accents();               // takes all marks out (category M)
     void add_strip(bool left, bool right);  // of white space
     void add_prepend(std::string prefix);   // to text that is not empty
+    void add_byte_alphabet();               // GPT-2's characters for bytes
+    void add_nmt();                         // SentencePiece's: no controls, many kinds of space
+    void add_charsmap(CharsMap charsmap);
+    // BERT's: no controls and one kind of space; spaces around ideographs; no marks of category Mn.
+    void add_clean_text();
+    void add_spaced_ideographs();
+    void add_strip_nonspacing();
     /// Puts `content` for every match of a regex. Throws LoadError, which names `source`.
     void add_replace(const std::string& regex, std::string content, const std::string& source);
 

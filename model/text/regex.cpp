@@ -114,6 +114,16 @@ void Regex::find_all(std::string_view text,
     }
 }
 
+void Regex::replace_all(std::string& text, std::string_view content) const {
+    std::string out;
+    size_t copied = 0;
+    find_all(text, [&](size_t begin, size_t end) {
+        out.append(text, copied, begin - copied).append(content);
+        copied = end;
+    });
+    text = out.append(text, copied);
+}
+
 std::string quote_regex(std::string_view literal) {
     std::string regex;
     for (const char c : literal) {

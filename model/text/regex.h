@@ -23,6 +23,8 @@ class Regex {
     /// library does not count.
     void find_all(std::string_view text,
                   const std::function<void(size_t begin, size_t end)>& found) const;
+    /// Puts `content` for every match.
+    void replace_all(std::string& text, std::string_view content) const;
 
   private:
     struct Compiled;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/text/byte_alphabet.h"
 #include "model/text/regex.h"
 #include "model/utf8.h"
 
@@ -80,25 +81,28 @@ void apply(SplitBehavior behavior, std::vector<Part>& parts) {
     }
 }
 
-/// The text of `pieces` with a space before each that begins with none.
-std::string with_spaces(std::string_view text, std::vector<TextPiece>& pieces) {
-    std::string spaced;
-    spaced.reserve(text.size() + pieces.size());
+/// What the pieces become, one after the other.
+template <class Rewrite>
+std::string rewritten(std::string_view text, bool is_start, std::vector<TextPiece>& pieces,
+                      const Rewrite& rewrite) {
+    std::string out;
+    out.reserve(text.size() + pieces.size());
     for (TextPiece& piece : pieces) {
+        const bool is_first = is_start && piece.begin == 0;
         const std::string_view own = text.substr(piece.begin, piece.end - piece.begin);
-        piece.begin = spaced.size();
-        if (!own.starts_with(' ')) spaced += ' ';
-        spaced.append(own);
-        piece.end = spaced.size();
+        piece.begin = out.size();
+        rewrite(own, is_first, out);
+        piece.end = out.size();
     }
-    return spaced;
+    return out;
 }
 
 }  // namespace
 
 struct SplitPatterns::Step {
-    std::optional<Regex> regex;  // empty: spaces are added
+    std::optional<Regex> regex;  // empty: it is a rewrite
     SplitPattern pattern;
+    Rewrite rewrite;
 
     void split(std::string_view text, TextPiece piece, std::vector<TextPiece>& pieces) const;
 };
@@ -125,16 +129,46 @@ void SplitPatterns::add(const SplitPattern& pattern, const std::string& source) 
     steps_.push_back(std::move(step));
 }
 
-void SplitPatterns::add_space() {
-    steps_.push_back(std::make_unique<Step>());
+void SplitPatterns::add_rewrite(Rewrite rewrite) {
+    auto step = std::make_unique<Step>();
+    step->rewrite = std::move(rewrite);
+    steps_.push_back(std::move(step));
 }
 
-std::vector<TextPiece> SplitPatterns::split(std::string_view& text, std::string& storage) const {
+void SplitPatterns::add_space() {
+    add_rewrite([](std::string_view piece, bool, std::string& out) {
+        if (!piece.starts_with(' ')) out += ' ';
+        out.append(piece);
+    });
+}
+
+void SplitPatterns::add_marks(std::string mark, Prepends prepends) {
+    add_rewrite([mark = std::move(mark), prepends](std::string_view piece, bool is_first,
+                                                   std::string& out) {
+        const bool begins = piece.starts_with(' ') || piece.starts_with(mark);
+        if (!begins && (prepends == Prepends::always || (prepends == Prepends::first && is_first)))
+            out.append(mark);
+        for (size_t at = 0; at < piece.size();) {
+            const size_t space = std::min(piece.find(' ', at), piece.size());
+            out.append(piece.substr(at, space - at));
+            if (space < piece.size()) out.append(mark);
+            at = space + 1;
+        }
+    });
+}
+
+void SplitPatterns::add_byte_alphabet() {
+    add_rewrite(
+        [](std::string_view piece, bool, std::string& out) { append_alphabet(piece, out); });
+}
+
+std::vector<TextPiece> SplitPatterns::split(std::string_view& text, std::string& storage,
+                                            bool is_start) const {
     std::vector<TextPiece> pieces = encoded_runs(text);
     for (const auto& step : steps_) {
-        if (!step->regex) {
-            std::string spaced = with_spaces(text, pieces);
-            storage = std::move(spaced);  // which `text` may be a view of until here
+        if (step->rewrite) {
+            std::string out = rewritten(text, is_start, pieces, step->rewrite);
+            storage = std::move(out);  // which `text` may be a view of until here
             text = storage;
             continue;
         }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ struct SplitPattern {
     bool operator==(const SplitPattern&) const = default;
 };
 
+/// Which pieces a mark is put before.
+enum class Prepends { always, first, never };
+
 /// Text [begin, end).
 struct TextPiece {
     size_t begin, end;
@@ -46,13 +50,23 @@ class SplitPatterns {
     void add(const SplitPattern& pattern, const std::string& source);
     /// A step that puts a space before each piece that begins with none.
     void add_space();
+    /// A step that makes spaces marks ("▁") and puts one before each piece that `prepends` says and
+    /// that begins with none.
+    void add_marks(std::string mark, Prepends prepends);
+    /// A step that spells bytes in GPT-2's alphabet.
+    void add_byte_alphabet();
 
     /// The pieces, ascending and none of them empty, of `text`, which becomes what is in `storage`
-    /// where spaces are added. What is not UTF-8 is a piece that no pattern sees.
-    std::vector<TextPiece> split(std::string_view& text, std::string& storage) const;
+    /// where it is rewritten. What is not UTF-8 is a piece that no pattern sees. `is_start`:
+    /// nothing stands before it.
+    std::vector<TextPiece> split(std::string_view& text, std::string& storage, bool is_start) const;
 
   private:
+    /// Appends what becomes of a piece; `is_first`: nothing stands before it.
+    using Rewrite = std::function<void(std::string_view piece, bool is_first, std::string& out)>;
     struct Step;
+    void add_rewrite(Rewrite rewrite);
+
     std::vector<std::unique_ptr<Step>> steps_;
 };
 

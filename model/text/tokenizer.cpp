@@ -19,8 +19,8 @@ constexpr size_t kKnownWord = 32;   // bytes; longer words repeat too seldom
 constexpr size_t kTextPerKnownWord = 16;  // bytes of text
 constexpr size_t kMostKnownWords = 8192;
 
-/// Valid UTF-8 as it is, every maximal invalid part as U+FFFD.
-std::string sanitize_utf8(std::string_view bytes) {
+/// Valid UTF-8 as it is, every maximal invalid part as U+FFFD, or each of its bytes.
+std::string sanitize_utf8(std::string_view bytes, bool is_by_byte) {
     std::string text;
     text.reserve(bytes.size());
     for (size_t at = 0; at < bytes.size();) {
@@ -32,7 +32,8 @@ std::string sanitize_utf8(std::string_view bytes) {
         }
         // An incomplete sequence is replaced as a whole, like Rust's and Python's decoders do.
         size_t n = 1;
-        while (at + n < bytes.size() && n < 3 && utf8_settled_length(bytes.substr(at, n + 1)) == 0)
+        while (!is_by_byte && at + n < bytes.size() && n < 3 &&
+               utf8_settled_length(bytes.substr(at, n + 1)) == 0)
             n++;
         text.append(kReplacement);
         at += n;
@@ -47,9 +48,7 @@ struct Tokenizer::Impl {
         std::vector<AddedToken>
             sets[4];  // in text as it stands, in normalised text, of these words; marks
         for (AddedToken& token : parts.added_tokens) {
-            auto& bytes = parts.bpe.token_bytes();
-            if (size_t(token.id) >= bytes.size()) bytes.resize(size_t(token.id) + 1);
-            bytes[size_t(token.id)] = token.content;
+            parts.texts.set_added(token.id, token.content);
             by_content.emplace(token.content, &token);
             added.push_back(token.id);
             if (token.special) special.push_back(token.id);
@@ -81,18 +80,22 @@ struct Tokenizer::Impl {
         return parts.normalizer.normalize(text, storage);
     }
 
-    /// text[begin, end), in which no token is matched any more before it is normalised.
-    void encode_piece(std::string_view piece, const AddedTokens& added,
+    /// A piece of a text, in which no token is matched any more before it is normalised; nothing
+    /// stands before it if it `is_start`.
+    void encode_piece(std::string_view piece, bool is_start, const AddedTokens& added,
                       std::vector<int32_t>& ids) const {
         std::string storage;
         const std::string_view text = normalize(piece, storage);
         size_t at = 0;
+        auto encode_until = [&](size_t end) {
+            if (at < end) encode_plain(text.substr(at, end - at), is_start && at == 0, ids);
+        };
         for (const AddedTokenMatch& match : added.find(text)) {
-            if (at < match.begin) encode_plain(text.substr(at, match.begin - at), ids);
+            encode_until(match.begin);
             ids.push_back(match.id);
             at = match.end;
         }
-        if (at < text.size()) encode_plain(text.substr(at), ids);
+        encode_until(text.size());
     }
 
     /// The whole, with the tokens that are known already.
@@ -100,16 +103,19 @@ struct Tokenizer::Impl {
                                 const AddedTokens& added) const {
         std::vector<int32_t> ids;
         size_t at = 0;
+        auto encode_until = [&](size_t end) {
+            if (at < end) encode_piece(text.substr(at, end - at), at == 0, added, ids);
+        };
         for (const AddedTokenMatch& match : known) {
-            if (at < match.begin) encode_piece(text.substr(at, match.begin - at), added, ids);
+            encode_until(match.begin);
             ids.push_back(match.id);
             at = match.end;
         }
-        if (at < text.size()) encode_piece(text.substr(at), added, ids);
+        encode_until(text.size());
         return ids;
     }
 
-    void encode_plain(std::string_view text, std::vector<int32_t>& ids) const;
+    void encode_plain(std::string_view text, bool is_start, std::vector<int32_t>& ids) const;
 
     TokenizerParts parts;
     std::unordered_map<std::string_view, const AddedToken*> by_content;
@@ -121,7 +127,8 @@ struct Tokenizer::Impl {
 
 /// Words repeat, so the ids of the last ones are remembered: by hash alone, one word a place, for a
 /// text made of words that collide must not cost more than one without repetitions.
-void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& ids) const {
+void Tokenizer::Impl::encode_plain(std::string_view text, bool is_start,
+                                   std::vector<int32_t>& ids) const {
     struct Known {
         std::string_view word;
         size_t begin = 0, end = 0;  // where its ids stand already
@@ -148,7 +155,7 @@ void Tokenizer::Impl::encode_plain(std::string_view text, std::vector<int32_t>& 
             at = end;
         }
     else
-        for (const TextPiece piece : parts.splits->split(text, storage))
+        for (const TextPiece piece : parts.splits->split(text, storage, is_start))
             encode_word(text.substr(piece.begin, piece.end - piece.begin));
 }
 
@@ -199,12 +206,12 @@ void Tokenizer::add_special_tokens(std::vector<int32_t>& ids) const {
 }
 
 std::string_view Tokenizer::token_bytes(int32_t id) const {
-    const auto& bytes = impl_->parts.bpe.token_bytes();
-    return id >= 0 && size_t(id) < bytes.size() ? std::string_view(bytes[id]) : std::string_view();
+    return impl_->parts.texts.of(id);
 }
 
-std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens) const {
-    StreamDecoder decoder(*this, skip_special_tokens);
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special_tokens,
+                              bool begins_text) const {
+    StreamDecoder decoder(*this, skip_special_tokens, begins_text);
     std::string text;
     for (int32_t id : ids) text += decoder.push(id);
     return text + decoder.finish();
@@ -229,25 +236,43 @@ int Tokenizer::n_left_out() const {
 }
 
 int Tokenizer::size() const {
-    return int(impl_->parts.bpe.token_bytes().size());
+    return int(impl_->parts.texts.size());
 }
 
-StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens)
-    : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens) {}
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens, bool begins_text)
+    : tokenizer_(&tokenizer), skip_special_tokens_(skip_special_tokens), is_first_(begins_text) {
+    if (begins_text) n_to_strip_ = tokenizer.impl_->parts.texts.decoder().n_stripped;
+}
 
 std::string StreamDecoder::push(int32_t id) {
-    if (skip_special_tokens_ && tokenizer_->is_special(id)) return {};
-    held_.append(tokenizer_->token_bytes(id));
-    const size_t settled = utf8_settled_length(held_);
-    std::string text = sanitize_utf8(std::string_view(held_).substr(0, settled));
-    held_.erase(0, settled);
-    return text;
+    const TokenTexts& texts = tokenizer_->impl_->parts.texts;
+    const std::string_view bytes = is_first_ ? texts.first(id) : texts.of(id);
+    const bool is_token = !bytes.empty() || !texts.of(id).empty();
+    if ((skip_special_tokens_ && tokenizer_->is_special(id)) || !is_token) return {};
+    const std::string_view tail = texts.tail(id);
+    is_first_ = false;
+    held_.append(tail_).append(bytes.substr(0, bytes.size() - std::min(tail.size(), bytes.size())));
+    tail_ = tail;
+    return take(utf8_settled_length(held_));
+}
+
+std::string StreamDecoder::take(size_t n_bytes) {
+    const TokenDecoder& decoder = tokenizer_->impl_->parts.texts.decoder();
+    std::string text =
+        sanitize_utf8(std::string_view(held_).substr(0, n_bytes), decoder.replaces_bytes);
+    held_.erase(0, n_bytes);
+    size_t n_stripped = 0;
+    for (; n_to_strip_ > 0 && n_stripped < text.size(); n_to_strip_--)
+        if (std::string_view(text).substr(n_stripped).starts_with(decoder.stripped_character))
+            n_stripped += decoder.stripped_character.size();
+        else
+            n_to_strip_ = 1;  // the last: the text has begun
+    return text.erase(0, n_stripped);
 }
 
 std::string StreamDecoder::finish() {
-    std::string text = sanitize_utf8(held_);
-    held_.clear();
-    return text;
+    tail_ = {};
+    return take(held_.size());
 }
 
 }  // namespace qwend

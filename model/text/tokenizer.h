@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -18,8 +19,8 @@ struct ControlSpan {
 };
 
 /// Qwen2's byte-level BPE, exact to Hugging Face's: NFC, the published pre-tokenizer regex, merges
-/// by rank, added tokens; and what those made of it change of that: no NFC, other regexes, words
-/// before merges, special tokens around a prompt. Encoding and decoding are linear in the text,
+/// by rank, added tokens; and any other BPE with the steps of a tokenizer.json around it, as
+/// tokenizer_pipeline.h reads them, such as Llama's. Encoding and decoding are linear in the text,
 /// whatever it is; with other regexes, as far as Regex says.
 /// Immutable after load; safe to use from any thread.
 class Tokenizer {
@@ -50,8 +51,10 @@ class Tokenizer {
 
     /// The bytes one id stands for; may be part of a UTF-8 sequence. Empty for unknown ids.
     std::string_view token_bytes(int32_t id) const;
-    /// Ids to text; incomplete UTF-8 becomes U+FFFD, as Hugging Face's decoder does.
-    std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const;
+    /// Ids to text; incomplete UTF-8 becomes U+FFFD, as Hugging Face's decoder does. A text that
+    /// begins with them may lose the space that encoding has put before it.
+    std::string decode(std::span<const int32_t> ids, bool skip_special_tokens,
+                       bool begins_text = true) const;
 
     std::optional<int32_t> added_token_id(std::string_view token) const;
     bool is_special(int32_t id) const;  // added with "special": true
@@ -60,6 +63,7 @@ class Tokenizer {
     int size() const;                   // ids 0 … size-1 exist; logits above are never sampled
 
   private:
+    friend class StreamDecoder;
     struct Impl;
     explicit Tokenizer(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
@@ -69,14 +73,21 @@ class Tokenizer {
 /// become a valid sequence are held back, bytes that cannot become U+FFFD.
 class StreamDecoder {
   public:
-    StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens);
+    /// The ids go on with a text, as an answer does with its prompt, unless the text begins with
+    /// them.
+    StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens, bool begins_text = false);
     std::string push(int32_t id);  // text that is complete now, often the whole token
     std::string finish();          // what is held back, as U+FFFD
 
   private:
+    std::string take(size_t n_bytes);
+
     const Tokenizer* tokenizer_;
     bool skip_special_tokens_;
-    std::string held_;
+    bool is_first_;          // the next token begins a text
+    size_t n_to_strip_ = 0;  // characters that its beginning may still lose
+    std::string held_;       // bytes
+    std::string_view tail_;  // and what the last token loses if none follows
 };
 
 }  // namespace qwend

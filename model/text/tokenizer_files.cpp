@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "model/json.h"
+#include "model/text/tokenizer_steps.h"
 
 namespace qwend {
 
@@ -16,16 +17,21 @@ namespace dom = simdjson::dom;
 using Vocab = std::vector<std::pair<std::string_view, int32_t>>;
 using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
 
-/// Older files leave the type out. Bytes that are no token's have a token each here, so there is
-/// nothing for byte_fallback to do, and nothing unknown.
+/// Older files leave the type out.
 void check_model(const JsonFile& json, dom::object model) {
     const std::string_view type = text_at(model, "type");
     if (type != "BPE" && !model.at_key("type").error())
         json.fail(
-            fmt::format("model: expected BPE, found \"{}\"; this is not Qwen2's tokenizer", type));
-    for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
-        if (const std::string_view found = text_at(model, affix); !found.empty())
-            json.fail(fmt::format("model.{}: expected none, found \"{}\"", affix, found));
+            fmt::format("model: expected BPE, found \"{}\", which qwend does not read", type));
+}
+
+BpeSpelling read_spelling(dom::object model, bool is_byte_level) {
+    return {.is_byte_level = is_byte_level,
+            .byte_fallback = flag_at(model, "byte_fallback", false),
+            .fuse_unknown = flag_at(model, "fuse_unk", false),
+            .unknown = std::string(text_at(model, "unk_token")),
+            .prefix = std::string(text_at(model, "continuing_subword_prefix")),
+            .suffix = std::string(text_at(model, "end_of_word_suffix"))};
 }
 
 Vocab read_vocab(const JsonFile& json, dom::object object) {
@@ -83,7 +89,7 @@ AddedToken read_added_token(const JsonFile& json, dom::object object, int64_t id
 /// An id that is no token has no row of the embedding.
 void check_ids_around(const JsonFile& json, const TokenizerParts& parts) {
     const auto is_token = [&](int32_t id) {
-        return size_t(id) < parts.bpe.token_bytes().size() ||
+        return size_t(id) < parts.texts.size() ||
                std::any_of(parts.added_tokens.begin(), parts.added_tokens.end(),
                            [&](const AddedToken& token) { return token.id == id; });
     };
@@ -92,20 +98,29 @@ void check_ids_around(const JsonFile& json, const TokenizerParts& parts) {
             if (!is_token(id)) json.fail(fmt::format("post_processor: {} is no token", id));
 }
 
+TokenTexts make_texts(const Vocab& vocab, TokenDecoder decoder) {
+    TokenTexts texts(std::move(decoder));
+    for (auto [token, id] : vocab) texts.set(id, token);
+    return texts;
+}
+
 TokenizerParts read_tokenizer_json(const JsonFile& json) {
-    dom::object model, vocab;
+    dom::object model, entries;
     dom::array merges, added;
-    if (json.root().at_key("model").get(model) || model.at_key("vocab").get(vocab) ||
-        model.at_key("merges").get(merges))
-        json.fail("expected model.vocab and model.merges");
+    if (json.root().at_key("model").get(model)) json.fail("expected a model");
     check_model(json, model);
-    bool ignores_merges = false;
-    (void)!model.at_key("ignore_merges").get(ignores_merges);
+    if (model.at_key("vocab").get(entries) || model.at_key("merges").get(merges))
+        json.fail("expected model.vocab and model.merges");
+    PreTokenizer pretokenizer = read_pretokenizer(json);
+    const bool is_byte_level = pretokenizer.is_byte_level;
+    const Vocab vocab = read_vocab(json, entries);
     TokenizerParts parts{
-        .bpe = {read_vocab(json, vocab), read_merges(json, merges), json.name(), ignores_merges},
+        .bpe = {vocab, read_merges(json, merges), json.name(), read_spelling(model, is_byte_level),
+                flag_at(model, "ignore_merges", false)},
+        .texts = make_texts(vocab, read_decoder(json, is_byte_level)),
         .added_tokens = {},
         .normalizer = read_normalizer(json),
-        .splits = read_pretokenizer(json),
+        .splits = std::move(pretokenizer.splits),
         .around = read_post_processor(json)};
     if (!json.root().at_key("added_tokens").get(added))
         for (auto element : added) {
@@ -218,10 +233,20 @@ std::vector<std::string> special_names(const JsonFile& config) {
     return names;
 }
 
+/// The id of a token that was added or is of the vocabulary.
+std::optional<int32_t> find_token(dom::object vocab, const TokenizerParts& parts,
+                                  const std::string& token) {
+    const auto added = std::ranges::find(parts.added_tokens, token, &AddedToken::content);
+    if (added != parts.added_tokens.end()) return added->id;
+    int64_t id = -1;
+    if (vocab.at_key(token).get(id)) return std::nullopt;
+    return int32_t(id);
+}
+
 /// Tokens that tokenizer_config.json has and tokenizer.json lacks, as transformers adds them: in
 /// the order of their ids, which do not count, then the special ones. One that is in the vocabulary
 /// keeps its id, any other has the next.
-void add_configured_tokens(const JsonFile& config, TokenizerParts& parts) {
+void add_configured_tokens(const JsonFile& config, dom::object vocab, TokenizerParts& parts) {
     std::vector<AddedToken> wanted;
     if (config.has("added_tokens_decoder")) wanted = read_added_tokens_decoder(config);
     std::ranges::sort(wanted, {}, &AddedToken::id);
@@ -230,17 +255,35 @@ void add_configured_tokens(const JsonFile& config, TokenizerParts& parts) {
         token.content = name, token.special = true;
         wanted.push_back(token);
     }
-    const auto& vocabulary = parts.bpe.token_bytes();
-    auto next = int32_t(vocabulary.size());
+    auto next = int32_t(parts.texts.size());
     for (const AddedToken& token : parts.added_tokens) next = std::max(next, token.id + 1);
     for (AddedToken& token : wanted) {
         if (std::ranges::find(parts.added_tokens, token.content, &AddedToken::content) !=
             parts.added_tokens.end())
             continue;
-        const auto known = std::ranges::find(vocabulary, token.content);
-        token.id = known == vocabulary.end() ? next++ : int32_t(known - vocabulary.begin());
+        const auto known = find_token(vocab, parts, token.content);
+        token.id = known ? *known : next++;
         parts.added_tokens.push_back(std::move(token));
     }
+}
+
+/// What transformers lets tokenizer_config.json say beside tokenizer.json: which tokens are around
+/// a prompt, and that special ones are text wherever they are spelled.
+void apply_config(const JsonFile& config, dom::object vocab, TokenizerParts& parts) {
+    const auto says = [&](std::string_view field) {
+        return config.root().at_key(field).error() == simdjson::SUCCESS;
+    };
+    if (says("add_bos_token") || says("add_eos_token")) {
+        const auto tokens = [&](std::string_view adds, std::string_view role) {
+            const auto value = config.find(role);
+            const auto id = value ? find_token(vocab, parts, token_name(*value)) : std::nullopt;
+            return id && flag_at(config.root(), adds, false) ? std::vector{*id}
+                                                             : std::vector<int32_t>();
+        };
+        parts.around = {tokens("add_bos_token", "bos_token"), tokens("add_eos_token", "eos_token")};
+    }
+    if (flag_at(config.root(), "split_special_tokens", false))
+        for (AddedToken& token : parts.added_tokens) token.stays_text = token.special;
 }
 
 }  // namespace
@@ -250,26 +293,36 @@ TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& so
 }
 
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
+    std::optional<JsonFile> config;
+    if (std::filesystem::exists(dir / "tokenizer_config.json"))
+        config.emplace(dir / "tokenizer_config.json");
     if (std::filesystem::exists(dir / "tokenizer.json")) {
-        TokenizerParts parts = read_tokenizer_json(JsonFile(dir / "tokenizer.json"));
-        if (std::filesystem::exists(dir / "tokenizer_config.json"))
-            add_configured_tokens(JsonFile(dir / "tokenizer_config.json"), parts);
+        const JsonFile json(dir / "tokenizer.json");
+        TokenizerParts parts = read_tokenizer_json(json);
+        const dom::object vocab = json.root()["model"]["vocab"];
+        if (config) add_configured_tokens(*config, vocab, parts);
+        if (config) apply_config(*config, vocab, parts);
         return parts;
     }
     if (!std::filesystem::exists(dir / "vocab.json"))
         throw LoadError(
             fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
-    JsonFile vocab(dir / "vocab.json");
+    const JsonFile json(dir / "vocab.json");
+    const Vocab vocab = read_vocab(json, json.root());
     std::string merges = read_file(dir / "merges.txt");
-    Bpe bpe(read_vocab(vocab, vocab.root()),
-            parse_merges_txt(merges, (dir / "merges.txt").string()), vocab.name());
+    TokenDecoder decoder;
+    decoder.add_byte_level();
     Normalizer normalizer;
     normalizer.add_form(NormalForm::c);
-    return {.bpe = std::move(bpe),
-            .added_tokens = read_added_tokens(dir),
-            .normalizer = std::move(normalizer),
-            .splits = {},
-            .around = {}};
+    TokenizerParts parts{
+        .bpe = {vocab, parse_merges_txt(merges, (dir / "merges.txt").string()), json.name()},
+        .texts = make_texts(vocab, std::move(decoder)),
+        .added_tokens = read_added_tokens(dir),
+        .normalizer = std::move(normalizer),
+        .splits = {},
+        .around = {}};
+    if (config) apply_config(*config, json.root(), parts);
+    return parts;
 }
 
 std::optional<std::string> load_special_token(const std::filesystem::path& dir,

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
 #include "model/json.h"
 #include "model/text/normalizer.h"
 #include "model/text/split_patterns.h"
+#include "model/text/token_decoder.h"
 
 namespace qwend {
 
@@ -16,15 +16,20 @@ namespace qwend {
 
 inline constexpr int64_t kMaxTokenId = 10'000'000;
 
-/// The text of a field; empty where it is none.
-std::string_view text_at(simdjson::dom::object object, std::string_view field);
-
 /// What text goes through first; a normalizer that is null does nothing.
 Normalizer read_normalizer(const JsonFile& json);
 
-/// Steps that take text apart, of which the last makes bytes of it; empty: they are Qwen2's own,
-/// for which there is a matcher (pretokenizer.h).
-std::optional<SplitPatterns> read_pretokenizer(const JsonFile& json);
+/// What takes text apart.
+struct PreTokenizer {
+    std::optional<SplitPatterns> splits = {};  // empty: Qwen2's own, for which there is a matcher
+                                               // (pretokenizer.h)
+    bool is_byte_level = true;  // the vocabulary is asked for bytes, in GPT-2's alphabet
+};
+PreTokenizer read_pretokenizer(const JsonFile& json);  // null: text stays in one piece
+
+/// What makes text of tokens. Null: bytes where they are `is_byte_level`, else, as Hugging Face's
+/// has it, spaces between them.
+TokenDecoder read_decoder(const JsonFile& json, bool is_byte_level);
 
 /// The special tokens that the post-processor puts around one text.
 struct TokensAround {

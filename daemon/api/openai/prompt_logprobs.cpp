@@ -22,7 +22,7 @@ void append_entry(std::string& out, const Tokenizer& tokenizer, int32_t token, f
     fmt::format_to(std::back_inserter(out), "\"{}\":{{\"logprob\":", token);
     append_logprob(out, logprob);
     fmt::format_to(std::back_inserter(out), ",\"rank\":{},\"decoded_token\":", rank);
-    append_json_string(out, tokenizer.decode(std::span(&token, 1), false));
+    append_json_string(out, tokenizer.decode(std::span(&token, 1), false, false));
     out += '}';
 }
 
@@ -100,7 +100,7 @@ void PromptLogprobs::begin(Prompt& prompt, int32_t first_token) {
     if (n_of_member_ >= 0) prompt.new_member = ",\"prompt_logprobs\":[null";
     if (echoes_) {
         prompt.new_lists.add(style_, {first_token, 0, {}}, 0, true);
-        prompt.offsets.emplace(*style_.tokenizer).push(first_token);
+        prompt.offsets.emplace(*style_.tokenizer, 0, true).push(first_token);
     }
     prompt.n_written = 1;
 }

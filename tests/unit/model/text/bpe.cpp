@@ -9,6 +9,8 @@
 #include <map>
 #include <random>
 
+#include "model/text/byte_alphabet.h"
+
 using namespace qwend;
 
 namespace {

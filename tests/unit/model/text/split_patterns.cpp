@@ -18,7 +18,7 @@ using Words = std::vector<std::string>;
 Words split_by(const SplitPatterns& patterns, std::string_view text) {
     Words words;
     std::string storage;
-    for (const TextPiece piece : patterns.split(text, storage))
+    for (const TextPiece piece : patterns.split(text, storage, true))
         words.emplace_back(text.substr(piece.begin, piece.end - piece.begin));
     return words;
 }

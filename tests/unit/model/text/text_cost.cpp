@@ -3,6 +3,7 @@
 // is quadratic takes as much more again.
 
 #include <doctest/doctest.h>
+#include <simdjson.h>
 #include <time.h>
 
 #include <functional>
@@ -64,6 +65,17 @@ void check_tokenizer(const Tokenizer& tokenizer) {
         for (std::string_view head : {"", "a"}) check_cost(work, head, unit);
 }
 
+/// The Precompiled step among the cases.
+std::string golden_charsmap(simdjson::dom::object golden) {
+    const simdjson::dom::array cases = golden["cases"].get_array().value();
+    for (auto example : cases) {
+        std::string step(simdjson::minify(example["fields"].value()));
+        const size_t at = step.find(R"({"type":"Precompiled")");
+        if (at != step.npos) return step.substr(at, step.find('}', at) + 1 - at);
+    }
+    return {};
+}
+
 }  // namespace
 
 TEST_CASE("text cost: encoding and decoding are linear in the worst of texts") {
@@ -92,6 +104,26 @@ TEST_CASE("text cost: the steps that fine-tunes have") {
     json.replace(level, 25, R"("add_prefix_space": true)");
     for (const char* behavior : {"MergedWithPrevious", "MergedWithNext", "Contiguous", "Removed"})
         check_tokenizer(Tokenizer::parse(std::string(json).replace(at + 1, 8, behavior)));
+}
+
+TEST_CASE("text cost: words as long as the text, spelled by characters") {
+    simdjson::dom::parser parser;
+    simdjson::dom::object golden;
+    REQUIRE(!parser.parse(read_file("tests/golden/bpe_kinds.json")).get(golden));
+    const std::string words(simdjson::minify(golden["models"]["llama"].value()));
+    const std::string model = R"("model":{"byte_fallback":true,)" + words.substr(1);
+    const std::string charsmap(golden_charsmap(golden));
+    for (const std::string& fields :
+         {std::string(R"("normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend",)"
+                      R"("prepend":"\u2581"},{"type":"Replace","pattern":{"String":" "},)"
+                      R"("content":"\u2581"}]})"),
+          std::string(R"("pre_tokenizer":{"type":"Metaspace","replacement":"\u2581"},)"
+                      R"("normalizer":{"type":"BertNormalizer"},)"
+                      R"("decoder":{"type":"BPEDecoder","suffix":"a"})"),
+          std::string(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":)"
+                      R"("Whitespace"},{"type":"FixedLength","length":9}]},"normalizer":)") +
+              charsmap})
+        check_tokenizer(Tokenizer::parse("{" + fields + "," + model + "}"));
 }
 
 TEST_CASE("text cost: added tokens that begin alike") {

@@ -154,12 +154,14 @@ TEST_CASE("tokenizer: bytes that are not UTF-8 do no harm") {
 }
 
 TEST_CASE("tokenizer: another pipeline is refused by name") {
-    CHECK_THROWS_WITH_AS(Tokenizer::parse("{}"), doctest::Contains("model.vocab"), LoadError);
+    CHECK_THROWS_WITH_AS(Tokenizer::parse("{}"), doctest::Contains("expected a model"), LoadError);
+    CHECK_THROWS_WITH_AS(Tokenizer::parse(R"({"model":{}})"), doctest::Contains("model.vocab"),
+                         LoadError);
     std::string json = read_file("tests/demo-model/tokenizer.json");
     const size_t nfc = json.find("\"NFC\"");
     REQUIRE(nfc != std::string::npos);
-    CHECK_THROWS_WITH_AS(Tokenizer::parse(std::string(json).replace(nfc, 5, "\"Nmt\"")),
-                         doctest::Contains("found \"Nmt\""), LoadError);
+    CHECK_THROWS_WITH_AS(Tokenizer::parse(std::string(json).replace(nfc, 5, "\"Nmc\"")),
+                         doctest::Contains("found \"Nmc\""), LoadError);
     CHECK_THROWS_WITH_AS(Tokenizer::parse("nonsense"), doctest::Contains("not valid JSON"),
                          LoadError);
 }

@@ -87,10 +87,16 @@ TEST_CASE("tokenizer_files: what the model asks for is done, has nothing to do, 
          {"", R"("byte_fallback":true,)", R"("type":"BPE","end_of_word_suffix":"",)",
           R"("unk_token":"<|endoftext|>","fuse_unk":true,"continuing_subword_prefix":null,)"})
         CHECK(Tokenizer::parse(with_model(fields, json)).encode("e\u0301 hello") == ids);
-    for (const char* fields : {R"("type":"WordPiece",)", R"("continuing_subword_prefix":"##",)",
-                               R"("end_of_word_suffix":"</w>",)"})
-        CHECK_THROWS_WITH_AS(Tokenizer::parse(with_model(fields, json)), doctest::Contains("model"),
-                             LoadError);
+    // Dropout is for training.
+    CHECK(Tokenizer::parse(with_model(R"("dropout":0.5,)", json)).encode("e\u0301 hello") == ids);
+    struct Case {
+        const char *fields, *message;
+    };
+    for (const Case& c : {Case{R"("type":"WordPiece",)", "expected BPE, found \"WordPiece\""},
+                          Case{R"("type":"Unigram",)", "expected BPE, found \"Unigram\""},
+                          Case{R"("continuing_subword_prefix":"##",)", "is not in the vocabulary"}})
+        CHECK_THROWS_WITH_AS(Tokenizer::parse(with_model(c.fields, json)),
+                             doctest::Contains(c.message), LoadError);
 }
 
 TEST_CASE("tokenizer_files: a vocabulary may have words that are not of the byte alphabet") {
@@ -188,4 +194,36 @@ TEST_CASE("tokenizer_files: tokens that tokenizer_config.json alone has get the 
     REQUIRE(hello);
     CHECK((*hello < first ? tokenizer.token_bytes(*hello) == "hello" : *hello == first + 4));
     CHECK(tokenizer.size() >= first + 4);
+}
+
+TEST_CASE("tokenizer_files: what tokenizer_config.json says beside tokenizer.json") {
+    TempDir dir;
+    dir.write("tokenizer.json", demo_tokenizer_json());
+    auto with = [&](const std::string& fields) {
+        dir.write("tokenizer_config.json", R"({"bos_token":"<|im_start|>","eos_token":)"
+                                           R"({"content":"<|im_end|>"})" +
+                                               fields + "}");
+        return Tokenizer::load(dir.path());
+    };
+    auto around = [&](const std::string& fields) {
+        std::vector<int32_t> ids = {7};
+        with(fields).add_special_tokens(ids);
+        return ids;
+    };
+    using Ids = std::vector<int32_t>;
+    CHECK(around("") == Ids{7});
+    CHECK(around(R"(,"add_bos_token":true)") == Ids{6059, 7});
+    CHECK(around(R"(,"add_bos_token":false,"add_eos_token":true)") == Ids{7, 6060});
+    CHECK(around(R"(,"add_bos_token":null)") == Ids{7});
+    // Special tokens are text where a client spells them, and what they are where a template does.
+    const std::string_view text = "<|im_end|><tool_call>";
+    const Tokenizer split = with(R"(,"split_special_tokens":true)"), whole = with("");
+    const ControlSpan span{0, text.size()};
+    const Ids ids = whole.encode_with_added_tokens(text);
+    CHECK(ids.size() == 2);
+    CHECK(split.encode(text, {&span, 1}) == ids);
+    const Ids in_parts = split.encode_with_added_tokens(text);
+    CHECK(in_parts.size() > 2);
+    CHECK(in_parts.back() == ids.back());  // which is not special
+    CHECK(split.decode(in_parts, false) == text);
 }

@@ -1,11 +1,12 @@
-// What fine-tunes have around the model in place of Qwen2's own steps: ids are those of Hugging
-// Face's tokenizers (tests/golden/pipelines.json).
+// What fine-tunes have around the model in place of Qwen2's own steps, and other models: ids and
+// texts are those of Hugging Face's tokenizers (tests/golden/pipelines.json, bpe_kinds.json).
 
 #include "model/text/tokenizer_pipeline.h"
 
 #include <doctest/doctest.h>
 
 #include "model/error.h"
+#include "model/file.h"
 #include "model/text/tokenizer.h"
 #include "tests/unit/demo_tokenizer.h"
 
@@ -20,7 +21,55 @@ std::vector<int32_t> ids_of(simdjson::dom::element value) {
     return ids;
 }
 
+/// The fields of an object, as they stand in one; each ends with a comma.
+std::string fields_of(simdjson::dom::object object) {
+    std::string json;
+    for (auto [key, value] : object)
+        json += "\"" + std::string(key) + "\":" + std::string(simdjson::minify(value)) + ",";
+    return json;
+}
+
+/// As it is decoded at once, and token by token.
+void check_decoded(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
+                   std::string_view decoded) {
+    CHECK(tokenizer.decode(ids, false) == decoded);
+    StreamDecoder stream(tokenizer, false, true);
+    std::string text;
+    for (const int32_t id : ids) text += stream.push(id);
+    CHECK(text + stream.finish() == decoded);
+}
+
 }  // namespace
+
+TEST_CASE(
+    "tokenizer_pipeline: BPE of every kind gives the ids and texts that Hugging Face's gives") {
+    simdjson::dom::parser parser;
+    simdjson::dom::object golden;
+    REQUIRE(!parser.parse(read_file("tests/golden/bpe_kinds.json")).get(golden));
+    const simdjson::dom::array texts = golden["texts"].get_array().value(),
+                               cases = golden["cases"].get_array().value();
+    for (auto example : cases) {
+        const std::string_view name = example["model"].get_string().value();
+        const simdjson::dom::object of_model = example["of_model"].get_object().value(),
+                                    words = golden["models"][name].get_object().value(),
+                                    fields = example["fields"].get_object().value();
+        std::string model = fields_of(of_model) + fields_of(words);
+        model.pop_back();
+        const Tokenizer tokenizer =
+            Tokenizer::parse("{" + fields_of(fields) + "\"model\":{" + model + "}}");
+        const std::string of_fields = fields_of(fields), of_flags = fields_of(of_model);
+        CAPTURE(of_fields);
+        CAPTURE(of_flags);
+        size_t i = 0;
+        for (auto element : texts) {
+            const std::string_view text = element.get_string().value();
+            CAPTURE(text);
+            const auto ids = tokenizer.encode_with_added_tokens(text);
+            CHECK(ids == ids_of(example["ids"].at(i).value()));
+            check_decoded(tokenizer, ids, example["decoded"].at(i++).get_string().value());
+        }
+    }
+}
 
 TEST_CASE("tokenizer_pipeline: every known step gives the ids that Hugging Face's gives") {
     simdjson::dom::parser parser;
@@ -48,37 +97,51 @@ TEST_CASE("tokenizer_pipeline: a step that is not known is refused by name, with
     struct Case {
         const char *field, *value, *message;
     };
-    const std::string level = R"({"type":"ByteLevel","add_prefix_space":false})";
     auto steps = [&](const std::string& before) {
-        return R"({"type":"Sequence","pretokenizers":[)" + before + level + "]}";
+        return R"({"type":"Sequence","pretokenizers":[)" + before +
+               R"({"type":"ByteLevel","add_prefix_space":false}]})";
     };
-    const std::string twice = steps(level + ","),
-                      last = R"({"type":"Sequence","pretokenizers":[)" + level +
-                             R"(,{"type":"Digits"}]})",
-                      unknown = steps(R"({"type":"Metaspace"},)"),
+    const std::string unknown = steps(R"({"type":"Other"},)"),
                       behavior = steps(R"({"type":"Split","pattern":{"String":"a"}},)"),
                       pattern = steps(R"({"type":"Split","behavior":"Isolated"},)"),
                       regex = steps(R"({"type":"Split","behavior":"Isolated",)"
                                     R"("pattern":{"Regex":"("}},)");
-    for (const Case& c : std::vector<Case>{
-             {"normalizer", R"({"type":"Nmt"})", "expected NFC, NFD"},
-             {"normalizer", R"({"type":"Sequence"})", "expected normalizers"},
-             {"normalizer", "3", "expected an object"},
-             {"normalizer", R"({"type":"Replace","content":""})", "expected a pattern"},
-             {"normalizer", R"({"type":"Replace","pattern":{"Regex":"("},"content":""})",
-              "normalizer: \"(\" is no regex"},
-             {"pre_tokenizer", "null", "expected an object"},
-             {"pre_tokenizer", R"({"type":"Digits"})", "expected ByteLevel last"},
-             {"pre_tokenizer", last.c_str(), "expected ByteLevel last"},
-             {"pre_tokenizer", twice.c_str(), "expected ByteLevel last, and no other"},
-             {"pre_tokenizer", unknown.c_str(), "found \"Metaspace\""},
-             {"pre_tokenizer", behavior.c_str(), "behavior: expected Isolated, Removed"},
-             {"pre_tokenizer", pattern.c_str(), "expected a pattern"},
-             {"pre_tokenizer", regex.c_str(), "pre_tokenizer: \"(\" is no regex"},
-             {"post_processor", R"({"type":"Other"})", "found \"Other\""},
-             {"post_processor", R"({"type":"BertProcessing","cls":["a",1]})", "as \"sep\""},
-             {"post_processor", R"({"type":"BertProcessing","cls":["a","b"],"sep":["a",1]})",
-              "expected token ids of \"cls\""}}) {
+    for (
+        const Case& c : std::vector<Case>{
+            {"normalizer", R"({"type":"Nfc"})", "expected NFC, NFD"},
+            {"normalizer", R"({"type":"Sequence"})", "expected normalizers"},
+            {"normalizer", "3", "expected an object"},
+            {"normalizer", R"({"type":"Replace","content":""})", "expected a pattern"},
+            {"normalizer", R"({"type":"Replace","pattern":{"Regex":"("},"content":""})",
+             "normalizer: \"(\" is no regex"},
+            {"normalizer", R"({"type":"Precompiled","precompiled_charsmap":"AAAA"})",
+             "expected a map of SentencePiece's"},
+            {"pre_tokenizer", "3", "expected an object"},
+            {"pre_tokenizer", unknown.c_str(), "found \"Other\""},
+            {"pre_tokenizer", behavior.c_str(), "expected a behavior"},
+            {"pre_tokenizer", R"({"type":"Punctuation","behavior":"a"})",
+             "behavior: expected Isolated, Removed"},
+            {"pre_tokenizer", pattern.c_str(), "expected a pattern"},
+            {"pre_tokenizer", regex.c_str(), "pre_tokenizer: \"(\" is no regex"},
+            {"pre_tokenizer", R"({"type":"Metaspace"})", "Metaspace: expected a replacement"},
+            {"pre_tokenizer", R"({"type":"Metaspace","replacement":"ab"})",
+             "expected a character, found \"ab\""},
+            {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"no"})",
+             "expected always, first or never, found \"no\""},
+            {"pre_tokenizer", R"({"type":"FixedLength","length":0})", "a number from 1 on"},
+            {"decoder", R"({"type":"CTC"})", "found \"CTC\""},
+            {"decoder", R"({"type":"BPEDecoder"})", "BPEDecoder: expected a suffix"},
+            {"decoder",
+             R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"WordPiece","prefix":""}]})",
+             "nothing but Strip behind Fuse"},
+            {"decoder",
+             R"({"type":"Sequence","decoders":[{"type":"Fuse"},)"
+             R"({"type":"Strip","content":" ","start":0,"stop":1}]})",
+             "with no stop"},
+            {"post_processor", R"({"type":"Other"})", "found \"Other\""},
+            {"post_processor", R"({"type":"BertProcessing","cls":["a",1]})", "as \"sep\""},
+            {"post_processor", R"({"type":"BertProcessing","cls":["a","b"],"sep":["a",1]})",
+             "expected token ids of \"cls\""}}) {
         CAPTURE(c.value);
         CHECK_THROWS_WITH_AS(Tokenizer::parse(demo_tokenizer_with(c.field, c.value)),
                              doctest::Contains(c.message), LoadError);

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qwend {
+
+/// What tokens are as text: the decoder of a tokenizer.json, step by step for each token, and then
+/// what is done to the text that they make. Immutable once made; safe to use from any thread.
+class TokenDecoder {
+  public:
+    /// Where a token is in the text.
+    struct Place {
+        bool is_first = false, is_last = false;
+    };
+
+    void add_byte_level();     // a token of GPT-2's alphabet is its bytes, any other itself
+    void add_byte_fallback();  // a token <0xE4> is that byte
+    void add_replace(const std::string& regex, std::string content, const std::string& source);
+    void add_strip(std::string content, size_t n_start, size_t n_stop);  // of each token
+    /// Its mark is a space, but nothing in the first token, which `prepends` says was given one.
+    void add_metaspace(std::string mark, bool prepends);
+    /// A space before each token but the first and those that begin with the prefix, which goes;
+    /// `cleans_up`: and none before punctuation.
+    void add_word_piece(std::string prefix, bool cleans_up);
+    /// A suffix is a space, but nothing in the last token.
+    void add_word_end(std::string suffix);
+    void add_spaces();  // between tokens: what is done where there is no decoder
+
+    /// Of the text as a whole, at its beginning: up to so many of a character are taken out.
+    std::string stripped_character = {};
+    size_t n_stripped = 0;
+    /// Every byte that is part of no character becomes U+FFFD, not those of one together.
+    bool replaces_bytes = false;
+
+    /// Whether tokens are spelled in GPT-2's alphabet.
+    bool is_byte_level() const { return is_byte_level_; }
+    /// Whether the place of a token counts.
+    bool knows_places() const { return knows_places_; }
+    /// The bytes of a token.
+    std::string decode(std::string_view token, Place place) const;
+
+  private:
+    /// True: these are bytes now, which no other step sees.
+    using Step = std::function<bool(std::string& token, Place place)>;
+    std::vector<Step> steps_;
+    bool knows_places_ = false, is_byte_level_ = false;
+};
+
+}  // namespace qwend

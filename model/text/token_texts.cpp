@@ -1,0 +1,44 @@
+#include "model/text/token_texts.h"
+
+#include <utility>
+
+namespace qwend {
+
+void TokenTexts::set(int32_t id, std::string_view token) {
+    const std::string text = decoder_.decode(token, {});
+    set_text(id, text);
+    if (!decoder_.knows_places()) return;
+    if (std::string first = decoder_.decode(token, {.is_first = true}); first != text)
+        first_[id] = std::move(first);
+    const std::string last = decoder_.decode(token, {.is_last = true});
+    if (last.size() < text.size() && text.starts_with(last))
+        n_tail_[id] = text.size() - last.size();
+}
+
+void TokenTexts::set_added(int32_t id, std::string_view token) {
+    decoder_.is_byte_level() ? set_text(id, token) : set(id, token);
+}
+
+void TokenTexts::set_text(int32_t id, std::string_view text) {
+    if (size_t(id) >= texts_.size()) texts_.resize(size_t(id) + 1);
+    texts_[size_t(id)] = text;
+    first_.erase(id), n_tail_.erase(id);
+}
+
+std::string_view TokenTexts::of(int32_t id) const {
+    return id >= 0 && size_t(id) < texts_.size() ? std::string_view(texts_[size_t(id)])
+                                                 : std::string_view();
+}
+
+std::string_view TokenTexts::first(int32_t id) const {
+    const auto found = first_.find(id);
+    return found == first_.end() ? of(id) : std::string_view(found->second);
+}
+
+std::string_view TokenTexts::tail(int32_t id) const {
+    const auto found = n_tail_.find(id);
+    return found == n_tail_.end() ? std::string_view()
+                                  : of(id).substr(of(id).size() - found->second);
+}
+
+}  // namespace qwend

@@ -1,0 +1,102 @@
+// Tokens as text, alone and in a stream: what Llama's decoder makes of bytes and of the space that
+// encoding puts before a text.
+
+#include "model/text/token_decoder.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "model/text/token_texts.h"
+#include "model/text/tokenizer.h"
+
+using namespace qwend;
+
+namespace {
+
+/// Ids 0 to 255 are bytes; then come some words, of which 256 is special.
+Tokenizer llama() {
+    std::string vocab;
+    const char* digits = "0123456789ABCDEF";
+    for (int b = 0; b < 256; b++)
+        vocab += std::string("\"<0x") + digits[b / 16] + digits[b % 16] +
+                 ">\":" + std::to_string(b) + ",";
+    return Tokenizer::parse(
+        R"({"added_tokens":[{"id":256,"content":"<s>","special":true}],"normalizer":null,)"
+        R"("pre_tokenizer":{"type":"Metaspace","replacement":"▁","split":false},)"
+        R"("decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},)"
+        R"("content":" "},{"type":"ByteFallback"},{"type":"Fuse"},)"
+        R"({"type":"Strip","content":" ","start":1,"stop":0}]},)"
+        R"("model":{"type":"BPE","byte_fallback":true,"merges":["▁ a","▁ b"],"vocab":{)" +
+        vocab + R"("<s>":256,"▁":257,"a":258,"b":259,"▁a":260,"▁b":261}}})");
+}
+
+std::string streamed(const Tokenizer& tokenizer, const std::vector<int32_t>& ids, bool begins) {
+    StreamDecoder stream(tokenizer, true, begins);
+    std::string text;
+    for (const int32_t id : ids) text += stream.push(id) + "|";
+    return text + stream.finish();
+}
+
+}  // namespace
+
+TEST_CASE(
+    "token_decoder: a text loses the space that encoding puts before it, an answer does not") {
+    const Tokenizer tokenizer = llama();
+    const auto ids = tokenizer.encode("a b  a");
+    CHECK(ids == std::vector<int32_t>{260, 261, 257, 260});
+    CHECK(tokenizer.decode(ids, false) == "a b  a");
+    CHECK(tokenizer.decode(ids, false, false) == " a b  a");
+    CHECK(streamed(tokenizer, ids, true) == "a| b| | a|");
+    CHECK(streamed(tokenizer, ids, false) == " a| b| | a|");
+    CHECK(tokenizer.decode(tokenizer.encode(" a"), false) == "a");  // as Hugging Face has it
+    // What is hidden is no beginning; what is shown is one.
+    const std::vector<int32_t> begun = {256, 260};
+    CHECK(tokenizer.decode(begun, true) == "a");
+    CHECK(tokenizer.decode(begun, false) == "<s> a");
+}
+
+TEST_CASE("token_decoder: bytes wait for their character, and each that has none is replaced") {
+    const Tokenizer tokenizer = llama();
+    CHECK(tokenizer.token_bytes(0xE4) == "\xE4");
+    CHECK(streamed(tokenizer, {0xE4, 0xBD, 0xA0, 258}, false) == "||\u4f60|a|");
+    CHECK(streamed(tokenizer, {0xE4, 0xBD, 258}, false) == "||\uFFFD\uFFFDa|");
+    CHECK(streamed(tokenizer, {0xE4, 0xBD}, false) == "||\uFFFD\uFFFD");
+    CHECK(tokenizer.encode("\u4f60") == std::vector<int32_t>{257, 0xE4, 0xBD, 0xA0});
+}
+
+TEST_CASE("token_decoder: what ends a word is a space, if another follows") {
+    TokenDecoder decoder;
+    decoder.add_word_end("</w>");
+    TokenTexts texts(std::move(decoder));
+    texts.set(3, "ab</w>");
+    CHECK(texts.size() == 4);
+    CHECK(texts.of(3) == "ab ");
+    CHECK(texts.tail(3) == " ");
+    CHECK(texts.first(3) == "ab ");
+    CHECK(texts.of(2).empty());
+    CHECK(texts.of(-1).empty());
+    const Tokenizer tokenizer = Tokenizer::parse(
+        R"({"decoder":{"type":"BPEDecoder","suffix":"</w>"},"model":{"type":"BPE","merges":[],)"
+        R"("end_of_word_suffix":"</w>","vocab":{"a":0,"a</w>":1,"b":2}}})");
+    CHECK(tokenizer.encode("aba") == std::vector<int32_t>{0, 2, 1});
+    CHECK(streamed(tokenizer, {0, 1, 2, 1}, true) == "a|a| b|a|");
+}
+
+TEST_CASE("token_decoder: the first token is another") {
+    TokenDecoder words;
+    words.add_word_piece("##", true);
+    CHECK(words.decode("##a", {}) == "a");
+    CHECK(words.decode("a", {}) == " a");
+    CHECK(words.decode(".", {}) == ".");
+    CHECK(words.decode("##a", {.is_first = true}) == "##a");
+    TokenDecoder marks;
+    marks.add_metaspace("_", true);
+    CHECK(marks.decode("_a_b", {}) == " a b");
+    CHECK(marks.decode("_a_b", {.is_first = true}) == "ab");
+    TokenDecoder spaces;
+    spaces.add_spaces();
+    CHECK(spaces.decode("a", {}) == " a");
+    CHECK(spaces.decode("a", {.is_first = true}) == "a");
+}
