@@ -15,9 +15,10 @@ namespace {
 
 constexpr int64_t kMaxTokenId = 10'000'000;
 
-/// By `architectures`, and where that is silent by `model_type`, as transformers' AutoModel does.
-/// Qwen2Model is the same network saved without its head.
-void check_architecture(const JsonFile& json) {
+/// By `architectures`, and where that names no Qwen2 that generates text by `model_type`, which is
+/// all that transformers asks. Qwen2Model is the same network saved without its head; others have a
+/// head for something else, and may have one for text too. Returns what the first of those is.
+std::string check_architecture(const JsonFile& json) {
     std::string found;
     simdjson::dom::array names;
     const auto element = json.find("architectures");
@@ -25,16 +26,22 @@ void check_architecture(const JsonFile& json) {
         for (auto value : names) {
             std::string_view name;
             if (value.get(name) != simdjson::SUCCESS) continue;
-            if (name == "Qwen2ForCausalLM" || name == "Qwen2Model") return;
+            if (name == "Qwen2ForCausalLM" || name == "Qwen2Model") return {};
             if (found.empty()) found = name;
         }
     std::string_view type;
     if (const auto model_type = json.find("model_type")) (void)!model_type->get(type);
-    if (found.empty() && type == "qwen2") return;
+    if (type == "qwen2") return found;
     if (found.empty()) found = type.empty() ? "none" : type;
     json.fail(fmt::format(
         "expected the architecture Qwen2ForCausalLM, found {}; qwend serves Qwen2 and Qwen2.5",
         found));
+}
+
+/// A size; where config.json is silent, Qwen2Config's default, to which null is no number.
+int size_or(const JsonFile& json, std::string_view field, int otherwise, int64_t high) {
+    const bool is_silent = json.root().at_key(field).error() != simdjson::SUCCESS;
+    return is_silent ? otherwise : int(json.integer(field, 1, high));
 }
 
 /// One id or a list of them; a negative one means none to those who write it.
@@ -185,17 +192,18 @@ class Defaults {
 ModelConfig load_model_config(const std::filesystem::path& dir) {
     check_folder(dir);
     JsonFile json(dir / "config.json");
-    check_architecture(json);
-    refuse_quantized_config(json, dir);
     ModelConfig config;
-    config.vocab_size = int(json.integer("vocab_size", 1, kMaxTokenId));
-    config.hidden_size = int(json.integer("hidden_size", 1, 1 << 20));
-    config.intermediate_size = int(json.integer("intermediate_size", 1, 1 << 22));
-    config.n_layers = int(json.integer("num_hidden_layers", 1, 4096));
-    config.n_heads = int(json.integer("num_attention_heads", 1, 4096));
-    config.n_kv_heads = json.has("num_key_value_heads")
-                            ? int(json.integer("num_key_value_heads", 1, 4096))
-                            : config.n_heads;
+    config.other_architecture = check_architecture(json);
+    refuse_quantized_config(json, dir);
+    config.vocab_size = size_or(json, "vocab_size", 151936, kMaxTokenId);
+    config.hidden_size = size_or(json, "hidden_size", 4096, 1 << 20);
+    config.intermediate_size = size_or(json, "intermediate_size", 22016, 1 << 22);
+    config.n_layers = size_or(json, "num_hidden_layers", 32, 4096);
+    config.n_heads = size_or(json, "num_attention_heads", 32, 4096);
+    const bool has_kv_heads =
+        json.root().at_key("num_key_value_heads").error() || json.has("num_key_value_heads");
+    config.n_kv_heads = has_kv_heads ? size_or(json, "num_key_value_heads", 32, 4096)
+                                     : config.n_heads;  // null: every head has its own
     if (json.has("head_dim")) {
         config.head_dim = int(json.integer("head_dim", 2, 1024));
     } else {

@@ -37,7 +37,8 @@ struct LongRopeScaling {
     float attention_factor = 1;       // of cos and sin
 };
 
-/// The numbers of config.json that decide shapes and mathematics. Every one is read, none assumed.
+/// The numbers of config.json that decide shapes and mathematics; where it is silent, they are
+/// those of transformers' Qwen2Config.
 struct ModelConfig {
     int vocab_size = 0;  // rows of the embedding = width of the logits (padded above the tokenizer)
     int hidden_size = 0;
@@ -53,11 +54,13 @@ struct ModelConfig {
     float rms_norm_eps = 1e-6f;
     float rope_theta = 1e6f;
     float rope_linear_factor = 1.0f;  // all frequencies are divided by it
+    std::optional<int> n_rotated;     // of the head_dim / 2 frequencies, those that are not 0
     std::optional<Llama3Scaling> llama3;
     std::optional<LongRopeScaling> longrope;
     bool tie_word_embeddings = false;
     std::optional<YarnScaling> yarn;
     std::vector<int32_t> eos_token_ids;  // of config.json; generation_config.json has precedence
+    std::string other_architecture;      // what a Qwen2 was trained for if not to generate text
 };
 
 /// Weights of all tensors; a head that is the embedding counts once.
@@ -74,9 +77,8 @@ struct GenerationDefaults {
     std::vector<std::string> warnings;  // settings that make no sense and are not used
 };
 
-/// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2 that generates text (named), a
-/// missing or out-of-range number, an unknown hidden_act or rope_scaling, quantised weights (with
-/// the scheme).
+/// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2 (named), an out-of-range number,
+/// an unknown hidden_act or rope_scaling, quantised weights (with the scheme).
 ModelConfig load_model_config(const std::filesystem::path& dir);
 
 /// Reads DIR/generation_config.json; a missing file gives empty defaults. A value beyond its range

@@ -61,6 +61,7 @@ RopeFrequencies rope_frequencies(const ModelConfig& config) {
         }
         if (config.llama3) inv_freq = llama3_frequency(*config.llama3, inv_freq);
         if (config.longrope) inv_freq /= double(config.longrope->short_factor[size_t(i)]);
+        if (i >= config.n_rotated.value_or(config.head_dim)) inv_freq = 0;
         result.inv_freq.push_back(float(inv_freq / config.rope_linear_factor));
     }
     if (config.yarn) result.scale = float(yarn_attention_factor(*config.yarn));

@@ -177,9 +177,19 @@ void read_rope(const JsonFile& json, ModelConfig& config) {
         json.has("rope_theta") ? json.number("rope_theta", kMinTheta, kMaxTheta) : kDefaultTheta;
     config.rope_theta = float(rope.number("rope_theta", kMinTheta, kMaxTheta).value_or(theta));
     const std::string type = rope.type();
-    if (type == "default") return;
-    if (rope.number("partial_rotary_factor", 0, 1).value_or(1) != 1)
-        rope.fail("partial_rotary_factor", "expected 1: Qwen2 rotates whole heads");
+    // With mrope, of Qwen2-VL, each part of a head has positions of its own; those of text are all
+    // the same.
+    if (type == "default" || type == "mrope") return;
+    const double rotated =
+        rope.number("partial_rotary_factor", 0, 1)
+            .value_or(json.has("partial_rotary_factor") ? json.number("partial_rotary_factor", 0, 1)
+                                                        : 1);
+    if (type == "proportional") {
+        config.n_rotated = int(rotated * config.head_dim / 2);
+        config.rope_linear_factor = float(rope.number("factor", 1e-3, kMaxFactor).value_or(1));
+        return;
+    }
+    if (rotated != 1) rope.fail("partial_rotary_factor", "expected 1: Qwen2 rotates whole heads");
     if (type == "linear") {
         if (!rope.find("factor")) rope.fail("factor", "expected a number, found none");
         config.rope_linear_factor = float(*rope.number("factor", 1e-3, kMaxFactor));
@@ -192,13 +202,13 @@ void read_rope(const JsonFile& json, ModelConfig& config) {
             config.max_position = extended(config.yarn->original_max_position, config.yarn->factor);
     } else if (type == "llama3") {
         config.llama3 = read_llama3(rope, config.max_position);
-    } else if (type == "longrope") {
+    } else if (type == "longrope" || type == "su") {  // as it was called at first
         config.longrope = read_longrope(json, rope, config);
     } else if (type != "dynamic") {  // which changes what is beyond max_position, and is not served
-        rope.fail(
-            "rope_type",
-            fmt::format("expected default, linear, dynamic, yarn, longrope or llama3, found {}",
-                        type));
+        rope.fail("rope_type",
+                  fmt::format("expected default, linear, dynamic, yarn, longrope, llama3 or "
+                              "proportional, found {}",
+                              type));
     }
 }
 

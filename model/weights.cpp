@@ -119,6 +119,13 @@ bool same_bytes(const SafetensorsFiles& files, const StoredTensor& a, const Stor
     return true;
 }
 
+/// Where config.json names what the weights were trained for.
+std::string why_no_head(const ModelConfig& config) {
+    if (config.other_architecture.empty()) return {};
+    return fmt::format("; it is {}, which has no head to generate text with",
+                       config.other_architecture);
+}
+
 /// The embedding and the head, tied by transformers' rules: if both are stored and differ, the
 /// files count and not the configuration; if one is, it serves as both.
 void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
@@ -135,8 +142,8 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
     w.embedding = find.get("embed_tokens.weight", shape);
     if (!w.tied && !find.has_named(head))
         find.fail(head, fmt::format("expected shape [{}], found no such tensor, and config.json "
-                                    "does not say \"tie_word_embeddings\": true",
-                                    fmt::join(shape, ", ")));
+                                    "does not say \"tie_word_embeddings\": true{}",
+                                    fmt::join(shape, ", "), why_no_head(checkpoint.config)));
     if (w.tied && find.has_named(head) &&
         !same_bytes(checkpoint.files, w.embedding, find.get_named(head, shape))) {
         w.tied = false;

@@ -73,6 +73,11 @@ ModelText load_model_text(const Options& options) {
             fmt::format("{}: {} added token{} beyond the {} rows of the embedding, to the model "
                         "nothing but text; was it resized when they were added?",
                         dir.string(), n, n == 1 ? " is" : "s are", config.vocab_size));
+    if (!config.other_architecture.empty())
+        warnings.push_back(
+            fmt::format("{}: config.json names the architecture {}: its Qwen2 generates text here, "
+                        "and any other head is not used",
+                        dir.string(), config.other_architecture));
     if (config.is_cut)
         warnings.push_back(
             fmt::format("{}: the context is {} tokens, beyond which config.json asks for attention "

@@ -107,6 +107,8 @@ constexpr Kind kKinds[] = {
          const size_t length = count_at(json, step, kName, "length", 1, 5);
          patterns.add({fmt::format("(?m:.{{1,{}}})", length)}, json.name());
      }},
+    {"UnicodeScripts",
+     [](const JsonFile&, dom::object, SplitPatterns& patterns) { patterns.add_scripts(); }},
     {"Metaspace", read_metaspace},
 };
 

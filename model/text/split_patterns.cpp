@@ -6,6 +6,7 @@
 
 #include "model/text/byte_alphabet.h"
 #include "model/text/regex.h"
+#include "model/text/scripts.h"
 #include "model/utf8.h"
 
 namespace qwend {
@@ -97,10 +98,26 @@ std::string rewritten(std::string_view text, bool is_start, std::vector<TextPiec
     return out;
 }
 
+void split_scripts(std::string_view text, TextPiece piece, std::vector<TextPiece>& pieces) {
+    if (!utf8_at(text, piece.begin).valid) return pieces.push_back(piece);
+    int last = 0;
+    TextPiece run{piece.end, piece.end};
+    for (size_t at = piece.begin; at < piece.end;) {
+        const DecodedChar c = utf8_at(text, at);
+        const int script = c.code_point == ' ' ? 0 : script_of(c.code_point);
+        if (script != 0 && script != last) {
+            if (last != 0) pieces.push_back({run.begin, at});
+            run.begin = at, last = script;
+        }
+        at += size_t(c.length);
+    }
+    if (last != 0) pieces.push_back(run);
+}
+
 }  // namespace
 
 struct SplitPatterns::Step {
-    std::optional<Regex> regex;  // empty: it is a rewrite
+    std::optional<Regex> regex;  // empty: it is a rewrite, or splits by scripts
     SplitPattern pattern;
     Rewrite rewrite;
 
@@ -109,6 +126,7 @@ struct SplitPatterns::Step {
 
 void SplitPatterns::Step::split(std::string_view text, TextPiece piece,
                                 std::vector<TextPiece>& pieces) const {
+    if (!regex) return split_scripts(text, piece, pieces);
     std::vector<Part> parts = parts_of(*regex, text, piece);
     if (pattern.is_inverted)
         for (Part& part : parts) part.is_match = !part.is_match;
@@ -155,6 +173,10 @@ void SplitPatterns::add_marks(std::string mark, Prepends prepends) {
             at = space + 1;
         }
     });
+}
+
+void SplitPatterns::add_scripts() {
+    steps_.push_back(std::make_unique<Step>());
 }
 
 void SplitPatterns::add_byte_alphabet() {

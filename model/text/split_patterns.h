@@ -53,6 +53,9 @@ class SplitPatterns {
     /// A step that makes spaces marks ("▁") and puts one before each piece that `prepends` says and
     /// that begins with none.
     void add_marks(std::string mark, Prepends prepends);
+    /// A step that takes text apart where the script of its characters changes; spaces and what has
+    /// no script stay with what stands before them, and without it are taken out.
+    void add_scripts();
     /// A step that spells bytes in GPT-2's alphabet.
     void add_byte_alphabet();
 

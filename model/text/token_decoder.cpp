@@ -54,7 +54,7 @@ void TokenDecoder::add_byte_fallback() {
     steps_.push_back([](std::string& token, Place) {
         const int byte = byte_of(token);
         if (byte >= 0) token = std::string(1, char(byte));
-        return byte >= 0;
+        return byte >= 0x80;  // what is a character by itself, the next steps see
     });
 }
 

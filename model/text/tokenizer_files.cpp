@@ -267,23 +267,21 @@ void add_configured_tokens(const JsonFile& config, dom::object vocab, TokenizerP
     }
 }
 
-/// What transformers lets tokenizer_config.json say beside tokenizer.json: which tokens are around
-/// a prompt, and that special ones are text wherever they are spelled.
-void apply_config(const JsonFile& config, dom::object vocab, TokenizerParts& parts) {
-    const auto says = [&](std::string_view field) {
-        return config.root().at_key(field).error() == simdjson::SUCCESS;
+/// The tokens that tokenizer_config.json puts around a prompt, where no tokenizer.json says it.
+TokensAround configured_around(const JsonFile& config, dom::object vocab,
+                               const TokenizerParts& parts) {
+    const auto tokens = [&](std::string_view adds, std::string_view role) {
+        const auto value = config.find(role);
+        const auto id = value ? find_token(vocab, parts, token_name(*value)) : std::nullopt;
+        return id && config.boolean(adds, false) ? std::vector{*id} : std::vector<int32_t>();
     };
-    if (says("add_bos_token") || says("add_eos_token")) {
-        const auto tokens = [&](std::string_view adds, std::string_view role) {
-            const auto value = config.find(role);
-            const auto id = value ? find_token(vocab, parts, token_name(*value)) : std::nullopt;
-            return id && flag_at(config.root(), adds, false) ? std::vector{*id}
-                                                             : std::vector<int32_t>();
-        };
-        parts.around = {tokens("add_bos_token", "bos_token"), tokens("add_eos_token", "eos_token")};
-    }
-    if (flag_at(config.root(), "split_special_tokens", false))
-        for (AddedToken& token : parts.added_tokens) token.stays_text = token.special;
+    return {tokens("add_bos_token", "bos_token"), tokens("add_eos_token", "eos_token")};
+}
+
+/// Special tokens are text wherever they are spelled, where tokenizer_config.json says so.
+void split_special_tokens(const JsonFile& config, TokenizerParts& parts) {
+    if (!config.boolean("split_special_tokens", false)) return;
+    for (AddedToken& token : parts.added_tokens) token.stays_text = token.special;
 }
 
 }  // namespace
@@ -299,9 +297,10 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
     if (std::filesystem::exists(dir / "tokenizer.json")) {
         const JsonFile json(dir / "tokenizer.json");
         TokenizerParts parts = read_tokenizer_json(json);
-        const dom::object vocab = json.root()["model"]["vocab"];
-        if (config) add_configured_tokens(*config, vocab, parts);
-        if (config) apply_config(*config, vocab, parts);
+        if (config) {
+            add_configured_tokens(*config, json.root()["model"]["vocab"], parts);
+            split_special_tokens(*config, parts);
+        }
         return parts;
     }
     if (!std::filesystem::exists(dir / "vocab.json"))
@@ -321,7 +320,10 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
         .normalizer = std::move(normalizer),
         .splits = {},
         .around = {}};
-    if (config) apply_config(*config, json.root(), parts);
+    if (config) {
+        parts.around = configured_around(*config, json.root(), parts);
+        split_special_tokens(*config, parts);
+    }
     return parts;
 }
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from daemon_fixture import BINARY, MODEL, Daemon
+from daemon_fixture import BINARY, MODEL, Daemon, request
 
 GREEDY = {"prompt": "The capital of France is", "max_tokens": 24, "temperature": 0, "ignore_eos": True}
 SNAPSHOT = "models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/7ae557604adf67be50417f59c2c2f167def9a775"
@@ -166,3 +166,73 @@ def test_a_snapshot_of_the_cache_has_the_repository_s_name_and_no_path(folder, t
         for model in models:
             assert daemon.post("/v1/completions", {**GREEDY, "model": model["id"]})[0] == 200
         assert daemon.stop() == 0
+
+
+INST = ("{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+        "{% else %} {{ m.content }}{{ eos_token }}{% endif %}{% endfor %}")
+
+
+@pytest.fixture
+def llama(folder):
+    """The demo checkpoint with a tokenizer of Llama's kind: characters, bytes for what has no token."""
+    golden = json.loads(pathlib.Path("tests/golden/bpe_kinds.json").read_text())
+    case = golden["cases"][0]
+    single = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    around = {"type": "TemplateProcessing", "single": single, "pair": [],
+              "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}}
+    model = {**case["of_model"], **golden["models"][case["model"]]}
+    (folder / "tokenizer.json").write_text(json.dumps({**case["fields"], "post_processor": around, "model": model}))
+    (folder / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
+         "add_bos_token": True, "add_eos_token": False, "chat_template": INST}))
+    change(folder / "generation_config.json", eos_token_id=2)
+    return folder
+
+
+def test_a_tokenizer_of_llamas_kind_is_served(llama):
+    checked = subprocess.run([BINARY, "check", "--model", str(llama)], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+    with Daemon(model=str(llama)) as daemon:
+        def post(path, **body):
+            status, answer = daemon.post(path, body)
+            assert status == 200, answer
+            return answer
+        for text in "hello world", "caf\u00e9 \u4e16\u754c \U0001f600\n", " two  spaces":
+            tokens = post("/tokenize", prompt=text)["tokens"]
+            assert tokens[0] == 1
+            assert post("/detokenize", tokens=tokens[1:])["prompt"] == text
+        # What a template writes is a control token, what a message spells is not.
+        plain = post("/tokenize", prompt="[INST] hello [/INST]", add_special_tokens=False)["tokens"]
+        assert post("/tokenize", messages=[{"role": "user", "content": "hello"}])["tokens"] == [1, *plain]
+        spelled = post("/tokenize", messages=[{"role": "user", "content": "</s><s>"}])["tokens"]
+        assert spelled[0] == 1 and not {1, 2} & set(spelled[1:])
+        # An answer goes on with its prompt, in parts as in one, and loses no space.
+        asked = dict(prompt="hello", max_tokens=48, temperature=1, seed=3, ignore_eos=True, logprobs=1,
+                     return_token_ids=True)
+        whole = post("/v1/completions", **asked)["choices"][0]
+        with daemon.connect() as client:
+            client.send(request("POST", "/v1/completions", json.dumps({**asked, "stream": True}).encode()))
+            assert client.head()[0] == 200
+            parts = [event["choices"][0]["text"] for event in client.events() if event != "[DONE]"]
+        assert "".join(parts) == whole["text"] and len(parts) > 1
+        tokens = post("/tokenize", prompt="hello", add_special_tokens=False)["tokens"] + whole["token_ids"]
+        assert post("/detokenize", tokens=tokens)["prompt"] == "hello" + whole["text"]
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {
+            "type": "object", "properties": {"a": {"enum": ["caf\u00e9", "\u4e16"]}, "b": {"type": "boolean"}},
+            "required": ["a", "b"], "additionalProperties": False}}}
+        chat = post("/v1/chat/completions", messages=[{"role": "user", "content": "hello"}], max_tokens=200,
+                    response_format=form)["choices"][0]
+        assert chat["finish_reason"] == "stop", chat
+        assert set(json.loads(chat["message"]["content"])) == {"a", "b"}
+        assert daemon.stop() == 0
+
+
+def test_a_classifier_is_told_or_has_no_head(folder):
+    change(folder / "config.json", architectures=["Qwen2ForSequenceClassification"], model_type="qwen2")
+    with Daemon(model=str(folder)) as daemon:
+        assert "names the architecture Qwen2ForSequenceClassification" in daemon.log()
+        assert answer(daemon)
+        assert daemon.stop() == 0
+    change(folder / "config.json", tie_word_embeddings=False)
+    said = refusal("--model", str(folder))
+    assert "lm_head.weight" in said and "Qwen2ForSequenceClassification, which has no head" in said

@@ -1,10 +1,14 @@
 // tokenizer.json files, and text at what they make: encoding loses no byte, a row of tokens decodes
-// to the same text in a stream, and no text takes more than so much time a byte.
+// to the same text in a stream, and no text takes more than so much time a byte. Text at tokenizers
+// that spell by characters as well, of every kind among those of tests/golden/bpe_kinds.json.
 
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "model/error.h"
 #include "model/file.h"
@@ -12,6 +16,7 @@
 #include "model/text/normal_forms.h"
 #include "model/text/tokenizer.h"
 #include "tests/fuzz/cost.h"
+#include "tests/unit/bpe_kinds.h"
 
 using namespace qwend;
 
@@ -42,6 +47,26 @@ Tokenizer with_gpt2_regex() {
     return Tokenizer::parse(json.replace(json.find(step), step.size(), R"("use_regex": true)"));
 }
 
+std::vector<Tokenizer> golden_kinds() {
+    const JsonFile golden(std::filesystem::path("tests/golden/bpe_kinds.json"));
+    const simdjson::dom::array cases = golden.root()["cases"].get_array().value();
+    std::vector<Tokenizer> kinds;
+    for (auto example : cases)
+        kinds.push_back(Tokenizer::parse(tokenizer_json_of(golden.root(), example)));
+    return kinds;
+}
+
+/// What one of these makes of a text decodes to the same in a stream.
+void check_kind(const Tokenizer& tokenizer, const std::string& text) {
+    std::vector<int32_t> ids;
+    within_cost("encode", text.size(), [&] { ids = tokenizer.encode_with_added_tokens(text); });
+    std::string whole, streamed;
+    within_cost("decode", text.size(), [&] { whole = tokenizer.decode(ids, false); });
+    StreamDecoder stream(tokenizer, false, true);
+    for (const int32_t id : ids) streamed += stream.push(id);
+    if (streamed + stream.finish() != whole) std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -54,5 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string text = amplified(input);
     check(demo, text);
     if (size % 4 == 0) check(other, text);  // it is the slower one
+    static const std::vector<Tokenizer> kinds = golden_kinds();
+    check_kind(kinds[size % kinds.size()], text);
     return 0;
 }

@@ -66,7 +66,7 @@ def cases():
     yield "llama", {**llama, "model": {"byte_fallback": False}}
     yield "llama", {**llama, "model": {"byte_fallback": False, "fuse_unk": False, "ignore_merges": True}}
     yield "llama", {**llama, "model": {"unk_token": None, "byte_fallback": False}}
-    for name in "Whitespace", "BertPreTokenizer":
+    for name in "Whitespace", "BertPreTokenizer", "UnicodeScripts":
         yield "words", {"pre_tokenizer": {"type": name}}
     for delimiter in " ", ".", "t":
         yield "words", {"pre_tokenizer": {"type": "CharDelimiterSplit", "delimiter": delimiter}}

@@ -37,7 +37,8 @@ TEST_CASE("config: says what was expected and what was found") {
     for (auto& c : std::vector<Case>{
              {"Qwen2ForCausalLM", "LlamaForCausalLM", "found LlamaForCausalLM"},
              {"\"vocab_size\":100", "\"vocab_size\":0", "\"vocab_size\": expected 1"},
-             {"\"vocab_size\":100,", "", "expected the field \"vocab_size\""},
+             {"\"vocab_size\":100", "\"vocab_size\":null", "expected the field \"vocab_size\""},
+             {",\"num_key_value_heads\":2", "", "num_key_value_heads (32)"},
              {"\"hidden_size\":64", "\"hidden_size\":\"64\"", "expected an integer"},
              {"\"num_attention_heads\":4", "\"num_attention_heads\":5", "multiple of"},
              {"\"num_key_value_heads\":2", "\"num_key_value_heads\":3", "multiple of"},
@@ -158,8 +159,6 @@ TEST_CASE("config: the architecture by name, and where that is silent by model_t
              {R"({"model_type":"llama",)", "found llama"},
              {R"({"model_type":7,)", "found none"},
              {R"({)", "found none"},
-             {R"({"architectures":["Qwen2ForRewardModel"],"model_type":"qwen2",)",
-              "found Qwen2ForRewardModel"},
              {R"({"architectures":["Qwen2MoeForCausalLM"],)", "found Qwen2MoeForCausalLM"}}) {
         dir.write("config.json", c.from + rest);
         if (*c.message)
@@ -170,17 +169,42 @@ TEST_CASE("config: the architecture by name, and where that is silent by model_t
     }
 }
 
-TEST_CASE("config: what transformers has a default for may be absent") {
+TEST_CASE("config: a Qwen2 that was trained for something else says so") {
     TempDir dir;
-    dir.write("config.json",
-              R"({"architectures":["Qwen2ForCausalLM"],"vocab_size":100,"hidden_size":64,)"
-              R"("intermediate_size":128,"num_hidden_layers":1,"num_attention_heads":4})");
+    auto with = [&](const char* begin) {
+        dir.write("config.json",
+                  begin + replaced(kConfig, R"({"architectures":["Qwen2ForCausalLM"])", ""));
+        return load_model_config(dir.path()).other_architecture;
+    };
+    CHECK(with(R"({"model_type":"qwen2")") == "");
+    CHECK(with(R"({"model_type":"qwen2","architectures":["Qwen2Model"])") == "");
+    CHECK(with(R"({"model_type":"qwen2","architectures":["Other","Qwen2ForCausalLM"])") == "");
+    for (const char* name : {"Qwen2ForSequenceClassification", "Qwen2ForRewardModel"}) {
+        const std::string names = std::string(R"("architectures":[")") + name + R"(","Other"])";
+        CHECK(with((R"({"model_type":"qwen2",)" + names).c_str()) == name);
+        CHECK_THROWS_WITH_AS(with(("{" + names).c_str()), doctest::Contains(name), LoadError);
+    }
+}
+
+TEST_CASE("config: where it is silent, the numbers are Qwen2Config's") {
+    TempDir dir;
+    dir.write("config.json", R"({"model_type":"qwen2"})");
     const ModelConfig config = load_model_config(dir.path());
-    CHECK(config.n_kv_heads == 4);
+    CHECK(config.vocab_size == 151936);
+    CHECK(config.hidden_size == 4096);
+    CHECK(config.intermediate_size == 22016);
+    CHECK(config.n_layers == 32);
+    CHECK(config.n_heads == 32);
+    CHECK(config.n_kv_heads == 32);
+    CHECK(config.head_dim == 128);
+    CHECK_FALSE(config.tie_word_embeddings);
     CHECK(config.rms_norm_eps == 1e-6f);
     CHECK(config.rope_theta == 10000.0f);
     CHECK(config.max_position == 32768);
     CHECK(config.eos_token_ids.empty());
+    dir.write("config.json", R"({"model_type":"qwen2","num_attention_heads":16,)"
+                             R"("num_key_value_heads":null})");
+    CHECK(load_model_config(dir.path()).n_kv_heads == 16);
 }
 
 TEST_CASE("config: the context is cut to a window that a layer would use") {

@@ -82,3 +82,26 @@ TEST_CASE("rope: longrope divides each frequency, and multiplies cos and sin") {
         CHECK(plain.inv_freq[i] / scaled.inv_freq[i] ==
               doctest::Approx(config.longrope->short_factor[i]));
 }
+
+TEST_CASE("rope: proportional leaves the last frequencies of a head at 0, mrope changes none") {
+    TempDir dir;
+    auto frequencies = [&](const std::string& fields) {
+        dir.write("config.json",
+                  R"({"model_type":"qwen2","hidden_size":64,"num_attention_heads":4,)"
+                  R"("num_key_value_heads":2)" +
+                      fields + "}");
+        return rope_frequencies(load_model_config(dir.path())).inv_freq;
+    };
+    const auto plain = frequencies("");
+    CHECK(frequencies(R"(,"rope_scaling":{"type":"mrope","mrope_section":[2,3,3]})") == plain);
+    // int(0.4 * 16 / 2) of 8 turn, half as fast.
+    for (
+        const char* fields :
+        {R"(,"rope_parameters":{"rope_type":"proportional","partial_rotary_factor":0.4,"factor":2})",
+         R"(,"partial_rotary_factor":0.4,"rope_scaling":{"type":"proportional","factor":2})"}) {
+        const auto some = frequencies(fields);
+        for (size_t i = 0; i < 8; i++)
+            CHECK(some[i] == (i < 3 ? doctest::Approx(plain[i] / 2) : doctest::Approx(0)));
+    }
+    CHECK(frequencies(R"(,"rope_scaling":{"type":"proportional"})") == plain);
+}

@@ -42,8 +42,9 @@ TEST_CASE("rope_config: the context that an extension allows") {
              {R"("rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,1],)"
               R"("original_max_position_embeddings":128})",
               128},
-             {R"("rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,1],"factor":4})",
-              512},
+             {R"("rope_scaling":{"type":"su","short_factor":[1,1,1,1,1,1,1,1],"factor":4})", 512},
+             {R"("rope_scaling":{"type":"mrope","mrope_section":[2,3,3]})", 512},
+             {R"("rope_parameters":{"rope_type":"proportional","partial_rotary_factor":0.5})", 512},
              {R"("rope_parameters":{"rope_type":"yarn","factor":2.0,"rope_theta":1e6})", 1024}})
         CHECK_MESSAGE(load(c.fields).max_position == c.max_position, c.fields);
 }
@@ -60,8 +61,11 @@ TEST_CASE("rope_config: what is not served is refused by name and field") {
             {R"("rope_scaling":{"rope_type":"llama3","factor":8})", "low_freq_factor"},
             {R"("rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4})",
              "high_freq_factor"},
-            {R"("rope_scaling":{"type":"mrope","mrope_section":[16,24,24]})", "found mrope"},
-            {R"("rope_parameters":{"rope_type":"su"})", "\"rope_parameters.rope_type\""},
+            {R"("rope_scaling":{"type":"axial"})", "found axial"},
+            {R"("rope_parameters":{"rope_type":"su"})", "short_factor"},
+            {R"("rope_parameters":{"rope_type":"ntk"})", "\"rope_parameters.rope_type\""},
+            {R"("rope_scaling":{"type":"linear","factor":2},"partial_rotary_factor":0.5)",
+             "partial_rotary_factor"},
             {R"("rope_scaling":{"rope_type":4})", "expected a name, found 4"},
             {R"("rope_scaling":"yarn")", "expected an object or null"},
             {R"("rope_scaling":{"type":"linear"})", "\"rope_scaling.factor\""},

@@ -160,6 +160,9 @@ TEST_CASE("weights: layers that config.json does not count are told, missing one
 
 TEST_CASE("weights: the head may be tied, stored, stored though tied, or all there is") {
     CHECK_SAYS(Folder().add_ends().add_layer(0).refusal(), "\"tie_word_embeddings\": true");
+    const std::string reward = replaced(kConfig, R"("architectures":["Qwen2ForCausalLM"])",
+                                        R"("architectures":["RewardModel"],"model_type":"qwen2")");
+    CHECK_SAYS(Folder(reward).add_ends().add_layer(0).refusal(), "it is RewardModel, which has no");
     CHECK_FALSE(
         Folder().add_ends().add_layer(0).add("lm_head.weight", {100, 64}).open().weights.tied);
     // The same bytes twice, as some tools write it.

@@ -120,3 +120,36 @@ TEST_CASE("split_patterns: Qwen2's regex gives what its own matcher does") {
         REQUIRE(split_by(patterns, text) == expected);
     }
 }
+
+TEST_CASE("split_patterns: marks for spaces, where nothing stands before or before every piece") {
+    using enum Prepends;
+    auto marked = [](Prepends prepends, bool splits, std::string_view text) {
+        SplitPatterns patterns;
+        patterns.add({"[0-9]"}, "test");
+        patterns.add_marks("_", prepends);
+        if (splits) patterns.add({"_", SplitBehavior::merged_with_next}, "test");
+        return split_by(patterns, text);
+    };
+    CHECK(marked(always, false, "a b1 c") == Words{"_a_b", "_1", "_c"});
+    CHECK(marked(always, true, "a b1 c") == Words{"_a", "_b", "_1", "_c"});
+    CHECK(marked(first, false, "a b1_c") == Words{"_a_b", "1", "_c"});
+    CHECK(marked(never, false, "a b1 c") == Words{"a_b", "1", "_c"});
+    CHECK(marked(always, false, "_a") == Words{"_a"});
+    std::string_view text = "a";
+    std::string storage;
+    SplitPatterns patterns;
+    patterns.add_marks("_", first);
+    CHECK(patterns.split(text, storage, false).size() == 1);
+    CHECK(text == "a");  // something stands before it
+}
+
+TEST_CASE("split_patterns: scripts, and GPT-2's letters for bytes") {
+    SplitPatterns scripts, letters;
+    scripts.add_scripts();
+    CHECK(split_by(scripts, " ab, \u4e2d\u3042\u30fc1 a") ==
+          Words{"ab", ", ", "\u4e2d\u3042\u30fc", "1 ", "a"});
+    CHECK(split_by(scripts, "  ").empty());
+    CHECK(split_by(scripts, std::string("\xFF\xFE") + "a") == Words{"\xFF\xFE", "a"});
+    letters.add_byte_alphabet();
+    CHECK(split_by(letters, "a \u00e9") == Words{"a\u0120\u00c3\u00a9"});
+}

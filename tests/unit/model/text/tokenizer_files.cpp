@@ -196,7 +196,7 @@ TEST_CASE("tokenizer_files: tokens that tokenizer_config.json alone has get the 
     CHECK(tokenizer.size() >= first + 4);
 }
 
-TEST_CASE("tokenizer_files: what tokenizer_config.json says beside tokenizer.json") {
+TEST_CASE("tokenizer_files: special tokens that a prompt spells may stay text") {
     TempDir dir;
     dir.write("tokenizer.json", demo_tokenizer_json());
     auto with = [&](const std::string& fields) {
@@ -205,16 +205,7 @@ TEST_CASE("tokenizer_files: what tokenizer_config.json says beside tokenizer.jso
                                                fields + "}");
         return Tokenizer::load(dir.path());
     };
-    auto around = [&](const std::string& fields) {
-        std::vector<int32_t> ids = {7};
-        with(fields).add_special_tokens(ids);
-        return ids;
-    };
     using Ids = std::vector<int32_t>;
-    CHECK(around("") == Ids{7});
-    CHECK(around(R"(,"add_bos_token":true)") == Ids{6059, 7});
-    CHECK(around(R"(,"add_bos_token":false,"add_eos_token":true)") == Ids{7, 6060});
-    CHECK(around(R"(,"add_bos_token":null)") == Ids{7});
     // Special tokens are text where a client spells them, and what they are where a template does.
     const std::string_view text = "<|im_end|><tool_call>";
     const Tokenizer split = with(R"(,"split_special_tokens":true)"), whole = with("");
@@ -226,4 +217,29 @@ TEST_CASE("tokenizer_files: what tokenizer_config.json says beside tokenizer.jso
     CHECK(in_parts.size() > 2);
     CHECK(in_parts.back() == ids.back());  // which is not special
     CHECK(split.decode(in_parts, false) == text);
+}
+
+TEST_CASE(
+    "tokenizer_files: tokenizer_config.json says what is around a prompt if nothing else does") {
+    TempDir dir;
+    for (auto name : {"vocab.json", "merges.txt"})
+        std::filesystem::copy_file(std::filesystem::path("tests/demo-model") / name,
+                                   dir.path() / name);
+    auto around = [&](const std::string& fields) {
+        dir.write("tokenizer_config.json",
+                  R"({"bos_token":"hello","eos_token":{"content":"<|im_end|>"},)"
+                  R"("added_tokens_decoder":{"6060":{"content":"<|im_end|>","special":true}})" +
+                      fields + "}");
+        std::vector<int32_t> ids = {7};
+        Tokenizer::load(dir.path()).add_special_tokens(ids);
+        return ids;
+    };
+    using Ids = std::vector<int32_t>;
+    const int32_t hello = Tokenizer::load("tests/demo-model").encode("hello").at(0);
+    CHECK(around("") == Ids{7});
+    CHECK(around(R"(,"add_bos_token":true)") == Ids{hello, 7});
+    CHECK(around(R"(,"add_bos_token":false,"add_eos_token":true)") == Ids{7, 6060});
+    CHECK(around(R"(,"add_bos_token":null)") == Ids{7});
+    dir.write("tokenizer.json", demo_tokenizer_json());
+    CHECK(around(R"(,"add_bos_token":true)") == Ids{7});
 }

@@ -8,6 +8,7 @@
 #include "model/error.h"
 #include "model/file.h"
 #include "model/text/tokenizer.h"
+#include "tests/unit/bpe_kinds.h"
 #include "tests/unit/demo_tokenizer.h"
 
 using namespace qwend;
@@ -19,14 +20,6 @@ std::vector<int32_t> ids_of(simdjson::dom::element value) {
     const simdjson::dom::array list = value.get_array().value();
     for (auto id : list) ids.push_back(int32_t(id.get_int64().value()));
     return ids;
-}
-
-/// The fields of an object, as they stand in one; each ends with a comma.
-std::string fields_of(simdjson::dom::object object) {
-    std::string json;
-    for (auto [key, value] : object)
-        json += "\"" + std::string(key) + "\":" + std::string(simdjson::minify(value)) + ",";
-    return json;
 }
 
 /// As it is decoded at once, and token by token.
@@ -49,17 +42,11 @@ TEST_CASE(
     const simdjson::dom::array texts = golden["texts"].get_array().value(),
                                cases = golden["cases"].get_array().value();
     for (auto example : cases) {
-        const std::string_view name = example["model"].get_string().value();
-        const simdjson::dom::object of_model = example["of_model"].get_object().value(),
-                                    words = golden["models"][name].get_object().value(),
-                                    fields = example["fields"].get_object().value();
-        std::string model = fields_of(of_model) + fields_of(words);
-        model.pop_back();
-        const Tokenizer tokenizer =
-            Tokenizer::parse("{" + fields_of(fields) + "\"model\":{" + model + "}}");
-        const std::string of_fields = fields_of(fields), of_flags = fields_of(of_model);
-        CAPTURE(of_fields);
-        CAPTURE(of_flags);
+        const Tokenizer tokenizer = Tokenizer::parse(tokenizer_json_of(golden, example));
+        const std::string fields(simdjson::minify(example["fields"].value())),
+            of_model(simdjson::minify(example["of_model"].value()));
+        CAPTURE(fields);
+        CAPTURE(of_model);
         size_t i = 0;
         for (auto element : texts) {
             const std::string_view text = element.get_string().value();
