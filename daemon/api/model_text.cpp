@@ -106,7 +106,8 @@ ModelText load_model_text(const Options& options) {
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
     model.chat_eos_token_ids = model.eos_token_ids;
     if (const auto eos = load_special_token(dir, "eos_token")) {
-        const auto ids = model.tokenizer.encode_with_added_tokens(*eos);
+        auto ids = model.tokenizer.encode_with_added_tokens(*eos);
+        if (const auto id = model.tokenizer.added_token_id(*eos)) ids = {*id};  // spelled or not
         auto& ends = model.chat_eos_token_ids;
         if (ids.size() == 1 && std::find(ends.begin(), ends.end(), ids[0]) == ends.end())
             ends.push_back(ids[0]);

@@ -29,11 +29,15 @@ size_t hash_pair(uint64_t pair) {
 Bpe::Bpe(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
          const std::vector<std::pair<std::string_view, std::string_view>>& merges,
          const std::string& source, const BpeSpelling& spelling, bool ignore_merges)
-    : symbols_(BpeSymbols::Vocabulary(vocab.begin(), vocab.end()), spelling) {
-    std::unordered_map<std::string_view, int32_t> ids(vocab.begin(), vocab.end());
+    : Bpe(BpeSymbols::Vocabulary(vocab.begin(), vocab.end()), merges, source, spelling,
+          ignore_merges) {}
+
+Bpe::Bpe(const BpeSymbols::Vocabulary& ids, const Merges& merges, const std::string& source,
+         const BpeSpelling& spelling, bool ignore_merges)
+    : symbols_(ids, spelling) {
     std::string word;
     if (ignore_merges)
-        for (auto [token, id] : vocab) {
+        for (const auto& [token, id] : ids) {
             if (!spelling.is_byte_level)
                 words_.emplace(token, id);
             else if (bytes_from_alphabet(token, word))
@@ -115,7 +119,7 @@ void Bpe::merge_long(size_t first, std::vector<int32_t>& ids) const {
         const size_t before = tokens.size();
         const size_t kept = merge_window(symbols, done, end, keep, scratch, tokens);
         const auto next_end = [&] {
-            return before + 1 < tokens.size() ? tokens[before + 1].begin : kept;
+            return before + 1 < tokens.size() ? size_t(tokens[before + 1].begin) : kept;
         };
         if (before == 0 || is_border(symbols, tokens[before - 1], tokens[before], next_end())) {
             back_done = done, back = before;
@@ -179,7 +183,7 @@ size_t Bpe::merge_window(std::span<const int32_t> all, size_t begin, size_t end,
     }
     size_t at = 0;
     for (; begin + at < keep; at = size_t(symbols[at].next))
-        tokens.push_back({symbols[at].id, begin + at});
+        tokens.push_back({symbols[at].id, uint32_t(begin + at)});
     return begin + at;
 }
 

@@ -29,6 +29,10 @@ class Bpe {
     void encode(std::string_view word, std::vector<int32_t>& ids) const;
 
   private:
+    using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
+    Bpe(const BpeSymbols::Vocabulary& ids, const Merges& merges, const std::string& source,
+        const BpeSpelling& spelling, bool ignore_merges);
+
     struct Merge {
         uint64_t pair = UINT64_MAX;  // left id << 32 | right id
         int32_t rank = 0;
@@ -44,7 +48,7 @@ class Bpe {
     };
     struct Token {
         int32_t id;
-        size_t begin;  // the place of its first symbol
+        uint32_t begin;  // the place of its first symbol
     };
     const Merge* find_merge(int32_t left, int32_t right) const;
     void insert_merge(Merge merge);

@@ -12,6 +12,7 @@ namespace qwend {
 
 namespace {
 
+constexpr size_t kLongestCharacter = 4;      // bytes
 constexpr size_t kContinues = 1, kEnds = 2;  // bits of what a symbol does in its word
 
 int32_t find(const BpeSymbols::Vocabulary& vocabulary, std::string_view token) {
@@ -21,8 +22,9 @@ int32_t find(const BpeSymbols::Vocabulary& vocabulary, std::string_view token) {
 
 /// The one character between the affixes; -1 if there are none or more, or other affixes.
 int32_t only_character(std::string_view token, std::string_view prefix, std::string_view suffix) {
-    if (token.size() <= prefix.size() + suffix.size() || !token.starts_with(prefix) ||
-        !token.ends_with(suffix))
+    const size_t n_affixes = prefix.size() + suffix.size();
+    if (token.size() <= n_affixes || token.size() > n_affixes + kLongestCharacter ||
+        !token.starts_with(prefix) || !token.ends_with(suffix))
         return -1;
     token.remove_prefix(prefix.size()), token.remove_suffix(suffix.size());
     const DecodedChar c = utf8_at(token, 0);

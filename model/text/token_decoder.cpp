@@ -91,7 +91,7 @@ void TokenDecoder::add_word_piece(std::string prefix, bool cleans_up) {
         if (!place.is_first && token.starts_with(prefix))
             token.erase(0, prefix.size());
         else if (!place.is_first)
-            token.insert(0, " ");
+            token.insert(token.begin(), ' ');
         if (cleans_up)
             for (const auto& [part, content] : kCleanUps) replace_all(token, part, content);
         return false;
@@ -109,7 +109,7 @@ void TokenDecoder::add_word_end(std::string suffix) {
 void TokenDecoder::add_spaces() {
     knows_places_ = true;
     steps_.push_back([](std::string& token, Place place) {
-        if (!place.is_first) token.insert(0, " ");
+        if (!place.is_first) token.insert(token.begin(), ' ');
         return false;
     });
 }

@@ -5,9 +5,9 @@
 namespace qwend {
 
 void TokenTexts::set(int32_t id, std::string_view token) {
-    const std::string text = decoder_.decode(token, {});
-    set_text(id, text);
+    set_text(id, decoder_.decode(token, {}));
     if (!decoder_.knows_places()) return;
+    const std::string_view text = of(id);
     if (std::string first = decoder_.decode(token, {.is_first = true}); first != text)
         first_[id] = std::move(first);
     const std::string last = decoder_.decode(token, {.is_last = true});
@@ -16,12 +16,12 @@ void TokenTexts::set(int32_t id, std::string_view token) {
 }
 
 void TokenTexts::set_added(int32_t id, std::string_view token) {
-    decoder_.is_byte_level() ? set_text(id, token) : set(id, token);
+    decoder_.is_byte_level() ? set_text(id, std::string(token)) : set(id, token);
 }
 
-void TokenTexts::set_text(int32_t id, std::string_view text) {
+void TokenTexts::set_text(int32_t id, std::string text) {
     if (size_t(id) >= texts_.size()) texts_.resize(size_t(id) + 1);
-    texts_[size_t(id)] = text;
+    texts_[size_t(id)] = std::move(text);
     first_.erase(id), n_tail_.erase(id);
 }
 
@@ -36,6 +36,7 @@ std::string_view TokenTexts::first(int32_t id) const {
 }
 
 std::string_view TokenTexts::tail(int32_t id) const {
+    if (n_tail_.empty()) return {};
     const auto found = n_tail_.find(id);
     return found == n_tail_.end() ? std::string_view()
                                   : of(id).substr(of(id).size() - found->second);

@@ -33,7 +33,7 @@ class TokenTexts {
     const TokenDecoder& decoder() const { return decoder_; }
 
   private:
-    void set_text(int32_t id, std::string_view text);
+    void set_text(int32_t id, std::string text);
 
     TokenDecoder decoder_;
     std::vector<std::string> texts_;

@@ -69,6 +69,8 @@ TEST_CASE("model_text: a chat ends with the tokenizer's eos_token as well") {
         CHECK(load().eos_token_ids == Ids{6058});
         CHECK(load().chat_eos_token_ids == Ids{6058, 6060});
     }
+    dir.write("tokenizer_config.json", R"({"eos_token":"<|im_end|>","split_special_tokens":true})");
+    CHECK(load().chat_eos_token_ids == Ids{6058, 6060});
     dir.write("tokenizer_config.json", R"({"eos_token":"<|endoftext|>"})");
     CHECK(load().chat_eos_token_ids == Ids{6058});
     // One that the tokenizer does not have is added to it.
