@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <vector>
 
 #include "model/text/pretokenizer.h"
@@ -122,17 +123,18 @@ bool is_qwen(const JsonFile& json, const std::vector<dom::object>& steps) {
 
 }  // namespace
 
-PreTokenizer read_pretokenizer(const JsonFile& json) {
+PreTokenizer read_pretokenizer(const JsonFile& json, bool takes_bytes) {
     std::vector<dom::object> steps;
     if (const auto element = json.find(kName))
         for_each_step(json, *element, kName, "pretokenizers",
                       [&](dom::object step) { steps.push_back(step); });
-    if (is_qwen(json, steps)) return {};
+    if (takes_bytes && is_qwen(json, steps)) return {};
     PreTokenizer result{.splits = SplitPatterns(), .is_byte_level = false};
     for (size_t i = 0; i < steps.size(); i++) {
-        if (result.is_byte_level) result.splits->add_byte_alphabet();
         find_kind(json, kName, kKinds, steps[i]).add(json, steps[i], *result.splits);
-        result.is_byte_level = text_at(steps[i], "type") == "ByteLevel";
+        if (text_at(steps[i], "type") != "ByteLevel") continue;
+        result.is_byte_level = takes_bytes && i + 1 == steps.size();
+        if (!result.is_byte_level) result.splits->add_byte_alphabet();
     }
     return result;
 }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <functional>
 #include <unordered_map>
+#include <variant>
 
 #include "model/text/pretokenizer.h"
 #include "model/text/tokenizer_files.h"
@@ -136,14 +137,17 @@ void Tokenizer::Impl::encode_plain(std::string_view text, bool is_start,
     std::vector<Known> known;
     if (text.size() >= kCacheFrom)
         known.resize(std::min(std::bit_ceil(text.size() / kTextPerKnownWord), kMostKnownWords));
+    auto encode = [&](std::string_view word) {
+        std::visit([&](const auto& model) { model.encode(word, ids); }, parts.model);
+    };
     auto encode_word = [&](std::string_view word) {
-        if (known.empty() || word.size() > kKnownWord) return parts.bpe.encode(word, ids);
+        if (known.empty() || word.size() > kKnownWord) return encode(word);
         Known& place = known[std::hash<std::string_view>()(word) & (known.size() - 1)];
         if (place.word == word) {
             for (size_t i = place.begin; i < place.end; i++) ids.push_back(ids[i]);
         } else {
             const size_t begin = ids.size();
-            parts.bpe.encode(word, ids);
+            encode(word);
             place = {word, begin, ids.size()};
         }
     };

@@ -17,14 +17,6 @@ namespace dom = simdjson::dom;
 using Vocab = std::vector<std::pair<std::string_view, int32_t>>;
 using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
 
-/// Older files leave the type out.
-void check_model(const JsonFile& json, dom::object model) {
-    const std::string_view type = text_at(model, "type");
-    if (type != "BPE" && !model.at_key("type").error())
-        json.fail(
-            fmt::format("model: expected BPE, found \"{}\", which qwend does not read", type));
-}
-
 BpeSpelling read_spelling(dom::object model, bool is_byte_level) {
     return {.is_byte_level = is_byte_level,
             .byte_fallback = flag_at(model, "byte_fallback", false),
@@ -104,24 +96,61 @@ TokenTexts make_texts(const Vocab& vocab, TokenDecoder decoder) {
     return texts;
 }
 
-TokenizerParts read_tokenizer_json(const JsonFile& json) {
-    dom::object model, entries;
-    dom::array merges, added;
-    if (json.root().at_key("model").get(model)) json.fail("expected a model");
-    check_model(json, model);
+Bpe read_bpe(const JsonFile& json, dom::object model, bool is_byte_level, Vocab& vocab) {
+    dom::object entries;
+    dom::array merges;
     if (model.at_key("vocab").get(entries) || model.at_key("merges").get(merges))
         json.fail("expected model.vocab and model.merges");
-    PreTokenizer pretokenizer = read_pretokenizer(json);
+    vocab = read_vocab(json, entries);
+    return {vocab, read_merges(json, merges), json.name(), read_spelling(model, is_byte_level),
+            flag_at(model, "ignore_merges", false)};
+}
+
+Unigram read_unigram(const JsonFile& json, dom::object model, Vocab& vocab) {
+    dom::array entries;
+    if (model.at_key("vocab").get(entries)) json.fail("expected model.vocab");
+    std::vector<std::pair<std::string_view, double>> pieces;
+    for (auto element : entries) {
+        dom::array pair;
+        std::string_view text;
+        double score = 0;
+        if (element.get(pair) || pair.size() != 2 || pair.at(0).get(text) || pair.at(1).get(score))
+            json.fail("vocab: expected pieces with their scores");
+        vocab.emplace_back(text, int32_t(pieces.size()));
+        pieces.emplace_back(text, score);
+    }
+    std::optional<int32_t> unknown;
+    if (int64_t id = 0; !model.at_key("unk_id").get(id))
+        unknown = int32_t(std::clamp<int64_t>(id, -1, kMaxTokenId));
+    return {pieces, unknown, flag_at(model, "byte_fallback", false), json.name()};
+}
+
+/// Older files leave the type of BPE out.
+dom::object find_model(const JsonFile& json) {
+    dom::object model;
+    if (json.root().at_key("model").get(model)) json.fail("expected a model");
+    const std::string_view type = text_at(model, "type");
+    if (type != "BPE" && type != "Unigram" && !model.at_key("type").error())
+        json.fail(fmt::format("model: expected BPE or Unigram, found \"{}\"", type));
+    return model;
+}
+
+/// `vocab` becomes that of the model; it is a view of `json`.
+TokenizerParts read_tokenizer_json(const JsonFile& json, Vocab& vocab) {
+    const dom::object model = find_model(json);
+    const bool is_unigram = text_at(model, "type") == "Unigram";
+    PreTokenizer pretokenizer = read_pretokenizer(json, !is_unigram);
     const bool is_byte_level = pretokenizer.is_byte_level;
-    const Vocab vocab = read_vocab(json, entries);
-    TokenizerParts parts{
-        .bpe = {vocab, read_merges(json, merges), json.name(), read_spelling(model, is_byte_level),
-                flag_at(model, "ignore_merges", false)},
-        .texts = make_texts(vocab, read_decoder(json, is_byte_level)),
-        .added_tokens = {},
-        .normalizer = read_normalizer(json),
-        .splits = std::move(pretokenizer.splits),
-        .around = read_post_processor(json)};
+    using Model = std::variant<Bpe, Unigram>;
+    Model words = is_unigram ? Model(read_unigram(json, model, vocab))
+                             : Model(read_bpe(json, model, is_byte_level, vocab));
+    TokenizerParts parts{.model = std::move(words),
+                         .texts = make_texts(vocab, read_decoder(json, is_byte_level)),
+                         .added_tokens = {},
+                         .normalizer = read_normalizer(json),
+                         .splits = std::move(pretokenizer.splits),
+                         .around = read_post_processor(json)};
+    dom::array added;
     if (!json.root().at_key("added_tokens").get(added))
         for (auto element : added) {
             dom::object token;
@@ -234,19 +263,18 @@ std::vector<std::string> special_names(const JsonFile& config) {
 }
 
 /// The id of a token that was added or is of the vocabulary.
-std::optional<int32_t> find_token(dom::object vocab, const TokenizerParts& parts,
+std::optional<int32_t> find_token(const Vocab& vocab, const TokenizerParts& parts,
                                   const std::string& token) {
     const auto added = std::ranges::find(parts.added_tokens, token, &AddedToken::content);
     if (added != parts.added_tokens.end()) return added->id;
-    int64_t id = -1;
-    if (vocab.at_key(token).get(id)) return std::nullopt;
-    return int32_t(id);
+    const auto known = std::ranges::find(vocab, token, &Vocab::value_type::first);
+    return known == vocab.end() ? std::nullopt : std::optional(known->second);
 }
 
 /// Tokens that tokenizer_config.json has and tokenizer.json lacks, as transformers adds them: in
 /// the order of their ids, which do not count, then the special ones. One that is in the vocabulary
 /// keeps its id, any other has the next.
-void add_configured_tokens(const JsonFile& config, dom::object vocab, TokenizerParts& parts) {
+void add_configured_tokens(const JsonFile& config, const Vocab& vocab, TokenizerParts& parts) {
     std::vector<AddedToken> wanted;
     if (config.has("added_tokens_decoder")) wanted = read_added_tokens_decoder(config);
     std::ranges::sort(wanted, {}, &AddedToken::id);
@@ -268,7 +296,7 @@ void add_configured_tokens(const JsonFile& config, dom::object vocab, TokenizerP
 }
 
 /// The tokens that tokenizer_config.json puts around a prompt, where no tokenizer.json says it.
-TokensAround configured_around(const JsonFile& config, dom::object vocab,
+TokensAround configured_around(const JsonFile& config, const Vocab& vocab,
                                const TokenizerParts& parts) {
     const auto tokens = [&](std::string_view adds, std::string_view role) {
         const auto value = config.find(role);
@@ -287,7 +315,9 @@ void split_special_tokens(const JsonFile& config, TokenizerParts& parts) {
 }  // namespace
 
 TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source) {
-    return read_tokenizer_json(JsonFile(text, source));
+    const JsonFile json(text, source);
+    Vocab vocab;
+    return read_tokenizer_json(json, vocab);
 }
 
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
@@ -296,9 +326,10 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
         config.emplace(dir / "tokenizer_config.json");
     if (std::filesystem::exists(dir / "tokenizer.json")) {
         const JsonFile json(dir / "tokenizer.json");
-        TokenizerParts parts = read_tokenizer_json(json);
+        Vocab vocab;
+        TokenizerParts parts = read_tokenizer_json(json, vocab);
         if (config) {
-            add_configured_tokens(*config, json.root()["model"]["vocab"], parts);
+            add_configured_tokens(*config, vocab, parts);
             split_special_tokens(*config, parts);
         }
         return parts;
@@ -314,14 +345,14 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
     Normalizer normalizer;
     normalizer.add_form(NormalForm::c);
     TokenizerParts parts{
-        .bpe = {vocab, parse_merges_txt(merges, (dir / "merges.txt").string()), json.name()},
+        .model = Bpe(vocab, parse_merges_txt(merges, (dir / "merges.txt").string()), json.name()),
         .texts = make_texts(vocab, std::move(decoder)),
         .added_tokens = read_added_tokens(dir),
         .normalizer = std::move(normalizer),
         .splits = {},
         .around = {}};
     if (config) {
-        parts.around = configured_around(*config, json.root(), parts);
+        parts.around = configured_around(*config, vocab, parts);
         split_special_tokens(*config, parts);
     }
     return parts;

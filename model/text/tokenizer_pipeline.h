@@ -25,7 +25,9 @@ struct PreTokenizer {
                                                // (pretokenizer.h)
     bool is_byte_level = true;  // the vocabulary is asked for bytes, in GPT-2's alphabet
 };
-PreTokenizer read_pretokenizer(const JsonFile& json);  // null: text stays in one piece
+/// Null: text stays in one piece. Bytes are left to the model if it `takes_bytes`, else spelled
+/// here.
+PreTokenizer read_pretokenizer(const JsonFile& json, bool takes_bytes);
 
 /// What makes text of tokens. Null: bytes where they are `is_byte_level`, else, as Hugging Face's
 /// has it, spaces between them.

@@ -175,7 +175,7 @@ INST = ("{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST] {
 @pytest.fixture
 def llama(folder):
     """The demo checkpoint with a tokenizer of Llama's kind: characters, bytes for what has no token."""
-    golden = json.loads(pathlib.Path("tests/golden/bpe_kinds.json").read_text())
+    golden = json.loads(pathlib.Path("tests/golden/model_kinds.json").read_text())
     case = golden["cases"][0]
     single = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
     around = {"type": "TemplateProcessing", "single": single, "pair": [],

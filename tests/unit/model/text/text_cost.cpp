@@ -109,7 +109,7 @@ TEST_CASE("text cost: the steps that fine-tunes have") {
 TEST_CASE("text cost: words as long as the text, spelled by characters") {
     simdjson::dom::parser parser;
     simdjson::dom::object golden;
-    REQUIRE(!parser.parse(read_file("tests/golden/bpe_kinds.json")).get(golden));
+    REQUIRE(!parser.parse(read_file("tests/golden/model_kinds.json")).get(golden));
     const std::string words(simdjson::minify(golden["models"]["llama"].value()));
     const std::string model = R"("model":{"byte_fallback":true,)" + words.substr(1);
     const std::string charsmap(golden_charsmap(golden));
@@ -124,6 +124,9 @@ TEST_CASE("text cost: words as long as the text, spelled by characters") {
                       R"("Whitespace"},{"type":"FixedLength","length":9}]},"normalizer":)") +
               charsmap})
         check_tokenizer(Tokenizer::parse("{" + fields + "," + model + "}"));
+    const std::string pieces(simdjson::minify(golden["models"]["unigram"].value()));
+    check_tokenizer(
+        Tokenizer::parse(R"({"model":{"type":"Unigram","unk_id":0,)" + pieces.substr(1) + "}"));
 }
 
 TEST_CASE("text cost: added tokens that begin alike") {

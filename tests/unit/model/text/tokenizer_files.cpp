@@ -92,9 +92,10 @@ TEST_CASE("tokenizer_files: what the model asks for is done, has nothing to do, 
     struct Case {
         const char *fields, *message;
     };
-    for (const Case& c : {Case{R"("type":"WordPiece",)", "expected BPE, found \"WordPiece\""},
-                          Case{R"("type":"Unigram",)", "expected BPE, found \"Unigram\""},
-                          Case{R"("continuing_subword_prefix":"##",)", "is not in the vocabulary"}})
+    for (const Case& c :
+         {Case{R"("type":"WordPiece",)", "expected BPE or Unigram, found \"WordPiece\""},
+          Case{R"("type":"Unigram",)", "expected model.vocab"},
+          Case{R"("continuing_subword_prefix":"##",)", "is not in the vocabulary"}})
         CHECK_THROWS_WITH_AS(Tokenizer::parse(with_model(c.fields, json)),
                              doctest::Contains(c.message), LoadError);
 }

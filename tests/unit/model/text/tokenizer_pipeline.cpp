@@ -1,5 +1,5 @@
 // What fine-tunes have around the model in place of Qwen2's own steps, and other models: ids and
-// texts are those of Hugging Face's tokenizers (tests/golden/pipelines.json, bpe_kinds.json).
+// texts are those of Hugging Face's tokenizers (tests/golden/pipelines.json, model_kinds.json).
 
 #include "model/text/tokenizer_pipeline.h"
 
@@ -8,8 +8,8 @@
 #include "model/error.h"
 #include "model/file.h"
 #include "model/text/tokenizer.h"
-#include "tests/unit/bpe_kinds.h"
 #include "tests/unit/demo_tokenizer.h"
+#include "tests/unit/model_kinds.h"
 
 using namespace qwend;
 
@@ -35,10 +35,10 @@ void check_decoded(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
 }  // namespace
 
 TEST_CASE(
-    "tokenizer_pipeline: BPE of every kind gives the ids and texts that Hugging Face's gives") {
+    "tokenizer_pipeline: models of every kind give the ids and texts that Hugging Face's give") {
     simdjson::dom::parser parser;
     simdjson::dom::object golden;
-    REQUIRE(!parser.parse(read_file("tests/golden/bpe_kinds.json")).get(golden));
+    REQUIRE(!parser.parse(read_file("tests/golden/model_kinds.json")).get(golden));
     const simdjson::dom::array texts = golden["texts"].get_array().value(),
                                cases = golden["cases"].get_array().value();
     for (auto example : cases) {

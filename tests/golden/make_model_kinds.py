@@ -1,5 +1,5 @@
-"""Writes bpe_kinds.json: what Hugging Face's tokenizers makes of texts with BPE models other than Qwen2's own, and with
-the steps that are around them. Needs tokenizers and sentencepiece from PyPI; the tests do not.
+"""Writes model_kinds.json: what Hugging Face's tokenizers makes of texts with models other than Qwen2's own BPE, and
+with the steps that are around them. Needs tokenizers and sentencepiece from PyPI; the tests do not.
 """
 
 import base64
@@ -28,6 +28,15 @@ def train(size, tokens, **of_model):
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=tokens, show_progress=False, **affixes)
     tokenizer.train_from_iterator(CORPUS, trainer)
     return json.loads(tokenizer.to_str())["model"]
+
+
+def train_unigram(tokens, **of_model):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=len(tokens) + 60, special_tokens=tokens, unk_token="<unk>",
+                                      show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return {**json.loads(tokenizer.to_str())["model"], **of_model}
 
 
 def charsmap():
@@ -87,6 +96,11 @@ def cases():
                        {**bert, "clean_text": False, "strip_accents": False}, {**bert, "handle_chinese_chars": False},
                        {"type": "Precompiled", "precompiled_charsmap": charsmap()}):
         yield "llama", {**plain, "normalizer": normalizer}
+    space = {"type": "Metaspace", "replacement": mark, "prepend_scheme": "always", "split": True}
+    for name in "unigram", "unigram_bytes":
+        yield name, {"pre_tokenizer": space, "decoder": sequence("decoder", fallback, space)}
+        yield name, llama
+    yield "unigram", {"pre_tokenizer": sequence("pre_tokenizer", {"type": "Whitespace"}, level), "decoder": level}
     for decoder in (sequence("decoder", {**strip, "start": 2, "stop": 1}), sequence("decoder", fuse, {**strip, "start": 2}),
                     {"type": "Replace", "pattern": {"Regex": "[aeiou]"}, "content": "-"}):
         yield "llama", {"decoder": decoder}
@@ -96,6 +110,7 @@ def golden():
     known = {"llama": train(330, SPECIAL + BYTES, fuse_unk=True, byte_fallback=True), "words": train(70, SPECIAL),
              "prefix": train(90, SPECIAL, continuing_subword_prefix="##"),
              "suffix": train(90, SPECIAL, end_of_word_suffix="</w>"),
+             "unigram": train_unigram(SPECIAL), "unigram_bytes": train_unigram(SPECIAL + BYTES, byte_fallback=True),
              "both": train(110, SPECIAL, continuing_subword_prefix="##", end_of_word_suffix="</w>")}
     flags = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": False}
     entries = []
@@ -109,10 +124,11 @@ def golden():
         entries.append({"model": name, "fields": {"added_tokens": added, **fields}, "of_model": {
             key: value for key, value in model.items() if key not in ("vocab", "merges")}, "ids": ids, "decoded": [
             tokenizer.decode(row, skip_special_tokens=False) for row in ids]})
-    vocabularies = {name: {"vocab": model["vocab"], "merges": model["merges"]} for name, model in known.items()}
+    vocabularies = {name: {key: model[key] for key in ("vocab", "merges") if key in model}
+                    for name, model in known.items()}
     return {"texts": TEXTS, "models": vocabularies, "cases": entries}
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parent / "bpe_kinds.json"
+    path = Path(__file__).parent / "model_kinds.json"
     path.write_text(json.dumps(golden(), ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -13,7 +13,7 @@ inline std::string fields_of(simdjson::dom::object object) {
     return json;
 }
 
-/// The tokenizer.json of a case of tests/golden/bpe_kinds.json, whose cases share vocabularies.
+/// The tokenizer.json of a case of tests/golden/model_kinds.json, whose cases share vocabularies.
 inline std::string tokenizer_json_of(simdjson::dom::object golden, simdjson::dom::element example) {
     const std::string_view name = example["model"].get_string().value();
     const simdjson::dom::object of_model = example["of_model"].get_object().value(),

@@ -1,0 +1,31 @@
+// Texts found byte by byte, as many as there are.
+
+#include "model/text/byte_trie.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <string>
+
+using namespace qwend;
+
+TEST_CASE("byte_trie: every text ends at its node, and no other goes on") {
+    ByteTrie trie;
+    CHECK(trie.insert("") == 0);
+    CHECK(trie.child(0, 'a') == -1);
+    std::string text;
+    for (int i = 0; i < 1000; i++) {
+        text = std::to_string(i) + "\xFF";
+        const int32_t node = trie.insert(text);
+        CHECK(trie.insert(text) == node);
+        CHECK(node < trie.size());
+    }
+    int32_t node = 0;
+    for (const char byte : text) {
+        REQUIRE(node >= 0);
+        node = trie.child(node, uint8_t(byte));
+    }
+    CHECK(node == trie.insert("999\xFF"));
+    CHECK(trie.child(node, '9') == -1);
+    CHECK(trie.child(0, 'x') == -1);
+}
