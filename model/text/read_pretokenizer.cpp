@@ -60,7 +60,7 @@ SplitPattern read_split(const JsonFile& json, dom::object step) {
             flag_at(step, "invert", false)};
 }
 
-/// But for the bytes themselves, which the last step's spelling is left to merging.
+/// But for the bytes themselves, which are spelled behind it or left to the model.
 void read_byte_level(const JsonFile& json, dom::object step, SplitPatterns& patterns) {
     if (flag_at(step, "add_prefix_space", true)) patterns.add_space();
     if (flag_at(step, "use_regex", true)) patterns.add({std::string(kGpt2Regex)}, json.name());
