@@ -93,10 +93,7 @@ struct RandomGrammar {
     void add(uint32_t n_nodes) {
         const auto n = uint32_t(grammar.nodes.size());
         Node node;
-        if (n == 0) {
-            grammar.text(grammar.languages.literal("b"));
-            return;
-        }
+        if (n == 0) return void(grammar.text(grammar.languages.literal("b")));
         auto part = [&] { return NodeId(below(n)); };
         auto add_parts = [&](uint32_t count) {
             for (; count > 0; count--) node.parts.push_back(part());
