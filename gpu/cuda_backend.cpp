@@ -45,6 +45,20 @@ int choose_blocks(const ModelConfig& config, const BackendOptions& options, cons
     return int(std::min<size_t>(n_blocks, size_t(1) << 26));
 }
 
+/// Where it was not asked for, a step is as large as a sixteenth of what the weights leave has room
+/// for: it is faster the larger it is, but a KV cache is worth more.
+int choose_step_tokens(const ModelConfig& config, const BackendOptions& options,
+                       const BackendInfo& info, size_t memory) {
+    const auto share = size_t(double(memory) * options.memory_share);
+    const size_t room = share > info.weight_bytes ? share - info.weight_bytes : 0;
+    const int least = options.max_busy_step_tokens;
+    int n = options.max_step_tokens;
+    while (least > 0 && n > least &&
+           Forward::activation_bytes(config, n, info.max_sequences) > room / 16)
+        n = std::max(least, n / 2);
+    return n;
+}
+
 Shard whole(const Checkpoint& checkpoint) {
     return shard_of(checkpoint.config, 0, 1);
 }
@@ -57,8 +71,10 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
     BackendInfo info;
     info.device = properties.name;
     info.block_size = kBlockTokens;
-    info.max_step_tokens = options.max_step_tokens;
+    info.weight_bytes = DeviceWeights::bytes_of(checkpoint.weights, whole(checkpoint));
     info.max_sequences = options.max_sequences;
+    info.max_step_tokens = choose_step_tokens(config, options, info, properties.totalGlobalMem);
+    info.max_busy_step_tokens = options.max_busy_step_tokens;
     info.max_steps_in_flight = kStepsInFlight;
     info.vocabulary_masks = info.late_masks = true;
     // Elsewhere the bits of a text would depend on what was guessed.
@@ -67,11 +83,10 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
         info.max_samples = info.max_draft_rows = std::min(kSkinnyRows, info.max_step_tokens);
         info.draft_row_cost = 0.026f;  // eight rows take 18% longer than one, of the smallest model
     }
-    info.max_scores = std::min(options.max_step_tokens, kEnoughScores);
+    info.max_scores = std::min(info.max_step_tokens, kEnoughScores);
     info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
                                               : config.vocab_size;
     info.kv_bytes_per_token = Forward::kv_bytes_per_token(config);
-    info.weight_bytes = DeviceWeights::bytes_of(checkpoint.weights, whole(checkpoint));
     return info;
 }
 

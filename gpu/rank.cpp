@@ -5,6 +5,13 @@
 
 namespace qwend {
 
+namespace {
+
+/// Larger steps keep the device busy for longer than it takes the host to launch their kernels.
+constexpr int kMostCapturedTokens = 4096;
+
+}  // namespace
+
 Rank::Rank(const Checkpoint& checkpoint, int index, Shard shard,
            const std::function<void(float)>& on_progress)
     : device_(use_device(index)),
@@ -46,7 +53,7 @@ void Rank::plan_preparations(const RankLimits& limits) {
             preparations_.push_back({kind, Forward::padded_rows(n), samples});
     };
     const int most = std::min(limits.max_samples, limits.max_step_tokens);
-    plan(StepKind::prompt, 2, limits.max_step_tokens, true);
+    plan(StepKind::prompt, 2, std::min(limits.max_step_tokens, kMostCapturedTokens), true);
     plan(StepKind::decode, 1, most, true);
     plan(StepKind::decode, 1, most, false);  // what has masks comes last: few ask for it
 }
@@ -135,7 +142,7 @@ void Rank::launch(const Batch& batch) {
             has_masks = has_masks || masks.back().words;
         }
     }
-    if (staged.kind == StepKind::mixed)
+    if (staged.kind == StepKind::mixed || staged.inputs.n_tokens > kMostCapturedTokens)
         launch_step(staged, !has_masks);
     else
         launch_captured(staged, !has_masks);

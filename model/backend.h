@@ -83,6 +83,7 @@ struct BackendInfo {
     size_t kv_bytes_per_token = 0;
     size_t weight_bytes = 0;        // as held in memory
     int max_step_tokens = 0;        // most tokens in one step
+    int max_busy_step_tokens = 0;   // where sequences wait for their next token; 0: as many
     int max_sequences = 0;          // most sequences in one step
     int max_steps_in_flight = 1;    // most steps launched and not yet collected
     int n_vocab = 0;                // ids that are sampled are below it
@@ -106,6 +107,8 @@ struct BackendOptions {
                                 // max_sequences at a fair context, within half of what is free
     double memory_share = 0.9;  // GPU only: of all its memory, for weights, KV cache and the rest
     int max_step_tokens = 512;  // prefill chunk budget + decode rows
+    int max_busy_step_tokens = 0;  // as BackendInfo's; larger steps are as large as a
+                                   // fair share of the memory has room for
     int max_sequences = 32;
     int max_context = 0;                     // tokens, for the default size of the pool
     int n_valid_tokens = 0;                  // tokenizer size: ids at and above are never sampled

@@ -25,8 +25,13 @@ bool is_running(const Sequence& sequence) {
 }
 
 /// A decoding sequence whose last token is in flight has nothing left to compute.
+bool is_streaming(const Sequence& sequence) {
+    return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens;
+}
+
+/// Whether it goes on before a step in flight is over.
 bool has_decode(const Sequence& sequence) {
-    return sequence.state == SequenceState::decode && sequence.n_output() < sequence.max_tokens &&
+    return is_streaming(sequence) &&
            !((sequence.awaits_last_token || sequence.awaits_drafts) && sequence.n_pending > 0);
 }
 
@@ -49,6 +54,7 @@ int n_scores_of(const Sequence& sequence, int n_tokens) {
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     : max_step_tokens_(info.max_step_tokens),
+      max_busy_step_tokens_(info.max_busy_step_tokens),
       max_draft_rows_(info.max_draft_rows),
       max_steps_in_flight_(info.max_steps_in_flight),
       max_scores_(info.max_scores),
@@ -133,10 +139,17 @@ void Scheduler::plan_decodes() {
     // They fit the step, since each once took a token of prefill beside all the others, except
     // where others came while one was held. Preemption takes sequences off the end of running_,
     // never one that is planned already.
+    bool is_busy = false;
     for (size_t i = 0; i < running_.size() && n_planned_tokens_ < max_step_tokens_; ++i) {
         Sequence& sequence = *running_[i];
+        is_busy |= is_streaming(sequence);
         if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
     }
+    step_tokens_ = max_step_tokens_;
+    if (!is_busy || max_busy_step_tokens_ == 0) return;
+    const int n_least = (max_busy_step_tokens_ + 3) / 4;  // of prompts, which have waited too
+    step_tokens_ =
+        std::min(step_tokens_, std::max(max_busy_step_tokens_, n_planned_tokens_ + n_least));
 }
 
 void Scheduler::admit_waiting() {
@@ -156,7 +169,7 @@ void Scheduler::admit_waiting() {
 
 void Scheduler::plan_prefills(double now) {
     for (Sequence* sequence : running_) {
-        const int n_left = max_step_tokens_ - n_planned_tokens_;
+        const int n_left = step_tokens_ - n_planned_tokens_;
         if (n_left <= 0) return;
         if (sequence->state != SequenceState::prefill) continue;
         const int n_chunk = prefill_chunk(*sequence, n_left, max_scores_ - n_planned_scores_);
@@ -185,7 +198,7 @@ bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
     for (const Sequence* sequence : running_)
         if (sequence->state == SequenceState::prefill && precedes(*sequence, candidate))
             n_ahead += prefill_chunk(*sequence, sequence->n_uncomputed(), max_scores_);
-    return n_ahead >= max_step_tokens_;
+    return n_ahead >= step_tokens_;
 }
 
 void Scheduler::enter_line(Sequence& sequence) {

@@ -40,10 +40,12 @@ struct SchedulerCounters {
 ///
 /// The order of service is priority, then arrival. A step takes, until its tokens are used up:
 ///  1. one token of every decoding sequence, so that prefill never stops a stream;
-///  2. chunks of prefill, in order of service. A waiting sequence starts when a lane is free and
-///     the pool has room for all its tokens and one block more for each running sequence; while
-///     the first in line finds no room, nobody overtakes it. One whose prefix a running sequence
-///     is about to compute follows that one: it lets others pass until it can share those blocks.
+///  2. chunks of prefill, in order of service; of a smaller step where streams wait for it. A
+///  waiting
+///     sequence starts when a lane is free and the pool has room for all its tokens and one block
+///     more for each running sequence; while the first in line finds no room, nobody overtakes it.
+///     One whose prefix a running sequence is about to compute follows that one: it lets others
+///     pass until it can share those blocks.
 ///  3. the guesses of drafters, which may be wrong: so they take neither a token that somebody is
 ///     sure of nor a block that somebody may soon need, and there are none in steps of so many
 ///     tokens that one more is not cheap. Sequences share alike in them. A step that finds them
@@ -183,7 +185,8 @@ class Scheduler {
     void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
-    int max_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_, n_vocab_;
+    int max_step_tokens_, max_busy_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_,
+        n_vocab_;
     bool late_masks_;
     bool prefix_cache_;
     KvBlocks blocks_;
@@ -196,6 +199,7 @@ class Scheduler {
     std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
     int n_planned_tokens_ = 0, n_planned_scores_ = 0;
+    int step_tokens_ = 0;  // most of the step that is planned
     Batch batch_;
     int n_batch_samples_ = 0, n_batch_scores_ = 0;
     struct Step {

@@ -63,6 +63,28 @@ TEST_CASE("scheduler: decode rows come first, prefill takes what is left of the 
     harness.check_outputs();
 }
 
+TEST_CASE("scheduler: where a stream waits for the step, it is a smaller one") {
+    BackendInfo info = fake_info(4, 64, 16, 4);
+    info.max_busy_step_tokens = 8;
+    Harness harness(info);
+    harness.add(make_request(1, make_prompt(20, 1), 4));
+    harness.step();
+    CHECK(harness.last_batch.tokens.size() == 16);  // nobody waits
+    harness.add(make_request(2, make_prompt(60, 2), 2));
+    harness.step();
+    CHECK(harness.last_batch.tokens.size() == 16);
+    for (int i = 0; i < 3; ++i) {  // the other tokens of the first
+        harness.step();
+        REQUIRE(harness.last_batch.sequences.size() == 2);
+        CHECK(harness.last_batch.sequences[0].n_query == 1);
+        CHECK(harness.last_batch.sequences[1].n_query == 7);
+    }
+    harness.step();
+    CHECK(harness.last_batch.tokens.size() == 16);
+    harness.run();
+    harness.check_outputs();
+}
+
 TEST_CASE("scheduler: a step budget smaller than the running sequences starves nobody") {
     const int depth = each_depth();
     Harness harness(fake_info(4, 64, 2, 8, depth));
