@@ -38,7 +38,7 @@ def test_deltas_are_the_whole_text(daemon):
         assert events[-2]["choices"] == [] and events[-2]["usage"]["completion_tokens"] > 20
         assert events[-3]["choices"][0]["finish_reason"] == "stop"
         assert events[-3]["choices"][0]["stop_reason"] is None
-        assert len(events) > 20 and text_of(events) == whole
+        assert len(events) > 8 and text_of(events) == whole  # tokens that come together share one
         assert "\ufffd" not in whole
         assert len({e["id"] for e in events[:-1]}) == 1
 
