@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace qwend::grammar {
 
@@ -50,6 +51,15 @@ class Lowering {
     LanguageId with_look_aheads(const Syntax& syntax, bool anywhere);
 
   private:
+    /// A set takes thousands of steps to spell, and an expression has few, each many times.
+    LanguageId spelled(const CodePointSet& set) {
+        constexpr size_t kMost = 16;
+        for (const auto& [known, language] : spelled_)
+            if (known == set) return language;
+        const LanguageId language = spelling_(languages_, set);
+        if (spelled_.size() < kMost) spelled_.emplace_back(set, language);
+        return language;
+    }
     LanguageId sequence(const Syntax& syntax, Place place);
     LanguageId repeat(const Syntax& syntax, Place place);
     LanguageId asserting_sequence(const Syntax& syntax, Place place);
@@ -57,6 +67,7 @@ class Lowering {
 
     Languages& languages_;
     Spelling spelling_;
+    std::vector<std::pair<CodePointSet, LanguageId>> spelled_;  // the first sets of the expression
     std::span<const LanguageId> rules_;
     std::deque<Syntax> made_;                                    // not in the tree that was given
     std::map<std::pair<const Syntax*, int>, LanguageId> known_;  // of what asserts, by its place
@@ -94,7 +105,7 @@ LanguageId Lowering::language(const Syntax& syntax, Place place) {
         case Kind::empty:
             return Languages::kEmpty;
         case Kind::set:
-            return spelling_(languages_, syntax.set);
+            return spelled(syntax.set);
         case Kind::sequence:
             return sequence(syntax, place);
         case Kind::choice: {
