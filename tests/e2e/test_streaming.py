@@ -8,6 +8,7 @@ import threading
 import time
 
 from daemon_fixture import PATIENCE, Client, Daemon, request
+from test_faults import Faulty
 
 
 def stream(daemon, path, fields):
@@ -28,17 +29,19 @@ def text_of(events, index=0):
                    if c["index"] == index)
 
 
-def test_deltas_are_the_whole_text(daemon):
+def test_deltas_are_the_whole_text(daemon, tmp_path):
     for question in ("介绍一下大模型", "How do I put qwend behind nginx?"):
         whole = daemon.post("/v1/chat/completions", chat(question))[1]["choices"][0]["message"]["content"]
-        events = stream(daemon, "/v1/chat/completions", chat(question, stream_options={"include_usage": True}))
+        # Tokens that come together share an event: so there is one a step, and time between steps.
+        with Faulty("launch-throws", tmp_path, "--no-speculation") as slow:
+            events = stream(slow, "/v1/chat/completions", chat(question, stream_options={"include_usage": True}))
         assert events[-1] == "[DONE]"
         assert events[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
         assert events[0]["object"] == "chat.completion.chunk"
         assert events[-2]["choices"] == [] and events[-2]["usage"]["completion_tokens"] > 20
         assert events[-3]["choices"][0]["finish_reason"] == "stop"
         assert events[-3]["choices"][0]["stop_reason"] is None
-        assert len(events) > 8 and text_of(events) == whole  # tokens that come together share one
+        assert len(events) > 20 and text_of(events) == whole
         assert "\ufffd" not in whole
         assert len({e["id"] for e in events[:-1]}) == 1
 
