@@ -184,6 +184,10 @@ std::optional<GrammarCache::Result> GrammarCache::find(const OutputForm& form,
 GrammarCache::Result GrammarCache::compile(const OutputForm& form,
                                            const std::vector<int32_t>& stop_ids) {
     if (auto known = find(form, stop_ids)) return *std::move(known);
+    if (tokenizer_.drops_repeats())
+        return FormError{
+            "this model's tokenizer has a CTC decoder, whose tokens have no text of "
+            "their own to keep in a form"};
     Entry entry{{form, stop_ids}, {}, FormError()};
     try {
         entry.grammar = compile_form(form, tokenizer_);

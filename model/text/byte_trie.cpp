@@ -31,8 +31,19 @@ int32_t ByteTrie::insert(std::string_view text) {
     return node;
 }
 
+void ByteTrie::insert(std::string_view text, int32_t id) {
+    const auto node = size_t(insert(text));
+    if (node >= ids_.size()) ids_.resize(node + 1, -1);
+    ids_[node] = id;
+}
+
 int32_t ByteTrie::child(int32_t node, uint8_t byte) const {
     return edges_[place_of(uint64_t(node) << 8 | byte)].to;
+}
+
+int32_t ByteTrie::descend(int32_t node, std::string_view text) const {
+    for (size_t at = 0; at < text.size() && node >= 0;) node = child(node, uint8_t(text[at++]));
+    return node;
 }
 
 }  // namespace qwend

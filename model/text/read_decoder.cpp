@@ -18,6 +18,7 @@ struct Reader {
 
     void read(dom::object step);
     void strip(dom::object step);
+    void ctc(dom::object step);
 };
 
 struct Kind {
@@ -55,6 +56,7 @@ constexpr Kind kKinds[] = {
          r.decoder.add_word_piece(text_needed(r.json, step, kName, "prefix"),
                                   flag_at(step, "cleanup", true));
      }},
+    {"CTC", [](Reader& r, dom::object step) { r.ctc(step); }},
     {"BPEDecoder",
      [](Reader& r, dom::object step) {
          r.decoder.add_word_end(text_needed(r.json, step, kName, "suffix"));
@@ -70,6 +72,15 @@ void Reader::strip(dom::object step) {
     if (n_stop > 0 || decoder.n_stripped > 0)
         json.fail("decoder: expected one Strip behind Fuse or ByteLevel, with no stop");
     decoder.stripped_character = content, decoder.n_stripped = n_start;
+}
+
+/// Whether a token is the one before has to be known of every two of them, wherever they are.
+void Reader::ctc(dom::object step) {
+    if (decoder.knows_places() || decoder.replaces_bytes || decoder.drops_repeats())
+        json.fail("decoder: expected nothing but Replace and Strip before CTC");
+    const std::string pad = text_needed(json, step, kName, "pad_token"),
+                      delimiter = text_needed(json, step, kName, "word_delimiter_token");
+    decoder.add_ctc(pad, delimiter, flag_at(step, "cleanup", true));
 }
 
 void Reader::read(dom::object step) {

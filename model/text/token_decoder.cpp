@@ -1,20 +1,42 @@
 #include "model/text/token_decoder.h"
 
-#include <cstdint>
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "model/text/byte_alphabet.h"
 #include "model/text/regex.h"
+#include "model/utf8.h"
 
 namespace qwend {
 
 namespace {
 
+// What WordPiece's decoder has always taken for English.
+constexpr std::pair<std::string_view, std::string_view> kCleanUps[] = {
+    {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+    {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+    {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
+/// As Rust's does: a part that is empty is found before every character and at the end.
 void replace_all(std::string& text, std::string_view part, std::string_view content) {
-    for (size_t at = 0; !part.empty() && (at = text.find(part, at)) != text.npos;
-         at += content.size())
-        text.replace(at, part.size(), content);
+    std::string out;
+    for (size_t at = 0; at < text.size();) {
+        const size_t found = part.empty() ? at : std::min(text.find(part, at), text.size());
+        out.append(text, at, found - at);
+        if (found < text.size()) out.append(content);
+        at = found + part.size();
+        if (!part.empty()) continue;
+        const auto n = size_t(utf8_at(text, at).length);
+        out.append(text, at, n);
+        at += n;
+    }
+    if (part.empty()) out.append(content);
+    text = std::move(out);
+}
+
+void clean_up(std::string& token) {
+    for (const auto& [part, content] : kCleanUps) replace_all(token, part, content);
 }
 
 /// 0 to 255 of a token <0xE4>; below 0: it is another.
@@ -31,12 +53,6 @@ int byte_of(std::string_view token) {
     }
     return value;
 }
-
-// What WordPiece's decoder has always taken for English.
-constexpr std::pair<std::string_view, std::string_view> kCleanUps[] = {
-    {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
-    {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
-    {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
 
 }  // namespace
 
@@ -92,8 +108,7 @@ void TokenDecoder::add_word_piece(std::string prefix, bool cleans_up) {
             token.erase(0, prefix.size());
         else if (!place.is_first)
             token.insert(token.begin(), ' ');
-        if (cleans_up)
-            for (const auto& [part, content] : kCleanUps) replace_all(token, part, content);
+        if (cleans_up) clean_up(token);
         return false;
     });
 }
@@ -106,6 +121,19 @@ void TokenDecoder::add_word_end(std::string suffix) {
     });
 }
 
+void TokenDecoder::add_ctc(std::string pad, std::string delimiter, bool cleans_up) {
+    ctc_ = steps_.size();
+    steps_.push_back(
+        [=, pad = std::move(pad), delimiter = std::move(delimiter)](std::string& token, Place) {
+            replace_all(token, pad, "");
+            if (cleans_up) {
+                clean_up(token);
+                replace_all(token, delimiter, " ");
+            }
+            return token.empty();
+        });
+}
+
 void TokenDecoder::add_spaces() {
     knows_places_ = true;
     steps_.push_back([](std::string& token, Place place) {
@@ -114,10 +142,10 @@ void TokenDecoder::add_spaces() {
     });
 }
 
-std::string TokenDecoder::decode(std::string_view token, Place place) const {
+std::string TokenDecoder::run(std::string_view token, Place place, size_t n_steps) const {
     std::string text(token);
-    for (const Step& step : steps_)
-        if (step(text, place)) break;
+    for (size_t i = 0; i < n_steps; i++)
+        if (steps_[i](text, place)) break;
     return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,9 @@ class TokenDecoder {
     void add_word_piece(std::string prefix, bool cleans_up);
     /// A suffix is a space, but nothing in the last token.
     void add_word_end(std::string suffix);
+    /// Of a row of tokens that are the same one is left, pads are nothing, and so is a token of
+    /// nothing else; `cleans_up`: as word pieces, and a delimiter is a space.
+    void add_ctc(std::string pad, std::string delimiter, bool cleans_up);
     void add_spaces();  // between tokens: what is done where there is no decoder
 
     /// Of the text as a whole, at its beginning: up to so many of a character are taken out.
@@ -40,13 +44,24 @@ class TokenDecoder {
     bool is_byte_level() const { return is_byte_level_; }
     /// Whether the place of a token counts.
     bool knows_places() const { return knows_places_; }
+    /// Whether a token is left out that is the same as the one before.
+    bool drops_repeats() const { return ctc_.has_value(); }
+    /// What tokens are the same by, where repeats are dropped.
+    std::string compared(std::string_view token) const { return run(token, {}, *ctc_); }
+    /// Whether a token is left out wherever it is, where repeats are dropped.
+    bool is_dropped(std::string_view token) const { return run(token, {}, *ctc_ + 1).empty(); }
     /// The bytes of a token.
-    std::string decode(std::string_view token, Place place) const;
+    std::string decode(std::string_view token, Place place) const {
+        return run(token, place, steps_.size());
+    }
 
   private:
-    /// True: these are bytes now, which no other step sees.
+    /// True: no other step sees the token, for it is bytes now or left out.
     using Step = std::function<bool(std::string& token, Place place)>;
+    std::string run(std::string_view token, Place place, size_t n_steps) const;
+
     std::vector<Step> steps_;
+    std::optional<size_t> ctc_;  // which of the steps drops repeats
     bool knows_places_ = false, is_byte_level_ = false;
 };
 

@@ -6,6 +6,11 @@ namespace qwend {
 
 void TokenTexts::set(int32_t id, std::string_view token) {
     set_text(id, decoder_.decode(token, {}));
+    if (decoder_.drops_repeats()) {
+        Token& own = tokens_[size_t(id)];
+        own.kind = kinds_.emplace(decoder_.compared(token), int32_t(kinds_.size())).first->second;
+        own.is_dropped = decoder_.is_dropped(token);
+    }
     if (!decoder_.knows_places()) return;
     const std::string_view text = of(id);
     if (std::string first = decoder_.decode(token, {.is_first = true}); first != text)
@@ -16,18 +21,19 @@ void TokenTexts::set(int32_t id, std::string_view token) {
 }
 
 void TokenTexts::set_added(int32_t id, std::string_view token) {
-    decoder_.is_byte_level() ? set_text(id, std::string(token)) : set(id, token);
+    // Where repeats are dropped, tokens that mean nothing are added ones, which have to be seen.
+    decoder_.is_byte_level() && !decoder_.drops_repeats() ? set_text(id, std::string(token))
+                                                          : set(id, token);
 }
 
 void TokenTexts::set_text(int32_t id, std::string text) {
-    if (size_t(id) >= texts_.size()) texts_.resize(size_t(id) + 1);
-    texts_[size_t(id)] = std::move(text);
+    if (size_t(id) >= tokens_.size()) tokens_.resize(size_t(id) + 1);
+    tokens_[size_t(id)] = {std::move(text), 0, false};
     first_.erase(id), n_tail_.erase(id);
 }
 
 std::string_view TokenTexts::of(int32_t id) const {
-    return id >= 0 && size_t(id) < texts_.size() ? std::string_view(texts_[size_t(id)])
-                                                 : std::string_view();
+    return is_within(id) ? std::string_view(tokens_[size_t(id)].text) : std::string_view();
 }
 
 std::string_view TokenTexts::first(int32_t id) const {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <functional>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 
 #include "model/text/pretokenizer.h"
@@ -235,6 +236,10 @@ bool Tokenizer::is_added(int32_t id) const {
     return std::binary_search(impl_->added.begin(), impl_->added.end(), id);
 }
 
+bool Tokenizer::drops_repeats() const {
+    return impl_->parts.texts.decoder().drops_repeats();
+}
+
 int Tokenizer::n_left_out() const {
     return impl_->n_left_out;
 }
@@ -250,9 +255,12 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_token
 
 std::string StreamDecoder::push(int32_t id) {
     const TokenTexts& texts = tokenizer_->impl_->parts.texts;
+    if ((skip_special_tokens_ && tokenizer_->is_special(id)) || texts.kind(id) < 0) return {};
+    if (texts.decoder().drops_repeats() &&
+        std::exchange(last_kind_, texts.kind(id)) == texts.kind(id))
+        return {};
+    if (texts.is_dropped(id)) return {};
     const std::string_view bytes = is_first_ ? texts.first(id) : texts.of(id);
-    const bool is_token = !bytes.empty() || !texts.of(id).empty();
-    if ((skip_special_tokens_ && tokenizer_->is_special(id)) || !is_token) return {};
     const std::string_view tail = texts.tail(id);
     is_first_ = false;
     held_.append(tail_).append(bytes.substr(0, bytes.size() - std::min(tail.size(), bytes.size())));

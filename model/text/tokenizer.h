@@ -59,8 +59,11 @@ class Tokenizer {
     std::optional<int32_t> added_token_id(std::string_view token) const;
     bool is_special(int32_t id) const;  // added with "special": true
     bool is_added(int32_t id) const;    // one that text is searched for, and no part of its BPE
-    int n_left_out() const;             // added tokens without a row
-    int size() const;                   // ids 0 … size-1 exist; logits above are never sampled
+    /// Whether a text is other than its tokens' bytes together, since it leaves out a token that is
+    /// the same as the one before.
+    bool drops_repeats() const;
+    int n_left_out() const;  // added tokens without a row
+    int size() const;        // ids 0 … size-1 exist; logits above are never sampled
 
   private:
     friend class StreamDecoder;
@@ -84,10 +87,11 @@ class StreamDecoder {
 
     const Tokenizer* tokenizer_;
     bool skip_special_tokens_;
-    bool is_first_;          // the next token begins a text
-    size_t n_to_strip_ = 0;  // characters that its beginning may still lose
-    std::string held_;       // bytes
-    std::string_view tail_;  // and what the last token loses if none follows
+    bool is_first_;           // the next token begins a text
+    size_t n_to_strip_ = 0;   // characters that its beginning may still lose
+    int32_t last_kind_ = -1;  // of the last token, where repeats are dropped
+    std::string held_;        // bytes
+    std::string_view tail_;   // and what the last token loses if none follows
 };
 
 }  // namespace qwend

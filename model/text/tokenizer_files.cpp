@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "model/json.h"
+#include "model/text/read_model.h"
 #include "model/text/tokenizer_steps.h"
 
 namespace qwend {
@@ -13,52 +14,6 @@ namespace qwend {
 namespace {
 
 namespace dom = simdjson::dom;
-
-using Vocab = std::vector<std::pair<std::string_view, int32_t>>;
-using Merges = std::vector<std::pair<std::string_view, std::string_view>>;
-
-BpeSpelling read_spelling(dom::object model, bool is_byte_level) {
-    return {.is_byte_level = is_byte_level,
-            .byte_fallback = flag_at(model, "byte_fallback", false),
-            .fuse_unknown = flag_at(model, "fuse_unk", false),
-            .unknown = std::string(text_at(model, "unk_token")),
-            .prefix = std::string(text_at(model, "continuing_subword_prefix")),
-            .suffix = std::string(text_at(model, "end_of_word_suffix"))};
-}
-
-Vocab read_vocab(const JsonFile& json, dom::object object) {
-    Vocab vocab;
-    vocab.reserve(object.size());
-    for (auto [token, value] : object) {
-        int64_t id = -1;
-        if (value.get(id) || id < 0 || id > kMaxTokenId)
-            json.fail(fmt::format("vocab: token \"{}\": expected an id", token));
-        vocab.emplace_back(token, int32_t(id));
-    }
-    return vocab;
-}
-
-/// Merges are "left right" in older files and ["left", "right"] in newer ones.
-Merges read_merges(const JsonFile& json, dom::array array) {
-    Merges merges;
-    merges.reserve(array.size());
-    for (auto element : array) {
-        std::string_view line, left, right;
-        dom::array pair;
-        if (!element.get(line)) {
-            size_t space = line.find(' ');
-            if (space == std::string_view::npos)
-                json.fail(fmt::format("merges: expected \"left right\", found \"{}\"", line));
-            merges.emplace_back(line.substr(0, space), line.substr(space + 1));
-        } else if (!element.get(pair) && pair.size() == 2 && !pair.at(0).get(left) &&
-                   !pair.at(1).get(right)) {
-            merges.emplace_back(left, right);
-        } else {
-            json.fail("merges: expected pairs of tokens");
-        }
-    }
-    return merges;
-}
 
 /// One entry of tokenizer.json, or of tokenizer_config.json (`config`).
 AddedToken read_added_token(const JsonFile& json, dom::object object, int64_t id, bool config) {
@@ -96,55 +51,13 @@ TokenTexts make_texts(const Vocab& vocab, TokenDecoder decoder) {
     return texts;
 }
 
-Bpe read_bpe(const JsonFile& json, dom::object model, bool is_byte_level, Vocab& vocab) {
-    dom::object entries;
-    dom::array merges;
-    if (model.at_key("vocab").get(entries) || model.at_key("merges").get(merges))
-        json.fail("expected model.vocab and model.merges");
-    vocab = read_vocab(json, entries);
-    return {vocab, read_merges(json, merges), json.name(), read_spelling(model, is_byte_level),
-            flag_at(model, "ignore_merges", false)};
-}
-
-Unigram read_unigram(const JsonFile& json, dom::object model, Vocab& vocab) {
-    dom::array entries;
-    if (model.at_key("vocab").get(entries)) json.fail("expected model.vocab");
-    std::vector<std::pair<std::string_view, double>> pieces;
-    for (auto element : entries) {
-        dom::array pair;
-        std::string_view text;
-        double score = 0;
-        if (element.get(pair) || pair.size() != 2 || pair.at(0).get(text) || pair.at(1).get(score))
-            json.fail("vocab: expected pieces with their scores");
-        vocab.emplace_back(text, int32_t(pieces.size()));
-        pieces.emplace_back(text, score);
-    }
-    std::optional<int32_t> unknown;
-    if (int64_t id = 0; !model.at_key("unk_id").get(id))
-        unknown = int32_t(std::clamp<int64_t>(id, -1, kMaxTokenId));
-    return {pieces, unknown, flag_at(model, "byte_fallback", false), json.name()};
-}
-
-/// Older files leave the type of BPE out.
-dom::object find_model(const JsonFile& json) {
-    dom::object model;
-    if (json.root().at_key("model").get(model)) json.fail("expected a model");
-    const std::string_view type = text_at(model, "type");
-    if (type != "BPE" && type != "Unigram" && !model.at_key("type").error())
-        json.fail(fmt::format("model: expected BPE or Unigram, found \"{}\"", type));
-    return model;
-}
-
 /// `vocab` becomes that of the model; it is a view of `json`.
 TokenizerParts read_tokenizer_json(const JsonFile& json, Vocab& vocab) {
-    const dom::object model = find_model(json);
-    const bool is_unigram = text_at(model, "type") == "Unigram";
-    PreTokenizer pretokenizer = read_pretokenizer(json, !is_unigram);
+    const FoundModel found = find_model(json);
+    PreTokenizer pretokenizer = read_pretokenizer(json, found.takes_bytes);
     const bool is_byte_level = pretokenizer.is_byte_level;
-    using Model = std::variant<Bpe, Unigram>;
-    Model words = is_unigram ? Model(read_unigram(json, model, vocab))
-                             : Model(read_bpe(json, model, is_byte_level, vocab));
-    TokenizerParts parts{.model = std::move(words),
+    WordModel model = read_model(json, found, is_byte_level, vocab);
+    TokenizerParts parts{.model = std::move(model),
                          .texts = make_texts(vocab, read_decoder(json, is_byte_level)),
                          .added_tokens = {},
                          .normalizer = read_normalizer(json),
@@ -312,6 +225,18 @@ void split_special_tokens(const JsonFile& config, TokenizerParts& parts) {
     for (AddedToken& token : parts.added_tokens) token.stays_text = token.special;
 }
 
+/// Other files that a tokenizer may be of say what is wanted; transformers makes one of them.
+[[noreturn]] void fail_without_files(const std::filesystem::path& dir) {
+    for (const char* other : {"vocab.txt", "tokenizer.model", "spiece.model"})
+        if (std::filesystem::exists(dir / other))
+            throw LoadError(fmt::format(
+                "{0}: {1} alone says too little; expected tokenizer.json, which "
+                "AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\") writes",
+                dir.string(), other));
+    throw LoadError(
+        fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
+}
+
 }  // namespace
 
 TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source) {
@@ -334,9 +259,7 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
         }
         return parts;
     }
-    if (!std::filesystem::exists(dir / "vocab.json"))
-        throw LoadError(
-            fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
+    if (!std::filesystem::exists(dir / "vocab.json")) fail_without_files(dir);
     const JsonFile json(dir / "vocab.json");
     const Vocab vocab = read_vocab(json, json.root());
     std::string merges = read_file(dir / "merges.txt");

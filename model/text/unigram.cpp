@@ -32,9 +32,7 @@ Unigram::Unigram(const std::vector<std::pair<std::string_view, double>>& pieces,
     double least = pieces[0].second;
     for (const auto& [text, score] : pieces) {
         const auto id = int32_t(scores_.size());
-        const auto node = size_t(trie_.insert(text));
-        if (node >= id_of_.size()) id_of_.resize(node + 1, -1);
-        if (node > 0) id_of_[node] = id;  // of a piece that is there twice, the last
+        if (!text.empty()) trie_.insert(text, id);  // of a piece that is there twice, the last
         scores_.push_back(score);
         least = std::min(least, score);
     }
@@ -45,7 +43,6 @@ Unigram::Unigram(const std::vector<std::pair<std::string_view, double>>& pieces,
             std::ranges::find(pieces, name, &std::pair<std::string_view, double>::first);
         if (found != pieces.end()) byte_ids_[b] = int32_t(found - pieces.begin());
     }
-    id_of_.resize(size_t(trie_.size()), -1);
 }
 
 std::vector<Unigram::Step> Unigram::best_steps(std::string_view word) const {
@@ -62,7 +59,7 @@ std::vector<Unigram::Step> Unigram::best_steps(std::string_view word) const {
         for (size_t end = at; end < word.size();) {
             node = trie_.child(node, uint8_t(word[end++]));
             if (node < 0) break;
-            const int32_t id = id_of_[size_t(node)];
+            const int32_t id = trie_.id(node);
             if (id < 0) continue;
             offer(at, end, scores_[size_t(id)], id);
             has_first |= end - at == n_first;
@@ -74,11 +71,8 @@ std::vector<Unigram::Step> Unigram::best_steps(std::string_view word) const {
 }
 
 void Unigram::append_unknown(std::string_view text, std::vector<int32_t>& ids) const {
-    int32_t node = 0;
-    for (size_t at = 0; at < text.size() && node >= 0;)
-        node = trie_.child(node, uint8_t(text[at++]));
-    if (node >= 0 && id_of_[size_t(node)] >= 0)  // all in a row they may be a piece, as its name is
-        return ids.push_back(id_of_[size_t(node)]);
+    if (const int32_t id = trie_.find(text); id >= 0)
+        return ids.push_back(id);  // all in a row they may be a piece, as its name is
     const bool has_bytes =
         std::ranges::all_of(text, [&](char byte) { return byte_ids_[uint8_t(byte)] >= 0; });
     if (!has_bytes && unknown_ >= 0) ids.push_back(unknown_);

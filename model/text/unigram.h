@@ -31,7 +31,6 @@ class Unigram {
     void append_unknown(std::string_view text, std::vector<int32_t>& ids) const;
 
     ByteTrie trie_;
-    std::vector<int32_t> id_of_;  // by node; -1: no piece ends there
     std::vector<double> scores_;  // by id
     double unknown_score_ = 0;
     int32_t unknown_ = -1;

@@ -39,6 +39,15 @@ def train_unigram(tokens, **of_model):
     return {**json.loads(tokenizer.to_str())["model"], **of_model}
 
 
+def train_words(kind):
+    """WordPiece, with its ## and its limit in the model, or WordLevel."""
+    tokenizer = Tokenizer(getattr(models, kind)(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = getattr(trainers, kind + "Trainer")(vocab_size=90, special_tokens=[*SPECIAL, "|"], show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return json.loads(tokenizer.to_str())["model"]
+
+
 def charsmap():
     """Rules of SentencePiece's, compiled: some letters, a ligature, an accent, and one that takes a character out."""
     rules = "41\t61\nFB01\t66 69\n65 301\tE9\n2460\t31\n200B\t\n41 300\t78 79\n"
@@ -101,9 +110,36 @@ def cases():
         yield name, {"pre_tokenizer": space, "decoder": sequence("decoder", fallback, space)}
         yield name, llama
     yield "unigram", {"pre_tokenizer": sequence("pre_tokenizer", {"type": "Whitespace"}, level), "decoder": level}
+    yield from cases_of_words(bert, space, strip)
     for decoder in (sequence("decoder", {**strip, "start": 2, "stop": 1}), sequence("decoder", fuse, {**strip, "start": 2}),
                     {"type": "Replace", "pattern": {"Regex": "[aeiou]"}, "content": "-"}):
         yield "llama", {"decoder": decoder}
+
+
+def cases_of_words(bert, space, strip):
+    pieces, words, split = {"type": "WordPiece", "prefix": "##", "cleanup": True}, "word_level", {"type": "BertPreTokenizer"}
+    template = {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+                "special_tokens": {name: {"id": name, "ids": [SPECIAL.index(name)], "tokens": [name]} for name in ("<s>", "</s>")}}
+    yield "word_piece", {"normalizer": bert, "pre_tokenizer": split, "post_processor": template, "decoder": pieces}
+    for most in 0, 3, 10**15:
+        yield "word_piece", {"model": {"max_input_chars_per_word": most}, "decoder": {**pieces, "cleanup": False},
+                             **({"pre_tokenizer": split} if most < 9 else {})}
+    for prefix in "", "t":
+        yield "word_piece", {"model": {"continuing_subword_prefix": prefix}, "pre_tokenizer": split}
+    yield "word_piece", {"model": {"unk_token": "the"}, "pre_tokenizer": split, "decoder": {**pieces, "prefix": "t"}}
+    yield "word_piece", {"pre_tokenizer": space, "decoder": sequence("decoder", pieces, space)}
+    ctc = {"type": "CTC", "pad_token": "<s>", "word_delimiter_token": "t", "cleanup": True}
+    yield words, {"normalizer": bert, "pre_tokenizer": split, "post_processor": template, "decoder": pieces}
+    yield words, {"pre_tokenizer": split}
+    yield words, {}
+    for name in "word_piece", words:
+        for step in ctc, {**ctc, "cleanup": False}, {**ctc, "word_delimiter_token": ""}, {**ctc, "pad_token": "<unk>"}:
+            yield name, {"pre_tokenizer": split, "decoder": step}
+        erase = {"type": "Replace", "pattern": {"Regex": "[#aeo]"}, "content": ""}
+        yield name, {"pre_tokenizer": split, "decoder": sequence("decoder", erase, ctc, pieces)}
+        yield name, {"pre_tokenizer": split, "decoder": sequence("decoder", ctc, space, {"type": "Fuse"}, {**strip, "content": "h"})}
 
 
 def golden():
@@ -111,6 +147,7 @@ def golden():
              "prefix": train(90, SPECIAL, continuing_subword_prefix="##"),
              "suffix": train(90, SPECIAL, end_of_word_suffix="</w>"),
              "unigram": train_unigram(SPECIAL), "unigram_bytes": train_unigram(SPECIAL + BYTES, byte_fallback=True),
+             "word_piece": train_words("WordPiece"), "word_level": train_words("WordLevel"),
              "both": train(110, SPECIAL, continuing_subword_prefix="##", end_of_word_suffix="</w>")}
     flags = {"lstrip": False, "rstrip": False, "single_word": False, "normalized": False}
     entries = []

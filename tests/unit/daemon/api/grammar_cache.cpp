@@ -323,3 +323,26 @@ TEST_CASE("grammar_cache: two constraints allow what both do") {
     CHECK(masks_of(constraint) ==
           Masks(masks.end() - std::ptrdiff_t(mask_words(tokenizer().size())), masks.end()));
 }
+
+TEST_CASE("grammar_cache: tokens of word pieces are texts, with the space that is before them") {
+    const auto with = [](const std::string& decoder) {
+        return Tokenizer::parse(
+            R"({"decoder":)" + decoder +
+            R"(,"model":{"type":"WordPiece","unk_token":"u","continuing_subword_prefix":"##",)"
+            R"("max_input_chars_per_word":100,"vocab":{"u":0,"a":1,"##a":2,"b":3,"##b":4,)"
+            R"(",":5}}})");
+    };
+    const Tokenizer pieces = with(R"({"type":"WordPiece","prefix":"##","cleanup":true})");
+    GrammarCache cache(pieces);
+    const Constraint constraint = constrained(compiled(cache, form(Kind::regex, "a, b{2}"), {0}));
+    const std::vector<int32_t> answer = {2, 5, 3, 4};
+    std::vector<VocabularyMask> masks(answer.size() + 1);
+    constraint.find_masks(answer, masks);
+    for (size_t i = 0; i < masks.size(); i++)  // each token is the only one, and then the end
+        CHECK(masks[i].words[0] == 1u << (i < answer.size() ? answer[i] : 0));
+    CHECK(pieces.decode(answer, false, false) == "a, bb");
+    const Tokenizer ctc =
+        with(R"({"type":"CTC","pad_token":"u","word_delimiter_token":"|","cleanup":true})");
+    GrammarCache none(ctc);
+    CHECK(error_of(none, form(Kind::regex, "a")).find("CTC") != std::string::npos);
+}

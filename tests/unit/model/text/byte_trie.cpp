@@ -29,3 +29,17 @@ TEST_CASE("byte_trie: every text ends at its node, and no other goes on") {
     CHECK(trie.child(node, '9') == -1);
     CHECK(trie.child(0, 'x') == -1);
 }
+
+TEST_CASE("byte_trie: a text has the id it was given last, and no part of it has one") {
+    ByteTrie trie;
+    trie.insert("abc", 7), trie.insert("ab", 3), trie.insert("", 9), trie.insert("abc", 1);
+    CHECK(trie.find("abc") == 1);
+    CHECK(trie.find("ab") == 3);
+    CHECK(trie.find("") == 9);
+    for (const char* other : {"a", "abcd", "x"}) CHECK(trie.find(other) == -1);
+    const int32_t longer = trie.insert("abcd");
+    CHECK(longer == trie.descend(trie.descend(0, "ab"), "cd"));
+    CHECK(trie.find("abcd") == -1);
+    CHECK(trie.descend(0, "ba") == -1);
+    CHECK(trie.descend(-1, "a") == -1);
+}

@@ -129,6 +129,19 @@ TEST_CASE("text cost: words as long as the text, spelled by characters") {
         Tokenizer::parse(R"({"model":{"type":"Unigram","unk_id":0,)" + pieces.substr(1) + "}"));
 }
 
+TEST_CASE("text cost: words as long as the text, taken apart by the longest token") {
+    for (const char* most : {"100", "1000000000000000000"})
+        check_tokenizer(Tokenizer::parse(
+            R"({"decoder":{"type":"WordPiece","prefix":"##"},"model":{"type":"WordPiece",)"
+            R"("unk_token":"u","continuing_subword_prefix":"##","max_input_chars_per_word":)" +
+            std::string(most) + R"(,"vocab":{"u":0,"a":1,"##a":2,"##ab":3,"##)" +
+            std::string(100, 'a') + R"(b":4,"##b":5,"th":6,"##e":7,"##t":8,"##h":9}}})"));
+    check_tokenizer(
+        Tokenizer::parse(R"({"decoder":{"type":"CTC","pad_token":"a","word_delimiter_token":"",)"
+                         R"("cleanup":true},"model":{"type":"WordLevel","unk_token":"u",)"
+                         R"("vocab":{"u":0,"a":1}}})"));
+}
+
 TEST_CASE("text cost: added tokens that begin alike") {
     std::vector<AddedToken> list;
     for (int i = 0; i < 200; i++) {

@@ -5,7 +5,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/text/token_texts.h"
@@ -99,4 +101,74 @@ TEST_CASE("token_decoder: the first token is another") {
     spaces.add_spaces();
     CHECK(spaces.decode("a", {}) == " a");
     CHECK(spaces.decode("a", {.is_first = true}) == "a");
+}
+
+TEST_CASE("token_decoder: of a row of the same token one is left") {
+    // As Hugging Face's tokenizers decodes these.
+    const auto with = [](const std::string& cleanup) {
+        return Tokenizer::parse(
+            R"({"added_tokens":[{"id":3,"content":"<pad>","special":true}],"decoder":{"type":"CTC",)"
+            R"("pad_token":"<pad>","word_delimiter_token":"|","cleanup":)" +
+            cleanup +
+            R"(},"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"a":1,"|":2,)"
+            R"("<pad>":3,"b":4,"<pad>a":5,"a .":6,"":7}}})");
+    };
+    const Tokenizer tokenizer = with("true"), as_it_is = with("false");
+    using Ids = std::vector<int32_t>;
+    CHECK(tokenizer.drops_repeats());
+    CHECK(tokenizer.decode(Ids{1, 1, 2, 2, 3, 1}, false) == "a a");
+    CHECK(as_it_is.decode(Ids{1, 1, 2, 2, 3, 1}, false) == "a|a");
+    CHECK(tokenizer.decode(Ids{1, 3, 1}, false) == "aa");  // what is left out is one between them
+    CHECK(tokenizer.decode(Ids{1, 3, 1}, true) == "a");    // unless nobody sees it
+    CHECK(tokenizer.decode(Ids{1, 1000, 1}, false) == "a");
+    CHECK(tokenizer.decode(Ids{1, 7, 1}, false) == "aa");
+    CHECK(tokenizer.decode(Ids{1, 5}, false) == "aa");
+    CHECK(tokenizer.decode(Ids{6}, false) == "a.");
+    CHECK(as_it_is.decode(Ids{6}, false) == "a .");
+    CHECK(streamed(tokenizer, {2, 2, 1, 1, 4, 3, 4}, false) == " ||a||b|||");  // of what is shown
+    CHECK(tokenizer.token_bytes(1) == "a");
+    CHECK(tokenizer.token_bytes(3).empty());
+    CHECK_FALSE(llama().drops_repeats());
+}
+
+TEST_CASE("token_decoder: tokens are the same by what the steps before have made of them") {
+    TokenDecoder decoder;
+    decoder.add_replace("x", "", "test");
+    decoder.add_ctc("_", "|", true);
+    decoder.add_word_piece("##", false);
+    TokenTexts texts(std::move(decoder));
+    texts.set(0, "a"), texts.set(1, "xa"), texts.set(2, "a_"), texts.set(4, "x_"), texts.set(5, "");
+    CHECK(texts.kind(0) == texts.kind(1));
+    CHECK(texts.kind(0) != texts.kind(2));
+    CHECK(texts.of(2) == " a");
+    CHECK(texts.kind(3) == -1);
+    CHECK(texts.kind(6) == -1);
+    CHECK_FALSE(texts.is_dropped(0));
+    CHECK(texts.is_dropped(4));  // and is given no space
+    CHECK(texts.of(4).empty());
+    CHECK(texts.is_dropped(5));
+    TokenTexts plain;
+    plain.set(1, "a");
+    CHECK(plain.kind(0) == -1);
+    CHECK(plain.kind(1) == 0);
+    CHECK_FALSE(plain.is_dropped(1));
+}
+
+TEST_CASE("token_decoder: a part that is empty is found at every character, as Rust's is") {
+    TokenDecoder delimiters, suffixes;
+    delimiters.add_ctc("", "", true);
+    CHECK(delimiters.decode("a\u00e9", {}) == " a \u00e9 ");
+    suffixes.add_word_end("");
+    CHECK(suffixes.decode("\u00e9", {}) == " \u00e9 ");
+    CHECK(suffixes.decode("\u00e9", {.is_last = true}) == "\u00e9");
+    CHECK(suffixes.decode("", {}) == " ");
+}
+
+TEST_CASE("token_decoder: a token without text is one all the same") {
+    const Tokenizer tokenizer = Tokenizer::parse(
+        R"({"decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"x"},)"
+        R"("content":""},{"type":"Metaspace","replacement":"_"}]},)"
+        R"("model":{"type":"WordLevel","unk_token":"x","vocab":{"x":0,"_a":1}}})");
+    CHECK(tokenizer.decode(std::vector<int32_t>{0, 1}, false) == " a");  // it was the first
+    CHECK(tokenizer.decode(std::vector<int32_t>{9, 1}, false) == "a");   // which nothing can be
 }

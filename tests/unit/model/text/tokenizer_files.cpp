@@ -93,7 +93,10 @@ TEST_CASE("tokenizer_files: what the model asks for is done, has nothing to do, 
         const char *fields, *message;
     };
     for (const Case& c :
-         {Case{R"("type":"WordPiece",)", "expected BPE or Unigram, found \"WordPiece\""},
+         {Case{R"("type":"Other",)",
+               "expected BPE, Unigram, WordPiece or WordLevel, found \"Other\""},
+          Case{R"("type":"WordPiece","unk_token":"a",)", "expected a continuing_subword_prefix"},
+          Case{R"("type":"WordLevel",)", "expected a unk_token"},
           Case{R"("type":"Unigram",)", "expected model.vocab"},
           Case{R"("continuing_subword_prefix":"##",)", "is not in the vocabulary"}})
         CHECK_THROWS_WITH_AS(Tokenizer::parse(with_model(c.fields, json)),
@@ -163,6 +166,22 @@ TEST_CASE("tokenizer_files: added tokens as older transformers saved them") {
     CHECK_FALSE(tokenizer.is_special(6075));
     dir.write("added_tokens.json", R"({"<|im_start|>":"6059"})");
     CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()), doctest::Contains("<|im_start|>"), LoadError);
+}
+
+TEST_CASE("tokenizer_files: other files than those that are read are told what is missing") {
+    TempDir dir;
+    CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()),
+                         doctest::Contains("expected tokenizer.json, or vocab.json"), LoadError);
+    for (const char* other : {"spiece.model", "tokenizer.model", "vocab.txt"}) {
+        dir.write(other, "[UNK]\na\n");
+        dir.write("tokenizer_config.json", R"({"tokenizer_class":"BertTokenizer"})");
+        const std::string expected = std::string(other) +
+                                     " alone says too little; expected "
+                                     "tokenizer.json";
+        CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()), doctest::Contains(expected.c_str()),
+                             LoadError);
+        std::filesystem::remove(dir.path() / other);
+    }
 }
 
 TEST_CASE("tokenizer_files: an added token without a row of the embedding stays text") {

@@ -51,7 +51,8 @@ TEST_CASE(
         for (auto element : texts) {
             const std::string_view text = element.get_string().value();
             CAPTURE(text);
-            const auto ids = tokenizer.encode_with_added_tokens(text);
+            auto ids = tokenizer.encode_with_added_tokens(text);
+            tokenizer.add_special_tokens(ids);
             CHECK(ids == ids_of(example["ids"].at(i).value()));
             check_decoded(tokenizer, ids, example["decoded"].at(i++).get_string().value());
         }
@@ -88,6 +89,13 @@ TEST_CASE("tokenizer_pipeline: a step that is not known is refused by name, with
         return R"({"type":"Sequence","pretokenizers":[)" + before +
                R"({"type":"ByteLevel","add_prefix_space":false}]})";
     };
+    const std::string ctc = R"({"type":"CTC","pad_token":"_","word_delimiter_token":"|"})";
+    auto ctc_behind = [&](const std::string& step) {
+        return R"({"type":"Sequence","decoders":[)" + step + "," + ctc + "]}";
+    };
+    const std::string bytes_first = ctc_behind(R"({"type":"ByteFallback"})"),
+                      places_first = ctc_behind(R"({"type":"WordPiece","prefix":""})"),
+                      ctc_first = ctc_behind(ctc), fuse_first = ctc_behind(R"({"type":"Fuse"})");
     const std::string unknown = steps(R"({"type":"Other"},)"),
                       behavior = steps(R"({"type":"Split","pattern":{"String":"a"}},)"),
                       pattern = steps(R"({"type":"Split","behavior":"Isolated"},)"),
@@ -116,7 +124,13 @@ TEST_CASE("tokenizer_pipeline: a step that is not known is refused by name, with
             {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"no"})",
              "expected always, first or never, found \"no\""},
             {"pre_tokenizer", R"({"type":"FixedLength","length":0})", "a number from 1 on"},
-            {"decoder", R"({"type":"CTC"})", "found \"CTC\""},
+            {"decoder", R"({"type":"Other"})", "found \"Other\""},
+            {"decoder", R"({"type":"CTC"})", "CTC: expected a pad_token"},
+            {"decoder", R"({"type":"CTC","pad_token":""})", "expected a word_delimiter_token"},
+            {"decoder", bytes_first.c_str(), "before CTC"},
+            {"decoder", places_first.c_str(), "before CTC"},
+            {"decoder", ctc_first.c_str(), "before CTC"},
+            {"decoder", fuse_first.c_str(), "nothing but Strip behind"},
             {"decoder", R"({"type":"BPEDecoder"})", "BPEDecoder: expected a suffix"},
             {"decoder",
              R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"WordPiece","prefix":""}]})",
