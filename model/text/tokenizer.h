@@ -19,7 +19,7 @@ struct ControlSpan {
 };
 
 /// Qwen2's byte-level BPE, exact to Hugging Face's: NFC, the published pre-tokenizer regex, merges
-/// by rank, added tokens; and any other BPE with the steps of a tokenizer.json around it, as
+/// by rank, added tokens; and any other model with the steps of a tokenizer.json around it, as
 /// tokenizer_pipeline.h reads them, such as Llama's. Encoding and decoding are linear in the text,
 /// whatever it is; with other regexes, as far as Regex says.
 /// Immutable after load; safe to use from any thread.

@@ -225,14 +225,16 @@ void split_special_tokens(const JsonFile& config, TokenizerParts& parts) {
     for (AddedToken& token : parts.added_tokens) token.stays_text = token.special;
 }
 
-/// Other files that a tokenizer may be of say what is wanted; transformers makes one of them.
+/// Of other files that a tokenizer may be of, transformers makes what is wanted. Its AutoTokenizer
+/// does not: it takes every folder of a Qwen2 for one with Qwen2's own tokenizer.
 [[noreturn]] void fail_without_files(const std::filesystem::path& dir) {
     for (const char* other : {"vocab.txt", "tokenizer.model", "spiece.model"})
         if (std::filesystem::exists(dir / other))
-            throw LoadError(fmt::format(
-                "{0}: {1} alone says too little; expected tokenizer.json, which "
-                "AutoTokenizer.from_pretrained(\"{0}\").save_pretrained(\"{0}\") writes",
-                dir.string(), other));
+            throw LoadError(
+                fmt::format("{}: {} alone says too little; expected tokenizer.json, which "
+                            "save_pretrained of the tokenizer's own class in transformers writes "
+                            "(BertTokenizer, say)",
+                            dir.string(), other));
     throw LoadError(
         fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
 }

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -225,6 +226,73 @@ def test_a_tokenizer_of_llamas_kind_is_served(llama):
         assert chat["finish_reason"] == "stop", chat
         assert set(json.loads(chat["message"]["content"])) == {"a", "b"}
         assert daemon.stop() == 0
+
+
+def words_of(folder, model, decoder):
+    """The demo checkpoint with BERT's tokenizer around a model of whole words or their pieces."""
+    golden = json.loads(pathlib.Path("tests/golden/model_kinds.json").read_text())
+    case = next(case for case in golden["cases"] if case["model"] == model and "post_processor" in case["fields"])
+    fields = {**case["fields"], "model": {**case["of_model"], **golden["models"][model]}, "decoder": decoder}
+    (folder / "tokenizer.json").write_text(json.dumps(fields))
+    (folder / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "BertTokenizer", "unk_token": "<unk>", "eos_token": "</s>", "chat_template": INST}))
+    change(folder / "generation_config.json", eos_token_id=2)
+    checked = subprocess.run([BINARY, "check", "--model", str(folder)], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+
+
+def streamed(daemon, **asked):
+    with daemon.connect() as client:
+        client.send(request("POST", "/v1/completions", json.dumps({**asked, "stream": True}).encode()))
+        assert client.head()[0] == 200
+        return "".join(event["choices"][0]["text"] for event in client.events() if event != "[DONE]")
+
+
+ASKED = dict(prompt="hello", max_tokens=64, temperature=1, seed=3, ignore_eos=True, return_token_ids=True)
+
+
+def test_a_tokenizer_of_word_pieces_is_served(folder):
+    words_of(folder, "word_piece", {"type": "WordPiece", "prefix": "##", "cleanup": True})
+    with Daemon(model=str(folder)) as daemon:
+        tokens = daemon.post("/tokenize", {"prompt": "Hello World, the other"})[1]["tokens"]
+        assert (tokens[0], tokens[-1]) == (1, 2)
+        assert daemon.post("/detokenize", {"tokens": tokens[1:-1]})[1]["prompt"] == "hello world, the other"
+        whole = daemon.post("/v1/completions", ASKED)[1]["choices"][0]
+        assert streamed(daemon, **ASKED) == whole["text"]
+        hello = daemon.post("/tokenize", {"prompt": "hello", "add_special_tokens": False})[1]["tokens"]
+        both = daemon.post("/detokenize", {"tokens": hello + whole["token_ids"]})[1]["prompt"]
+        assert both == "hello" + whole["text"]
+        # A token that begins a word has a space, and is taken where the form has one.
+        for form, texts in ("(t| the)", (" the", "t")), ("( (the|other)){3}", None):
+            status, body = daemon.post("/v1/completions", {**ASKED, "ignore_eos": False,
+                                                           "structured_outputs": {"regex": form}})
+            assert status == 200, body
+            choice = body["choices"][0]
+            assert choice["finish_reason"] == "stop" and re.fullmatch(form, choice["text"]), choice
+            assert texts is None or choice["text"] in texts
+        assert daemon.stop() == 0
+
+
+def test_a_decoder_for_ctc_is_served_and_keeps_no_form(folder):
+    decoder = {"type": "CTC", "pad_token": "<unk>", "word_delimiter_token": "|", "cleanup": True}
+    words_of(folder, "word_level", decoder)
+    with Daemon(model=str(folder)) as daemon:
+        whole = daemon.post("/v1/completions", ASKED)[1]["choices"][0]
+        assert streamed(daemon, **ASKED) == whole["text"]
+        tokens = [6, 6, 3, 3, 6, 0, 6]  # hello, |, <unk>
+        assert daemon.post("/detokenize", {"tokens": tokens})[1]["prompt"] == "hello hellohello"
+        status, body = daemon.post("/v1/completions", {**ASKED, "structured_outputs": {"regex": "a"}})
+        assert status == 400 and "CTC decoder" in body["error"]["message"], body
+        assert daemon.stop() == 0
+
+
+def test_a_folder_with_vocab_txt_alone_is_told_what_is_missing(folder):
+    for name in "tokenizer.json", "vocab.json", "merges.txt":
+        (folder / name).unlink(missing_ok=True)
+    (folder / "vocab.txt").write_text("[UNK]\nhello\n")
+    change(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
+    said = refusal("--model", str(folder))
+    assert "vocab.txt alone says too little; expected tokenizer.json" in said, said
 
 
 def test_a_classifier_is_told_or_has_no_head(folder):
