@@ -4,6 +4,12 @@
 #include "model/text/tokenizer_pipeline.h"
 
 #include <doctest/doctest.h>
+#include <simdjson.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "model/error.h"
 #include "model/file.h"
@@ -30,6 +36,19 @@ void check_decoded(const Tokenizer& tokenizer, const std::vector<int32_t>& ids,
     std::string text;
     for (const int32_t id : ids) text += stream.push(id);
     CHECK(text + stream.finish() == decoded);
+}
+
+struct Refused {
+    std::string field, value;
+    const char* message;
+};
+
+void check_refused(const std::vector<Refused>& cases) {
+    for (const Refused& c : cases) {
+        CAPTURE(c.value);
+        CHECK_THROWS_WITH_AS(Tokenizer::parse(demo_tokenizer_with(c.field, c.value)),
+                             doctest::Contains(c.message), LoadError);
+    }
 }
 
 }  // namespace
@@ -82,71 +101,62 @@ TEST_CASE("tokenizer_pipeline: every known step gives the ids that Hugging Face'
 }
 
 TEST_CASE("tokenizer_pipeline: a step that is not known is refused by name, with those that are") {
-    struct Case {
-        const char *field, *value, *message;
-    };
     auto steps = [&](const std::string& before) {
         return R"({"type":"Sequence","pretokenizers":[)" + before +
                R"({"type":"ByteLevel","add_prefix_space":false}]})";
     };
-    const std::string ctc = R"({"type":"CTC","pad_token":"_","word_delimiter_token":"|"})";
-    auto ctc_behind = [&](const std::string& step) {
-        return R"({"type":"Sequence","decoders":[)" + step + "," + ctc + "]}";
+    check_refused({
+        {"normalizer", R"({"type":"Nfc"})", "expected NFC, NFD"},
+        {"normalizer", R"({"type":"Sequence"})", "expected normalizers"},
+        {"normalizer", "3", "expected an object"},
+        {"normalizer", R"({"type":"Replace","content":""})", "expected a pattern"},
+        {"normalizer", R"({"type":"Replace","pattern":{"Regex":"("},"content":""})",
+         "normalizer: \"(\" is no regex"},
+        {"normalizer", R"({"type":"Precompiled","precompiled_charsmap":"AAAA"})",
+         "expected a map of SentencePiece's"},
+        {"pre_tokenizer", "3", "expected an object"},
+        {"pre_tokenizer", steps(R"({"type":"Other"},)"), "found \"Other\""},
+        {"pre_tokenizer", steps(R"({"type":"Split","pattern":{"String":"a"}},)"),
+         "expected a behavior"},
+        {"pre_tokenizer", R"({"type":"Punctuation","behavior":"a"})",
+         "behavior: expected Isolated, Removed"},
+        {"pre_tokenizer", steps(R"({"type":"Split","behavior":"Isolated"},)"),
+         "expected a pattern"},
+        {"pre_tokenizer",
+         steps(R"({"type":"Split","behavior":"Isolated","pattern":{"Regex":"("}},)"),
+         "pre_tokenizer: \"(\" is no regex"},
+        {"pre_tokenizer", R"({"type":"Metaspace"})", "Metaspace: expected a replacement"},
+        {"pre_tokenizer", R"({"type":"Metaspace","replacement":"ab"})",
+         "expected a character, found \"ab\""},
+        {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"no"})",
+         "expected always, first or never, found \"no\""},
+        {"pre_tokenizer", R"({"type":"FixedLength","length":0})", "a number from 1 on"},
+        {"post_processor", R"({"type":"Other"})", "found \"Other\""},
+        {"post_processor", R"({"type":"BertProcessing","cls":["a",1]})", "as \"sep\""},
+        {"post_processor", R"({"type":"BertProcessing","cls":["a","b"],"sep":["a",1]})",
+         "expected token ids of \"cls\""},
+    });
+}
+
+TEST_CASE("tokenizer_pipeline: a decoder that cannot be followed token by token is refused") {
+    const std::string ctc = R"({"type":"CTC","pad_token":"_","word_delimiter_token":"|"})",
+                      fuse = R"({"type":"Fuse"})", pieces = R"({"type":"WordPiece","prefix":""})";
+    auto both = [](const std::string& first, const std::string& second) {
+        return R"({"type":"Sequence","decoders":[)" + first + "," + second + "]}";
     };
-    const std::string bytes_first = ctc_behind(R"({"type":"ByteFallback"})"),
-                      places_first = ctc_behind(R"({"type":"WordPiece","prefix":""})"),
-                      ctc_first = ctc_behind(ctc), fuse_first = ctc_behind(R"({"type":"Fuse"})");
-    const std::string unknown = steps(R"({"type":"Other"},)"),
-                      behavior = steps(R"({"type":"Split","pattern":{"String":"a"}},)"),
-                      pattern = steps(R"({"type":"Split","behavior":"Isolated"},)"),
-                      regex = steps(R"({"type":"Split","behavior":"Isolated",)"
-                                    R"("pattern":{"Regex":"("}},)");
-    for (
-        const Case& c : std::vector<Case>{
-            {"normalizer", R"({"type":"Nfc"})", "expected NFC, NFD"},
-            {"normalizer", R"({"type":"Sequence"})", "expected normalizers"},
-            {"normalizer", "3", "expected an object"},
-            {"normalizer", R"({"type":"Replace","content":""})", "expected a pattern"},
-            {"normalizer", R"({"type":"Replace","pattern":{"Regex":"("},"content":""})",
-             "normalizer: \"(\" is no regex"},
-            {"normalizer", R"({"type":"Precompiled","precompiled_charsmap":"AAAA"})",
-             "expected a map of SentencePiece's"},
-            {"pre_tokenizer", "3", "expected an object"},
-            {"pre_tokenizer", unknown.c_str(), "found \"Other\""},
-            {"pre_tokenizer", behavior.c_str(), "expected a behavior"},
-            {"pre_tokenizer", R"({"type":"Punctuation","behavior":"a"})",
-             "behavior: expected Isolated, Removed"},
-            {"pre_tokenizer", pattern.c_str(), "expected a pattern"},
-            {"pre_tokenizer", regex.c_str(), "pre_tokenizer: \"(\" is no regex"},
-            {"pre_tokenizer", R"({"type":"Metaspace"})", "Metaspace: expected a replacement"},
-            {"pre_tokenizer", R"({"type":"Metaspace","replacement":"ab"})",
-             "expected a character, found \"ab\""},
-            {"pre_tokenizer", R"({"type":"Metaspace","replacement":"_","prepend_scheme":"no"})",
-             "expected always, first or never, found \"no\""},
-            {"pre_tokenizer", R"({"type":"FixedLength","length":0})", "a number from 1 on"},
-            {"decoder", R"({"type":"Other"})", "found \"Other\""},
-            {"decoder", R"({"type":"CTC"})", "CTC: expected a pad_token"},
-            {"decoder", R"({"type":"CTC","pad_token":""})", "expected a word_delimiter_token"},
-            {"decoder", bytes_first.c_str(), "before CTC"},
-            {"decoder", places_first.c_str(), "before CTC"},
-            {"decoder", ctc_first.c_str(), "before CTC"},
-            {"decoder", fuse_first.c_str(), "nothing but Strip behind"},
-            {"decoder", R"({"type":"BPEDecoder"})", "BPEDecoder: expected a suffix"},
-            {"decoder",
-             R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"WordPiece","prefix":""}]})",
-             "nothing but Strip behind Fuse"},
-            {"decoder",
-             R"({"type":"Sequence","decoders":[{"type":"Fuse"},)"
-             R"({"type":"Strip","content":" ","start":0,"stop":1}]})",
-             "with no stop"},
-            {"post_processor", R"({"type":"Other"})", "found \"Other\""},
-            {"post_processor", R"({"type":"BertProcessing","cls":["a",1]})", "as \"sep\""},
-            {"post_processor", R"({"type":"BertProcessing","cls":["a","b"],"sep":["a",1]})",
-             "expected token ids of \"cls\""}}) {
-        CAPTURE(c.value);
-        CHECK_THROWS_WITH_AS(Tokenizer::parse(demo_tokenizer_with(c.field, c.value)),
-                             doctest::Contains(c.message), LoadError);
-    }
+    check_refused({
+        {"decoder", R"({"type":"Other"})", "BPEDecoder, found \"Other\""},
+        {"decoder", R"({"type":"BPEDecoder"})", "BPEDecoder: expected a suffix"},
+        {"decoder", R"({"type":"CTC"})", "CTC: expected a pad_token"},
+        {"decoder", R"({"type":"CTC","pad_token":""})", "expected a word_delimiter_token"},
+        {"decoder", both(R"({"type":"ByteFallback"})", ctc), "Replace and Strip before CTC"},
+        {"decoder", both(pieces, ctc), "Replace and Strip before CTC"},
+        {"decoder", both(ctc, ctc), "Replace and Strip before CTC"},
+        {"decoder", both(fuse, ctc), "nothing but Strip behind Fuse"},
+        {"decoder", both(fuse, pieces), "nothing but Strip behind Fuse"},
+        {"decoder", both(fuse, R"({"type":"Strip","content":" ","start":0,"stop":1})"),
+         "with no stop"},
+    });
 }
 
 TEST_CASE("tokenizer_pipeline: of two templates the second is around the first") {
