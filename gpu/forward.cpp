@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gpu/attention/shared_prefix.h"
+
 namespace qwend {
 
 namespace {
@@ -24,6 +26,13 @@ size_t partial_floats(const ModelConfig& c) {
            (size_t(c.head_dim) + 2);
 }
 
+/// What decode_attention_shared_prefix leaves.
+size_t shared_floats(const ModelConfig& c, int max_samples) {
+    const SharedPrefixPlanner planner(head_shape(c));
+    return shared_partial_floats(planner.most_items(Forward::padded_rows(max_samples)),
+                                 head_shape(c));
+}
+
 }  // namespace
 
 size_t Forward::kv_bytes_per_token(const ModelConfig& c) {
@@ -42,7 +51,7 @@ size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_s
         (wide_width(c) + size_t(head_shape(c).q_dim()) + inner_width(c)) * sizeof(bf16);
     return size_t(padded_rows(max_tokens)) * token +
            size_t(padded_rows(max_samples)) * 2 * size_t(c.vocab_size) * sizeof(float) +
-           partial_floats(c) * sizeof(float);
+           (partial_floats(c) + shared_floats(c, max_samples)) * sizeof(float);
 }
 
 Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights& weights,
@@ -78,6 +87,7 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
     for (DeviceBuffer<float>& sums : partial_sums_)
         if (join_) sums = DeviceBuffer<float>(hidden_.size());
     partials_ = DeviceBuffer<float>(partial_floats(c));
+    shared_partials_ = DeviceBuffer<float>(shared_floats(c, max_samples));
     arrivals_ = DeviceBuffer<int32_t>(size_t(kMaxSplitKvRows * c.n_kv_heads * kMaxGroup));
     CUDA_CHECK(cudaMemset(arrivals_.get(), 0, arrivals_.n_bytes()));
     logits_ = DeviceBuffer<float>(size_t(max_logit_rows_) * size_t(c.vocab_size));
@@ -105,11 +115,14 @@ DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardStat
 
 void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
                      const Stream& stream) {
-    if (in.n_decode > 0) {
-        const auto decode_attention = device_.has_clusters() && in.n_tokens <= kMaxSplitKvRows
-                                          ? decode_attention_split_kv_sm90
-                                          : decode_attention_batched;
-        decode_attention(decode_args(in, state, layer), stream);
+    const DecodeAttentionArgs decode = decode_args(in, state, layer);
+    if (in.n_decode > 0 && splits_kv(device_, in.n_tokens)) {
+        decode_attention_split_kv_sm90(decode, stream);
+    } else if (in.n_decode > 0 && in.shared.n_items > 0) {
+        decode_attention_shared_prefix(decode, in.shared, shared_partials_.get(), stream);
+        decode_attention_suffix(decode, in.shared, shared_partials_.get(), stream);
+    } else if (in.n_decode > 0) {
+        decode_attention_batched(decode, stream);
     }
     if (in.n_tiles > 0)
         prefill_attention(device_).attend(

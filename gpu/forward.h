@@ -24,6 +24,7 @@ struct StepInputs {
     bool one_short_row;     // a single row, of decode, whose context is at most kKvSplitTokens
     int32_t *tokens, *positions, *slots;         // (n_tokens)
     int32_t *lanes, *contexts;                   // (n_decode)
+    SharedPrefixes shared;                       // of them, where decode attention is batched
     int32_t *sampled_tokens, *sampled_lanes;     // (n_sampled) row of the matrices; lane or -1
     int32_t *sampled_outputs, *sampled_guesses;  // (n_sampled) as SampleRows has them
     int32_t *scored_tokens, *targets;            // (n_scored) the same row; the token given or -1
@@ -55,7 +56,8 @@ using JoinPartialSums =
 ///   up to max_wgmma_rows()    kWgmmaSm90: the same, on sm_90
 ///   more                      cuBLASLt, and norms, RoPE and SwiGLU as kernels of their own
 ///
-/// and decode attention is split_kv_sm90 up to kMaxSplitKvRows, then batched.
+/// and decode attention is split_kv_sm90 up to kMaxSplitKvRows, then batched, behind
+/// shared_prefix where StepInputs says so.
 ///
 /// Rows of a decode step of up to kSkinnyRows have the same bits whatever rows are beside them, on
 /// sm_90. Otherwise the number of rows may change the low bits: it chooses the products, cuBLASLt's
@@ -122,7 +124,7 @@ class Forward {
     DeviceBuffer<bf16> inner_;             // (tokens, q_dim or intermediate)
     DeviceBuffer<float> partial_sums_[2];  // (tokens, hidden), by turns; see JoinPartialSums
     int turn_ = 0;                         // a step has an even number of them
-    DeviceBuffer<float> partials_;
+    DeviceBuffer<float> partials_, shared_partials_;
     DeviceBuffer<int32_t> arrivals_;
     DeviceBuffer<float> logits_;
     DeviceBuffer<float> sampler_scratch_;

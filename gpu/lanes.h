@@ -27,6 +27,10 @@ class Lanes {
     void occupy(const BatchSequence& sequence, const Stream& stream);
 
     int32_t* block_tables() const { return block_tables_.get(); }
+    /// What the device has of a lane's once the updates have reached it, (table_width).
+    const int32_t* host_table(int lane) const {
+        return host_tables_.data() + size_t(lane) * size_t(table_width_);
+    }
     int table_width() const { return table_width_; }
     int max_logprobs() const { return max_logprobs_; }
     int32_t* last_tokens() const { return last_tokens_.get(); }

@@ -55,7 +55,13 @@ void Rank::plan_preparations(const RankLimits& limits) {
     const int most = std::min(limits.max_samples, limits.max_step_tokens);
     plan(StepKind::prompt, 2, std::min(limits.max_step_tokens, kMostCapturedTokens), true);
     plan(StepKind::decode, 1, most, true);
-    plan(StepKind::decode, 1, most, false);  // what has masks comes last: few ask for it
+    // What has masks, or long beginnings in common, comes last: few ask for it.
+    plan(StepKind::decode, 1, most, false);
+    for (size_t i = 0, n = preparations_.size(); i < n; i++) {
+        Preparation p = preparations_[i];
+        p.shares_prefixes = p.kind == StepKind::decode && stage_->may_share(p.n_tokens);
+        if (p.shares_prefixes) preparations_.push_back(p);
+    }
 }
 
 void Rank::launch_step(const StepStaging::Staged& staged, bool samples) {
@@ -167,10 +173,11 @@ void Rank::finish_launch(const StepStaging::Staged& staged) {
 
 bool Rank::prepare() {
     if (preparations_.empty()) return false;
-    const auto [kind, n_tokens, samples] = preparations_.front();
+    const Preparation next = preparations_.front();
     preparations_.pop_front();
-    const StepStaging::Staged staged = stage_->stage_padding(n_tokens, kind, stream_);
-    while (!graphs_.contains(key_of(staged, samples))) launch_captured(staged, samples);
+    const StepStaging::Staged staged =
+        stage_->stage_padding(next.n_tokens, next.kind, next.shares_prefixes, stream_);
+    while (!graphs_.contains(key_of(staged, next.samples))) launch_captured(staged, next.samples);
     CUDA_CHECK(cudaStreamSynchronize(stream_));
     return !preparations_.empty();
 }

@@ -76,18 +76,19 @@ class Rank {
     struct GraphKey {
         StepKind kind;
         int n_tokens;
-        bool one_short_row;
+        bool one_short_row, shares_prefixes;
         bool samples;  // or else ends with the logits
         auto operator<=>(const GraphKey&) const = default;
     };
     struct Preparation {
         StepKind kind;
         int n_tokens;
-        bool samples;
+        bool samples, shares_prefixes = false;
     };
 
     static GraphKey key_of(const StepStaging::Staged& staged, bool samples) {
-        return {staged.kind, staged.inputs.n_tokens, staged.inputs.one_short_row, samples};
+        const StepInputs& in = staged.inputs;
+        return {staged.kind, in.n_tokens, in.one_short_row, in.shared.n_items > 0, samples};
     }
     void plan_preparations(const RankLimits& limits);
     void launch_step(const StepStaging::Staged& staged, bool samples);

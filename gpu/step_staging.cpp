@@ -29,24 +29,28 @@ StepKind kind_of(const Batch& batch) {
 
 StepStaging::StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
                          int table_width, HeadShape shape, bool decodes)
-    : tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
+    : device_(device),
+      tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
+      planner_(shape),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(max_tokens)),
       most_sampled_(Forward::padded_rows(max_samples)),
       most_scored_(Forward::padded_rows(max_scores)) {
     const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
     const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
-    capacity_ = kHeader + 5 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles +
+    const size_t shared = 4 * rows + 4 * size_t(planner_.most_items(int(rows)));
+    capacity_ = kHeader + 5 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles + shared +
                 2 * rows * size_t(table_width);  // every table may change
-    device_ = DeviceBuffer<int32_t>(capacity_);
+    buffer_ = DeviceBuffer<int32_t>(capacity_);
     // A step's buffer is free again when the step was collected: one more than are in flight.
     for (int i = 0; i <= kStepsInFlight; i++) pinned_.emplace_back(capacity_);
 }
 
-StepStaging::Sizes StepStaging::sizes_of(StepKind kind, int n_tokens) const {
+StepStaging::Sizes StepStaging::sizes_of(StepKind kind, int n_tokens, bool shares) const {
     if (kind == StepKind::prompt)
-        return {n_tokens, 0, Forward::padded_rows(1), 0, tiling_.most_tiles(n_tokens, 1)};
-    return {n_tokens, decodes_ ? n_tokens : 0, n_tokens, 0, decodes_ ? 0 : n_tokens};
+        return {n_tokens, 0, Forward::padded_rows(1), 0, tiling_.most_tiles(n_tokens, 1), 0};
+    return {n_tokens, decodes_ ? n_tokens : 0, n_tokens,
+            0,        decodes_ ? 0 : n_tokens, shares ? planner_.most_items(n_tokens) : 0};
 }
 
 /// Every step passes here, and no buffer of any kernel has room for more rows.
@@ -59,7 +63,7 @@ StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     Staged staged{};
     staged.kind = kind;
     staged.inputs.samples_in_order = kind == StepKind::decode;
-    int32_t* at = device_.get();
+    int32_t* at = buffer_.get();
     staged.inputs.n_updates = at, staged.result_slot = at + 1;
     at += kHeader;
     auto take = [&](int count) { return std::exchange(at, at + count); };
@@ -69,11 +73,17 @@ StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     in.tiles = reinterpret_cast<PrefillTile*>(take(4 * n.tiles));
     in.tokens = take(n.tokens), in.positions = take(n.tokens), in.slots = take(n.tokens);
     in.lanes = take(n.decode), in.contexts = take(n.decode);
+    if (n.shared_items > 0) {
+        const int32_t* order = take(n.decode);
+        const auto* prefixes = reinterpret_cast<const RowPrefix*>(take(3 * n.decode));
+        const auto* items = reinterpret_cast<const SharedPrefixItem*>(take(4 * n.shared_items));
+        in.shared = {order, prefixes, items, n.shared_items};
+    }
     in.sampled_tokens = take(n.sampled), in.sampled_lanes = take(n.sampled);
     in.sampled_outputs = take(n.sampled), in.sampled_guesses = take(n.sampled);
     in.scored_tokens = take(n.scored), in.targets = take(n.scored);
     in.n_logprobs = take(n.scored);
-    if ((at - device_.get()) % 2) at++;  // updates are pairs
+    if ((at - buffer_.get()) % 2) at++;  // updates are pairs
     in.updates = reinterpret_cast<TableUpdate*>(at);
     return staged;
 }
@@ -83,7 +93,7 @@ void StepStaging::fill_padding(const Staged& staged) {
     base_ = pinned_[turn_++ % pinned_.size()].get();
     const StepInputs& in = staged.inputs;
     const auto* end = reinterpret_cast<const int32_t*>(in.updates);
-    std::memset(base_, 0, size_t(end - device_.get()) * sizeof(int32_t));
+    std::memset(base_, 0, size_t(end - buffer_.get()) * sizeof(int32_t));
     std::fill_n(host(in.slots), in.n_tokens, -1);
     std::fill_n(host(in.sampled_lanes), in.n_sampled, -1);
     std::fill_n(host(in.targets), in.n_scored, -1);
@@ -114,12 +124,39 @@ void StepStaging::fill_sequences(const Batch& batch, const Lanes& lanes, const S
     }
 }
 
+/// Of the plan that was made; the items after its own are padding.
+void StepStaging::fill_shared(const Staged& staged) {
+    const SharedPrefixes& shared = staged.inputs.shared;
+    std::copy(planner_.row_order().begin(), planner_.row_order().end(), host(shared.row_order));
+    std::copy(planner_.prefixes().begin(), planner_.prefixes().end(), host(shared.of_row));
+    std::copy(planner_.items().begin(), planner_.items().end(), host(shared.items));
+}
+
+bool StepStaging::may_share(int n_tokens) const {
+    return may_share(n_tokens, decodes_ ? n_tokens : 0);
+}
+bool StepStaging::may_share(int n_tokens, int n_decode) const {
+    return 0 < n_decode && n_decode <= most_sampled_ && !splits_kv(device_, n_tokens);
+}
+
+/// Whether the rows of decode attention, `n_decode` with padding, share enough. Tables were
+/// updated.
+bool StepStaging::plan_sharing(const Batch& batch, const Lanes& lanes, int n_tokens, int n_decode) {
+    if (!may_share(n_tokens, n_decode)) return false;
+    sharing_rows_.clear();
+    for (const BatchSequence& s : batch.sequences)
+        for (int i = 0; i < s.n_query && int(sharing_rows_.size()) < n_decode_; i++)
+            sharing_rows_.push_back(
+                {lanes.host_table(s.lane), old_tiles(s.n_context - (s.n_query - 1 - i))});
+    return planner_.plan(sharing_rows_, n_decode);
+}
+
 void StepStaging::send(const Staged& staged, const Stream& stream) {
     const auto* updates = reinterpret_cast<const int32_t*>(staged.inputs.updates);
-    const size_t n_fixed = size_t(updates - device_.get());
+    const size_t n_fixed = size_t(updates - buffer_.get());
     base_[0] = int32_t(updates_.size());
     std::memcpy(base_ + n_fixed, updates_.data(), updates_.size() * sizeof(TableUpdate));
-    CUDA_CHECK(cudaMemcpyAsync(device_.get(), base_,
+    CUDA_CHECK(cudaMemcpyAsync(buffer_.get(), base_,
                                n_fixed * sizeof(int32_t) + updates_.size() * sizeof(TableUpdate),
                                cudaMemcpyHostToDevice, stream));
 }
@@ -146,10 +183,16 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
     const int padded = Forward::padded_rows(n_tokens);
     tiling_.cut(runs_, padded, tiles_);
     const StepKind kind = kind_of(batch);
-    Staged staged = lay_out(kind, kind == StepKind::mixed
-                                      ? Sizes{padded, n_decode_, Forward::padded_rows(n_sampled),
-                                              Forward::padded_rows(n_scored), int(tiles_.size())}
-                                      : sizes_of(kind, padded));
+    Sizes sizes{padded,
+                n_decode_,
+                Forward::padded_rows(n_sampled),
+                Forward::padded_rows(n_scored),
+                int(tiles_.size()),
+                0};
+    if (kind != StepKind::mixed) sizes = sizes_of(kind, padded, false);
+    const bool shares = plan_sharing(batch, lanes, padded, sizes.decode);
+    if (shares) sizes.shared_items = planner_.most_items(sizes.decode);
+    Staged staged = lay_out(kind, sizes);
     staged.n_rows = n_sampled, staged.n_scores = n_scored;
     fill_padding(staged);
     base_[1] = result_slot;
@@ -158,15 +201,17 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
     std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
     fill_sequences(batch, lanes, staged);
+    if (shares) fill_shared(staged);
     staged.inputs.one_short_row =
         padded == 1 && n_decode_ == 1 && batch.sequences[0].n_context <= kKvSplitTokens;
     send(staged, stream);
     return staged;
 }
 
-StepStaging::Staged StepStaging::stage_padding(int n_tokens, StepKind kind, const Stream& stream) {
+StepStaging::Staged StepStaging::stage_padding(int n_tokens, StepKind kind, bool shares,
+                                               const Stream& stream) {
     updates_.clear();
-    Staged staged = lay_out(kind, sizes_of(kind, n_tokens));
+    Staged staged = lay_out(kind, sizes_of(kind, n_tokens, shares));
     fill_padding(staged);
     staged.inputs.one_short_row = staged.inputs.n_tokens == 1 && staged.inputs.n_decode == 1;
     send(staged, stream);

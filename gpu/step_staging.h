@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "gpu/attention/prefill_tiling.h"
+#include "gpu/attention/shared_prefix.h"
 #include "gpu/forward.h"
 #include "gpu/lanes.h"
 
@@ -11,8 +12,8 @@ namespace qwend {
 inline constexpr int kStepsInFlight = 2;
 
 /// A step of the first two kinds is laid out by its kind and number of rows alone, so one captured
-/// graph replays all of them. A single row has two, because it takes another kernel while its
-/// context is short (StepInputs::one_short_row).
+/// graph replays all of them. Some have two: a single row takes another kernel while its context is
+/// short (StepInputs::one_short_row), and many rows take one more if they share prefixes.
 enum class StepKind {
     decode,  // of every sequence its last token, and guesses; after each one is sampled
     prompt,  // one sequence, sampled after more than one token
@@ -38,37 +39,47 @@ class StepStaging {
     /// Copies `batch` over, padded to the rows that Forward wants.
     Staged stage(const Batch& batch, Lanes& lanes, int result_slot, const Stream& stream);
 
-    /// A step of padding alone, which changes nothing; not of mixed ones.
-    Staged stage_padding(int n_tokens, StepKind kind, const Stream& stream);
+    /// A step of padding alone, which changes nothing; not of mixed ones. `shares`: as if of rows
+    /// that share prefixes.
+    Staged stage_padding(int n_tokens, StepKind kind, bool shares, const Stream& stream);
+    /// Whether a step of decode of so many rows may be one whose rows share prefixes.
+    bool may_share(int n_tokens) const;
 
   private:
     struct Sizes {
-        int tokens, decode, sampled, scored, tiles;
+        int tokens, decode, sampled, scored, tiles, shared_items;
     };
     /// Of a kind that is not mixed.
-    Sizes sizes_of(StepKind kind, int n_tokens) const;
+    Sizes sizes_of(StepKind kind, int n_tokens, bool shares) const;
     Staged lay_out(StepKind kind, Sizes sizes) const;
     /// Where, in this step's pinned buffer, that is filled which will lie at `device`.
     template <class T>
-    T* host(T* device) const {
-        return reinterpret_cast<T*>(base_ + (reinterpret_cast<int32_t*>(device) - device_.get()));
+    T* host(const T* device) const {
+        return reinterpret_cast<T*>(base_ +
+                                    (reinterpret_cast<const int32_t*>(device) - buffer_.get()));
     }
     bool decodes(const BatchSequence& sequence) const;
     void fill_padding(const Staged& staged);
     void fill_sequences(const Batch& batch, const Lanes& lanes, const Staged& staged);
+    bool may_share(int n_tokens, int n_decode) const;
+    void fill_shared(const Staged& staged);
+    bool plan_sharing(const Batch& batch, const Lanes& lanes, int n_tokens, int n_decode);
     void send(const Staged& staged, const Stream& stream);
 
+    const Device device_;
     PrefillTiling tiling_;
+    SharedPrefixPlanner planner_;
     bool decodes_;
     int most_tokens_, most_sampled_, most_scored_;  // rows, padding included
     size_t capacity_;                               // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
     size_t turn_ = 0;
     int32_t* base_ = nullptr;
-    DeviceBuffer<int32_t> device_;
+    DeviceBuffer<int32_t> buffer_;
     std::vector<TableUpdate> updates_;
     std::vector<PrefillRun> runs_;
     std::vector<PrefillTile> tiles_;
+    std::vector<SharingRow> sharing_rows_;
     int n_decode_ = 0;  // rows of decode attention, of the step that is staged
 };
 

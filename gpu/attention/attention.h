@@ -12,6 +12,7 @@ namespace qwend {
 ///   decode_attention_split_kv_sm90       a few rows of one query each
 ///   decode_attention_o_proj_14x64_sm90   one such row, and the output projection
 ///   decode_attention_batched             more such rows; any number on sm_80
+///   decode_attention_shared_prefix       beginnings that several of these have in common
 ///   kPrefillWgmmaSm90                    runs of queries
 ///   kPrefillMma                          the same on sm_80
 ///
@@ -42,7 +43,10 @@ void rope_kv_write(const bf16* qkv, const float* bias, const float2* rotations,
 /// kernel.
 inline constexpr int kMaxNewTokens = 8;
 
-/// Whether a tile of kBlockTokens keys is so old.
+/// How many leading tiles of kBlockTokens keys are so old.
+__host__ __device__ inline int old_tiles(int n_context) {
+    return n_context < kMaxNewTokens ? 0 : (n_context - kMaxNewTokens) / kBlockTokens;
+}
 __host__ __device__ inline bool is_old_tile(int tile, int n_context) {
     return (tile + 1) * kBlockTokens <= n_context - kMaxNewTokens;
 }
@@ -63,7 +67,11 @@ struct DecodeAttentionArgs {
     bf16* out;          // (n, q_dim)
 };
 
-inline constexpr int kMaxSplitKvRows = 16;   // up to which split-KV is the faster kernel
+inline constexpr int kMaxSplitKvRows = 16;  // up to which split-KV is the faster kernel
+/// Whether a step of so many rows, padding included, takes it.
+inline bool splits_kv(const Device& device, int n_rows) {
+    return device.has_clusters() && n_rows <= kMaxSplitKvRows;
+}
 inline constexpr int kKvSplitTokens = 4096;  // a context up to this long is one split
 inline constexpr int kMaxKvSplits = 16;      // that a longer one is cut into
 
@@ -75,6 +83,40 @@ void decode_attention_split_kv_sm90(const DecodeAttentionArgs& args, const Strea
 /// A block for each row and KV head. How many rows there are decides how a context is cut among the
 /// warps of its block, and so a row's low bits.
 void decode_attention_batched(const DecodeAttentionArgs& args, const Stream& stream);
+
+inline constexpr int kSharedPrefixRows = 16;  // of an item, at most
+
+/// Tiles that rows have in common: for the blocks of one place in the grid, one for each KV head.
+struct SharedPrefixItem {
+    int32_t first_row, n_rows;  // in SharedPrefixes::row_order; none: padding
+    int32_t tile_begin, tile_end;
+};
+/// What a row shares with others.
+struct RowPrefix {
+    int32_t n_tiles;        // 0: nothing
+    int32_t first_partial;  // its results are this one and every kSharedPrefixRows-th from there,
+    int32_t n_partials;     // so many
+};
+/// Which rows share what, all in device memory; see SharedPrefixPlanner.
+struct SharedPrefixes {
+    const int32_t* row_order;       // (n)
+    const RowPrefix* of_row;        // (n)
+    const SharedPrefixItem* items;  // (n_items)
+    int n_items;                    // 0: nothing is shared
+};
+/// Of partial results, (n_items, kSharedPrefixRows, n_kv_heads, kMaxGroup, head_dim + 2) f32.
+inline size_t shared_partial_floats(int n_items, HeadShape s) {
+    return size_t(n_items) * kSharedPrefixRows *
+           size_t(s.n_kv_heads * kMaxGroup * (s.head_dim + 2));
+}
+
+/// Attention of rows to what they share with others, of which it leaves partial results in
+/// `partials`; args.partials and args.out are left alone.
+void decode_attention_shared_prefix(const DecodeAttentionArgs& args, const SharedPrefixes& shared,
+                                    float* partials, const Stream& stream);
+/// decode_attention_batched of what is left of each row, merged with these.
+void decode_attention_suffix(const DecodeAttentionArgs& args, const SharedPrefixes& shared,
+                             const float* partials, const Stream& stream);
 
 /// decode_attention_split_kv_sm90 and the output projection, kSkinnyMma.add, in one kernel and to
 /// the same bits. For 14 heads of 64, two KV heads and a hidden size of 896 (Qwen2 and Qwen2.5

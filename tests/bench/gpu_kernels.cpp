@@ -13,6 +13,7 @@
 #include <random>
 
 #include "gpu/attention/prefill_tiling.h"
+#include "gpu/attention/shared_prefix.h"
 #include "gpu/elementwise/elementwise.h"
 #include "gpu/lanes.h"
 #include "gpu/linear/gemm.h"
@@ -91,6 +92,9 @@ class KernelBench {
         if ((all || kind == "wgmma_sm90") && device().has_wgmma) fused("wgmma_sm90", kWgmmaSm90);
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
+        if (all || kind == "shared_prefix")
+            for (int prefix : {1024, 4096, 16384})
+                for (int rows : {32, 64, 256}) shared_prefix(rows, prefix);
         if (all || kind == "prefill") prefill();
         if (all || kind == "elementwise") elementwise();
         if (all || kind == "sampling") sampling();
@@ -103,6 +107,7 @@ class KernelBench {
     void products();
     void decode_attention();
     void decode_attention(int rows, int context);
+    void shared_prefix(int rows, int prefix);
     void prefill();
     void prefill(int n, int position);
     void prefill(const char* name, const PrefillAttention& attention, int n, int position);
@@ -324,6 +329,60 @@ void KernelBench::decode_attention(int rows, int context) {
                  decode_attention_o_proj_14x64_sm90(args, weights, stream, s);
              });
     }
+}
+
+/// Rows whose contexts are the same but for the last 64 tokens, each by itself and together.
+void KernelBench::shared_prefix(int rows, int prefix) {
+    const int n_own = 64 / kBlockTokens, n_shared = prefix / kBlockTokens, width = n_shared + n_own;
+    const int n_blocks = n_shared + rows * n_own;
+    std::vector<int32_t> tables, lanes(static_cast<size_t>(rows));
+    std::iota(lanes.begin(), lanes.end(), 0);
+    for (int row = 0; row < rows; row++)
+        for (int i = 0; i < width; i++)
+            tables.push_back(i < n_shared ? i : n_shared + row * n_own + i - n_shared);
+    std::vector<SharingRow> sharing;
+    for (int row = 0; row < rows; row++)
+        sharing.push_back({&tables[size_t(row * width)], n_shared + n_own - 1});
+    SharedPrefixPlanner planner(heads_, 0);
+    planner.plan(sharing, rows);
+    std::vector<SharedPrefixItem> items(planner.items().begin(), planner.items().end());
+    items.resize(size_t(planner.most_items(rows)));
+    auto copy = [](auto span) { return to_device(std::vector(span.begin(), span.end())); };
+    const auto order = copy(planner.row_order());
+    const auto prefixes = copy(planner.prefixes());
+    const auto device_items = to_device(items), device_lanes = to_device(lanes);
+    const auto device_tables = to_device(tables);
+    const auto contexts = to_device(std::vector<int32_t>(lanes.size(), width * kBlockTokens));
+    const DeviceBuffer<float> partials(shared_partial_floats(int(items.size()), heads_));
+    const SharedPrefixes shared{order.get(), prefixes.get(), device_items.get(), int(items.size())};
+    const size_t size = 2 * size_t(n_blocks) * kBlockTokens * size_t(heads_.kv_dim());
+    const Work work{2.0 * double(size), 4.0 * rows * width * kBlockTokens * heads_.q_dim()};
+    auto time = [&](const char* name, auto launch) {
+        const double seconds = timer_.seconds(Pool::copies(size), [&](int i, const Stream& s) {
+            bf16* cache = pool_.take(size, i);
+            launch(DecodeAttentionArgs{x_.get(),
+                                       {cache, cache + size / 2},
+                                       contexts.get(),
+                                       device_lanes.get(),
+                                       device_tables.get(),
+                                       width,
+                                       rows,
+                                       heads_,
+                                       nullptr,
+                                       nullptr,
+                                       y_.get()},
+                   s);
+        });
+        ceilings_.print(name, fmt::format("{} shared + 64", prefix), rows, seconds, work);
+    };
+    time("decode_attention_batched", qwend::decode_attention_batched);
+    time("decode_attention_shared_prefix", [&](const DecodeAttentionArgs& a, const Stream& s) {
+        decode_attention_shared_prefix(a, shared, partials.get(), s);
+    });
+    time("that and decode_attention_suffix", [&](const DecodeAttentionArgs& a, const Stream& s) {
+        decode_attention_shared_prefix(a, shared, partials.get(), s);
+        decode_attention_suffix(a, shared, partials.get(), s);
+    });
 }
 
 void KernelBench::prefill() {

@@ -3,6 +3,7 @@
 // numbers, which count the keys exactly (attend_evenly).
 
 #include "gpu/attention/attention.h"
+#include "gpu/attention/shared_prefix.h"
 #include "gpu/linear/linear.h"
 #include "tests/gpu/kernel_test.h"
 
@@ -50,6 +51,9 @@ class Contexts {
     }
     KvCache cache() const { return {device_keys_.get(), device_values_.get()}; }
     const int32_t* tables() const { return device_tables_.get(); }
+    const int32_t* host_table(int lane) const {
+        return tables_.data() + size_t(lane) * size_t(table_width);
+    }
 
     const HeadShape shape;
     const Kind kind;
@@ -198,8 +202,38 @@ void check_split_kv_bits(Random& random, const Contexts& contexts, const std::ve
     }
 }
 
+/// What the rows' beginnings read once, and each one's rest, come to; what neighbours of one lane
+/// have of it is shared. Nothing where nothing is.
+std::vector<bf16_t> decode_sharing(const Contexts& contexts, const std::vector<Row>& rows,
+                                   const std::vector<bf16_t>& queries, int n) {
+    SharedPrefixPlanner planner(contexts.shape, 0);
+    std::vector<SharingRow> sharing;
+    std::vector<int32_t> chosen;
+    for (int i = 0; i < n; i++) {
+        const auto [lane, context] = rows[size_t(i)];
+        sharing.push_back({contexts.host_table(lane), old_tiles(context)});
+        chosen.push_back(i);
+    }
+    const int padded = n + 3;
+    if (!planner.plan(sharing, padded)) return {};
+    std::vector<SharedPrefixItem> items(planner.items().begin(), planner.items().end());
+    items.resize(size_t(planner.most_items(padded)));
+    const auto order =
+        to_device(std::vector(planner.row_order().begin(), planner.row_order().end()));
+    const auto prefixes =
+        to_device(std::vector(planner.prefixes().begin(), planner.prefixes().end()));
+    const auto device_items = to_device(items);
+    const Output<float> partials(shared_partial_floats(int(items.size()), contexts.shape));
+    const SharedPrefixes shared{order.get(), prefixes.get(), device_items.get(), int(items.size())};
+    const DecodeCase decode(contexts, rows, queries, chosen);
+    decode_attention_shared_prefix(decode.args(), shared, partials.get(), test_stream());
+    decode_attention_suffix(decode.args(), shared, partials.get(), test_stream());
+    return decode.out();
+}
+
 struct DecodeTallies {
     Tally split_kv{"decode_attention_split_kv_sm90"}, batched{"decode_attention_batched"};
+    Tally shared{"decode_attention_shared_prefix"};
 };
 
 void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<int>& lengths,
@@ -236,6 +270,9 @@ void check_decode(Random& random, HeadShape shape, Kind kind, const std::vector<
             return same;
         };
         CHECK(differ_only_in_padding(run(decode_attention_batched)));
+        const auto sharing = decode_sharing(contexts, rows, queries, n);
+        CHECK(sharing.empty() == (n < 100));  // few rows of a lane each
+        if (!sharing.empty()) tallies.shared.check(sharing, expected);
         if (n > n_own || !test_device().has_clusters()) continue;
         const auto split = run(decode_attention_split_kv_sm90);
         tallies.split_kv.check(split, expected);
