@@ -350,7 +350,8 @@ void KernelBench::shared_prefix(int rows, int prefix) {
     auto copy = [](auto span) { return to_device(std::vector(span.begin(), span.end())); };
     const auto order = copy(planner.row_order());
     const auto prefixes = copy(planner.prefixes());
-    const auto device_items = to_device(items), device_lanes = to_device(lanes);
+    const auto device_items = to_device(items);
+    const auto device_lanes = to_device(lanes);
     const auto device_tables = to_device(tables);
     const auto contexts = to_device(std::vector<int32_t>(lanes.size(), width * kBlockTokens));
     const DeviceBuffer<float> partials(shared_partial_floats(int(items.size()), heads_));
