@@ -51,6 +51,19 @@ struct Mbarrier {
                      : "memory");
 #endif
     }
+    /// The same at the barrier in this place of block `rank` of the cluster.
+    __device__ void arrive_at(uint32_t rank) {
+#if __CUDA_ARCH__ >= 900
+        asm volatile(
+            "{\n"
+            ".reg .b32 remote;\n"
+            "mapa.shared::cluster.u32 remote, %0, %1;\n"
+            "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n"
+            "}" ::"r"(shared_address(&state)),
+            "r"(rank)
+            : "memory");
+#endif
+    }
     /// Waits until phase number `phase` (0, 1, …) has ended.
     __device__ void wait(uint32_t phase) {
 #if __CUDA_ARCH__ >= 900

@@ -51,6 +51,14 @@ CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int til
                                  {kSwizzleColumns, cuuint32_t(tile_rows)}});
 }
 
+CUtensorMap result_tensor_map(const __nv_bfloat16* y, int n_rows, int n, int tile_rows) {
+    return encode_tensor_map<2>({y,
+                                 {cuuint64_t(n), cuuint64_t(n_rows)},
+                                 {cuuint64_t(n)},
+                                 {kResultColumns, cuuint32_t(tile_rows)}},
+                                CU_TENSOR_MAP_SWIZZLE_64B);
+}
+
 CUtensorMap narrow_tensor_map(const __nv_bfloat16* x, int n_rows, int tile_rows) {
     constexpr cuuint64_t kWidth = 16;
     return encode_tensor_map<2>(

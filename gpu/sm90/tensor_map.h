@@ -32,6 +32,11 @@ CUtensorMap encode_tensor_map(const TensorBox<N>& tensor,
 /// Of a matrix x (n_rows, k), tiles of tile_rows rows and kSwizzleColumns columns.
 CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int tile_rows);
 
+/// Of results y (n_rows, n), tiles of tile_rows rows and kResultColumns columns, swizzled by 64
+/// bytes.
+inline constexpr int kResultColumns = 32;
+CUtensorMap result_tensor_map(const __nv_bfloat16* y, int n_rows, int n, int tile_rows);
+
 /// Of x (n_rows, 16), tiles of tile_rows rows, swizzled by 32 bytes.
 CUtensorMap narrow_tensor_map(const __nv_bfloat16* x, int n_rows, int tile_rows);
 

@@ -5,8 +5,8 @@
 #include "gpu/sm90/mbarrier.cuh"
 
 // TMA (Tensor Memory Accelerator): one thread has a whole tile of a tensor copied to shared memory,
-// and an mbarrier counts its bytes. What TMA has to know of the tensor is made on the host, see
-// tensor_map.h. Source: PTX ISA, cp.async.bulk.tensor.
+// and an mbarrier counts its bytes; or a tile there copied to the tensor. What TMA has to know of
+// the tensor is made on the host, see tensor_map.h. Source: PTX ISA, cp.async.bulk.tensor.
 
 namespace qwend {
 
@@ -34,6 +34,48 @@ __device__ inline void tma_load_2d(void* to, const CUtensorMap& map, Mbarrier& b
         "[%0], [%1, {%3, %4}], [%2];" ::"r"(shared_address(to)),
         "l"(&map), "r"(shared_address(&barrier.state)), "r"(column), "r"(row)
         : "memory");
+#endif
+}
+
+/// The same to the same place in every block of the cluster whose bit `blocks` has; each one's
+/// barrier, in the same place too, counts the bytes.
+__device__ inline void tma_multicast_2d(void* to, const CUtensorMap& map, Mbarrier& barrier,
+                                        int column, int row, uint16_t blocks) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes"
+        ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(shared_address(to)),
+        "l"(&map), "r"(shared_address(&barrier.state)), "r"(column), "r"(row), "h"(blocks)
+        : "memory");
+#endif
+}
+
+/// Copies a tile of shared memory to where it begins in a matrix, at `column` and `row`; what lies
+/// beyond the matrix is left out. Called by one thread, after fence_async_shared() by those who
+/// wrote the tile; then tma_store_commit().
+__device__ inline void tma_store_2d(const CUtensorMap& map, const void* from, int column, int row) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%0, {%2, %3}], [%1];" ::"l"(
+            &map),
+        "r"(shared_address(from)), "r"(column), "r"(row)
+        : "memory");
+#endif
+}
+__device__ inline void tma_store_commit() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+#endif
+}
+/// Waits until the calling thread's stores have read their tiles, or have written them.
+__device__ inline void tma_store_wait_read() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
+#endif
+}
+__device__ inline void tma_store_wait() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
 #endif
 }
 

@@ -17,6 +17,7 @@
 #include "gpu/elementwise/elementwise.h"
 #include "gpu/lanes.h"
 #include "gpu/linear/gemm.h"
+#include "gpu/linear/glu_wgmma_sm90.h"
 #include "gpu/linear/linear.h"
 #include "tests/bench/gpu_ceiling.h"
 #include "tests/bench/gpu_timer.h"
@@ -105,6 +106,7 @@ class KernelBench {
     void measure_ceilings();
     void fused(const std::string& kind, const LinearKernels& products);
     void products();
+    void gate_up_of_prompts(int n);
     void decode_attention();
     void decode_attention(int rows, int context);
     void shared_prefix(int rows, int prefix);
@@ -270,7 +272,21 @@ void KernelBench::products() {
                              gemm_.run(w, x_.get(), y, output, n, s);
                          });
         }
+        gate_up_of_prompts(n);
     }
+}
+
+/// Of a prompt: the product and the gating as two kernels and as one.
+void KernelBench::gate_up_of_prompts(int n) {
+    const Work work = gate_up_.work(n, size_t(inner_) * 2);
+    time_product("gemm gate_up, glu", gate_up_, n, work, [&](LinearWeights w, const Stream& s) {
+        gemm_.run(w, x_.get(), logits_.get(), GemmOutput::bf16, n, s);
+        glu(Activation::silu, reinterpret_cast<bf16*>(logits_.get()), n, inner_, y_.get(), s);
+    });
+    if (device().has_wgmma)
+        time_product("glu_wgmma_sm90", gate_up_, n, work, [&](LinearWeights w, const Stream& s) {
+            glu_wgmma_sm90(w, x_.get(), Activation::silu, y_.get(), n, s);
+        });
 }
 
 void KernelBench::decode_attention() {
