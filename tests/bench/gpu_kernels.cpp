@@ -280,8 +280,8 @@ void KernelBench::products() {
 void KernelBench::gate_up_of_prompts(int n) {
     const Work work = gate_up_.work(n, size_t(inner_) * 2);
     time_product("gemm gate_up, glu", gate_up_, n, work, [&](LinearWeights w, const Stream& s) {
-        gemm_.run(w, x_.get(), logits_.get(), GemmOutput::bf16, n, s);
-        glu(Activation::silu, reinterpret_cast<bf16*>(logits_.get()), n, inner_, y_.get(), s);
+        gemm_.run(w, x_.get(), y_.get(), GemmOutput::bf16, n, s);
+        glu(Activation::silu, y_.get(), n, inner_, reinterpret_cast<bf16*>(logits_.get()), s);
     });
     if (device().has_wgmma)
         time_product("glu_wgmma_sm90", gate_up_, n, work, [&](LinearWeights w, const Stream& s) {
