@@ -84,7 +84,10 @@ void decode_attention_split_kv_sm90(const DecodeAttentionArgs& args, const Strea
 /// warps of its block, and so a row's low bits.
 void decode_attention_batched(const DecodeAttentionArgs& args, const Stream& stream);
 
-inline constexpr int kSharedPrefixRows = 16;  // of an item, at most
+/// Rows of an item, at most.
+__host__ __device__ inline int shared_prefix_rows(HeadShape s) {
+    return (s.head_dim == 64 ? 128 : 64) / s.group();
+}
 
 /// Tiles that rows have in common: for the blocks of one place in the grid, one for each KV head.
 struct SharedPrefixItem {
@@ -94,7 +97,7 @@ struct SharedPrefixItem {
 /// What a row shares with others.
 struct RowPrefix {
     int32_t n_tiles;        // 0: nothing
-    int32_t first_partial;  // its results are this one and every kSharedPrefixRows-th from there,
+    int32_t first_partial;  // its results are this one and every shared_prefix_rows()-th from it,
     int32_t n_partials;     // so many
 };
 /// Which rows share what, all in device memory; see SharedPrefixPlanner.
@@ -104,9 +107,9 @@ struct SharedPrefixes {
     const SharedPrefixItem* items;  // (n_items)
     int n_items;                    // 0: nothing is shared
 };
-/// Of partial results, (n_items, kSharedPrefixRows, n_kv_heads, kMaxGroup, head_dim + 2) f32.
+/// Of partial results, (n_items, shared_prefix_rows(), n_kv_heads, kMaxGroup, head_dim + 2) f32.
 inline size_t shared_partial_floats(int n_items, HeadShape s) {
-    return size_t(n_items) * kSharedPrefixRows *
+    return size_t(n_items * shared_prefix_rows(s)) *
            size_t(s.n_kv_heads * kMaxGroup * (s.head_dim + 2));
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "gpu/attention/decode_warp.cuh"
+#include "gpu/attention/prefix_partial.cuh"
 #include "gpu/launch.h"
 #include "gpu/sm90/dependent_launch.cuh"
 
@@ -74,16 +75,18 @@ __global__ void __launch_bounds__(WARPS* kWarp)
     results[warp].put(running, g, t);
     __syncthreads();
     auto partial = [&](int i) -> const PrefixPartial<HEAD_DIM>& {
-        return partials[size_t(prefix.first_partial + i * kSharedPrefixRows) * a.shape.n_kv_heads +
-                        kv_head];
+        const int at = prefix.first_partial + i * shared_prefix_rows(a.shape);
+        return partials[size_t(at) * a.shape.n_kv_heads + kv_head];
     };
     for (int i = threadIdx.x; i < heads * HEAD_DIM; i += WARPS * kWarp) {
         const int head = i / HEAD_DIM, dim = i % HEAD_DIM;
         MergedOutput merged;
+#pragma unroll 4
         for (int p = 0; SHARES && p < prefix.n_partials; p++)
             merged.max = fmaxf(merged.max, partial(p).max[head]);
 #pragma unroll
         for (int w = 0; w < WARPS; w++) merged.max = fmaxf(merged.max, results[w].max[head]);
+#pragma unroll 4
         for (int p = 0; SHARES && p < prefix.n_partials; p++)
             merged.add(partial(p).max[head], partial(p).sum[head], partial(p).out[head][dim]);
 #pragma unroll

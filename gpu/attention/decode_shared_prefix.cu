@@ -1,4 +1,5 @@
-#include "gpu/attention/decode_warp.cuh"
+#include "gpu/attention/prefix_partial.cuh"
+#include "gpu/attention/rows_mma.cuh"
 #include "gpu/launch.h"
 #include "gpu/sm90/dependent_launch.cuh"
 
@@ -7,113 +8,134 @@
 //
 // What    Of each row and head the maximum of its scores, the sum of their exponentials and the
 //         output before the division (PrefixPartial), over the tiles of an item.
-// Grid    (KV heads, items). An item is up to 16 rows and a run of tiles.
-// Block   8 warps, one block an SM. A warp has a few rows, whose queries and sums stay in its
-//         registers, and goes through the item's tiles; where the rows leave warps over, the tiles
-//         are dealt among them. Warps with other rows read the same tiles at about the same time,
-//         out of L1.
-// Shared  the warps' partial results (WarpPartial): dynamic, 70 KiB.
-// Order   As in decode_attention_batched: the next tile's keys and values are on their way to
-//         registers while one is multiplied; the first are loaded before the wait for the previous
-//         kernel, which writes none of them.
+// Grid    (KV heads, items). An item is a few rows and a run of tiles.
+// Block   4 warps of 16 or 32 pairs of a row and a head; two blocks an SM, so that one works while
+//         the other waits.
+// Shared  a ring of three stages, as prefill_attention_mma has.
+// Order   As there, but that no score is masked save where the last stage goes beyond the item. The
+//         first stages are copied before the wait for the previous kernel, which writes none of
+//         their keys.
 // When    Several rows share so many tiles that reading them once saves more than a launch costs:
 //         SharedPrefixPlanner knows. decode_attention_suffix comes next.
-// Source  Juravsky et al. 2024, arXiv:2402.05099 (Hydragen); Ye et al. 2025, arXiv:2501.01005
-//         (FlashInfer, composable formats).
+// Source  Juravsky et al. 2024, arXiv:2402.05099 (Hydragen).
 
 namespace qwend {
 
 namespace {
 
-constexpr int kWarps = 8;
-constexpr int kThreads = kWarps * kWarp;
+constexpr int kBlocksPerSm = 2;
 
-/// What fits into a thread's registers.
+/// The pairs of a row and a head that a warp has.
 template <int HEAD_DIM>
-constexpr int kRowsOfWarp = HEAD_DIM == 64 ? 4 : 2;
+class WarpPairs {
+  public:
+    static constexpr int kMTiles = m_tiles(HEAD_DIM);
+
+    /// `order`: the item's rows. The item has n_keys.
+    __device__ WarpPairs(const DecodeAttentionArgs& a, const int32_t* order, int n_rows, int n_keys,
+                         int kv_head)
+        : heads_(a.shape.group()), n_pairs_(n_rows * heads_) {
+#pragma unroll
+        for (int m = 0; m < kMTiles; m++)
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                const int pair = this->pair(m, r);
+                rows_[m].last_key[r] = n_keys - 1;
+                if (pair >= n_pairs_) continue;
+                const size_t head = size_t(order[pair / heads_]) * a.shape.n_heads +
+                                    kv_head * heads_ + pair % heads_;
+                rows_[m].q.load(r, a.queries + head * HEAD_DIM, t_);
+            }
+    }
+    __device__ bool has_any() const {
+        return first_pair_ < n_pairs_;
+    }
+
+    template <bool MASKED>
+    __device__ void attend(const KvStage<HEAD_DIM>& stage, int first_key, float scale) {
+        attend_stage<MASKED>(rows_, stage, first_key, scale, g_, t_);
+    }
+
+    /// `partials`: of the item and the KV head's first row, `stride` apart.
+    __device__ void write(PrefixPartial<HEAD_DIM>* partials, int stride) const {
+#pragma unroll
+        for (int m = 0; m < kMTiles; m++)
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                const float sum = row_sum(rows_[m].sum[r]);
+                const int pair = this->pair(m, r), head = pair % heads_;
+                if (pair >= n_pairs_) continue;
+                PrefixPartial<HEAD_DIM>& to = partials[pair / heads_ * stride];
+                if (t_ == 0) to.max[head] = rows_[m].max[r], to.sum[head] = sum;
+#pragma unroll
+                for (int j = 0; j < HEAD_DIM / 8; j++)
+                    *reinterpret_cast<float2*>(&to.out[head][8 * j + 2 * t_]) = {
+                        rows_[m].out[j][2 * r], rows_[m].out[j][2 * r + 1]};
+            }
+    }
+
+  private:
+    __device__ int pair(int m, int r) const {
+        return first_pair_ + 16 * m + 8 * r + g_;
+    }
+
+    const int heads_, n_pairs_;
+    const int first_pair_ = int(threadIdx.x) / kWarp * 16 * kMTiles;
+    const int g_ = threadIdx.x % kWarp / 4, t_ = threadIdx.x % 4;
+    RowsOf16<HEAD_DIM> rows_[kMTiles];
+};
 
 template <int HEAD_DIM>
-__global__ void __launch_bounds__(kThreads, 1)
+__global__ void __launch_bounds__(kRowsThreads, kBlocksPerSm)
     decode_attention_shared_prefix_kernel(DecodeAttentionArgs a, SharedPrefixes shared,
                                           PrefixPartial<HEAD_DIM>* partials, float scale) {
-    constexpr int kRows = kRowsOfWarp<HEAD_DIM>;
-    extern __shared__ __align__(16) unsigned char memory[];
-    auto* results = reinterpret_cast<WarpPartial<HEAD_DIM>*>(memory);  // (kWarps, kRows)
+    extern __shared__ __align__(128) unsigned char memory[];
+    auto* stages = reinterpret_cast<KvStage<HEAD_DIM>*>(memory);
     allow_next_kernel();
-    const int kv_head = blockIdx.x, heads = a.shape.group();
-    const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const SharedPrefixItem item = shared.items[blockIdx.y];
     if (item.n_rows == 0) return wait_for_previous_kernel();
+    const int kv_head = blockIdx.x, n_tiles = item.tile_end - item.tile_begin;
+    const int n_steps = (n_tiles + kStageTiles - 1) / kStageTiles;
     const int32_t* order = shared.row_order + item.first_row;
-    const int n_row_warps = (item.n_rows + kRows - 1) / kRows, n_parts = kWarps / n_row_warps;
-    const int first_row = warp % n_row_warps * kRows, part = warp / n_row_warps;
-    const int n_tiles = item.tile_end - item.tile_begin;
-    const int begin = item.tile_begin + n_tiles * part / n_parts;
-    const int end = part < n_parts ? item.tile_begin + n_tiles * (part + 1) / n_parts : begin;
-    const int32_t* table = a.block_tables + size_t(a.lanes[order[0]]) * a.table_width;
-
-    KeyFragment<HEAD_DIM> keys;
-    ValueFragment<HEAD_DIM> values;
-    auto offset_of = [&](int tile) {
-        return (size_t(table[tile]) * a.shape.n_kv_heads + kv_head) * (kBlockTokens * HEAD_DIM);
+    const int32_t* table =
+        a.block_tables + size_t(a.lanes[order[0]]) * a.table_width + item.tile_begin;
+    int32_t blocks[kStageTiles];  // of the step that is copied next
+    auto find_blocks = [&](int step) {
+#pragma unroll
+        for (int i = 0; i < kStageTiles; i++)  // beyond the last any will do: it is masked
+            blocks[i] = table[min(step * kStageTiles + i, n_tiles - 1)];
     };
-    if (begin < end) {
-        keys.load(a.cache.keys + offset_of(begin), g, t);
-        values.load(a.cache.values + offset_of(begin), g, t);
-    }
+    auto copy = [&](int step) {
+        if (step < n_steps)
+            stages[step % kStages].copy(a.cache, blocks, kv_head, a.shape.n_kv_heads);
+        cp_async_commit();
+        find_blocks(step + 1);
+    };
+    find_blocks(0);
+#pragma unroll
+    for (int step = 0; step < kStages - 1; step++) copy(step);
     wait_for_previous_kernel();
-    GroupQueries<HEAD_DIM> queries[kRows];
-#pragma unroll
-    for (int r = 0; r < kRows; r++) {
-        const int row = order[min(first_row + r, item.n_rows - 1)];
-        queries[r].load(a.queries + (size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM,
-                        heads, g, t);
+    WarpPairs<HEAD_DIM> pairs(a, order, item.n_rows, n_tiles * kBlockTokens, kv_head);
+    for (int step = 0; step < n_steps; step++) {
+        cp_async_wait<kStages - 2>();
+        __syncthreads();  // the stage has come, and all have read the one before
+        copy(step + kStages - 1);
+        if (!pairs.has_any()) continue;
+        const KvStage<HEAD_DIM>& stage = stages[step % kStages];
+        if ((step + 1) * kStageTiles <= n_tiles)
+            pairs.template attend<false>(stage, step * kStageKeys, scale);
+        else
+            pairs.template attend<true>(stage, step * kStageKeys, scale);
     }
-
-    GroupOnlineSoftmax<HEAD_DIM> running[kRows];
-    for (int tile = begin; tile < end; tile++) {
-        float scores[kRows][4];
-#pragma unroll
-        for (int r = 0; r < kRows; r++)
-            score_group<HEAD_DIM>(scores[r], queries[r], keys, 0, kBlockTokens, scale, g);
-        const ValueFragment<HEAD_DIM> now = values;
-        if (tile + 1 < end) {
-            const size_t next = offset_of(tile + 1);
-            keys.load(a.cache.keys + next, g, t);
-            values.load(a.cache.values + next, g, t);
-        }
-#pragma unroll
-        for (int r = 0; r < kRows; r++) running[r].add_tile(scores[r], now);
-    }
-#pragma unroll
-    for (int r = 0; r < kRows; r++) {
-        running[r].reduce_sum();
-        results[warp * kRows + r].put(running[r], g, t);
-    }
-    __syncthreads();
-
-    for (int i = threadIdx.x; i < item.n_rows * heads * HEAD_DIM; i += kThreads) {
-        const int place = i / (heads * HEAD_DIM), head = i / HEAD_DIM % heads, dim = i % HEAD_DIM;
-        auto result = [&](int p) -> const WarpPartial<HEAD_DIM>& {
-            return results[(p * n_row_warps + place / kRows) * kRows + place % kRows];
-        };
-        MergedOutput merged;
-        for (int p = 0; p < n_parts; p++) merged.max = fmaxf(merged.max, result(p).max[head]);
-        for (int p = 0; p < n_parts; p++)
-            merged.add(result(p).max[head], result(p).sum[head], result(p).out[head][dim]);
-        PrefixPartial<HEAD_DIM>& to =
-            partials[(size_t(blockIdx.y) * kSharedPrefixRows + place) * a.shape.n_kv_heads +
-                     kv_head];
-        to.out[head][dim] = merged.out;
-        if (dim == 0) to.max[head] = merged.max, to.sum[head] = merged.sum;
-    }
+    const size_t first = size_t(blockIdx.y) * shared_prefix_rows(a.shape) * a.shape.n_kv_heads;
+    if (pairs.has_any()) pairs.write(partials + first + kv_head, a.shape.n_kv_heads);
 }
 
 template <int HEAD_DIM>
 void launch(const DecodeAttentionArgs& a, const SharedPrefixes& shared, float* partials,
             const Stream& stream) {
-    LaunchShape shape{dim3(a.shape.n_kv_heads, shared.n_items), kThreads};
-    shape.shared_bytes = kWarps * kRowsOfWarp<HEAD_DIM> * sizeof(WarpPartial<HEAD_DIM>);
+    LaunchShape shape{dim3(a.shape.n_kv_heads, shared.n_items), kRowsThreads};
+    shape.shared_bytes = kStages * sizeof(KvStage<HEAD_DIM>);
     shape.carveout_percent = kLargeStepCarveout;
     launch_dependent(decode_attention_shared_prefix_kernel<HEAD_DIM>, shape, stream, a, shared,
                      reinterpret_cast<PrefixPartial<HEAD_DIM>*>(partials), log2_scale(HEAD_DIM));

@@ -16,12 +16,8 @@ template <int HEAD_DIM>
 struct GroupQueries {
     uint4 of_head[HEAD_DIM / 32] = {};
 
-    GroupQueries() = default;
-    __device__ GroupQueries(const bf16* queries, int n_heads, int g, int t) {
-        load(queries, n_heads, g, t);
-    }
     /// `queries`: the group's, (n_heads, HEAD_DIM).
-    __device__ void load(const bf16* queries, int n_heads, int g, int t) {
+    __device__ GroupQueries(const bf16* queries, int n_heads, int g, int t) {
         if (g >= n_heads) return;
 #pragma unroll
         for (int b = 0; b < HEAD_DIM / 32; b++)
@@ -130,23 +126,6 @@ struct WarpPartial {
 #pragma unroll
             for (int i = 0; i < 4; i++)
                 out[2 * t + head_of(i)][16 * j + g + 8 * half_of(i)] = running.out[j][i];
-    }
-};
-
-/// A row and KV head's partial result over some tiles of a shared prefix, in global memory.
-template <int HEAD_DIM>
-struct PrefixPartial {
-    float max[kMaxGroup], sum[kMaxGroup];
-    float out[kMaxGroup][HEAD_DIM];
-};
-
-/// Merges partial results of one head and dimension, each in the place of its number.
-struct MergedOutput {
-    float max = -INFINITY, sum = 0, out = 0;
-
-    __device__ void add(float other_max, float other_sum, float other_out) {
-        const float factor = exp2_ftz(other_max - max);
-        sum += other_sum * factor, out += other_out * factor;
     }
 };
 

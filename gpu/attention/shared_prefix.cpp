@@ -11,6 +11,10 @@ namespace {
 
 /// Fewer rows, or fewer tiles, are not worth an item.
 constexpr int kFewestRows = 4, kFewestTiles = 8;
+/// With fewer tiles an item's beginning and end, and what it hands on, take longer than the rest.
+constexpr int kFewestTilesOfItem = 16;
+/// An item begins with a whole stage of the kernel.
+constexpr int kTilesStep = 4;
 /// Of branches within branches that are looked at, which bounds what a hostile set of contexts
 /// costs.
 constexpr int kMostLevels = 8;
@@ -19,26 +23,27 @@ int divide_up(int a, int b) {
     return (a + b - 1) / b;
 }
 
-int items_of(int n_rows) {
-    return divide_up(n_rows, kSharedPrefixRows);
-}
-
 }  // namespace
 
-int64_t SharedPrefixPlanner::Group::saved() const {
-    return n_rows < kFewestRows || n_tiles < kFewestTiles
+/// One behind the other, of rows alone.
+int SharedPrefixPlanner::items_of(int n_rows) const {
+    return divide_up(n_rows, rows_of_item_);
+}
+
+int64_t SharedPrefixPlanner::saved(const Group& group) const {
+    return group.n_rows < kFewestRows || group.n_tiles < kFewestTiles
                ? 0
-               : int64_t(n_rows - items_of(n_rows)) * n_tiles;
+               : int64_t(group.n_rows - items_of(group.n_rows)) * group.n_tiles;
 }
 
 SharedPrefixPlanner::SharedPrefixPlanner(HeadShape shape, int64_t least_saved)
     : n_kv_heads_(shape.n_kv_heads),
+      rows_of_item_(shared_prefix_rows(shape)),
       tile_bytes_(2 * int64_t(kBlockTokens) * shape.kv_dim() * int64_t(sizeof(bf16))),
       least_saved_(least_saved) {}
 
-/// An item for each SM, and one more for each group that does not fill its last.
 int SharedPrefixPlanner::most_items(int n_rows) const {
-    return divide_up(kMultiprocessors, n_kv_heads_) + divide_up(n_rows, kFewestRows);
+    return items_at_once() + divide_up(n_rows, kFewestRows);
 }
 
 /// How many leading tiles all of `rows` have in common, of which `known` were compared before.
@@ -62,10 +67,10 @@ int64_t SharedPrefixPlanner::find_groups(int begin, int n_rows, int known, int l
     const size_t n_before = groups_.size();
     const int64_t of_branches =
         level < kMostLevels ? find_branches(begin, n_rows, all.n_tiles, level + 1) : 0;
-    if (all.saved() == 0 || all.saved() < of_branches) return of_branches;
+    if (saved(all) == 0 || saved(all) < of_branches) return of_branches;
     groups_.resize(n_before);
     groups_.push_back(all);
-    return all.saved();
+    return saved(all);
 }
 
 /// The same of each set of rows that go on with the same block behind the `common` first.
@@ -92,6 +97,25 @@ int64_t SharedPrefixPlanner::find_branches(int begin, int n_rows, int common, in
     return saved;
 }
 
+/// How many run together: two for each SM.
+int SharedPrefixPlanner::items_at_once() const {
+    return 2 * kMultiprocessors / n_kv_heads_;
+}
+
+/// The fewest with which all items run at once, if that can be.
+int SharedPrefixPlanner::tiles_of_item() const {
+    int tiles = kFewestTilesOfItem, longest = 0;
+    for (const Group& group : groups_) longest = std::max(longest, group.n_tiles);
+    auto n_items = [&] {
+        int total = 0;
+        for (const Group& group : groups_)
+            total += items_of(group.n_rows) * divide_up(group.n_tiles, tiles);
+        return total;
+    };
+    while (tiles < longest && n_items() > items_at_once()) tiles += kTilesStep;
+    return tiles;
+}
+
 /// Rows of a group that are in the same items have their partial results in the same places of
 /// them, one item after the other.
 void SharedPrefixPlanner::cut(const Group& group, int tiles_of_item) {
@@ -101,10 +125,10 @@ void SharedPrefixPlanner::cut(const Group& group, int tiles_of_item) {
         const int begin = group.n_rows * i / n_items, end = group.n_rows * (i + 1) / n_items;
         for (int place = 0; place < end - begin; place++)
             prefixes_[size_t(order_[size_t(group.begin + begin + place)])] = {
-                group.n_tiles, int32_t(items_.size()) * kSharedPrefixRows + place, n_parts};
+                group.n_tiles, int32_t(items_.size()) * rows_of_item_ + place, n_parts};
         for (int part = 0; part < n_parts; part++)
-            items_.push_back({group.begin + begin, end - begin, group.n_tiles * part / n_parts,
-                              group.n_tiles * (part + 1) / n_parts});
+            items_.push_back({group.begin + begin, end - begin, tiles_of_item * part,
+                              std::min(tiles_of_item * (part + 1), group.n_tiles)});
     }
 }
 
@@ -115,12 +139,9 @@ bool SharedPrefixPlanner::plan(std::span<const SharingRow> rows, int n_rows) {
     groups_.clear(), items_.clear();
     const int64_t saved = find_branches(0, int(rows.size()), 0, 0);
     if (saved == 0 || saved * tile_bytes_ < least_saved_) return false;
-    int64_t n_tiles = 0;
-    for (const Group& group : groups_) n_tiles += int64_t(items_of(group.n_rows)) * group.n_tiles;
-    const int on_each_sm = divide_up(kMultiprocessors, n_kv_heads_);
     prefixes_.assign(size_t(n_rows), {});
-    for (const Group& group : groups_)
-        cut(group, std::max(int((n_tiles + on_each_sm - 1) / on_each_sm), kFewestTiles));
+    const int tiles = tiles_of_item();
+    for (const Group& group : groups_) cut(group, tiles);
     order_.resize(size_t(n_rows), 0);
     return true;
 }

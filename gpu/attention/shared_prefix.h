@@ -41,15 +41,18 @@ class SharedPrefixPlanner {
     /// Rows order_[begin …] that share their first tiles.
     struct Group {
         int begin, n_rows, n_tiles;
-        /// Tiles that need not be read.
-        int64_t saved() const;
     };
+    /// Tiles that need not be read.
+    int64_t saved(const Group& group) const;
     int common_tiles(std::span<const int32_t> rows, int known) const;
     int64_t find_groups(int begin, int n_rows, int known, int level);
     int64_t find_branches(int begin, int n_rows, int common, int level);
+    int items_of(int n_rows) const;
+    int items_at_once() const;
+    int tiles_of_item() const;
     void cut(const Group& group, int tiles_of_item);
 
-    int n_kv_heads_;
+    int n_kv_heads_, rows_of_item_;
     int64_t tile_bytes_, least_saved_;  // of a layer
     std::span<const SharingRow> rows_;
     std::vector<int32_t> order_;

@@ -51,14 +51,15 @@ struct Mbarrier {
                      : "memory");
 #endif
     }
-    /// The same at the barrier in this place of block `rank` of the cluster.
+    /// The same at the barrier in this place of block `rank` of the cluster. It orders no memory:
+    /// at cluster scope that would be a fence of the whole device.
     __device__ void arrive_at(uint32_t rank) {
 #if __CUDA_ARCH__ >= 900
         asm volatile(
             "{\n"
             ".reg .b32 remote;\n"
             "mapa.shared::cluster.u32 remote, %0, %1;\n"
-            "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n"
+            "mbarrier.arrive.relaxed.cluster.shared::cluster.b64 _, [remote];\n"
             "}" ::"r"(shared_address(&state)),
             "r"(rank)
             : "memory");

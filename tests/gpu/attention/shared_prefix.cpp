@@ -16,6 +16,7 @@ using namespace qwend;
 namespace {
 
 constexpr HeadShape kShape{14, 2, 64};
+const int kRowsOfItem = shared_prefix_rows(kShape);
 
 /// Block tables that fork from each other in random places.
 std::vector<std::vector<int32_t>> random_tables(Random& random, int n, int longest) {
@@ -49,7 +50,7 @@ std::vector<TilesOfPartial> tiles_of_rows(const SharedPrefixPlanner& planner,
     for (size_t i = 0; i < planner.items().size(); i++) {
         const SharedPrefixItem& item = planner.items()[i];
         REQUIRE(item.n_rows >= 1);
-        REQUIRE(item.n_rows <= kSharedPrefixRows);
+        REQUIRE(item.n_rows <= kRowsOfItem);
         CHECK(item.tile_begin < item.tile_end);
         const auto rows = planner.row_order().subspan(size_t(item.first_row), size_t(item.n_rows));
         const auto& first = tables[size_t(rows[0])];
@@ -58,8 +59,8 @@ std::vector<TilesOfPartial> tiles_of_rows(const SharedPrefixPlanner& planner,
             REQUIRE(item.tile_end <= int(own.size()));
             CHECK(std::equal(own.begin() + item.tile_begin, own.begin() + item.tile_end,
                              first.begin() + item.tile_begin));
-            found[size_t(rows[place])][int(i) * kSharedPrefixRows + int(place)] = {item.tile_begin,
-                                                                                   item.tile_end};
+            found[size_t(rows[place])][int(i) * kRowsOfItem + int(place)] = {item.tile_begin,
+                                                                             item.tile_end};
         }
     }
     return found;
@@ -84,7 +85,7 @@ void check_plan(const SharedPrefixPlanner& planner, const std::vector<std::vecto
         CHECK(int(is_padding ? 0 : found[size_t(row)].size()) == prefix.n_partials);
         int next_tile = 0;
         for (int p = 0; p < prefix.n_partials && !is_padding; p++) {
-            const int partial = prefix.first_partial + p * kSharedPrefixRows;
+            const int partial = prefix.first_partial + p * kRowsOfItem;
             REQUIRE(found[size_t(row)].contains(partial));
             const auto [begin, end] = found[size_t(row)].at(partial);
             CHECK(begin == next_tile);
