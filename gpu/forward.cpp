@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gpu/attention/shared_prefix.h"
+#include "gpu/linear/glu_wgmma_sm90.h"
 
 namespace qwend {
 
@@ -187,8 +188,12 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     attend(in, state, layer, stream);
     add_product(l.o, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
     rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);
-    gemm_.run(l.gate_up, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
-    glu(config_.activation, wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
+    if (choice_.gates_at_once(l.gate_up.kind, n)) {
+        glu_wgmma_sm90(l.gate_up, normed_.get(), config_.activation, inner_.get(), n, stream);
+    } else {
+        gemm_.run(l.gate_up, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
+        glu(config_.activation, wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
+    }
     add_product(l.down, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
 }
 

@@ -38,7 +38,7 @@ StepStaging::StepStaging(const Device& device, int max_tokens, int max_samples, 
       most_scored_(Forward::padded_rows(max_scores)) {
     const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
     const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
-    const size_t shared = 4 * rows + 4 * size_t(planner_.most_items(int(rows)));
+    const size_t shared = 4 * rows + 5 * size_t(planner_.most_items(int(rows)));
     capacity_ = kHeader + 5 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles + shared +
                 2 * rows * size_t(table_width);  // every table may change
     buffer_ = DeviceBuffer<int32_t>(capacity_);
@@ -76,7 +76,7 @@ StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     if (n.shared_items > 0) {
         const int32_t* order = take(n.decode);
         const auto* prefixes = reinterpret_cast<const RowPrefix*>(take(3 * n.decode));
-        const auto* items = reinterpret_cast<const SharedPrefixItem*>(take(4 * n.shared_items));
+        const auto* items = reinterpret_cast<const SharedPrefixItem*>(take(5 * n.shared_items));
         in.shared = {order, prefixes, items, n.shared_items};
     }
     in.sampled_tokens = take(n.sampled), in.sampled_lanes = take(n.sampled);
@@ -147,7 +147,7 @@ bool StepStaging::plan_sharing(const Batch& batch, const Lanes& lanes, int n_tok
     for (const BatchSequence& s : batch.sequences)
         for (int i = 0; i < s.n_query && int(sharing_rows_.size()) < n_decode_; i++)
             sharing_rows_.push_back(
-                {lanes.host_table(s.lane), old_tiles(s.n_context - (s.n_query - 1 - i))});
+                {s.lane, lanes.host_table(s.lane), old_tiles(s.n_context - (s.n_query - 1 - i))});
     return planner_.plan(sharing_rows_, n_decode);
 }
 

@@ -92,6 +92,7 @@ __host__ __device__ inline int shared_prefix_rows(HeadShape s) {
 /// Tiles that rows have in common: for the blocks of one place in the grid, one for each KV head.
 struct SharedPrefixItem {
     int32_t first_row, n_rows;  // in SharedPrefixes::row_order; none: padding
+    int32_t lane;               // of one of them, whose table has the tiles
     int32_t tile_begin, tile_end;
 };
 /// What a row shares with others.

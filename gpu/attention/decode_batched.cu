@@ -26,6 +26,7 @@ namespace qwend {
 
 namespace {
 
+constexpr int kPartialsTogether = 8;    // of a prefix, whose loads are all under way at once
 constexpr int kWarpsWanted = 132 * 16;  // of the grid, to have enough loads in flight on an H100
 
 /// SHARES: the first tiles of rows were done, with these results.
@@ -81,17 +82,15 @@ __global__ void __launch_bounds__(WARPS* kWarp)
     for (int i = threadIdx.x; i < heads * HEAD_DIM; i += WARPS * kWarp) {
         const int head = i / HEAD_DIM, dim = i % HEAD_DIM;
         MergedOutput merged;
-#pragma unroll 4
-        for (int p = 0; SHARES && p < prefix.n_partials; p++)
-            merged.max = fmaxf(merged.max, partial(p).max[head]);
-#pragma unroll
-        for (int w = 0; w < WARPS; w++) merged.max = fmaxf(merged.max, results[w].max[head]);
-#pragma unroll 4
-        for (int p = 0; SHARES && p < prefix.n_partials; p++)
-            merged.add(partial(p).max[head], partial(p).sum[head], partial(p).out[head][dim]);
-#pragma unroll
-        for (int w = 0; w < WARPS; w++)
-            merged.add(results[w].max[head], results[w].sum[head], results[w].out[head][dim]);
+        for (int p = 0; SHARES && p < prefix.n_partials; p += kPartialsTogether)
+            merged.add_all<kPartialsTogether>(prefix.n_partials - p, [&](int k) {
+                const PrefixPartial<HEAD_DIM>& one = partial(p + k);
+                return MergedOutput{one.max[head], one.sum[head], one.out[head][dim]};
+            });
+        merged.add_all<WARPS>(WARPS, [&](int w) {
+            return MergedOutput{results[w].max[head], results[w].sum[head],
+                                results[w].out[head][dim]};
+        });
         a.out[(size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM + i] =
             __float2bfloat16_rn(merged.out / merged.sum);
     }

@@ -97,8 +97,7 @@ __global__ void __launch_bounds__(kRowsThreads, kBlocksPerSm)
     const int kv_head = blockIdx.x, n_tiles = item.tile_end - item.tile_begin;
     const int n_steps = (n_tiles + kStageTiles - 1) / kStageTiles;
     const int32_t* order = shared.row_order + item.first_row;
-    const int32_t* table =
-        a.block_tables + size_t(a.lanes[order[0]]) * a.table_width + item.tile_begin;
+    const int32_t* table = a.block_tables + size_t(item.lane) * a.table_width + item.tile_begin;
     int32_t blocks[kStageTiles];  // of the step that is copied next
     auto find_blocks = [&](int step) {
 #pragma unroll

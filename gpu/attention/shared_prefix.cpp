@@ -126,8 +126,9 @@ void SharedPrefixPlanner::cut(const Group& group, int tiles_of_item) {
         for (int place = 0; place < end - begin; place++)
             prefixes_[size_t(order_[size_t(group.begin + begin + place)])] = {
                 group.n_tiles, int32_t(items_.size()) * rows_of_item_ + place, n_parts};
+        const int lane = rows_[size_t(order_[size_t(group.begin)])].lane;
         for (int part = 0; part < n_parts; part++)
-            items_.push_back({group.begin + begin, end - begin, tiles_of_item * part,
+            items_.push_back({group.begin + begin, end - begin, lane, tiles_of_item * part,
                               std::min(tiles_of_item * (part + 1), group.n_tiles)});
     }
 }

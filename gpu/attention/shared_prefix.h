@@ -10,6 +10,7 @@ namespace qwend {
 
 /// A row of decode attention, as its sequence's block table has it on the host.
 struct SharingRow {
+    int lane;
     const int32_t* table;
     int n_tiles;  // leading ones that may be read together with other rows; 0: padding
 };

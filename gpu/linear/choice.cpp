@@ -17,4 +17,9 @@ const LinearKernels* ProductChoice::fused(LinearKind kind, int n_rows) const {
     shape_fault("weights of a kind that has a product", __FILE__, __LINE__);
 }
 
+bool ProductChoice::gates_at_once(LinearKind kind, int n_rows) const {
+    constexpr int kFewestRows = 1024;  // as measured with hidden sizes of 896 and 3,584
+    return kind == LinearKind::dense && has_wgmma_ && n_rows >= kFewestRows;
+}
+
 }  // namespace qwend

@@ -13,6 +13,9 @@ class ProductChoice {
     /// The fused products that n_rows take, because they are faster there or the same bits are
     /// wanted; null: cuBLASLt (Gemm). Throws BackendFault for a kind that has no product.
     const LinearKernels* fused(LinearKind kind, int n_rows) const;
+    /// Where cuBLASLt would multiply gates and ups: whether glu_wgmma_sm90 is faster, which gates
+    /// them too.
+    bool gates_at_once(LinearKind kind, int n_rows) const;
 
   private:
     bool has_wgmma_, deterministic_;

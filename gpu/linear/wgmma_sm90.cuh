@@ -29,7 +29,7 @@ struct PartialTile {
 /// A warpgroup's sums of 64 weight rows and ROWS rows of x, in registers.
 template <int ROWS>
 struct WgmmaAccumulator {
-    static constexpr int kWgmmaColumns = ROWS < 128 ? ROWS : 128;
+    static constexpr int kWgmmaColumns = ROWS < 256 ? ROWS : 256;
     float of_chunk[ROWS / kWgmmaColumns][kWgmmaColumns / 2];
 
     /// Of fragment j, element i of the thread's four; see wgmma() for which.

@@ -5,7 +5,7 @@
 #include "gpu/sm90/mbarrier.cuh"
 
 // wgmma: the tensor cores' product of a warpgroup (four warps, 128 threads), asynchronous. D (64,
-// N) f32 in registers += A (64, 16) bf16 · B (N, 16)ᵀ bf16, N from 16 to 128 here. A is in shared
+// N) f32 in registers += A (64, 16) bf16 · B (N, 16)ᵀ bf16, N from 16 to 256 here. A is in shared
 // memory or in registers, B in shared memory; tiles there are swizzled as TMA writes them: by 128
 // bytes where a row has 64 columns, by 32 where it has 16. Needs code for sm_90a
 // (__CUDA_ARCH_FEAT_SM90_ALL).
@@ -34,6 +34,7 @@ __device__ inline uint64_t smem_descriptor(const void* tile) {
 #define QWEND_16(i) QWEND_8(i), QWEND_8(i + 8)
 #define QWEND_32(i) QWEND_16(i), QWEND_16(i + 16)
 #define QWEND_64(i) QWEND_32(i), QWEND_32(i + 32)
+#define QWEND_128(i) QWEND_64(i), QWEND_64(i + 64)
 
 /// d = a · bᵀ, plus d if `adds`; a and b by their descriptors. Who has what of d, with g = lane / 4
 /// and t = lane % 4 as for mma(): warp w of the warpgroup has rows 16 w + g in elements 4 j and
@@ -91,6 +92,25 @@ __device__ inline void wgmma(float (&d)[64], uint64_t a, uint64_t b, bool adds) 
         : QWEND_64(0)
         : "l"(a), "l"(b), "r"(int(adds)));
 }
+__device__ inline void wgmma(float (&d)[128], uint64_t a, uint64_t b, bool adds) {
+    asm volatile(
+        "{\n"
+        ".reg .pred adds;\n"
+        "setp.ne.b32 adds, %130, 0;\n"
+        "wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 "
+        "{%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,"
+        "%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31,%32,%33,%34,%35,"
+        "%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,"
+        "%54,%55,%56,%57,%58,%59,%60,%61,%62,%63,%64,%65,%66,%67,%68,%69,%70,%71,"
+        "%72,%73,%74,%75,%76,%77,%78,%79,%80,%81,%82,%83,%84,%85,%86,%87,%88,%89,"
+        "%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,"
+        "%108,%109,%110,%111,%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,"
+        "%126,%127}, "
+        "%128, %129, adds, 1, 1, 0, 0;\n"
+        "}"
+        : QWEND_128(0)
+        : "l"(a), "l"(b), "r"(int(adds)));
+}
 
 /// d += a · bᵀ with a in registers, each warp's 16 rows as mma() has them.
 __device__ inline void wgmma(float (&d)[32], const uint32_t* a, uint64_t b) {
@@ -119,6 +139,7 @@ __device__ inline void wgmma(float (&d)[64], const uint32_t* a, uint64_t b) {
 #undef QWEND_16
 #undef QWEND_32
 #undef QWEND_64
+#undef QWEND_128
 
 /// Orders other accesses to d (and to a in registers) before the products that follow.
 __device__ inline void wgmma_fence() {

@@ -29,7 +29,7 @@ namespace {
 
 constexpr int kRows[] = {1, 8, 16, 32, 64, 128, 256};  // of decode
 constexpr int kMaxDecode = 256;
-constexpr int kTokens[] = {512, 2048, 4096};  // of prefill
+constexpr int kTokens[] = {512, 1024, 2048, 4096};  // of prefill
 constexpr int kMaxTokens = 4096;
 constexpr int kContexts[] = {512, 4096};
 constexpr size_t kWorkingSet = size_t(256) << 20;  // bytes read before any is read again
@@ -358,7 +358,7 @@ void KernelBench::shared_prefix(int rows, int prefix) {
             tables.push_back(i < n_shared ? i : n_shared + row * n_own + i - n_shared);
     std::vector<SharingRow> sharing;
     for (int row = 0; row < rows; row++)
-        sharing.push_back({&tables[size_t(row * width)], n_shared + n_own - 1});
+        sharing.push_back({row, &tables[size_t(row * width)], n_shared + n_own - 1});
     SharedPrefixPlanner planner(heads_, 0);
     planner.plan(sharing, rows);
     std::vector<SharedPrefixItem> items(planner.items().begin(), planner.items().end());

@@ -211,7 +211,7 @@ std::vector<bf16_t> decode_sharing(const Contexts& contexts, const std::vector<R
     std::vector<int32_t> chosen;
     for (int i = 0; i < n; i++) {
         const auto [lane, context] = rows[size_t(i)];
-        sharing.push_back({contexts.host_table(lane), old_tiles(context)});
+        sharing.push_back({lane, contexts.host_table(lane), old_tiles(context)});
         chosen.push_back(i);
     }
     const int padded = n + 3;

@@ -37,7 +37,8 @@ std::vector<std::vector<int32_t>> random_tables(Random& random, int n, int longe
 
 std::vector<SharingRow> rows_of(const std::vector<std::vector<int32_t>>& tables) {
     std::vector<SharingRow> rows;
-    for (const auto& table : tables) rows.push_back({table.data(), int(table.size())});
+    for (const auto& table : tables)
+        rows.push_back({int(rows.size()), table.data(), int(table.size())});
     return rows;
 }
 
@@ -53,7 +54,7 @@ std::vector<TilesOfPartial> tiles_of_rows(const SharedPrefixPlanner& planner,
         REQUIRE(item.n_rows <= kRowsOfItem);
         CHECK(item.tile_begin < item.tile_end);
         const auto rows = planner.row_order().subspan(size_t(item.first_row), size_t(item.n_rows));
-        const auto& first = tables[size_t(rows[0])];
+        const auto& first = tables[size_t(item.lane)];
         for (size_t place = 0; place < rows.size(); place++) {
             const auto& own = tables[size_t(rows[place])];
             REQUIRE(item.tile_end <= int(own.size()));
