@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(WARPS* kWarp)
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const int n_context = a.contexts[row];
     if (n_context == 0) return wait_for_previous_kernel();
-    const RowPrefix prefix = SHARES ? prefixes[row] : RowPrefix{};
+    const RowPrefix prefix = SHARES ? prefixes[row] : RowPrefix{};  // else no loop is left of it
     const int n_tiles = (n_context + kBlockTokens - 1) / kBlockTokens;
     const int per_warp = (n_tiles - prefix.n_tiles + WARPS - 1) / WARPS;
     const int begin = prefix.n_tiles + warp * per_warp, end = min(begin + per_warp, n_tiles);
@@ -82,15 +82,17 @@ __global__ void __launch_bounds__(WARPS* kWarp)
     for (int i = threadIdx.x; i < heads * HEAD_DIM; i += WARPS * kWarp) {
         const int head = i / HEAD_DIM, dim = i % HEAD_DIM;
         MergedOutput merged;
-        for (int p = 0; SHARES && p < prefix.n_partials; p += kPartialsTogether)
-            merged.add_all<kPartialsTogether>(prefix.n_partials - p, [&](int k) {
-                const PrefixPartial<HEAD_DIM>& one = partial(p + k);
-                return MergedOutput{one.max[head], one.sum[head], one.out[head][dim]};
-            });
-        merged.add_all<WARPS>(WARPS, [&](int w) {
-            return MergedOutput{results[w].max[head], results[w].sum[head],
-                                results[w].out[head][dim]};
-        });
+#pragma unroll 4
+        for (int p = 0; p < prefix.n_partials; p++)
+            merged.max = fmaxf(merged.max, partial(p).max[head]);
+#pragma unroll
+        for (int w = 0; w < WARPS; w++) merged.max = fmaxf(merged.max, results[w].max[head]);
+#pragma unroll 4
+        for (int p = 0; p < prefix.n_partials; p++)
+            merged.add(partial(p).max[head], partial(p).sum[head], partial(p).out[head][dim]);
+#pragma unroll
+        for (int w = 0; w < WARPS; w++)
+            merged.add(results[w].max[head], results[w].sum[head], results[w].out[head][dim]);
         a.out[(size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM + i] =
             __float2bfloat16_rn(merged.out / merged.sum);
     }

@@ -13,28 +13,13 @@ struct PrefixPartial {
     float out[kMaxGroup][HEAD_DIM];
 };
 
-/// One head and dimension of partial results: the maximum of the scores, the sum of their
-/// exponentials, and the output before the division.
+/// Merges partial results of one head and dimension, when the largest maximum is known.
 struct MergedOutput {
     float max = -INFINITY, sum = 0, out = 0;
 
-    /// Merges the first n of part(0 … N - 1), all of which are read before any is used.
-    template <int N, class Part>
-    __device__ void add_all(int n, Part part) {
-        MergedOutput parts[N];
-#pragma unroll
-        for (int k = 0; k < N; k++)
-            if (k < n) parts[k] = part(k);
-        float new_max = max;
-#pragma unroll
-        for (int k = 0; k < N; k++) new_max = fmaxf(new_max, parts[k].max);
-        const float keep = max == -INFINITY ? 0 : exp2_ftz(max - new_max);
-        sum *= keep, out *= keep, max = new_max;
-#pragma unroll
-        for (int k = 0; k < N; k++) {
-            const float factor = exp2_ftz(parts[k].max - max);
-            sum += parts[k].sum * factor, out += parts[k].out * factor;
-        }
+    __device__ void add(float other_max, float other_sum, float other_out) {
+        const float factor = exp2_ftz(other_max - max);
+        sum += other_sum * factor, out += other_out * factor;
     }
 };
 

@@ -29,24 +29,17 @@ struct PartialTile {
 /// A warpgroup's sums of 64 weight rows and ROWS rows of x, in registers.
 template <int ROWS>
 struct WgmmaAccumulator {
-    static constexpr int kWgmmaColumns = ROWS < 256 ? ROWS : 256;
-    float of_chunk[ROWS / kWgmmaColumns][kWgmmaColumns / 2];
+    float sums[ROWS / 2];
 
     /// Of fragment j, element i of the thread's four; see wgmma() for which.
-    __device__ float at(int j, int i) const {
-        return of_chunk[8 * j / kWgmmaColumns][4 * j % (kWgmmaColumns / 2) + i];
-    }
+    __device__ float at(int j, int i) const { return sums[4 * j + i]; }
     /// Starts the products of a stage and commits them; wgmma_wait() waits for them.
     __device__ void add(const void* weights, const void* input, bool adds) {
         constexpr uint64_t kStep = 32 >> 4;  // 16 columns, in a descriptor's units of 16 bytes
         const uint64_t a = smem_descriptor(weights), b = smem_descriptor(input);
         wgmma_fence();
 #pragma unroll
-        for (int i = 0; i < 4; i++)
-#pragma unroll
-            for (int p = 0; p < ROWS / kWgmmaColumns; p++)
-                wgmma(of_chunk[p], a + i * kStep, b + i * kStep + p * (kWgmmaColumns * 128 >> 4),
-                      adds || i > 0);
+        for (int i = 0; i < 4; i++) wgmma(sums, a + i * kStep, b + i * kStep, adds || i > 0);
         wgmma_commit();
     }
 };
