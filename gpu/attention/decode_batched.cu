@@ -26,7 +26,6 @@ namespace qwend {
 
 namespace {
 
-constexpr int kPartialsTogether = 8;    // of a prefix, whose loads are all under way at once
 constexpr int kWarpsWanted = 132 * 16;  // of the grid, to have enough loads in flight on an H100
 
 /// SHARES: the first tiles of rows were done, with these results.

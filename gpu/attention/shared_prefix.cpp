@@ -53,8 +53,10 @@ int SharedPrefixPlanner::common_tiles(std::span<const int32_t> rows, int known) 
     for (int32_t row : rows.subspan(1)) {
         const SharingRow& other = rows_[size_t(row)];
         common = std::min(common, other.n_tiles);
-        common =
-            int(std::mismatch(first + known, first + common, other.table + known).first - first);
+        // Most often all are the same, and std::equal is several times as fast.
+        if (!std::equal(first + known, first + common, other.table + known))
+            common = int(std::mismatch(first + known, first + common, other.table + known).first -
+                         first);
     }
     return common;
 }
