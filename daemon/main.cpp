@@ -29,7 +29,8 @@ using namespace qwend;
 
 constexpr int kCpuSequences = 32, kCpuStepTokens = 512;
 [[maybe_unused]] constexpr int kCudaSequences = 256, kCudaStepTokens = 8192;
-constexpr int kCudaBusyStepTokens = 4096;  // 8 ms of 0.5B's on an H200
+constexpr int kCpuBusyStepTokens = 64, kCudaBusyStepTokens = 2048;
+constexpr double kCudaTokenLatency = 10;  // ms; 5,000 tokens of 0.5B's on an H200
 constexpr int kSpareTokens = 64;  // blocks are handed out whole, and one more than is written to
 
 /// What `device` comes to on this machine, for this model.
@@ -66,7 +67,12 @@ void choose_step(const Options& options, bool cuda, BackendOptions& out) {
     const int sequences = cuda ? kCudaSequences : kCpuSequences;
     out.max_step_tokens = options.max_step_tokens > 0 ? options.max_step_tokens
                                                       : std::max(tokens, options.max_sequences);
-    if (cuda && options.max_step_tokens == 0) out.max_busy_step_tokens = kCudaBusyStepTokens;
+    double latency = options.inter_token_latency;  // ms
+    if (latency == 0 && cuda && options.max_step_tokens == 0) latency = kCudaTokenLatency;
+    out.busy_step_seconds = latency / 1000;
+    if (latency > 0)
+        out.busy_step_tokens =
+            std::min(cuda ? kCudaBusyStepTokens : kCpuBusyStepTokens, out.max_step_tokens);
     out.max_sequences = options.max_sequences > 0 ? options.max_sequences
                                                   : std::min(sequences, out.max_step_tokens);
 }

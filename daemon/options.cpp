@@ -65,6 +65,10 @@ void define_engine(CLI::App& app, Options& o) {
     app.add_option("--max-step-tokens", o.max_step_tokens,
                    "tokens computed in one step: decode rows, then chunks of prompts; 0: choose")
         ->check(whole_number(0, 65536));
+    app.add_option("--inter-token-latency", o.inter_token_latency,
+                   "milliseconds in which streams should get their next token while prompts come "
+                   "in; 0: choose")
+        ->check(number(0, 60000));
     app.add_option("--kv-cache-memory", o.kv_cache_memory, "bytes, or 512M, 4G; 0: choose")
         ->transform(size_in_bytes(64 << 10, kMostMemory, true));
     app.add_option("--gpu-memory-utilization", o.gpu_memory_utilization,

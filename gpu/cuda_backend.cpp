@@ -51,7 +51,7 @@ int choose_step_tokens(const ModelConfig& config, const BackendOptions& options,
                        const BackendInfo& info, size_t memory) {
     const auto share = size_t(double(memory) * options.memory_share);
     const size_t room = share > info.weight_bytes ? share - info.weight_bytes : 0;
-    const int least = options.max_busy_step_tokens;
+    const int least = options.busy_step_tokens;
     int n = options.max_step_tokens;
     while (least > 0 && n > least &&
            Forward::activation_bytes(config, n, info.max_sequences) > room / 16)
@@ -74,7 +74,8 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
     info.weight_bytes = DeviceWeights::bytes_of(checkpoint.weights, whole(checkpoint));
     info.max_sequences = options.max_sequences;
     info.max_step_tokens = choose_step_tokens(config, options, info, properties.totalGlobalMem);
-    info.max_busy_step_tokens = options.max_busy_step_tokens;
+    info.busy_step_tokens = options.busy_step_tokens;
+    info.busy_step_seconds = options.busy_step_seconds;
     info.max_steps_in_flight = kStepsInFlight;
     info.vocabulary_masks = info.late_masks = true;
     // Elsewhere the bits of a text would depend on what was guessed.

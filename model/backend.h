@@ -83,7 +83,9 @@ struct BackendInfo {
     size_t kv_bytes_per_token = 0;
     size_t weight_bytes = 0;        // as held in memory
     int max_step_tokens = 0;        // most tokens in one step
-    int max_busy_step_tokens = 0;   // where sequences wait for their next token; 0: as many
+    int busy_step_tokens = 0;       // that a step may have however long sequences wait for their
+                                    // next token; 0: as many as any
+    double busy_step_seconds = 0;   // that such a step should take where it has more
     int max_sequences = 0;          // most sequences in one step
     int max_steps_in_flight = 1;    // most steps launched and not yet collected
     int n_vocab = 0;                // ids that are sampled are below it
@@ -107,8 +109,9 @@ struct BackendOptions {
                                 // max_sequences at a fair context, within half of what is free
     double memory_share = 0.9;  // GPU only: of all its memory, for weights, KV cache and the rest
     int max_step_tokens = 512;  // prefill chunk budget + decode rows
-    int max_busy_step_tokens = 0;  // as BackendInfo's; larger steps are as large as a
-                                   // fair share of the memory has room for
+    int busy_step_tokens = 0;   // as BackendInfo's; larger steps are as large as a fair share of
+                                // the memory has room for
+    double busy_step_seconds = 0;
     int max_sequences = 32;
     int max_context = 0;                     // tokens, for the default size of the pool
     int n_valid_tokens = 0;                  // tokenizer size: ids at and above are never sampled

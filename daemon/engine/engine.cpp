@@ -10,6 +10,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/request_metrics.h"
 #include "daemon/engine/scheduler.h"
+#include "daemon/engine/step_pace.h"
 #include "model/host_memory.h"
 #include "net/clock.h"
 
@@ -85,10 +87,13 @@ struct Engine::Impl {
     bool has_served = false;  // since it last prepared
     std::unique_ptr<Scheduler> scheduler;
     struct Launched {
+        double at;
         size_t n_tokens;
         StepCounts counts;
     };
     std::deque<Launched> in_flight;  // oldest first
+    double last_step_ended = 0;
+    std::optional<StepPace> pace;  // if steps are to take no longer than so long
     StepResult result;
     std::vector<StepOutput> outputs;
     std::vector<TokenEvent> events;
@@ -105,6 +110,7 @@ struct Engine::Impl {
     void apply(const Cancellation& cancellation);
     bool launch_step();
     void collect_step();
+    void observe_pace(const Launched& step);
     void record_outputs();
     void update_gauges();
     void fail(const std::string& why, bool is_fault);
@@ -158,6 +164,8 @@ void Engine::Impl::load(const BackendFactory& factory) {
     check_result({.n_samples = 1}, backend->info().n_vocab, result);
 
     scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
+    if (const BackendInfo& b = backend->info(); b.busy_step_tokens > 0)
+        pace.emplace(b.busy_step_seconds, b.busy_step_tokens, b.max_step_tokens);
     metrics.kv_block_size.set(backend->info().block_size);
     metrics.prefix_caching.set(options.prefix_cache);
     update_gauges();
@@ -230,8 +238,8 @@ bool Engine::Impl::launch_step() {
     if (scheduler->idle()) return false;
     const Batch& batch = scheduler->schedule(steady_seconds());
     if (batch.sequences.empty()) return false;
-    in_flight.push_back({batch.tokens.size(), count_results(batch)});
     step_began = steady_seconds();
+    in_flight.push_back({step_began, batch.tokens.size(), count_results(batch)});
     backend->launch(batch);
     step_began = -1;
     return true;
@@ -244,6 +252,7 @@ void Engine::Impl::collect_step() {
     step_began = steady_seconds();
     backend->collect(result);
     step_began = -1;
+    if (pace) observe_pace(step);
     check_result(step.counts, backend->info().n_vocab, result);
     scheduler->postprocess(result, outputs);
     if (scheduler->can_find_masks()) {
@@ -253,6 +262,14 @@ void Engine::Impl::collect_step() {
     }
     metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
     record_outputs();
+}
+
+/// A step runs from its launch, or from the end of the one that was launched before it.
+void Engine::Impl::observe_pace(const Launched& step) {
+    const double ended = steady_seconds();
+    const double began = std::max(step.at, std::exchange(last_step_ended, ended));
+    pace->observe(static_cast<int>(step.n_tokens), ended - began);
+    scheduler->set_busy_step_tokens(pace->tokens());
 }
 
 void Engine::Impl::record_outputs() {

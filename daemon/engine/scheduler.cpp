@@ -54,7 +54,7 @@ int n_scores_of(const Sequence& sequence, int n_tokens) {
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     : max_step_tokens_(info.max_step_tokens),
-      max_busy_step_tokens_(info.max_busy_step_tokens),
+      busy_step_tokens_(info.busy_step_tokens),
       max_draft_rows_(info.max_draft_rows),
       max_steps_in_flight_(info.max_steps_in_flight),
       max_scores_(info.max_scores),
@@ -146,10 +146,10 @@ void Scheduler::plan_decodes() {
         if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
     }
     step_tokens_ = max_step_tokens_;
-    if (!is_busy || max_busy_step_tokens_ == 0) return;
-    const int n_least = (max_busy_step_tokens_ + 3) / 4;  // of prompts, which have waited too
+    if (!is_busy || busy_step_tokens_ == 0) return;
+    const int n_least = (busy_step_tokens_ + 3) / 4;  // of prompts, which have waited too
     step_tokens_ =
-        std::min(step_tokens_, std::max(max_busy_step_tokens_, n_planned_tokens_ + n_least));
+        std::min(step_tokens_, std::max(busy_step_tokens_, n_planned_tokens_ + n_least));
 }
 
 void Scheduler::admit_waiting() {

@@ -114,6 +114,9 @@ class Scheduler {
     bool can_find_masks() const { return in_flight_.size() == 1 && awaits_masks(); }
     std::span<const VocabularyMask> find_masks();
 
+    /// How many tokens a step may have while streams wait for their next one.
+    void set_busy_step_tokens(int n) { busy_step_tokens_ = n; }
+
     int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
     /// Nothing to do; there may be sequences, but they are held.
     bool idle() const { return running_.empty() && waiting_.empty() && in_flight_.empty(); }
@@ -185,7 +188,7 @@ class Scheduler {
     void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
 
-    int max_step_tokens_, max_busy_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_,
+    int max_step_tokens_, busy_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_,
         n_vocab_;
     bool late_masks_;
     bool prefix_cache_;

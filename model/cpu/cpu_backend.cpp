@@ -282,6 +282,8 @@ BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions&
     info.device = describe_cpu(options.n_threads > 0 ? options.n_threads : omp_get_max_threads());
     info.block_size = options.block_size;
     info.max_step_tokens = options.max_step_tokens;
+    info.busy_step_tokens = options.busy_step_tokens;
+    info.busy_step_seconds = options.busy_step_seconds;
     info.max_sequences = options.max_sequences;
     info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
                                               : config.vocab_size;

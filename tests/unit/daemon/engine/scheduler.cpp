@@ -65,7 +65,7 @@ TEST_CASE("scheduler: decode rows come first, prefill takes what is left of the 
 
 TEST_CASE("scheduler: where a stream waits for the step, it is a smaller one") {
     BackendInfo info = fake_info(4, 64, 16, 4);
-    info.max_busy_step_tokens = 8;
+    info.busy_step_tokens = 8;
     Harness harness(info);
     harness.add(make_request(1, make_prompt(20, 1), 4));
     harness.step();

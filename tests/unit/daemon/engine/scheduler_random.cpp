@@ -139,7 +139,7 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
     // From ample to so tight that one sequence may need the whole pool (18 blocks of 4).
     BackendInfo late_masks[] = {fake_info(4, 40, 16, 8), fake_info(4, 18, 7, 6)};
     for (BackendInfo& info : late_masks) info.late_masks = true;
-    late_masks[0].max_busy_step_tokens = 5;
+    late_masks[0].busy_step_tokens = 5;
     const BackendInfo infos[] = {fake_info(4, 200, 64, 16),
                                  fake_info(4, 40, 16, 8),
                                  fake_info(4, 18, 7, 6),
