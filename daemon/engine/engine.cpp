@@ -17,6 +17,7 @@
 #include <variant>
 
 #include "daemon/engine/backend_contract.h"
+#include "daemon/engine/event_joiner.h"
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/request_metrics.h"
 #include "daemon/engine/scheduler.h"
@@ -28,6 +29,7 @@ namespace qwend {
 namespace {
 
 constexpr double kLongestLook = 2;               // s between two looks of the loop that count
+constexpr size_t kSoonTokens = 512;              // a step of no more is soon over
 constexpr std::chrono::milliseconds kQuiet{50};  // without requests, until idle time is used
 
 struct Submission {
@@ -96,7 +98,7 @@ struct Engine::Impl {
     std::optional<StepPace> pace;  // if steps are to take no longer than so long
     StepResult result;
     std::vector<StepOutput> outputs;
-    std::vector<TokenEvent> events;
+    EventJoiner events;
     SchedulerCounters counted;  // what metrics already has
 
     Impl(EngineOptions options, EngineMetrics& metrics, std::function<void()> wake)
@@ -112,6 +114,7 @@ struct Engine::Impl {
     void collect_step();
     void observe_pace(const Launched& step);
     void record_outputs();
+    void give_events();
     void update_gauges();
     void fail(const std::string& why, bool is_fault);
     EngineState stored_state() const;
@@ -186,7 +189,7 @@ void Engine::Impl::serve() {
         }
         if (scheduler->n_in_flight() > 0) collect_step();
         update_gauges();
-        if (outbox.put(std::exchange(events, {}))) wake();
+        give_events();
         heartbeat.fetch_add(1, std::memory_order_relaxed);
     }
 }
@@ -220,7 +223,7 @@ void Engine::Impl::apply(Command command) {
                                           std::move(submission.group)))
         return;
     finish_counter(metrics, FinishReason::error).add();
-    events.push_back(error_event(id, missing));
+    events.add(error_event(id, missing), true);
 }
 
 void Engine::Impl::apply(const Cancellation& cancellation) {
@@ -275,12 +278,19 @@ void Engine::Impl::observe_pace(const Launched& step) {
 void Engine::Impl::record_outputs() {
     const double time = steady_seconds();
     for (StepOutput& output : outputs) {
+        const bool is_end = output.event.finish != FinishReason::none;
+        const bool is_first = output.sequence->times.first_token < 0;
         if (output.event.sampled.token >= 0) record_token(metrics, *output.sequence, time);
-        if (output.event.finish != FinishReason::none)
-            record_finish(metrics, *output.sequence, output.event.finish);
-        events.push_back(std::move(output.event));
+        if (is_end) record_finish(metrics, *output.sequence, output.event.finish);
+        events.add(std::move(output.event), is_end || is_first);
     }
     outputs.clear();
+}
+
+/// Tokens may wait for those of the next step if that is one of decode, which is soon over.
+void Engine::Impl::give_events() {
+    const bool may_keep = !in_flight.empty() && in_flight.front().n_tokens <= kSoonTokens;
+    if (outbox.put(events.take(steady_seconds(), may_keep))) wake();
 }
 
 void Engine::Impl::update_gauges() {
@@ -308,6 +318,7 @@ void Engine::Impl::update_gauges() {
 
 void Engine::Impl::fail(const std::string& why, bool is_fault) {
     step_began = -1;
+    outbox.put(events.take(steady_seconds(), false));
     metrics.num_requests_running.set(0);
     metrics.num_requests_waiting.set(0);
     metrics.kv_blocks_used.set(0);
