@@ -1,12 +1,22 @@
 #include "model/grammar/languages.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <memory_resource>
 #include <string>
 #include <utility>
 
 namespace qwend::grammar {
 
 namespace {
+
+/// Few ids, as a rule, that take no memory of the heap then.
+struct IdBuffer {
+    std::array<LanguageId, 64> ids;
+    std::pmr::monotonic_buffer_resource memory{ids.data(), sizeof ids};
+};
+using Ids = std::pmr::vector<LanguageId>;
 
 uint64_t mix(uint64_t hash, uint64_t value) {
     hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
@@ -15,10 +25,6 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 
 }  // namespace
 
-size_t Languages::KeyHash::operator()(const Key& key) const {
-    return mix(mix(mix(uint64_t(key.kind), key.a), key.b), key.c);
-}
-
 Languages::Languages() {
     push({.kind = Kind::nothing, .has_empty = false, .plain = true});
     push({.kind = Kind::empty, .has_empty = true, .plain = true});
@@ -26,32 +32,52 @@ Languages::Languages() {
     repeat(kAnyByte, 0);
 }
 
+Languages::Languages(const Languages* base)
+    : base_(base),
+      n_base_(base->expressions_.size()),
+      n_base_parts_(base->parts_.size()),
+      n_base_sets_(base->sets_.size()),
+      n_base_texts_(base->texts_.size()) {}
+
 LanguageId Languages::push(const Expression& expression) {
     if (expressions_.size() >= kMaxExpressions)
         throw GrammarError("what is asked for has an automaton of more than " +
                            std::to_string(kMaxExpressions) + " states");
     expressions_.push_back(expression);
-    return LanguageId(expressions_.size() - 1);
+    return LanguageId(n_base_ + expressions_.size() - 1);
+}
+
+/// The number that `table`, a member, has of that hash, here or in the base.
+template <class IsIt>
+uint32_t Languages::find_in(IdTable Languages::* table, uint64_t hash, const IsIt& is_it) const {
+    const uint32_t known = base_ ? (base_->*table).find(hash, is_it) : IdTable::kNone;
+    return known != IdTable::kNone ? known : (this->*table).find(hash, is_it);
 }
 
 LanguageId Languages::add(const Expression& expression) {
-    const Key key{expression.kind, expression.a, expression.b, expression.c};
-    const auto at = ids_.find(key);
-    if (at != ids_.end()) return at->second;
+    const uint64_t hash =
+        mix(mix(mix(uint64_t(expression.kind), expression.a), expression.b), expression.c);
+    const uint32_t known = find_in(&Languages::ids_, hash, [&](LanguageId id) {
+        const Expression& other = at(id);
+        return other.kind == expression.kind && other.a == expression.a &&
+               other.b == expression.b && other.c == expression.c;
+    });
+    if (known != IdTable::kNone) return known;
     const LanguageId id = push(expression);
-    ids_.emplace(key, id);
+    ids_.add(hash, id);
     return id;
 }
 
 uint32_t Languages::set_index(const ByteSet& set) {
     uint64_t hash = 0;
     for (const uint64_t word : set.words()) hash = mix(hash, word);
-    const auto [begin, end] = ids_of_sets_.equal_range(hash);
-    for (auto at = begin; at != end; at++)
-        if (sets_[at->second] == set) return at->second;
+    const uint32_t known =
+        find_in(&Languages::set_ids_, hash, [&](uint32_t index) { return set_at(index) == set; });
+    if (known != IdTable::kNone) return known;
+    const auto index = uint32_t(n_base_sets_ + sets_.size());
     sets_.push_back(set);
-    ids_of_sets_.emplace(hash, uint32_t(sets_.size() - 1));
-    return uint32_t(sets_.size() - 1);
+    set_ids_.add(hash, index);
+    return index;
 }
 
 LanguageId Languages::byte_in(const ByteSet& set) {
@@ -73,17 +99,27 @@ LanguageId Languages::one_of(std::vector<std::string> texts) {
     std::sort(texts.begin(), texts.end());
     texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
     if (texts.empty()) return kNothing;
-    const auto first = uint32_t(texts_.size());
+    uint64_t hash = texts.size();
+    for (const std::string& text : texts) hash = mix(hash, std::hash<std::string_view>()(text));
+    const uint32_t known = find_in(&Languages::text_ids_, hash, [&](LanguageId id) {
+        const Expression& other = at(id);
+        return other.b - other.a + 1 == texts.size() &&
+               std::equal(texts.begin(), texts.end(), &text_at(other.a));
+    });
+    if (known != IdTable::kNone) return known;
+    const auto first = uint32_t(n_base_texts_ + texts_.size());
     for (std::string& text : texts) {
         n_text_bytes_ += text.size();
         texts_.push_back(std::move(text));
     }
-    return one_of(first, uint32_t(texts_.size() - 1), 0);
+    const LanguageId id = one_of(first, uint32_t(n_base_texts_ + texts_.size() - 1), 0);
+    if (id != kEmpty) text_ids_.add(hash, id);
+    return id;
 }
 
 /// Of sorted texts that have the first `depth` bytes in common, what comes behind these.
 LanguageId Languages::one_of(uint32_t first, uint32_t last, uint32_t depth) {
-    const bool has_empty = texts_[first].size() == depth;
+    const bool has_empty = text_at(first).size() == depth;
     if (first == last && has_empty) return kEmpty;
     return add({.kind = Kind::one_of,
                 .has_empty = has_empty,
@@ -97,7 +133,7 @@ LanguageId Languages::either_factored(std::vector<LanguageId> parts) {
     std::vector<LanguageId> common;  // what all of them begin with
     std::vector<LanguageId> ways;
     auto head = [&](LanguageId part) {
-        return expressions_[part].kind == Kind::sequence ? expressions_[part].a : kUnknown;
+        return at(part).kind == Kind::sequence ? at(part).a : kUnknown;
     };
     for (;;) {
         std::ranges::sort(parts, {}, head);
@@ -105,7 +141,7 @@ LanguageId Languages::either_factored(std::vector<LanguageId> parts) {
             head(parts.front()) == kUnknown)
             break;
         common.push_back(head(parts.front()));
-        for (LanguageId& part : parts) part = expressions_[part].b;
+        for (LanguageId& part : parts) part = at(part).b;
     }
     for (size_t begin = 0, end; begin < parts.size(); begin = end) {
         const LanguageId first = head(parts[begin]);
@@ -115,7 +151,7 @@ LanguageId Languages::either_factored(std::vector<LanguageId> parts) {
             continue;
         }
         std::vector<LanguageId> rests;
-        for (size_t i = begin; i < end; i++) rests.push_back(expressions_[parts[i]].b);
+        for (size_t i = begin; i < end; i++) rests.push_back(at(parts[i]).b);
         ways.push_back(sequence(first, either_factored(std::move(rests))));
     }
     LanguageId out = either(std::move(ways));
@@ -129,14 +165,15 @@ LanguageId Languages::sequence(LanguageId first, LanguageId second) {
     if (second == kEmpty) return first;
     // To the right, so that a derivative touches the first part alone. A long sequence is taken
     // apart here and not by recursion.
-    std::vector<LanguageId> parts;
-    while (expressions_[first].kind == Kind::sequence) {
-        parts.push_back(expressions_[first].a);
-        first = expressions_[first].b;
+    IdBuffer buffer;
+    Ids parts(&buffer.memory);
+    while (at(first).kind == Kind::sequence) {
+        parts.push_back(at(first).a);
+        first = at(first).b;
     }
     parts.push_back(first);
     for (; !parts.empty(); parts.pop_back()) {
-        const Expression a = expressions_[parts.back()], b = expressions_[second];
+        const Expression a = at(parts.back()), b = at(second);
         second = add({.kind = Kind::sequence,
                       .has_empty = a.has_empty && b.has_empty,
                       .plain = a.plain && b.plain,
@@ -152,7 +189,7 @@ LanguageId Languages::sequence(std::initializer_list<LanguageId> parts) {
     return out;
 }
 
-LanguageId Languages::add_parts(Kind kind, std::vector<LanguageId>& parts) {
+LanguageId Languages::add_parts(Kind kind, std::span<const LanguageId> parts) {
     if (parts.size() > kMaxParts)
         throw GrammarError("what is asked for has a state of more than " +
                            std::to_string(kMaxParts) + " alternatives");
@@ -160,50 +197,51 @@ LanguageId Languages::add_parts(Kind kind, std::vector<LanguageId>& parts) {
     uint64_t hash = uint64_t(kind);
     for (const LanguageId part : parts) {
         hash = mix(hash, part);
-        const Expression& e = expressions_[part];
+        const Expression& e = at(part);
         expression.plain = expression.plain && e.plain && kind == Kind::either;
         if (kind == Kind::either)
             expression.has_empty = expression.has_empty || e.has_empty;
         else
             expression.has_empty = expression.has_empty && e.has_empty;
     }
-    const auto [begin, end] = ids_of_parts_.equal_range(hash);
-    for (auto at = begin; at != end; at++) {
-        const Expression& other = expressions_[at->second];
-        if (other.kind == kind && std::ranges::equal(parts_of(other), parts)) return at->second;
-    }
-    expression.a = uint32_t(parts_.size()), expression.b = uint32_t(parts.size());
-    parts_.insert(parts_.end(), parts.begin(), parts.end());
+    const uint32_t known = find_in(&Languages::ids_, hash, [&](LanguageId id) {
+        const Expression& other = at(id);
+        return other.kind == kind && std::ranges::equal(parts_of(other), parts);
+    });
+    if (known != IdTable::kNone) return known;
+    expression.a = uint32_t(n_base_parts_ + parts_.size()), expression.b = uint32_t(parts.size());
     const LanguageId id = push(expression);
-    ids_of_parts_.emplace(hash, id);
+    parts_.insert(parts_.end(), parts.begin(), parts.end());
+    ids_.add(hash, id);
     return id;
 }
 
 namespace {
 
 /// Sorts the parts of an associative operation, each once.
-void sort_unique(std::vector<LanguageId>& parts) {
+void sort_unique(Ids& parts) {
     std::sort(parts.begin(), parts.end());
     parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
 }
 
 }  // namespace
 
-LanguageId Languages::either(std::vector<LanguageId> parts) {
-    std::vector<LanguageId> flat;
+LanguageId Languages::either(std::span<const LanguageId> parts) {
+    IdBuffer buffer;
+    Ids flat(&buffer.memory);
     ByteSet bytes;
     for (const LanguageId part : parts) {
-        const Expression& e = expressions_[part];
+        const Expression& e = at(part);
         if (part == kAnything) return kAnything;
         if (e.kind == Kind::either)
             for (const uint32_t inner : parts_of(e)) {
-                if (expressions_[inner].kind == Kind::byte_in)
-                    bytes |= sets_[expressions_[inner].a];
+                if (at(inner).kind == Kind::byte_in)
+                    bytes |= set_at(at(inner).a);
                 else
                     flat.push_back(inner);
             }
         else if (e.kind == Kind::byte_in)
-            bytes |= sets_[e.a];
+            bytes |= set_at(e.a);
         else if (part != kNothing)
             flat.push_back(part);
     }
@@ -212,18 +250,19 @@ LanguageId Languages::either(std::vector<LanguageId> parts) {
     if (flat.empty()) return kNothing;
     // The empty text adds nothing to what has it.
     if (flat[0] == kEmpty && std::any_of(flat.begin() + 1, flat.end(), [&](LanguageId part) {
-            return expressions_[part].has_empty;
+            return at(part).has_empty;
         }))
         flat.erase(flat.begin());
     if (flat.size() == 1) return flat[0];
     return add_parts(Kind::either, flat);
 }
 
-LanguageId Languages::both(std::vector<LanguageId> parts) {
-    std::vector<LanguageId> flat;
+LanguageId Languages::both(std::span<const LanguageId> parts) {
+    IdBuffer buffer;
+    Ids flat(&buffer.memory);
     for (const LanguageId part : parts) {
         if (part == kNothing) return kNothing;
-        const Expression& e = expressions_[part];
+        const Expression& e = at(part);
         if (e.kind == Kind::both)
             flat.insert(flat.end(), parts_of(e).begin(), parts_of(e).end());
         else if (part != kAnything)
@@ -234,7 +273,7 @@ LanguageId Languages::both(std::vector<LanguageId> parts) {
     if (flat.size() == 1) return flat[0];
     if (flat[0] == kEmpty)
         return std::all_of(flat.begin(), flat.end(),
-                           [&](LanguageId part) { return expressions_[part].has_empty; })
+                           [&](LanguageId part) { return at(part).has_empty; })
                    ? kEmpty
                    : kNothing;
     return add_parts(Kind::both, flat);
@@ -243,7 +282,7 @@ LanguageId Languages::both(std::vector<LanguageId> parts) {
 LanguageId Languages::complement(LanguageId part) {
     if (part == kNothing) return kAnything;
     if (part == kAnything) return kNothing;
-    const Expression e = expressions_[part];
+    const Expression e = at(part);
     if (e.kind == Kind::complement) return e.a;
     return add({.kind = Kind::complement, .has_empty = !e.has_empty, .plain = false, .a = part});
 }
@@ -252,7 +291,7 @@ LanguageId Languages::repeat(LanguageId part, uint32_t min, uint32_t max) {
     if (max == 0 || part == kEmpty) return kEmpty;
     if (part == kNothing) return min == 0 ? kEmpty : kNothing;
     if (min == 1 && max == 1) return part;
-    const Expression e = expressions_[part];
+    const Expression e = at(part);
     if (part == kAnything) return part;
     if (e.has_empty) min = 0;  // any of them may be empty
     if (e.kind == Kind::repeat && e.b == 0 && e.c == kUnbounded) return part;
@@ -282,20 +321,22 @@ Languages::Derivative Languages::derive(LanguageId id, uint8_t byte) {
         work_left_ = 0;
         throw GrammarError("it would take too long to find out what is asked for");
     }
-    const Expression e = expressions_[id];
+    const Expression e = at(id);
     switch (e.kind) {
         case Kind::nothing:
         case Kind::empty:
             return {};
         case Kind::byte_in: {
-            const bool in = sets_[e.a].contains(byte);
-            return {in ? kEmpty : kNothing, in ? sets_[e.a] : sets_[e.a].complement()};
+            const ByteSet& set = set_at(e.a);
+            const bool in = set.contains(byte);
+            return {in ? kEmpty : kNothing, in ? set : set.complement()};
         }
         case Kind::sequence:
             return derive_sequence(id, byte);
         case Kind::either:
         case Kind::both: {
-            const std::vector<uint32_t> parts(parts_of(e).begin(), parts_of(e).end());
+            IdBuffer buffer;
+            const Ids parts(parts_of(e).begin(), parts_of(e).end(), &buffer.memory);
             return derive_parts(e.kind, parts, byte);
         }
         case Kind::complement: {
@@ -321,31 +362,33 @@ Languages::Derivative Languages::derive(LanguageId id, uint8_t byte) {
 Languages::Derivative Languages::derive_parts(Kind kind, std::span<const uint32_t> parts,
                                               uint8_t byte) {
     Derivative out;
-    std::vector<LanguageId> to;
+    IdBuffer buffer;
+    Ids to(&buffer.memory);
     for (const uint32_t part : parts) {
         const Derivative of = derive(part, byte);
         out.same &= of.same;
         if (of.to == kNothing && kind == Kind::both) return {kNothing, of.same};
         if (of.to != kNothing) to.push_back(of.to);
     }
-    out.to = kind == Kind::both ? both(std::move(to)) : either(std::move(to));
+    out.to = kind == Kind::both ? both(to) : either(to);
     return out;
 }
 
 Languages::Derivative Languages::derive_sequence(LanguageId id, uint8_t byte) {
     // Each part is skipped as long as it may be empty.
     Derivative out;
-    std::vector<LanguageId> to;
+    IdBuffer buffer;
+    Ids to(&buffer.memory);
     for (;;) {
-        const Expression e = expressions_[id];
+        const Expression e = at(id);
         const bool last = e.kind != Kind::sequence;
         const Derivative of = derive(last ? id : e.a, byte);
         out.same &= of.same;
         if (of.to != kNothing) to.push_back(last ? of.to : sequence(of.to, e.b));
-        if (last || !expressions_[e.a].has_empty) break;
+        if (last || !at(e.a).has_empty) break;
         id = e.b;
     }
-    out.to = either(std::move(to));
+    out.to = either(to);
     return out;
 }
 
@@ -371,8 +414,8 @@ Languages::Derivative Languages::derive_one_of(const Expression& e, uint8_t byte
     Derivative out;
     out.same = {};
     out.same.add(byte);
-    const std::span<const std::string> texts(texts_);
-    const auto rest = texts.subspan(e.a, e.b - e.a + 1).subspan(e.has_empty);
+    const std::span<const std::string> texts(&text_at(e.a), e.b - e.a + 1);
+    const auto rest = texts.subspan(e.has_empty);
     const auto byte_of = [&](const std::string& text) { return uint8_t(text[e.c]); };
     const auto begin = std::ranges::lower_bound(rest, byte, {}, byte_of);
     const auto end = std::ranges::upper_bound(rest, byte, {}, byte_of);
@@ -392,11 +435,16 @@ Languages::Derivative Languages::derive_one_of(const Expression& e, uint8_t byte
 }
 
 LanguageId Languages::step(LanguageId id, uint8_t byte) {
-    int32_t row = expressions_[id].row;
+    if (is_of_base(id)) {
+        const int32_t of_base = base_->expressions_[id].row;
+        const LanguageId known = of_base < 0 ? kUnknown : base_->rows_[size_t(of_base)][byte];
+        if (known != kUnknown) return known;
+    }
+    int32_t row = is_of_base(id) ? found_of_base_[id].row : expressions_[id - n_base_].row;
     if (row < 0) {
         row = int32_t(rows_.size());
         rows_.emplace_back().fill(kUnknown);
-        expressions_[id].row = row;
+        (is_of_base(id) ? found_of_base_[id].row : expressions_[id - n_base_].row) = row;
     }
     LanguageId& known = rows_[size_t(row)][byte];
     if (known != kUnknown) return known;
@@ -421,11 +469,32 @@ bool Languages::contains(LanguageId id, std::string_view text) {
     return has_empty(id);
 }
 
+const Languages::Spelled* Languages::find_spelled(const CodePointSet& set, Spelling how) const {
+    for (const Spelled& known : spelled_)
+        if (known.how == how && known.set == set) return &known;
+    return base_ ? base_->find_spelled(set, how) : nullptr;
+}
+
+LanguageId Languages::spelled(const CodePointSet& set, Spelling how) {
+    if (const Spelled* known = find_spelled(set, how)) return known->language;
+    const LanguageId language = how(*this, set);
+    if (spelled_.size() < kMostSpelled)
+        spelled_.push_back({set, how, language});
+    else
+        spelled_[n_spelled_ % kMostSpelled] = {set, how, language};
+    n_spelled_++;
+    return language;
+}
+
 size_t Languages::n_bytes() const {
-    constexpr size_t kHashed = 64;  // a node of a hash table
-    return expressions_.size() * (sizeof(Expression) + kHashed) + parts_.size() * 4 +
-           sets_.size() * (sizeof(ByteSet) + kHashed) + n_text_bytes_ +
-           texts_.size() * sizeof(std::string) + rows_.size() * sizeof(Row);
+    size_t n_of_sets = 0;
+    for (const Spelled& known : spelled_)
+        n_of_sets += sizeof(Spelled) + known.set.ranges().size() * sizeof(CodePointRange);
+    return n_of_sets + text_ids_.n_bytes() +
+           expressions_.size() * sizeof(Expression) + ids_.n_bytes() + set_ids_.n_bytes() +
+           parts_.size() * sizeof(LanguageId) + sets_.size() * sizeof(ByteSet) + n_text_bytes_ +
+           texts_.size() * sizeof(std::string) + rows_.size() * sizeof(Row) +
+           found_of_base_.size() * (sizeof(Found) + 32);
 }
 
 }  // namespace qwend::grammar

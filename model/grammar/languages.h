@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <memory>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/grammar/byte_set.h"
+#include "model/grammar/id_table.h"
 #include "model/grammar/syntax.h"
 
 namespace qwend::grammar {
@@ -40,6 +41,10 @@ class Languages {
     static constexpr size_t kMaxParts = 4'000;
 
     Languages();
+    /// With the languages of `base`, which have the numbers that they have there, and what is known
+    /// of them. It outlives this and all copies, and is not to be changed any more.
+    explicit Languages(const Languages* base);
+    const Languages* base() const { return base_; }
 
     LanguageId byte_in(const ByteSet& set);
     LanguageId literal(std::string_view text);
@@ -54,8 +59,14 @@ class Languages {
     LanguageId either_factored(std::vector<LanguageId> parts);
     LanguageId sequence(LanguageId first, LanguageId second);
     LanguageId sequence(std::initializer_list<LanguageId> parts);
-    LanguageId either(std::vector<LanguageId> parts);
-    LanguageId both(std::vector<LanguageId> parts);
+    LanguageId either(std::span<const LanguageId> parts);
+    LanguageId both(std::span<const LanguageId> parts);
+    LanguageId either(std::initializer_list<LanguageId> parts) {
+        return either(std::span(parts.begin(), parts.size()));
+    }
+    LanguageId both(std::initializer_list<LanguageId> parts) {
+        return both(std::span(parts.begin(), parts.size()));
+    }
     LanguageId complement(LanguageId part);
     LanguageId repeat(LanguageId part, uint32_t min, uint32_t max = kUnbounded);
     LanguageId optional(LanguageId part) { return either({kEmpty, part}); }
@@ -67,12 +78,12 @@ class Languages {
     static constexpr uint32_t kMaxDivisor = 100'000'000;
 
     /// Whether the empty text is one of it.
-    bool has_empty(LanguageId id) const { return expressions_[id].has_empty; }
+    bool has_empty(LanguageId id) const { return at(id).has_empty; }
     /// What may follow `byte`; kNothing exactly if nothing can.
     LanguageId after(LanguageId id, uint8_t byte) {
         // As a rule it was asked before.
-        if (const int32_t row = expressions_[id].row; row >= 0) {
-            const LanguageId to = rows_[size_t(row)][byte];
+        if (const int32_t row = at(id).row; row >= 0) {
+            const LanguageId to = (is_of_base(id) ? base_->rows_ : rows_)[size_t(row)][byte];
             if (to != kUnknown && is_known(to)) return to;
         }
         return find_after(id, byte);
@@ -81,12 +92,17 @@ class Languages {
     bool is_empty(LanguageId id);
     bool contains(LanguageId id, std::string_view text);
 
+    /// What a set of characters was spelled as, of late or in the base, by who spells it `how`: that
+    /// takes thousands of steps, and expressions have few sets, each many times.
+    using Spelling = LanguageId (*)(Languages&, const CodePointSet&);
+    LanguageId spelled(const CodePointSet& set, Spelling how);
+
     /// From now on so much more may be done before GrammarError is thrown.
     void allow_work(size_t work) { work_left_ = work; }
     size_t work_left() const { return work_left_; }
 
+    /// Of what is not the base's: expressions; bytes of memory, about.
     size_t size() const { return expressions_.size(); }
-    /// Bytes of memory, about.
     size_t n_bytes() const;
 
   private:
@@ -115,21 +131,26 @@ class Languages {
         LanguageId to = kNothing;
         ByteSet same = ByteSet::all();  // for these bytes it is this one
     };
-    struct Key {
-        Kind kind;
-        uint32_t a, b, c;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        size_t operator()(const Key& key) const;
-    };
-
     LanguageId push(const Expression& expression);
     LanguageId add(const Expression& expression);
-    LanguageId add_parts(Kind kind, std::vector<LanguageId>& parts);
+    LanguageId add_parts(Kind kind, std::span<const LanguageId> parts);
     uint32_t set_index(const ByteSet& set);
+    template <class IsIt>
+    uint32_t find_in(IdTable Languages::* table, uint64_t hash, const IsIt& is_it) const;
+    bool is_of_base(LanguageId id) const { return id < n_base_; }
+    const Expression& at(LanguageId id) const {
+        return is_of_base(id) ? base_->expressions_[id] : expressions_[id - n_base_];
+    }
+    const ByteSet& set_at(uint32_t index) const {
+        return index < n_base_sets_ ? base_->sets_[index] : sets_[index - n_base_sets_];
+    }
+    const std::string& text_at(uint32_t index) const {
+        return index < n_base_texts_ ? base_->texts_[index] : texts_[index - n_base_texts_];
+    }
     std::span<const uint32_t> parts_of(const Expression& expression) const {
-        return std::span(parts_).subspan(expression.a, expression.b);
+        const bool of_base = expression.a < n_base_parts_;
+        return std::span(of_base ? base_->parts_ : parts_)
+            .subspan(of_base ? expression.a : expression.a - n_base_parts_, expression.b);
     }
     LanguageId one_of(uint32_t first, uint32_t last, uint32_t depth);
     Derivative derive(LanguageId id, uint8_t byte);
@@ -140,8 +161,18 @@ class Languages {
     static constexpr LanguageId kUnknown = UINT32_MAX;
     /// To be nothing, or to have a text.
     bool is_known(LanguageId id) const {
-        const Expression& e = expressions_[id];
-        return e.plain || e.has_empty || e.life == 1;
+        const Expression& e = at(id);
+        return e.plain || e.has_empty || life(id) == 1;
+    }
+    uint8_t life(LanguageId id) const {
+        const uint8_t known = at(id).life;
+        if (known || !is_of_base(id) || found_of_base_.empty()) return known;
+        const auto found = found_of_base_.find(id);
+        return found == found_of_base_.end() ? 0 : found->second.life;
+    }
+    /// Where it is 0, or was set.
+    void set_life(LanguageId id, uint8_t life) {
+        (is_of_base(id) ? found_of_base_[id].life : expressions_[id - n_base_].life) = life;
     }
     LanguageId step(LanguageId id, uint8_t byte);
     LanguageId find_after(LanguageId id, uint8_t byte);
@@ -155,9 +186,24 @@ class Languages {
     std::vector<std::string> texts_;  // of each one_of(), sorted
     size_t n_text_bytes_ = 0;
     std::deque<Row> rows_;
-    std::unordered_map<Key, LanguageId, KeyHash> ids_;
-    std::unordered_multimap<uint64_t, LanguageId> ids_of_parts_;  // by the hash of their parts
-    std::unordered_multimap<uint64_t, uint32_t> ids_of_sets_;
+    IdTable ids_, set_ids_, text_ids_;
+    // What was found out of the base's languages since.
+    struct Found {
+        int32_t row = -1;
+        uint8_t life = 0;
+    };
+    std::unordered_map<LanguageId, Found> found_of_base_;
+    const Languages* base_ = nullptr;
+    size_t n_base_ = 0, n_base_parts_ = 0, n_base_sets_ = 0, n_base_texts_ = 0;
+    struct Spelled {
+        CodePointSet set;
+        Spelling how;
+        LanguageId language;
+    };
+    static constexpr size_t kMostSpelled = 64;
+    const Spelled* find_spelled(const CodePointSet& set, Spelling how) const;
+    std::vector<Spelled> spelled_;
+    size_t n_spelled_ = 0;
     size_t work_left_ = kMaxWork;
 };
 

@@ -7,11 +7,11 @@
 namespace qwend::grammar {
 
 bool Languages::is_empty(LanguageId id) {
-    const Expression& e = expressions_[id];
+    const Expression& e = at(id);
     if (e.plain) return id == kNothing;
     if (e.has_empty) return false;
-    if (e.life == 0) find_text(id);
-    return expressions_[id].life == 2;
+    if (life(id) == 0) find_text(id);
+    return life(id) == 2;
 }
 
 /// Walks the automaton from `id` until a text is found, and notes what that says of each state.
@@ -20,7 +20,7 @@ void Languages::find_text(LanguageId id) {
     try {
         if (!find_short_text(id, visited)) find_text_from(id, visited);
     } catch (const GrammarError&) {
-        for (const LanguageId seen : visited) expressions_[seen].life = 0;
+        for (const LanguageId seen : visited) set_life(seen, 0);
         throw;
     }
 }
@@ -31,13 +31,13 @@ bool Languages::find_short_text(LanguageId id, std::vector<LanguageId>& visited)
     constexpr size_t kMostShort = 40;
     std::vector<size_t> from{0};  // which of those visited leads to each
     auto is_alive = [&](LanguageId to) {
-        const Expression& e = expressions_[to];
-        return e.has_empty || e.life == 1 || (e.plain && to != kNothing);
+        const Expression& e = at(to);
+        return e.has_empty || life(to) == 1 || (e.plain && to != kNothing);
     };
-    expressions_[id].life = 2;  // until it is found to have one: it is not walked twice
+    set_life(id, 2);  // until it is found to have one: it is not walked twice
     for (size_t here = 0; here < visited.size(); here++) {
         if (here == kMostShort) {
-            for (const LanguageId seen : visited) expressions_[seen].life = 0;
+            for (const LanguageId seen : visited) set_life(seen, 0);
             visited.resize(1);
             return false;
         }
@@ -48,13 +48,13 @@ bool Languages::find_short_text(LanguageId id, std::vector<LanguageId>& visited)
             if (is_alive(of.to)) {
                 // What leads to it has a text; of others that were seen nothing is known yet, since
                 // they may lead back to one of these.
-                for (const LanguageId seen : visited) expressions_[seen].life = 0;
-                for (size_t at = here; at > 0; at = from[at]) expressions_[visited[at]].life = 1;
-                expressions_[id].life = 1;
+                for (const LanguageId seen : visited) set_life(seen, 0);
+                for (size_t at = here; at > 0; at = from[at]) set_life(visited[at], 1);
+                set_life(id, 1);
                 return true;
             }
-            if (of.to == kNothing || expressions_[of.to].life == 2) continue;
-            expressions_[of.to].life = 2;
+            if (of.to == kNothing || life(of.to) == 2) continue;
+            set_life(of.to, 2);
             visited.push_back(of.to);
             from.push_back(here);
         }
@@ -68,10 +68,10 @@ void Languages::find_text_from(LanguageId id, std::vector<LanguageId>& visited) 
         ByteSet tried;
     };
     std::vector<Visit> path{{id, {}}};
-    expressions_[id].life = 2;  // until it is found to have one: it is not walked twice
+    set_life(id, 2);  // until it is found to have one: it is not walked twice
     auto alive = [&](LanguageId to) {
-        const Expression& e = expressions_[to];
-        return e.has_empty || e.life == 1 || (e.plain && to != kNothing);
+        const Expression& e = at(to);
+        return e.has_empty || life(to) == 1 || (e.plain && to != kNothing);
     };
     while (!path.empty()) {
         Visit& here = path.back();
@@ -85,12 +85,12 @@ void Languages::find_text_from(LanguageId id, std::vector<LanguageId>& visited) 
         if (alive(of.to)) {
             // What leads to it has a text; of others that were seen nothing is known yet, since
             // they may lead back to one of these.
-            for (const LanguageId seen : visited) expressions_[seen].life = 0;
-            for (const Visit& visit : path) expressions_[visit.id].life = 1;
+            for (const LanguageId seen : visited) set_life(seen, 0);
+            for (const Visit& visit : path) set_life(visit.id, 1);
             return;
         }
-        if (of.to == kNothing || expressions_[of.to].life == 2) continue;
-        expressions_[of.to].life = 2;
+        if (of.to == kNothing || life(of.to) == 2) continue;
+        set_life(of.to, 2);
         visited.push_back(of.to);
         path.push_back({of.to, {}});
     }

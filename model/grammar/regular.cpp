@@ -44,22 +44,13 @@ class Lowering {
 
     LanguageId language(const Syntax& syntax, Place place);
     LanguageId any_text() {
-        return languages_.repeat(spelling_(languages_, CodePointSet::all()), 0);
+        return languages_.repeat(languages_.spelled(CodePointSet::all(), spelling_), 0);
     }
     LanguageId found(const Syntax& syntax);
     LanguageId at_begin(const Syntax& syntax);
     LanguageId with_look_aheads(const Syntax& syntax, bool anywhere);
 
   private:
-    /// A set takes thousands of steps to spell, and an expression has few, each many times.
-    LanguageId spelled(const CodePointSet& set) {
-        constexpr size_t kMost = 16;
-        for (const auto& [known, language] : spelled_)
-            if (known == set) return language;
-        const LanguageId language = spelling_(languages_, set);
-        if (spelled_.size() < kMost) spelled_.emplace_back(set, language);
-        return language;
-    }
     LanguageId sequence(const Syntax& syntax, Place place);
     LanguageId repeat(const Syntax& syntax, Place place);
     LanguageId asserting_sequence(const Syntax& syntax, Place place);
@@ -67,7 +58,6 @@ class Lowering {
 
     Languages& languages_;
     Spelling spelling_;
-    std::vector<std::pair<CodePointSet, LanguageId>> spelled_;  // the first sets of the expression
     std::span<const LanguageId> rules_;
     std::deque<Syntax> made_;                                    // not in the tree that was given
     std::map<std::pair<const Syntax*, int>, LanguageId> known_;  // of what asserts, by its place
@@ -105,7 +95,7 @@ LanguageId Lowering::language(const Syntax& syntax, Place place) {
         case Kind::empty:
             return Languages::kEmpty;
         case Kind::set:
-            return spelled(syntax.set);
+            return languages_.spelled(syntax.set, spelling_);
         case Kind::sequence:
             return sequence(syntax, place);
         case Kind::choice: {

@@ -8,7 +8,7 @@
 namespace qwend::grammar {
 
 /// How one code point of a set is written: utf8_char or json_char.
-using Spelling = LanguageId (*)(Languages&, const CodePointSet&);
+using Spelling = Languages::Spelling;
 
 /// The texts that are what `syntax` says from their begin to their end. Its rules say `rules`.
 /// Throws GrammarError for another rule, for an assertion within a repetition, and for a look-ahead

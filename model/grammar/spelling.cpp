@@ -3,9 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
-#include <map>
 #include <utility>
+#include <vector>
 
 #include "model/utf8.h"
 
@@ -32,20 +31,70 @@ LanguageId continuation(Languages& languages, int n, uint32_t first, uint32_t la
     return languages.either(std::move(parts));
 }
 
-/// Adds what `range` has of the characters of `n` bytes, by their first byte.
-void add_leads(Languages& languages, int n, CodePointRange range,
-               std::array<std::vector<LanguageId>, 256>& rests) {
+/// The characters of a set by their first bytes: which have the same behind them.
+class Leads {
+  public:
+    explicit Leads(Languages& languages) : languages_(languages) {}
+    /// What `range` has of the characters of `n` bytes. Ranges ascend.
+    void add(int n, CodePointRange range);
+    LanguageId all();
+
+  private:
+    /// All bytes from `first` to `last` have that behind them, and nothing else.
+    void add(uint32_t first, uint32_t last, LanguageId rest);
+    /// One of them has that behind it, and may have more.
+    void add_some(uint32_t lead, LanguageId rest);
+    void end_some();
+
+    Languages& languages_;
+    std::vector<std::pair<LanguageId, ByteSet>> leads_of_;  // by what follows them
+    uint32_t lead_ = 0;                                     // that has some of what may follow it
+    std::vector<LanguageId> rests_;                         // of that
+};
+
+void Leads::add(uint32_t first, uint32_t last, LanguageId rest) {
+    auto at = std::ranges::find(leads_of_, rest, &std::pair<LanguageId, ByteSet>::first);
+    if (at == leads_of_.end()) at = leads_of_.insert(at, {rest, {}});
+    at->second |= ByteSet::range(int(first), int(last));
+}
+
+void Leads::add_some(uint32_t lead, LanguageId rest) {
+    if (lead != lead_) end_some();
+    lead_ = lead;
+    rests_.push_back(rest);
+}
+
+void Leads::end_some() {
+    if (!rests_.empty()) add(lead_, lead_, languages_.either(rests_));
+    rests_.clear();
+}
+
+void Leads::add(int n, CodePointRange range) {
     constexpr uint32_t kFirst[] = {0, 0x80, 0x800, 0x10000},
                        kLast[] = {0x7F, 0x7FF, 0xFFFF, 0x10FFFF};
     constexpr uint8_t kLead[] = {0, 0xC0, 0xE0, 0xF0};
     const uint32_t first = std::max(range.first, kFirst[n - 1]),
                    last = std::min(range.last, kLast[n - 1]);
     if (first > last) return;
-    const uint32_t size = uint32_t(1) << (6 * (n - 1));
-    for (uint32_t lead = first / size; lead <= last / size; lead++)
-        rests[kLead[n - 1] + lead].push_back(
-            continuation(languages, n - 1, lead == first / size ? first % size : 0,
-                         lead == last / size ? last % size : size - 1));
+    const uint32_t size = uint32_t(1) << (6 * (n - 1)), lead = kLead[n - 1];
+    const bool all_of_first = first % size == 0, all_of_last = last % size == size - 1;
+    const uint32_t begin = first / size, end = last / size;
+    if (begin == end && !(all_of_first && all_of_last))
+        return add_some(lead + begin, continuation(languages_, n - 1, first % size, last % size));
+    if (!all_of_first)
+        add_some(lead + begin, continuation(languages_, n - 1, first % size, size - 1));
+    const uint32_t from = begin + !all_of_first, past = end + all_of_last;
+    if (from < past)
+        add(lead + from, lead + past - 1, continuation(languages_, n - 1, 0, size - 1));
+    if (!all_of_last) add_some(lead + end, continuation(languages_, n - 1, 0, last % size));
+}
+
+LanguageId Leads::all() {
+    end_some();
+    std::vector<LanguageId> parts;
+    for (const auto& [rest, leads] : leads_of_)
+        parts.push_back(languages_.sequence(languages_.byte_in(leads), rest));
+    return languages_.either(parts);
 }
 
 /// Those that a JSON string has to escape.
@@ -94,28 +143,21 @@ constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
 }  // namespace
 
 LanguageId utf8_char(Languages& languages, const CodePointSet& set) {
-    std::array<std::vector<LanguageId>, 256> rests;
-    std::map<LanguageId, ByteSet> leads_of;  // by what follows them
-    for (const CodePointRange& range : set.ranges())
-        for (int n = 1; n <= 4; n++) add_leads(languages, n, range, rests);
-    for (size_t lead = 0; lead < rests.size(); lead++)
-        if (!rests[lead].empty())
-            leads_of[languages.either(std::move(rests[lead]))].add(uint8_t(lead));
-    std::vector<LanguageId> parts;
-    for (const auto& [rest, leads] : leads_of)
-        parts.push_back(languages.sequence(languages.byte_in(leads), rest));
-    return languages.either(std::move(parts));
+    Leads leads(languages);
+    for (int n = 1; n <= 4; n++)
+        for (const CodePointRange& range : set.ranges()) leads.add(n, range);
+    return leads.all();
 }
 
 LanguageId json_char(Languages& languages, const CodePointSet& set) {
-    const CodePointSet escaped = escaped_characters();
-    std::vector<LanguageId> parts{utf8_char(languages, set.intersection(escaped.complement()))};
-    std::vector<std::string> escapes;
+    static const CodePointSet escaped = escaped_characters(), plain = escaped.complement();
+    const LanguageId as_it_is = utf8_char(languages, set.intersection(plain));
     const CodePointSet to_escape = set.intersection(escaped);
+    if (to_escape.empty()) return as_it_is;
+    std::vector<std::string> escapes;
     for (const CodePointRange& range : to_escape.ranges())
         for (uint32_t c = range.first; c <= range.last; c++) escapes.push_back(escape(c));
-    parts.push_back(languages.one_of(std::move(escapes)));
-    return languages.either(std::move(parts));
+    return languages.either({as_it_is, languages.one_of(std::move(escapes))});
 }
 
 LanguageId any_json_char(Languages& languages) {
@@ -127,7 +169,7 @@ LanguageId any_json_char(Languages& languages) {
          languages.sequence({hex_digit(languages, "dD"), hex_digit(languages, "01234567"),
                              languages.repeat(hex, 2, 2)})});
     return languages.either(
-        {utf8_char(languages, escaped_characters().complement()),
+        {languages.spelled(escaped_characters().complement(), utf8_char),
          languages.sequence(
              languages.literal("\\"),
              languages.either({hex_digit(languages, "\"\\/bfnrt"),
