@@ -52,11 +52,12 @@ uint64_t hash_of(std::span<const uint32_t> words) {
 }  // namespace
 
 CompiledForm::CompiledForm(Grammar grammar, std::shared_ptr<const Vocabulary> vocabulary,
-                           std::vector<int32_t> stop_ids)
+                           std::shared_ptr<CommonPassages> common, std::vector<int32_t> stop_ids)
     : vocabulary_(std::move(vocabulary)),
+      common_passages_(std::move(common)),
       stop_ids_(std::move(stop_ids)),
       automaton_(std::move(grammar), reach_of(*vocabulary_)),
-      masks_(automaton_, *vocabulary_) {
+      masks_(automaton_, *vocabulary_, common_passages_.get()) {
     constexpr size_t kPreparingWork = 50'000;  // a millisecond or two
     try {
         automaton_.languages().allow_work(kPreparingWork);
@@ -131,7 +132,7 @@ void CompiledForm::note_taken(StateId state, int32_t token) {
 }
 
 int32_t CompiledForm::find_forced(StateId state, const Row& row) {
-    const std::string text = forced_text(state, row.words);
+    const std::string text = forced_text(state);
     int32_t longest = kNoToken;
     size_t length = 0;
     if (text.empty()) return longest;
@@ -144,46 +145,33 @@ int32_t CompiledForm::find_forced(StateId state, const Row& row) {
 }
 
 /// As long as a token. Byte by byte, since a beginning that is a token may go on in another way.
-std::string CompiledForm::forced_text(StateId state, std::vector<uint32_t> words) {
+std::string CompiledForm::forced_text(StateId state) {
     constexpr size_t kMostBytes = 64;  // few tokens are longer
     std::string text;
     try {
+        automaton_.languages().allow_work(Languages::kMaxTokenWork);
         while (text.size() < kMostBytes && state != Automaton::kDead &&
                !automaton_.accepts(state)) {
-            const std::optional<char> byte = only_next_byte(words);
+            const std::optional<uint8_t> byte = automaton_.only_next_byte(state);
             if (!byte) break;
-            text += *byte;
-            automaton_.languages().allow_work(Languages::kMaxTokenWork);
-            state = automaton_.after(state, uint8_t(*byte));
-            masks_.fill(state, words);
+            text += char(*byte);
+            state = automaton_.after(state, *byte);
         }
     } catch (const GrammarError&) {  // whoever follows the form meets it too, and says so
     }
     return text;
 }
 
-/// With which all of these tokens begin.
-std::optional<char> CompiledForm::only_next_byte(std::span<const uint32_t> words) const {
-    std::optional<char> first;
-    bool is_only = true;
-    for_each_id(words, [&](int32_t id) {
-        const std::string_view bytes = vocabulary_->bytes(id);
-        if (!first && !bytes.empty()) first = bytes[0];
-        is_only = !bytes.empty() && bytes[0] == *first;
-        return is_only;
-    });
-    return is_only ? first : std::nullopt;
-}
-
 std::shared_ptr<const CompiledForm::Row> CompiledForm::find_row(StateId state) {
     static std::atomic<uint64_t> n_rows{0};  // in the process: no two forms have the same number
-    found_.assign(vocabulary_->n_words(), 0);
-    fill(state, found_);
-    const uint64_t hash = hash_of(found_);
+    static thread_local std::vector<uint32_t> found;  // of the worker, and not of each form
+    found.assign(vocabulary_->n_words(), 0);
+    fill(state, found);
+    const uint64_t hash = hash_of(found);
     const auto [begin, end] = rows_.equal_range(hash);
     for (auto at = begin; at != end; ++at)
-        if (auto other = at->second.lock(); other && other->words == found_) return other;
-    const auto row = std::make_shared<const Row>(Row{found_, ++n_rows});
+        if (auto other = at->second.lock(); other && other->words == found) return other;
+    const auto row = std::make_shared<const Row>(Row{found, ++n_rows});
     rows_.emplace(hash, row);
     forget_rows();
     note_size();
@@ -191,7 +179,7 @@ std::shared_ptr<const CompiledForm::Row> CompiledForm::find_row(StateId state) {
 }
 
 void CompiledForm::note_size() {
-    n_bytes_ = automaton_.n_bytes() + masks_.n_bytes() +
+    n_bytes_ = sizeof *this + automaton_.n_bytes() + masks_.n_bytes() +
                rows_.size() * (sizeof(Row) + vocabulary_->n_words() * sizeof(uint32_t));
 }
 

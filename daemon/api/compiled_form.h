@@ -12,6 +12,7 @@
 #include "daemon/engine/constraint.h"
 #include "daemon/engine/speculation.h"
 #include "model/grammar/automaton.h"
+#include "model/grammar/common_passages.h"
 #include "model/grammar/masks.h"
 #include "model/grammar/vocabulary.h"
 
@@ -21,9 +22,9 @@ namespace qwend {
 /// but for n_bytes(): all sequences of one model share it.
 class CompiledForm {
   public:
-    /// `stop_ids` may come where a text is complete.
+    /// `stop_ids` may come where a text is complete. `common`: of that vocabulary.
     CompiledForm(grammar::Grammar grammar, std::shared_ptr<const grammar::Vocabulary> vocabulary,
-                 std::vector<int32_t> stop_ids);
+                 std::shared_ptr<grammar::CommonPassages> common, std::vector<int32_t> stop_ids);
 
     grammar::StateId start() const { return automaton_.start(); }
     /// kDead where the text has ended, or cannot go on like this.
@@ -55,20 +56,19 @@ class CompiledForm {
     };
     Known& known(grammar::StateId state);
     int32_t find_forced(grammar::StateId state, const Row& row);
-    std::string forced_text(grammar::StateId state, std::vector<uint32_t> words);
-    std::optional<char> only_next_byte(std::span<const uint32_t> words) const;
+    std::string forced_text(grammar::StateId state);
     void fill(grammar::StateId state, std::span<uint32_t> words);
     std::shared_ptr<const Row> find_row(grammar::StateId state);
     void forget_rows();
     void note_size();
 
     std::shared_ptr<const grammar::Vocabulary> vocabulary_;
+    std::shared_ptr<grammar::CommonPassages> common_passages_;
     std::vector<int32_t> stop_ids_;
     grammar::Automaton automaton_;
     grammar::Masks masks_;
     std::unordered_map<grammar::StateId, Known> known_;  // by what Automaton::folded() gives
     std::unordered_multimap<uint64_t, std::weak_ptr<const Row>> rows_;  // by hash
-    std::vector<uint32_t> found_;                                       // the last mask
     uint64_t n_used_ = 0, n_read_ = 0;                                  // masks, tokens
     GuessRecord forced_record_ = {6.4f, 8};
     std::atomic<size_t> n_bytes_ = 0;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
+#include <iterator>
 #include <utility>
 
 #include "daemon/api/tool_parameters.h"
@@ -165,17 +165,23 @@ std::shared_ptr<const Vocabulary> GrammarCache::vocabulary() {
     return vocabulary_;
 }
 
+void GrammarCache::prepare() {
+    const OutputForm any{.text = R"({"type":"string","maxLength":1})"};
+    CompiledForm(compile_form(any, tokenizer_), vocabulary(), common_passages_, {});
+}
+
 std::optional<GrammarCache::Result> GrammarCache::find(const OutputForm& form,
                                                        const std::vector<int32_t>& stop_ids) {
     const std::lock_guard lock(mutex_);
-    const auto found = by_key_.find({form, stop_ids});
+    const auto found = by_key_.find(Asked{form, stop_ids});
     if (found == by_key_.end()) return std::nullopt;
-    entries_.splice(entries_.begin(), entries_, found->second);
-    Entry& entry = *found->second;
-    auto* compiled = std::get_if<0>(&entry.result);
-    // Those that it was given to keep it until they end.
-    if (compiled && (*compiled)->n_bytes() > limits_.one_form)
-        *compiled = std::make_shared<CompiledForm>(*entry.grammar, vocabulary_, stop_ids);
+    entries_.splice(entries_.begin(), entries_, *found);
+    Entry& entry = **found;
+    const auto* compiled = std::get_if<0>(&entry.result);
+    if (compiled && (*compiled)->n_bytes() > limits_.one_form) {
+        forget(*found);
+        return std::nullopt;
+    }
     count(entry);
     make_room();
     return entry.result;
@@ -188,21 +194,20 @@ GrammarCache::Result GrammarCache::compile(const OutputForm& form,
         return FormError{
             "this model's tokenizer has a CTC decoder, whose tokens have no text of "
             "their own to keep in a form"};
-    Entry entry{{form, stop_ids}, {}, FormError()};
+    Entry entry{form, stop_ids, FormError()};
     try {
-        entry.grammar = compile_form(form, tokenizer_);
-        entry.n_grammar_bytes = entry.grammar->languages.n_bytes();
-        entry.result = std::make_shared<CompiledForm>(*entry.grammar, vocabulary(), stop_ids);
+        entry.result = std::make_shared<CompiledForm>(compile_form(form, tokenizer_), vocabulary(),
+                                                      common_passages_, stop_ids);
     } catch (const ToolError& error) {
         entry.result = tool_error(form, error);
     } catch (const GrammarError& error) {
         entry.result = FormError{error.what()};
     }
     const std::lock_guard lock(mutex_);
-    if (const auto found = by_key_.find(entry.key); found != by_key_.end())
-        return found->second->result;  // somebody was faster
+    if (const auto found = by_key_.find(Asked{form, stop_ids}); found != by_key_.end())
+        return (*found)->result;  // somebody was faster
     entries_.push_front(std::move(entry));
-    by_key_[entries_.front().key] = entries_.begin();
+    by_key_.insert(entries_.begin());
     count(entries_.front());
     make_room();
     return entries_.front().result;
@@ -216,20 +221,22 @@ size_t GrammarCache::n_bytes() {
 /// What a form has found out grows while answers are written.
 void GrammarCache::count(Entry& entry) {
     n_bytes_ -= entry.n_bytes;
-    entry.n_bytes = sizeof(Entry) + 2 * (sizeof(OutputForm) + entry.key.first.n_bytes());
+    entry.n_bytes = sizeof(Entry) + entry.form.n_bytes();
     if (const auto* compiled = std::get_if<0>(&entry.result))
-        entry.n_bytes += entry.n_grammar_bytes + (*compiled)->n_bytes();
+        entry.n_bytes += (*compiled)->n_bytes();
     else
         entry.n_bytes += std::get<1>(entry.result).message.size();
     n_bytes_ += entry.n_bytes;
 }
 
+void GrammarCache::forget(Place entry) {
+    n_bytes_ -= entry->n_bytes;
+    by_key_.erase(entry);
+    entries_.erase(entry);
+}
+
 void GrammarCache::make_room() {
-    while (n_bytes_ > limits_.all && entries_.size() > 1) {
-        n_bytes_ -= entries_.back().n_bytes;
-        by_key_.erase(entries_.back().key);
-        entries_.pop_back();
-    }
+    while (n_bytes_ > limits_.all && entries_.size() > 1) forget(std::prev(entries_.end()));
 }
 
 }  // namespace qwend

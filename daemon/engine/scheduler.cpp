@@ -143,6 +143,9 @@ void Scheduler::plan_decodes() {
     for (size_t i = 0; i < running_.size() && n_planned_tokens_ < max_step_tokens_; ++i) {
         Sequence& sequence = *running_[i];
         is_busy |= is_streaming(sequence);
+        // Guesses take their time: what was read is on its way to the client meanwhile.
+        if (std::exchange(sequence.has_news, false))
+            sequence.awaits_drafts = expects_drafts(sequence);
         if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
     }
     step_tokens_ = max_step_tokens_;
@@ -412,7 +415,7 @@ void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> 
         outputs.push_back({&sequence, settle(sequence, std::move(sampled))});
         if (sequence.state == SequenceState::finished) return;
     }
-    sequence.awaits_drafts = expects_drafts(sequence);
+    sequence.has_news = true;
 }
 
 void Scheduler::take_scores(Sequence& sequence, std::span<ScoredToken> scores,

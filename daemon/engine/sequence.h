@@ -117,6 +117,7 @@ struct Sequence {
     const bool awaits_last_token;  // never has samples of two steps pending
     bool awaits_drafts = false;  // of those pending some are guesses, or the drafter knows what may
                                  // follow them: they are read before its next step
+    bool has_news = false;       // tokens were read since awaits_drafts was found
     bool held = false;
     DraftSource draft_source = DraftSource::repetition;  // of the last guesses
     int n_pending = 0;   // tokens that steps in flight sample: counted, but not known yet

@@ -31,7 +31,8 @@ struct MembersAt {
 
 }  // namespace
 
-Automaton::Automaton(Grammar grammar, Reach reach) : grammar_(std::move(grammar)), reach_(reach) {
+Automaton::Automaton(Grammar grammar, Reach reach)
+    : grammar_(std::move(grammar)), n_grammar_bytes_(grammar_.n_bytes()), reach_(reach) {
     if (grammar_.nodes.size() > kNodeMask)
         throw GrammarError("the grammar has more than " + std::to_string(kNodeMask) + " parts");
     cells_.push_back({});
@@ -374,9 +375,9 @@ StateId Automaton::intern(std::vector<Config>& ways, bool accepts) {
 
 size_t Automaton::n_bytes() const {
     constexpr size_t kHashed = 64;
-    return grammar_.languages.n_bytes() + cells_.size() * (sizeof(Cell) * 2 + kHashed) +
-           ways_.size() * sizeof(Config) + states_.size() * (sizeof(State) + kHashed) +
-           rows_.size() * sizeof(Row);
+    return n_grammar_bytes_ + grammar_.languages.n_bytes() +
+           cells_.size() * (sizeof(Cell) * 2 + kHashed) + ways_.size() * sizeof(Config) +
+           states_.size() * (sizeof(State) + kHashed) + rows_.size() * sizeof(Row);
 }
 
 }  // namespace qwend::grammar

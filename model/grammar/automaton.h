@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -44,6 +45,9 @@ class Automaton {
     StateId start() const { return start_; }
     StateId after(StateId state, uint8_t byte);
     StateId after(StateId state, std::string_view bytes);
+    /// The byte that the text has to go on with, unless it ends here; nothing if there may be
+    /// several.
+    std::optional<uint8_t> only_next_byte(StateId state);
     /// The text may end here.
     bool accepts(StateId state) const { return states_[state].accepts; }
     /// It has to end here.
@@ -123,7 +127,7 @@ class Automaton {
     bool fits(NodeId node, CellId cell) const { return fits_at(node, cells_[cell].depth); }
     bool fits_at(NodeId node, uint32_t depth) const;
     struct Names {
-        const KeyTrie* known = nullptr;  // of properties, from the first to the last; or none
+        const KeysBelow* known = nullptr;  // of properties, from the first to the last; or none
         uint32_t first = 0, last = 0;
         bool others = false;
         bool any() const { return known || others; }
@@ -164,6 +168,7 @@ class Automaton {
     StateId intern(std::vector<Config>& ways, bool accepts);
 
     Grammar grammar_;
+    const size_t n_grammar_bytes_;
     Reach reach_;
     std::vector<Cell> cells_;
     IdTable cell_ids_;

@@ -1,6 +1,7 @@
 // What masks ask of an automaton: states that stand for many, and the ways of one.
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "model/grammar/automaton.h"
@@ -64,6 +65,32 @@ bool Automaton::leads_nowhere(StateId state, uint8_t byte) {
     return true;
 }
 
+std::optional<uint8_t> Automaton::only_next_byte(StateId state) {
+    std::optional<uint8_t> only;
+    const State from = states_[state];
+    for (uint32_t i = from.first_way; i < from.first_way + from.n_ways; i++) {
+        const Config way = ways_[i];
+        std::optional<uint8_t> next;
+        if (way.node <= kNodeMask && grammar_.nodes[way.node].kind == Node::Kind::members) {
+            const Members& all = grammar_.members[grammar_.nodes[way.node].index];
+            const Cell& frame = cells_[way.cell];
+            const Names names = possible_names(all, frame.at, frame.parent);
+            size_t n = 0;
+            all.names.for_each_byte(way.language, [&](uint8_t byte, uint32_t node) {
+                if (names.known && names.known->leads_to(node, names.first, names.last))
+                    next = byte, n++;
+            });
+            if (n != 1) return std::nullopt;
+        } else {
+            next = grammar_.languages.only_first_byte(way.language);
+            if (!next) return std::nullopt;
+        }
+        if (only && only != next) return std::nullopt;
+        only = next;
+    }
+    return only;
+}
+
 void Automaton::ways(StateId state, std::vector<Way>& out) const {
     out.clear();
     const State& from = states_[state];
@@ -99,9 +126,9 @@ std::vector<Automaton::Way> Automaton::ways_in_strings() {
             way.language = node.language;
         } else if (node.kind == Node::Kind::text) {
             way.kind = Way::Kind::text;
-            way.language = grammar_.languages.after(node.language, '"');
+            way.language = grammar_.languages.peek(node.language, '"');
             // A string of any text, and no word.
-            if (grammar_.languages.after(way.language, ' ') != way.language) continue;
+            if (grammar_.languages.peek(way.language, ' ') != way.language) continue;
         }
         if (way.language == Languages::kNothing ||
             std::ranges::find(out, way.language, &Way::language) != out.end())

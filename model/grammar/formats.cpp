@@ -154,13 +154,23 @@ std::vector<Format> make_formats() {
     return formats;
 }
 
+const std::vector<Format>& all_formats() {
+    static const std::vector<Format> formats = make_formats();
+    return formats;
+}
+
 }  // namespace
 
 const Syntax* format_syntax(std::string_view format) {
-    static const std::vector<Format> formats = make_formats();
-    for (const Format& known : formats)
+    for (const Format& known : all_formats())
         if (known.name == format) return &known.syntax;
     return nullptr;
+}
+
+std::vector<std::string_view> format_names() {
+    std::vector<std::string_view> names;
+    for (const Format& known : all_formats()) names.push_back(known.name);
+    return names;
 }
 
 }  // namespace qwend::grammar

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "model/grammar/syntax.h"
 
@@ -11,5 +12,7 @@ namespace qwend::grammar {
 /// json-pointer and relative-json-pointer. Each says no more than its standard, and some say less:
 /// numbers that could go on for ever end, and of several spellings the usual one is left.
 const Syntax* format_syntax(std::string_view format);
+/// Those that it knows.
+std::vector<std::string_view> format_names();
 
 }  // namespace qwend::grammar

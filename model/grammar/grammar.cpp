@@ -124,7 +124,7 @@ uint32_t Grammar::depth_of_unique(const Node& node) const {
 
 Members::Offer Grammar::offer(const Members& all, uint32_t depth, bool all_of_them) const {
     const auto n = uint32_t(all.properties.size());
-    Members::Offer out{all.names, std::vector<uint32_t>(n + 1), 0};
+    Members::Offer out{{}, std::vector<uint32_t>(n + 1), 0};
     std::vector<bool> forbidden(n);
     for (uint32_t i = n; i > 0; i--) {
         const Members::Property& property = all.properties[i - 1];
@@ -134,7 +134,7 @@ Members::Offer Grammar::offer(const Members& all, uint32_t depth, bool all_of_th
         out.n_from[i - 1] = out.n_from[i] + !forbidden[i - 1];
         if (!forbidden[i - 1]) out.depth = std::max(out.depth, value);
     }
-    out.names.forbid(forbidden);
+    out.names = KeysBelow(all.names, forbidden);
     return out;
 }
 
@@ -152,6 +152,20 @@ void Grammar::prepare(Members& all, uint32_t depth) {
         all.others_depth = std::min(all.others_depth, nodes[each.value].depth);
     all.all = offer(all, depth, true);
     if (all.all.depth >= depth) all.shallow = offer(all, depth, false);
+}
+
+size_t Grammar::n_bytes() const {
+    size_t n = nodes.capacity() * sizeof(Node);
+    for (const Node& node : nodes) n += node.parts.capacity() * sizeof(NodeId);
+    for (const Members& all : members) {
+        n += sizeof all + all.properties.capacity() * sizeof(Members::Property) +
+             all.others.capacity() * sizeof(Members::Others) + all.names.n_bytes();
+        for (const auto* counts :
+             {&all.next_required, &all.n_required, &all.all.n_from, &all.shallow.n_from})
+            n += counts->capacity() * sizeof(uint32_t);
+        for (const Members::Offer* offer : {&all.all, &all.shallow}) n += offer->names.n_bytes();
+    }
+    return n;
 }
 
 void Grammar::finish() {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/grammar/common_languages.h"
 #include "model/grammar/key_trie.h"
 #include "model/grammar/languages.h"
 
@@ -35,7 +36,7 @@ struct Members {
     std::vector<uint32_t> next_required, n_required;
     /// Properties that may come at all.
     struct Offer {
-        KeyTrie names;                 // of all, those that may not come forbidden
+        KeysBelow names;
         std::vector<uint32_t> n_from;  // how many may come from each on, and behind the last
         uint32_t depth = 0;            // of the deepest value
     };
@@ -82,7 +83,7 @@ struct Node {
 
 /// What is made of a schema, a regular expression or a grammar. Copies are independent.
 struct Grammar {
-    Languages languages;
+    Languages languages{&common_languages()};
     std::vector<Node> nodes;
     std::vector<Members> members;
     NodeId root = kNoNode;
@@ -96,6 +97,8 @@ struct Grammar {
     NodeId choice(std::vector<NodeId> parts);
     /// To be called when all is defined; throws GrammarError if there is no text at all.
     void finish();
+    /// Of nodes and members, about, which are what they are from then on; without `languages`.
+    size_t n_bytes() const;
 
   private:
     void prepare(Members& all, uint32_t depth);

@@ -6,35 +6,47 @@ namespace qwend::grammar {
 
 void KeyTrie::add(std::string_view key, uint32_t number) {
     uint32_t node = kRoot;
-    nodes_[node].numbers.push_back(number);
     for (const char c : key) {
         uint32_t next = after(node, uint8_t(c));
         if (next == kNowhere) {
             next = uint32_t(nodes_.size());
-            nodes_[node].children.emplace_back(uint8_t(c), next);
-            nodes_.emplace_back();
+            nodes_.push_back({kNoKey, node, kNowhere, nodes_[node].first_child, uint8_t(c)});
+            nodes_[node].first_child = next;
         }
         node = next;
-        nodes_[node].numbers.push_back(number);
     }
     nodes_[node].key = number;
-}
-
-void KeyTrie::forbid(const std::vector<bool>& numbers) {
-    for (Node& node : nodes_)
-        std::erase_if(node.numbers, [&](uint32_t number) { return numbers[number]; });
+    ends_.push_back(node);
 }
 
 uint32_t KeyTrie::after(uint32_t node, uint8_t byte) const {
-    for (const auto& [label, child] : nodes_[node].children)
-        if (label == byte) return child;
+    for (uint32_t at = nodes_[node].first_child; at != kNowhere; at = nodes_[at].sibling)
+        if (nodes_[at].byte == byte) return at;
     return kNowhere;
 }
 
-bool KeyTrie::leads_to(uint32_t node, uint32_t first, uint32_t last) const {
-    const auto& numbers = nodes_[node].numbers;
-    const auto at = std::lower_bound(numbers.begin(), numbers.end(), first);
-    return at != numbers.end() && *at <= last;
+KeysBelow::KeysBelow(const KeyTrie& trie, const std::vector<bool>& forbidden)
+    : begin_(trie.nodes_.size() + 1) {
+    auto for_each_above = [&](auto&& visit) {
+        for (const uint32_t end : trie.ends_) {
+            const uint32_t number = trie.nodes_[end].key;
+            if (forbidden[number]) continue;
+            for (uint32_t at = end; at != KeyTrie::kNowhere; at = trie.nodes_[at].parent)
+                visit(at, number);
+        }
+    };
+    for_each_above([&](uint32_t node, uint32_t) { begin_[node + 1]++; });
+    for (size_t i = 1; i < begin_.size(); i++) begin_[i] += begin_[i - 1];
+    numbers_.resize(begin_.back());
+    std::vector<uint32_t> past(begin_.begin(), begin_.end() - 1);
+    for_each_above([&](uint32_t node, uint32_t number) { numbers_[past[node]++] = number; });
+}
+
+bool KeysBelow::leads_to(uint32_t node, uint32_t first, uint32_t last) const {
+    if (begin_.empty()) return false;
+    const auto begin = numbers_.begin() + begin_[node], end = numbers_.begin() + begin_[node + 1];
+    const auto at = std::lower_bound(begin, end, first);
+    return at != end && *at <= last;
 }
 
 }  // namespace qwend::grammar

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,6 +80,8 @@ class Languages {
 
     /// Whether the empty text is one of it.
     bool has_empty(LanguageId id) const { return at(id).has_empty; }
+    /// Whether it is made without intersections and complements.
+    bool is_plain(LanguageId id) const { return at(id).plain; }
     /// What may follow `byte`; kNothing exactly if nothing can.
     LanguageId after(LanguageId id, uint8_t byte) {
         // As a rule it was asked before.
@@ -88,12 +91,16 @@ class Languages {
         }
         return find_after(id, byte);
     }
+    /// after(), of which nothing is noted: of what is not asked again.
+    LanguageId peek(LanguageId id, uint8_t byte);
+    /// The byte with which all texts begin but the empty one; nothing if there are several.
+    std::optional<uint8_t> only_first_byte(LanguageId id);
     /// Whether there is no text in it. May have to walk its automaton.
     bool is_empty(LanguageId id);
     bool contains(LanguageId id, std::string_view text);
 
-    /// What a set of characters was spelled as, of late or in the base, by who spells it `how`: that
-    /// takes thousands of steps, and expressions have few sets, each many times.
+    /// What a set of characters was spelled as, of late or in the base, by who spells it `how`:
+    /// that takes thousands of steps, and expressions have few sets, each many times.
     using Spelling = LanguageId (*)(Languages&, const CodePointSet&);
     LanguageId spelled(const CodePointSet& set, Spelling how);
 
@@ -136,7 +143,7 @@ class Languages {
     LanguageId add_parts(Kind kind, std::span<const LanguageId> parts);
     uint32_t set_index(const ByteSet& set);
     template <class IsIt>
-    uint32_t find_in(IdTable Languages::* table, uint64_t hash, const IsIt& is_it) const;
+    uint32_t find_in(IdTable Languages::*table, uint64_t hash, const IsIt& is_it) const;
     bool is_of_base(LanguageId id) const { return id < n_base_; }
     const Expression& at(LanguageId id) const {
         return is_of_base(id) ? base_->expressions_[id] : expressions_[id - n_base_];

@@ -7,6 +7,18 @@
 namespace qwend::grammar {
 
 bool Languages::is_empty(LanguageId id) {
+    // A sequence is as empty as its parts: what is around the one that is to be looked at, as
+    // quotes are, need not be walked.
+    for (;;) {
+        const Expression& e = at(id);
+        if (e.kind != Kind::sequence || e.plain) break;
+        if (at(e.a).plain)
+            id = e.b;
+        else if (at(e.b).plain)
+            id = e.a;
+        else
+            break;
+    }
     const Expression& e = at(id);
     if (e.plain) return id == kNothing;
     if (e.has_empty) return false;

@@ -18,11 +18,11 @@ namespace qwend::grammar {
 /// automaton, from what comes behind.
 class Masks {
   public:
-    /// Both outlive this.
-    Masks(Automaton& automaton, const Vocabulary& vocabulary)
+    /// All outlive this; `common` is of that vocabulary, or nullptr.
+    Masks(Automaton& automaton, const Vocabulary& vocabulary, CommonPassages* common = nullptr)
         : automaton_(automaton),
           vocabulary_(vocabulary),
-          passages_(automaton.languages(), vocabulary) {}
+          passages_(automaton.languages(), vocabulary, common) {}
 
     /// Replaces `mask`, of Vocabulary::n_words() words: a bit an id.
     void fill(StateId state, std::span<uint32_t> mask);

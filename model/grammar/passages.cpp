@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "model/grammar/character_scan.h"
+#include "model/grammar/common_passages.h"
 
 namespace qwend::grammar {
 
@@ -19,7 +20,7 @@ size_t Passage::n_bytes() const {
            exits.size() * sizeof(Exit) + exits_of.size() * sizeof(ExitsOfByte) + own.size() * 4;
 }
 
-size_t Passages::KeyHash::operator()(const Key& key) const {
+size_t PassageKeyHash::operator()(const PassageKey& key) const {
     uint64_t hash = uint64_t(key.language) << 32 | key.open;
     hash = (hash ^ reinterpret_cast<uintptr_t>(key.taken) ^ uint64_t(key.kind) << 28 ^
             uint64_t(key.is_last) << 27) *
@@ -29,16 +30,25 @@ size_t Passages::KeyHash::operator()(const Key& key) const {
 
 const Passage& Passages::of(const Automaton::Way& way) {
     const bool is_taken = way.taken_at != KeyTrie::kNowhere;
-    const Key key{way.kind, way.is_last, way.language, is_taken ? way.taken_at : way.open,
-                  is_taken ? way.taken : nullptr};
+    const PassageKey key{way.kind, way.is_last, way.language, is_taken ? way.taken_at : way.open,
+                         is_taken ? way.taken : nullptr};
     const auto known = passages_.find(key);
-    if (known != passages_.end()) return known->second;
-    Passage passage;
-    find(way, passage);
-    n_bytes_ += passage.n_bytes() + 64;
-    Passage& kept = passages_[key] = std::move(passage);
-    if (!kept.own.empty()) kept.wide = &kept.own;
-    return kept;
+    if (known != passages_.end()) return *known->second.passage;
+    const bool is_common = common_ && !is_taken && way.language < languages_.base()->size();
+    const Passage* shared = is_common ? common_->find(key) : nullptr;
+    Found found;
+    if (!shared) {
+        auto passage = std::make_unique<Passage>();
+        find(way, *passage);
+        if (is_common) shared = common_->add(key, std::move(*passage));
+        if (!shared) {
+            n_bytes_ += passage->n_bytes() + 64;
+            if (!passage->own.empty()) passage->wide = &passage->own;
+            found.own = std::move(passage);
+        }
+    }
+    found.passage = shared ? shared : found.own.get();
+    return *(passages_[key] = std::move(found)).passage;
 }
 
 /// What comes behind a byte.
@@ -78,8 +88,9 @@ void Passages::find(const Automaton::Way& way, Passage& passage) {
     passage.trie = &vocabulary_.all();
     through_.allow_work();
     take_slice(way, passage);
-    path_[0] = {way.language,
-                way.kind == Kind::name ? way.taken_at : CharacterScan{0, way.open}.packed()};
+    if (!path_) path_ = std::make_unique<std::array<Place, Vocabulary::kMaxDepth + 1>>();
+    (*path_)[0] = {way.language,
+                   way.kind == Kind::name ? way.taken_at : CharacterScan{0, way.open}.packed()};
     if (way.kind == Kind::text)
         walk<Kind::text>(way, passage);
     else if (way.kind == Kind::counted)
@@ -100,7 +111,7 @@ void Passages::walk(const Automaton::Way& way, Passage& passage) {
             i = node.end;
             continue;
         }
-        const Place& from = path_[node.depth - 1u];
+        const Place& from = (*path_)[node.depth - 1u];
         if (node.end - i > kFew && add_all(way, from, i, passage)) {
             i = node.end;
             continue;
@@ -112,7 +123,7 @@ void Passages::walk(const Automaton::Way& way, Passage& passage) {
                 .push_back({node.token, at.n_characters});
         if (at.is_end && !way.is_last) add_exits(passage, i, at.n_characters);
         i = at.is_within ? i + 1 : node.end;
-        path_[node.depth] = at.to;
+        (*path_)[node.depth] = at.to;
     }
 }
 

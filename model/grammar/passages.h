@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
 #include "model/grammar/automaton.h"
+#include "model/grammar/common_languages.h"
 #include "model/grammar/through.h"
 #include "model/grammar/vocabulary.h"
 
@@ -49,12 +51,30 @@ struct Passage {
     size_t n_bytes() const;
 };
 
+/// What tells a way's passage from others.
+struct PassageKey {
+    Automaton::Way::Kind kind;
+    bool is_last;
+    LanguageId language;
+    uint32_t open;  // or where among the names that are taken
+    const KeyTrie* taken;
+    bool operator==(const PassageKey&) const = default;
+};
+struct PassageKeyHash {
+    size_t operator()(const PassageKey& key) const;
+};
+
+class CommonPassages;
+
 /// Passages that were found, by the language. One thread at a time.
 class Passages {
   public:
-    /// Both outlive this.
-    Passages(Languages& languages, const Vocabulary& vocabulary)
-        : languages_(languages), vocabulary_(vocabulary), through_(languages, vocabulary) {}
+    /// All outlive this. `common` may be nullptr: then nothing is shared.
+    Passages(Languages& languages, const Vocabulary& vocabulary, CommonPassages* common)
+        : languages_(languages),
+          vocabulary_(vocabulary),
+          common_(languages.base() == &common_languages() ? common : nullptr),
+          through_(languages, vocabulary) {}
 
     /// Of a way whose language is known; it stays where it is. Throws GrammarError where finding it
     /// would take too long.
@@ -62,17 +82,6 @@ class Passages {
     size_t n_bytes() const { return n_bytes_ + through_.n_bytes(); }
 
   private:
-    struct Key {
-        Automaton::Way::Kind kind;
-        bool is_last;
-        LanguageId language;
-        uint32_t open;  // or where among the names that are taken
-        const KeyTrie* taken;
-        bool operator==(const Key&) const = default;
-    };
-    struct KeyHash {
-        size_t operator()(const Key& key) const;
-    };
     /// What was read so far of a token.
     struct Place {
         LanguageId language;
@@ -93,9 +102,14 @@ class Passages {
 
     Languages& languages_;
     const Vocabulary& vocabulary_;
-    std::unordered_map<Key, Passage, KeyHash> passages_;
+    CommonPassages* const common_;
+    struct Found {
+        const Passage* passage = nullptr;
+        std::unique_ptr<const Passage> own{};  // unless it is common
+    };
+    std::unordered_map<PassageKey, Found, PassageKeyHash> passages_;
     ThroughFinder through_;
-    std::array<Place, Vocabulary::kMaxDepth + 1> path_;  // to the node that is looked at
+    std::unique_ptr<std::array<Place, Vocabulary::kMaxDepth + 1>> path_;  // to the node looked at
     size_t n_bytes_ = 0;
 };
 

@@ -105,6 +105,12 @@ CodePointSet escaped_characters() {
     return set;
 }
 
+/// All others.
+const CodePointSet& plain_characters() {
+    static const CodePointSet plain = escaped_characters().complement();
+    return plain;
+}
+
 /// The character after the backslash; 0: there is none but the number.
 char short_escape(uint32_t code_point) {
     switch (code_point) {
@@ -150,8 +156,8 @@ LanguageId utf8_char(Languages& languages, const CodePointSet& set) {
 }
 
 LanguageId json_char(Languages& languages, const CodePointSet& set) {
-    static const CodePointSet escaped = escaped_characters(), plain = escaped.complement();
-    const LanguageId as_it_is = utf8_char(languages, set.intersection(plain));
+    static const CodePointSet escaped = escaped_characters();
+    const LanguageId as_it_is = utf8_char(languages, set.intersection(plain_characters()));
     const CodePointSet to_escape = set.intersection(escaped);
     if (to_escape.empty()) return as_it_is;
     std::vector<std::string> escapes;
@@ -160,7 +166,10 @@ LanguageId json_char(Languages& languages, const CodePointSet& set) {
     return languages.either({as_it_is, languages.one_of(std::move(escapes))});
 }
 
-LanguageId any_json_char(Languages& languages) {
+namespace {
+
+/// One of `plain` as it is, or any escape.
+LanguageId plain_or_escape(Languages& languages, const CodePointSet& plain) {
     const LanguageId hex = hex_digit(languages, kHexDigits);
     // \uD800 to \uDFFF are surrogates.
     const LanguageId number = languages.either(
@@ -169,20 +178,31 @@ LanguageId any_json_char(Languages& languages) {
          languages.sequence({hex_digit(languages, "dD"), hex_digit(languages, "01234567"),
                              languages.repeat(hex, 2, 2)})});
     return languages.either(
-        {languages.spelled(escaped_characters().complement(), utf8_char),
+        {languages.spelled(plain, utf8_char),
          languages.sequence(
              languages.literal("\\"),
              languages.either({hex_digit(languages, "\"\\/bfnrt"),
                                languages.sequence(languages.literal("u"), number)}))});
 }
 
-LanguageId any_json_char_or_pair(Languages& languages) {
+/// The same, or an escaped pair.
+LanguageId plain_or_escapes(Languages& languages, const CodePointSet& plain) {
     const LanguageId hex = hex_digit(languages, kHexDigits), d = hex_digit(languages, "dD");
     return languages.either(
-        {any_json_char(languages),
+        {plain_or_escape(languages, plain),
          languages.sequence({languages.literal("\\u"), d, hex_digit(languages, "89abAB"),
                              languages.repeat(hex, 2, 2), languages.literal("\\u"), d,
                              hex_digit(languages, "cdefCDEF"), languages.repeat(hex, 2, 2)})});
+}
+
+}  // namespace
+
+LanguageId any_json_char(Languages& languages) {
+    return languages.spelled(plain_characters(), plain_or_escape);
+}
+
+LanguageId any_json_char_or_pair(Languages& languages) {
+    return languages.spelled(plain_characters(), plain_or_escapes);
 }
 
 std::string json_body(std::string_view text) {

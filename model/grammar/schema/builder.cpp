@@ -69,7 +69,7 @@ Builder::Builder(SchemaDocument& document, Grammar& grammar, const SchemaOptions
     };
     any_body_ = body(any_json_char(l));
     any_body_with_pairs_ = body(any_json_char_or_pair(l));
-    plain_body_ = body(json_char(l, CodePointSet::all()));
+    plain_body_ = body(l.spelled(CodePointSet::all(), json_char));
     nothing_ = grammar.text(Languages::kNothing);
     any_string_ = grammar.text(l.sequence({quote_, any_body_with_pairs_, quote_}));
     quote_node_ = grammar.text(quote_);
@@ -179,8 +179,9 @@ NodeId Builder::string_node(const Branch& branch) {
     const NodeId counted =
         grammar_.sequence({quote_node_, grammar_.add(std::move(node)), quote_node_});
     if (body.min <= branch.min_length) return counted;
-    const LanguageId shorter = l.both({body.language, l.repeat(json_char(l, CodePointSet::all()),
-                                                               branch.min_length, body.min - 1)});
+    const LanguageId shorter =
+        l.both({body.language, l.repeat(l.spelled(CodePointSet::all(), json_char),
+                                        branch.min_length, body.min - 1)});
     if (l.is_empty(shorter)) return counted;
     return grammar_.choice({grammar_.text(l.sequence({quote_, shorter, quote_})), counted});
 }
@@ -195,7 +196,12 @@ Builder::Body Builder::string_body(const Branch& branch) {
     const uint32_t min = branch.min_length;
     const bool any_length = min == 0 && branch.max_length == kUnbounded;
     if (all.empty()) return {any_length ? any_body_with_pairs_ : any_body_, !any_length, min};
-    all.push_back(plain_body_);
+    // What is made of json_char() alone is within it.
+    const bool is_within =
+        options_.not_in_strings.empty() && std::ranges::any_of(branch.bodies, [&](LanguageId body) {
+            return body != Languages::kNothing && l.is_plain(body);
+        });
+    if (!is_within) all.push_back(plain_body_);
     const LanguageId body = l.both(std::move(all));
     if (any_length) return {body, false, 0};
     const auto known = counts_.find(body);
@@ -209,7 +215,8 @@ Builder::Body Builder::string_body(const Branch& branch) {
     const uint32_t max =
         branch.max_length == kUnbounded ? kUnbounded : std::min(branch.max_length, kMaxUncounted);
     const auto [at, is_new] = bounded_.try_emplace({body, min, max});
-    if (is_new) at->second = l.both({body, l.repeat(json_char(l, CodePointSet::all()), min, max)});
+    if (is_new)
+        at->second = l.both({body, l.repeat(l.spelled(CodePointSet::all(), json_char), min, max)});
     return {at->second, false, 0};
 }
 
@@ -347,11 +354,11 @@ LanguageId Builder::names_allowed(const Terms& terms) {
         Branch plain = branch;
         plain.bodies.push_back(plain_body_);
         const Body body = string_body(plain);
-        any.push_back(body.counted
-                          ? l.both({body.language,
-                                    l.repeat(json_char(l, CodePointSet::all()), branch.min_length,
-                                             std::min(branch.max_length, kMaxUncounted))})
-                          : body.language);
+        any.push_back(body.counted ? l.both({body.language,
+                                             l.repeat(l.spelled(CodePointSet::all(), json_char),
+                                                      branch.min_length,
+                                                      std::min(branch.max_length, kMaxUncounted))})
+                                   : body.language);
     }
     return l.either(std::move(any));
 }

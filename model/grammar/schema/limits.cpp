@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "model/grammar/formats.h"
+#include "model/grammar/common_languages.h"
 #include "model/grammar/regex_syntax.h"
 #include "model/grammar/regular.h"
 #include "model/grammar/schema/expansion.h"
@@ -236,8 +236,7 @@ void Expansion::apply_string(Keyword keyword, const JsonValue& value, Branch& br
         return;
     }
     // A format that is not known is an annotation, as the specification has it.
-    if (const Syntax* syntax = format_syntax(name))
-        branch.bodies.push_back(full_match(languages_, *syntax, json_char));
+    if (const auto format = format_body(languages_, name)) branch.bodies.push_back(*format);
 }
 
 }  // namespace qwend::grammar

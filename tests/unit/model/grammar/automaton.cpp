@@ -251,3 +251,25 @@ TEST_CASE("automaton: thousands of rules that lead to each other are refused, no
     }
     CHECK_THROWS_AS((void)automaton_of(grammar, last), GrammarError);
 }
+
+TEST_CASE("automaton: what it says is the only next byte is the only one that leads on") {
+    size_t n_only = 0;
+    for_each_grammar(500, [&](RandomGrammar& random) {
+        Automaton automaton(random.grammar, {});
+        std::mt19937& any = random.random;
+        StateId state = automaton.start();
+        for (int i = 0; i < 12 && state != Automaton::kDead; i++) {
+            std::vector<uint8_t> alive;
+            for (int byte = 0; byte < 256; byte++)
+                if (automaton.after(state, uint8_t(byte)) != Automaton::kDead)
+                    alive.push_back(uint8_t(byte));
+            if (const auto only = automaton.only_next_byte(state)) {
+                CHECK(alive == std::vector<uint8_t>{*only});
+                n_only++;
+            }
+            if (alive.empty()) break;
+            state = automaton.after(state, alive[any() % alive.size()]);
+        }
+    });
+    CHECK(n_only > 100);
+}

@@ -108,8 +108,17 @@ class Random {
 TEST_CASE("languages: every operation says what it does to sets of texts") {
     const auto all = all_texts();
     for (int round = 0; round < 1000; round++) {
-        Languages languages;
-        languages.allow_work(size_t(1) << 40);  // what is random may be hard, and is small
+        // Every other one lies on languages of which some are known already.
+        Languages base;
+        base.allow_work(size_t(1) << 40);  // what is random may be hard, and is small
+        for (int i = 0; i < 3; i++) {
+            Random below(base);
+            const LanguageId known = below.make(3).language;
+            if (i == 0) base.is_empty(known);
+            if (i == 1) base.contains(known, all[below.random() % all.size()]);
+        }
+        Languages languages = round % 2 ? Languages(&base) : Languages();
+        languages.allow_work(size_t(1) << 40);
         Random random(languages);
         const Both both = random.make(4);
         for (const auto& text : all) {
@@ -135,6 +144,44 @@ TEST_CASE("languages: every operation says what it does to sets of texts") {
             }
         }
         CHECK(found);
+    }
+}
+
+TEST_CASE("languages: what lies on others is numbered behind them, and leaves them as they are") {
+    Languages base;
+    const LanguageId word = base.repeat(base.byte_in(ByteSet::range('a', 'z')), 1);
+    CHECK(base.after(word, 'a') != Languages::kNothing);
+    const size_t n_base = base.size();
+    Languages first(&base), second(&base);
+    CHECK(first.size() == 0);
+    CHECK(first.repeat(first.byte_in(ByteSet::range('a', 'z')), 1) == word);
+    const LanguageId a = first.both({word, first.complement(first.literal("no"))});
+    const LanguageId b = second.one_of({"x", "y"});
+    CHECK(a >= n_base);
+    CHECK(b >= n_base);
+    CHECK(first.contains(a, "nob"));
+    CHECK_FALSE(first.contains(a, "no"));
+    CHECK(second.contains(b, "y"));
+    CHECK(second.one_of({"y", "x"}) == b);
+    Languages copy = first;
+    CHECK(copy.contains(a, "yes"));
+    CHECK_FALSE(copy.contains(a, "no"));
+    CHECK(base.size() == n_base);
+}
+
+TEST_CASE("languages: the only first byte is what trying all of them finds") {
+    for (int round = 0; round < 1000; round++) {
+        Languages languages;
+        languages.allow_work(size_t(1) << 40);
+        Random random(languages);
+        const LanguageId language = random.make(3).language;
+        std::vector<uint8_t> alive;
+        for (int byte = 0; byte < 256; byte++)
+            if (languages.after(language, uint8_t(byte)) != Languages::kNothing)
+                alive.push_back(uint8_t(byte));
+        const auto only = languages.only_first_byte(language);
+        CHECK(only.has_value() == (alive.size() == 1));
+        if (only && !alive.empty()) CHECK(*only == alive[0]);
     }
 }
 

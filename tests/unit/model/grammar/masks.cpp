@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 
+#include "model/grammar/common_passages.h"
 #include "model/grammar/compile.h"
 #include "model/grammar/schema/schema.h"
 #include "model/grammar/spelling.h"
@@ -17,6 +19,8 @@ namespace {
 struct Tokens {
     std::vector<std::string> texts;
     Vocabulary vocabulary;
+    // What all grammars of one test share, as those of a model do.
+    std::unique_ptr<CommonPassages> common = std::make_unique<CommonPassages>();
 
     explicit Tokens(std::vector<std::string> all) : texts(std::move(all)), vocabulary(views()) {}
     std::vector<std::string_view> views() const { return {texts.begin(), texts.end()}; }
@@ -83,7 +87,7 @@ std::vector<int32_t> in_mask(Masks& masks, StateId state, const Tokens& tokens) 
 /// Along a random text of tokens, of at most so many.
 void check_along(Grammar grammar, const Tokens& tokens, std::mt19937& random, int n_tokens) {
     Automaton automaton(grammar, tokens.reach()), twin(std::move(grammar), {});
-    Masks masks(automaton, tokens.vocabulary);
+    Masks masks(automaton, tokens.vocabulary, tokens.common.get());
     StateId state = automaton.start(), twin_state = twin.start();
     std::string text;
     for (int i = 0; i < n_tokens; i++) {
