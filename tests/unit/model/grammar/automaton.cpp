@@ -136,7 +136,8 @@ TEST_CASE("automaton: what is counted far away makes few states for masks") {
     counted.kind = Node::Kind::counted;
     counted.language = l.repeat(l.byte_in(ByteSet::range('a', 'z')), 0);
     counted.min = 5'000, counted.max = 10'000;
-    Automaton automaton = automaton_of(grammar, grammar.add(counted));
+    const NodeId root = grammar.add(counted);  // before the grammar is copied
+    Automaton automaton = automaton_of(grammar, root);
     std::vector<StateId> folded;
     StateId state = automaton.start();
     for (int i = 0; i < 10'000; i++) {
@@ -228,7 +229,8 @@ TEST_CASE("automaton: members leave room for what is required, and count what ca
         copy.members.push_back(std::move(members));
         Node node;
         node.kind = Node::Kind::members;
-        return automaton_of(copy, copy.add(node));
+        const NodeId root = copy.add(node);
+        return automaton_of(copy, root);
     };
     Automaton room = object({{one, false}, {one, true}}, 0, 1);
     CHECK(room.after(room.start(), "\"a") == Automaton::kDead);
