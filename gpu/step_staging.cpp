@@ -28,10 +28,10 @@ StepKind kind_of(const Batch& batch) {
 }  // namespace
 
 StepStaging::StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
-                         int table_width, HeadShape shape, bool decodes)
+                         int table_width, HeadShape shape, bool decodes, int64_t least_shared)
     : device_(device),
       tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
-      planner_(shape),
+      planner_(shape, least_shared),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(max_tokens)),
       most_sampled_(Forward::padded_rows(max_samples)),

@@ -26,9 +26,11 @@ enum class StepKind {
 class StepStaging {
   public:
     /// `decodes`: leading sequences whose tokens are all sampled, or only one, are rows of decode
-    /// attention; else of prefill attention. `max_samples` of a step.
+    /// attention; else of prefill attention. `max_samples` of a step. `least_shared`: see
+    /// SharedPrefixPlanner.
     StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
-                int table_width, HeadShape shape, bool decodes);
+                int table_width, HeadShape shape, bool decodes,
+                int64_t least_shared = SharedPrefixPlanner::kLeastSavedBytes);
 
     struct Staged {
         StepInputs inputs;

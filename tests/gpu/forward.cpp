@@ -1,6 +1,7 @@
 // Forward whose products of o and down are partial: one rank that has everything gives the bits of
 // the fused products, and ranks that share a model give what the whole model gives. All ranks are
-// on one device here, a thread and a stream each.
+// on one device here, a thread and a stream each. And Forward whose rows read a prefix together:
+// they give what each gives by itself.
 
 #include "gpu/forward.h"
 
@@ -54,7 +55,8 @@ class Meeting {
 /// A model or a shard of it, as Rank has it, without graphs and sampling.
 class Model {
   public:
-    Model(const Checkpoint& checkpoint, int rank, int n_ranks, JoinPartialSums join)
+    Model(const Checkpoint& checkpoint, int rank, int n_ranks, JoinPartialSums join,
+          int64_t least_shared = SharedPrefixPlanner::kLeastSavedBytes)
         : device_(use_device(0)),
           shard_(shard_of(checkpoint.config, rank, n_ranks)),
           stream_(device_),
@@ -63,14 +65,15 @@ class Model {
           forward_(device_, shard_.config, weights_, kMaxTokens, kSequences,
                    kSequences * kBlocksEach, false, std::move(join)),
           staging_(device_, kMaxTokens, kSequences, 0, kBlocksEach,
-                   {shard_.config.n_heads, shard_.config.n_kv_heads, shard_.config.head_dim},
-                   true) {
+                   {shard_.config.n_heads, shard_.config.n_kv_heads, shard_.config.head_dim}, true,
+                   least_shared) {
         CUDA_CHECK(cudaDeviceSynchronize());
     }
 
     /// The logits of a step's samples, end to end.
     std::vector<float> run(const Batch& batch) {
         const auto staged = staging_.stage(batch, lanes_, 0, stream_);
+        shares_ = staged.inputs.shared.n_items > 0;
         forward_.launch(staged.inputs, {lanes_.block_tables(), kBlocksEach, lanes_.last_tokens()},
                         stream_);
         std::vector<float> logits(size_t(staged.n_rows) * kHashedVocab);
@@ -79,8 +82,11 @@ class Model {
         stream_.synchronize();
         return logits;
     }
+    /// Whether rows of the last step read a prefix together.
+    bool shares() const { return shares_; }
 
   private:
+    bool shares_ = false;
     const Device device_;
     const Shard shard_;
     const Stream stream_;
@@ -125,7 +131,8 @@ class Ranks {
     std::vector<std::unique_ptr<Model>> models_;
 };
 
-/// Sequences whose steps are put together here; a lane each, and KV blocks of its own.
+/// Sequences whose steps are put together here; a lane each, and KV blocks of its own, but for
+/// those that it shares.
 class Sequences {
   public:
     Sequences() : n_computed_(kSequences, 0) { greedy_.temperature = 0; }
@@ -154,9 +161,17 @@ class Sequences {
         return batch;
     }
 
-  private:
-    static int block_of(int lane, int i) { return i * kSequences + lane; }
+    /// All others have the first blocks of sequence 0, which has computed them.
+    void share(int n_blocks) {
+        n_shared_ = n_blocks;
+        for (size_t lane = 1; lane < n_computed_.size(); lane++)
+            n_computed_[lane] = n_blocks * kBlockTokens;
+    }
 
+  private:
+    int block_of(int lane, int i) const { return i * kSequences + (i < n_shared_ ? 0 : lane); }
+
+    int n_shared_ = 0;
     SamplingParams greedy_;
     std::vector<int> n_computed_;
 };
@@ -270,4 +285,46 @@ TEST_CASE("forward: two and four ranks that share a model give what it gives") {
                                << " deviations, " << all.n_equal << " of " << all.n_rows
                                << " greedy tokens equal");
         }
+}
+
+TEST_CASE("forward: rows that read a prefix together give what each gives by itself") {
+    constexpr int kPrefixBlocks = 16, kSteps = 4;
+    for (const HashedShape& shape : shared_shapes()) {
+        CAPTURE(shape.name);
+        const HashedCheckpoint hashed(shape);
+        Model each(*hashed.checkpoint, 0, 1, nullptr),
+            together(*hashed.checkpoint, 0, 1, nullptr, 0);
+        Sequences sequences;
+        Comparison all;
+        std::vector<int32_t> last;
+        auto run = [&](const Batch& batch, bool shares) {
+            const std::vector<float> logits = each.run(batch);
+            compare(logits, together.run(batch), all);
+            CHECK(!each.shares());
+            CHECK(together.shares() == shares);
+            last.clear();
+            for (auto row = logits.begin(); row < logits.end(); row += kHashedVocab)
+                last.push_back(int32_t(std::max_element(row, row + kHashedVocab) - row));
+        };
+        std::vector<int32_t> prefix;
+        for (int i = 0; i < kPrefixBlocks * kBlockTokens; i++)
+            prefix.push_back((i * 7919 + 13) % kHashedVocab);
+        run(sequences.step({0}, {prefix}), false);
+        sequences.share(kPrefixBlocks);
+        std::vector<int> lanes;
+        std::vector<std::vector<int32_t>> tokens;
+        for (int lane = 0; lane < kSequences; lane++) {
+            lanes.push_back(lane), tokens.emplace_back();
+            for (int j = 0; j < 2 + lane * 5 % 8; j++)
+                tokens.back().push_back((lane * 31 + j * 7) % kHashedVocab);
+        }
+        run(sequences.step(lanes, tokens), false);
+        for (int step = 0; step < kSteps; step++) {
+            CAPTURE(step);
+            for (size_t lane = 0; lane < tokens.size(); lane++) tokens[lane] = {last[lane]};
+            run(sequences.step(lanes, tokens), true);
+        }
+        MESSAGE(shape.name << ": the worst logit off by " << all.worst << " deviations, "
+                           << all.n_equal << " of " << all.n_rows << " greedy tokens equal");
+    }
 }

@@ -128,15 +128,20 @@ TEST_CASE("shared prefixes: of a beginning and its branches, what saves more") {
             }
         return tables;
     };
-    auto prefix_of_first = [](const std::vector<std::vector<int32_t>>& tables) {
-        SharedPrefixPlanner planner(kShape);
+    constexpr int64_t kLeast = 16 << 20;
+    auto prefix_of_first = [](const std::vector<std::vector<int32_t>>& tables,
+                              int64_t least = kLeast) {
+        SharedPrefixPlanner planner(kShape, least);
         return planner.plan(rows_of(tables), int(tables.size())) ? planner.prefixes()[0].n_tiles
                                                                  : 0;
     };
     CHECK(prefix_of_first(tables_of(256, 1, 64, 0)) == 256);
     CHECK(prefix_of_first(tables_of(256, 8, 8, 10)) == 256);   // a little more of each branch
     CHECK(prefix_of_first(tables_of(32, 2, 32, 500)) == 532);  // much more
-    CHECK(prefix_of_first(tables_of(16, 1, 20, 0)) == 0);      // less than a launch costs
+    CHECK(prefix_of_first(tables_of(16, 1, 20, 0)) == 0);      // less than was wanted
+    CHECK(prefix_of_first(tables_of(256, 1, 64, 0), SharedPrefixPlanner::kLeastSavedBytes) == 0);
+    CHECK(prefix_of_first(tables_of(1024, 1, 64, 0), SharedPrefixPlanner::kLeastSavedBytes) ==
+          1024);
     CHECK(prefix_of_first(tables_of(0, 64, 1, 300)) == 0);
 }
 
@@ -149,7 +154,7 @@ TEST_CASE("shared prefixes: branches within branches end, and cost what there is
         table.push_back(100'000 + row);
         tables.push_back(table);
     }
-    SharedPrefixPlanner planner(kShape);
+    SharedPrefixPlanner planner(kShape, 0);
     REQUIRE(planner.plan(rows_of(tables), 512));
     check_plan(planner, tables, 512);
 }
