@@ -128,7 +128,7 @@ TEST_CASE("shared prefixes: of a beginning and its branches, what saves more") {
             }
         return tables;
     };
-    constexpr int64_t kLeast = 16 << 20;
+    static constexpr int64_t kLeast = 16 << 20;
     auto prefix_of_first = [](const std::vector<std::vector<int32_t>>& tables,
                               int64_t least = kLeast) {
         SharedPrefixPlanner planner(kShape, least);
