@@ -17,6 +17,7 @@ namespace {
 
 constexpr HeadShape kShape{14, 2, 64};
 const int kRowsOfItem = shared_prefix_rows(kShape);
+constexpr int64_t kLeastSaved = 16 << 20;  // bytes, where a test says nothing else
 
 /// Block tables that fork from each other in random places.
 std::vector<std::vector<int32_t>> random_tables(Random& random, int n, int longest) {
@@ -128,9 +129,8 @@ TEST_CASE("shared prefixes: of a beginning and its branches, what saves more") {
             }
         return tables;
     };
-    static constexpr int64_t kLeast = 16 << 20;
     auto prefix_of_first = [](const std::vector<std::vector<int32_t>>& tables,
-                              int64_t least = kLeast) {
+                              int64_t least = kLeastSaved) {
         SharedPrefixPlanner planner(kShape, least);
         return planner.plan(rows_of(tables), int(tables.size())) ? planner.prefixes()[0].n_tiles
                                                                  : 0;
