@@ -151,8 +151,7 @@ void Scheduler::plan_decodes() {
     step_tokens_ = max_step_tokens_;
     if (!is_busy || busy_step_tokens_ == 0) return;
     const int n_least = (busy_step_tokens_ + 3) / 4;  // of prompts, which have waited too
-    step_tokens_ =
-        std::min(step_tokens_, std::max(busy_step_tokens_, n_planned_tokens_ + n_least));
+    step_tokens_ = std::min(step_tokens_, std::max(busy_step_tokens_, n_planned_tokens_ + n_least));
 }
 
 void Scheduler::admit_waiting() {
