@@ -112,11 +112,11 @@ void choose(const DecodeAttentionArgs& a, const RowPrefix* prefixes, const float
             const Stream& stream) {
     SHAPE_CHECK(a.n > 0 && is_attention_shape(a.shape));
     const int warps = kWarpsWanted / (a.shape.n_kv_heads * a.n);
-    const auto chosen = a.shape.head_dim == 128
-                            ? warps >= 8 ? launch<128, 8, SHARES> : launch<128, 4, SHARES>
-                        : warps >= 16 ? launch<64, 16, SHARES>
-                        : warps >= 8  ? launch<64, 8, SHARES>
-                                      : launch<64, 4, SHARES>;
+    const auto chosen = a.shape.head_dim == 64
+                            ? (warps >= 16  ? launch<64, 16, SHARES>
+                               : warps >= 8 ? launch<64, 8, SHARES>
+                                            : launch<64, 4, SHARES>)
+                            : (warps >= 8 ? launch<128, 8, SHARES> : launch<128, 4, SHARES>);
     chosen(a, prefixes, partials, stream);
 }
 
