@@ -59,7 +59,8 @@ void render_pool(Exposition& out) {
 
 void render_drafts(Exposition& out, std::string_view name, std::string_view help,
                    Counter EngineMetrics::Drafts::*counter) {
-    constexpr std::array<std::string_view, kDraftSources> kSources = {"repetition", "form"};
+    constexpr std::array<std::string_view, kDraftSources> kSources = {"repetition", "form",
+                                                                      "others"};
     out.family(name, "counter", help);
     for (size_t i = 0; i < out.models().size(); i++)
         for (size_t source = 0; source < kDraftSources; source++)

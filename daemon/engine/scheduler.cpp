@@ -61,7 +61,8 @@ Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
       n_vocab_(info.n_vocab),
       late_masks_(info.late_masks),
       prefix_cache_(prefix_cache),
-      blocks_(info.n_blocks, info.block_size, prefix_cache) {
+      blocks_(info.n_blocks, info.block_size, prefix_cache),
+      recent_(info.draft_row_cost) {
     for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
 }
 
@@ -74,6 +75,10 @@ bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<Choic
     if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
     if (request.n_prompt_logprobs >= 0 && max_scores_ == 0) return false;
 
+    if (request.drafter && request.drafter->learns) {
+        Drafter others = recent_.drafter(request.cache_salt, request.drafter->max_drafts);
+        request.drafter = first_of(*std::move(request.drafter), std::move(others));
+    }
     auto sequence = std::make_unique<Sequence>(std::move(request), n_arrivals_++, now,
                                                std::move(group), late_masks_);
     enter_line(*sequence);
@@ -84,6 +89,7 @@ bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<Choic
 bool Scheduler::cancel(SequenceId id) {
     auto found = sequences_.find(id);
     if (found == sequences_.end()) return false;
+    remember(*found->second);
     leave(*found->second);
     sequences_.erase(found);
     return true;
@@ -461,6 +467,7 @@ TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
         event.error = "the answer cannot go on in the form that was asked for";
     }
     if (event.finish != FinishReason::none) {
+        remember(sequence);
         leave(sequence);
         sequence.state = SequenceState::finished;
         finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/engine/kv_blocks.h"
+#include "daemon/engine/recent_texts.h"
 #include "daemon/engine/sequence.h"
 #include "model/backend.h"
 
@@ -155,6 +156,7 @@ class Scheduler {
     int draft(Planned& planned, int n_most);
     float waiting_cost() const;
     bool expects_drafts(const Sequence& sequence) const;
+    void remember(const Sequence& sequence);
     int prefill_chunk(const Sequence& sequence, int n_tokens, int n_scores) const;
     void build_batch();
     void add_to_batch(const Planned& planned);
@@ -193,6 +195,7 @@ class Scheduler {
     bool late_masks_;
     bool prefix_cache_;
     KvBlocks blocks_;
+    RecentTexts recent_;
     std::vector<int> free_lanes_;
     uint64_t n_arrivals_ = 0, n_runs_ = 0;
     std::unordered_map<SequenceId, std::unique_ptr<Sequence>> sequences_;

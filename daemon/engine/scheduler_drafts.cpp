@@ -64,6 +64,13 @@ bool Scheduler::expects_drafts(const Sequence& sequence) const {
     return static_cast<int>(drafts.ids.size()) > sequence.n_pending;
 }
 
+/// Of a sequence that ends, for those that come.
+void Scheduler::remember(const Sequence& sequence) {
+    if (sequence.drafter && sequence.drafter->learns)
+        recent_.add(sequence.cache_salt, std::span(sequence.tokens).first(sequence.n_known()),
+                    static_cast<size_t>(sequence.n_prompt));
+}
+
 /// Forgets the keys and values of the last tokens, which were guessed wrongly.
 void Scheduler::roll_back(Sequence& sequence, int n_tokens) {
     sequence.n_computed -= n_tokens;

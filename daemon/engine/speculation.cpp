@@ -21,11 +21,15 @@ size_t n_worthwhile(std::span<const float> chances, float row_cost, float waitin
 
 Drafter first_of(Drafter first, Drafter second) {
     const int max_drafts = std::max(first.max_drafts, second.max_drafts);
-    return {max_drafts, [first = std::move(first), second = std::move(second)](
-                            const DraftQuery& query, std::vector<int32_t>& drafts) {
-                const DraftSource source = first.draft(query, drafts);
-                return drafts.empty() ? second.draft(query, drafts) : source;
-            }};
+    const bool learns = first.learns || second.learns;
+    return {.max_drafts = max_drafts,
+            .draft =
+                [first = std::move(first), second = std::move(second)](
+                    const DraftQuery& query, std::vector<int32_t>& drafts) {
+                    const DraftSource source = first.draft(query, drafts);
+                    return drafts.empty() ? second.draft(query, drafts) : source;
+                },
+            .learns = learns};
 }
 
 Drafts drafts_of(const Sequence& sequence, int n_most, float waiting, int n_vocab) {

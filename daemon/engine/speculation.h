@@ -13,8 +13,8 @@ namespace qwend {
 struct Sequence;
 
 /// Where guesses come from.
-enum class DraftSource { repetition, form };
-inline constexpr size_t kDraftSources = 2;
+enum class DraftSource { repetition, form, others };
+inline constexpr size_t kDraftSources = 3;
 
 /// What a drafter is asked.
 struct DraftQuery {
@@ -35,6 +35,9 @@ struct Drafter {
     /// Appends guesses to `drafts`, which is empty; none is an answer. It may be asked more than
     /// once of the same tokens.
     std::function<DraftSource(const DraftQuery& query, std::vector<int32_t>& drafts)> draft;
+    /// Whether what others generated is guessed too where it has nothing to say, and they may learn
+    /// of this sequence in turn; see RecentTexts.
+    bool learns = false;
 };
 
 /// How often guesses of a kind were right; old ones fade.

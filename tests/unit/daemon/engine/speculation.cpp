@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "daemon/engine/repetition.h"
 #include "tests/unit/daemon/engine/fake_drafter.h"
 #include "tests/unit/daemon/engine/scheduler_harness.h"
 
@@ -47,6 +48,38 @@ TEST_CASE("speculation: right guesses give several tokens a step, wrong ones the
             if (guesses == Guesses::wrong) CHECK(n == 41);
             if (guesses == Guesses::mixed) CHECK((n > 9 && n < 41));
         }
+}
+
+TEST_CASE("speculation: what others generated is guessed, within a cache salt") {
+    for (const int depth : {1, 2}) {
+        CAPTURE(depth);
+        BackendInfo info = fake_info(4, 64, 32, 4, depth);
+        info.max_draft_rows = 32, info.draft_row_cost = 0.02f;
+        Harness harness(info);
+        const auto n_steps_of = [&](int id, const std::string& salt, bool is_cancelled) {
+            GenerationRequest request = make_request(id, make_prompt(6), 41);
+            request.cache_salt = salt;
+            request.drafter = draft_repetitions(info.draft_row_cost, 4);
+            harness.add(request);
+            int n = 0;
+            for (; !harness.scheduler.idle(); ++n) {
+                harness.step();
+                if (is_cancelled && n == 35) harness.scheduler.cancel(id);
+            }
+            return n;
+        };
+        CHECK(n_steps_of(1, "a", false) == 41);
+        CHECK(n_steps_of(2, "a", false) < 20);
+        CHECK(n_steps_of(3, "b", false) == 41);
+        CHECK(n_steps_of(4, "c", true) < 41);
+        CHECK(n_steps_of(5, "c", false) < 20);  // as far as that one came
+        for (const int id : {1, 2, 3, 5})
+            CHECK(harness.streams[id].output == harness.streams[1].output);
+        const auto& counted =
+            harness.scheduler.counters().drafts[static_cast<size_t>(DraftSource::others)];
+        CHECK(counted.accepted > 30);
+        CHECK(counted.accepted <= counted.tokens);
+    }
 }
 
 TEST_CASE("speculation: an end among the guesses ends the sequence there") {
