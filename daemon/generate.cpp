@@ -169,7 +169,7 @@ int generate(const CommandLine& line, std::shared_ptr<const ModelText> text,
                 "the prompt and its answer do not fit the KV cache; raise "
                 "kv-cache-memory or lower --max-tokens");
     }
-    fmt::print("\n");
+    fmt::print("{}\n", decoder.finish_cut());
     fmt::print(stderr, "{} prompt tokens, first token after {:.1f} ms; {} tokens, {:.1f} tok/s\n",
                n_prompt, (first - began) * 1e3, n_tokens,
                n_tokens > 1 ? (n_tokens - 1) / (last - first) : 0.0);

@@ -66,7 +66,8 @@ bool Choice::on_event(const TokenEvent& event) {
             std::find(own.begin(), own.end(), event.sampled.token) != own.end())
             stop_token_ = event.sampled.token;
         // A character that the end cuts through is no text: the decoder keeps its bytes.
-        add_generated(stops_.finish());
+        if (const std::string rest = offsets_.finish(); !rest.empty()) take_decoded(rest);
+        if (!done_) add_generated(stops_.finish());
         if (!done_) end(event.finish);
     }
     return done_ && event.finish == FinishReason::none;
@@ -95,6 +96,11 @@ void Choice::on_token(const TokenEvent& event) {
     if (is_hidden(token)) return;
     const std::string decoded = offsets_.push(token);
     n_reasoning_tokens_ += reasoning_.in_reasoning();
+    take_decoded(decoded);
+}
+
+/// Text, in which a stop string may end the choice.
+void Choice::take_decoded(std::string_view decoded) {
     auto [text, matched] = stops_.push(decoded, n_tokens_ > generation_->sampling.min_tokens);
     add_generated(text);
     if (matched < 0 || done_) return;

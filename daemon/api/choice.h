@@ -89,6 +89,7 @@ class Choice {
   private:
     bool skip_event(const TokenEvent& event);
     void on_token(const TokenEvent& event);
+    void take_decoded(std::string_view decoded);
     bool is_hidden(int32_t token) const;
     bool in_text() const { return !in_call_ && !reasoning_.in_reasoning(); }
     void add_generated(std::string_view generated);

@@ -190,10 +190,11 @@ std::optional<GrammarCache::Result> GrammarCache::find(const OutputForm& form,
 GrammarCache::Result GrammarCache::compile(const OutputForm& form,
                                            const std::vector<int32_t>& stop_ids) {
     if (auto known = find(form, stop_ids)) return *std::move(known);
-    if (tokenizer_.drops_repeats())
+    if (const std::string_view step = tokenizer_.textless_by(); !step.empty())
         return FormError{
-            "this model's tokenizer has a CTC decoder, whose tokens have no text of "
-            "their own to keep in a form"};
+            fmt::format("this model's tokenizer has a decoder with {}, whose tokens have no text "
+                        "of their own to keep in a form",
+                        step)};
     Entry entry{form, stop_ids, FormError()};
     try {
         entry.result = std::make_shared<CompiledForm>(compile_form(form, tokenizer_), vocabulary(),

@@ -23,6 +23,8 @@ class TextOffsets {
     size_t of(int32_t token) const;
     /// Text that is complete with the token, as StreamDecoder::push() gives it.
     std::string push(int32_t token);
+    /// What is complete since no token follows, as StreamDecoder::finish_cut() gives it.
+    std::string finish();
 
   private:
     const Tokenizer* tokenizer_;

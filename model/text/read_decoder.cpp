@@ -1,3 +1,9 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "model/text/tokenizer_pipeline.h"
@@ -14,37 +20,31 @@ constexpr std::string_view kName = "decoder";
 struct Reader {
     const JsonFile& json;
     TokenDecoder decoder = {};
-    bool is_joined = false;  // the steps before have made one text of the tokens
 
     void read(dom::object step);
-    void strip(dom::object step);
-    void ctc(dom::object step);
+    std::string_view behind(std::string_view type, dom::object step) const;
 };
 
 struct Kind {
     std::string_view type;
     void (*add)(Reader& reader, dom::object step);
-    bool takes_text = false;  // it may follow what has joined the tokens
 };
 
 constexpr Kind kKinds[] = {
-    {"ByteLevel",
-     [](Reader& r, dom::object) {
-         r.decoder.add_byte_level();
-         r.is_joined = true;
-     }},
-    {"ByteFallback",
-     [](Reader& r, dom::object) {
-         if (!r.is_joined) r.decoder.add_byte_fallback();
-     },
-     true},
-    {"Fuse", [](Reader& r, dom::object) { r.is_joined = true; }, true},
+    {"ByteLevel", [](Reader& r, dom::object) { r.decoder.add_byte_level(); }},
+    {"ByteFallback", [](Reader& r, dom::object) { r.decoder.add_byte_fallback(); }},
+    {"Fuse", [](Reader& r, dom::object) { r.decoder.add_fuse(); }},
     {"Replace",
      [](Reader& r, dom::object step) {
          r.decoder.add_replace(read_pattern(r.json, step, kName),
                                text_needed(r.json, step, kName, "content"), r.json.name());
      }},
-    {"Strip", [](Reader& r, dom::object step) { r.strip(step); }, true},
+    {"Strip",
+     [](Reader& r, dom::object step) {
+         r.decoder.add_strip(character_needed(r.json, step, kName, "content"),
+                             count_at(r.json, step, kName, "start", 0, 0),
+                             count_at(r.json, step, kName, "stop", 0, 0));
+     }},
     {"Metaspace",
      [](Reader& r, dom::object step) {
          const bool prepends =
@@ -56,41 +56,56 @@ constexpr Kind kKinds[] = {
          r.decoder.add_word_piece(text_needed(r.json, step, kName, "prefix"),
                                   flag_at(step, "cleanup", true));
      }},
-    {"CTC", [](Reader& r, dom::object step) { r.ctc(step); }},
+    {"CTC",
+     [](Reader& r, dom::object step) {
+         const std::string pad = text_needed(r.json, step, kName, "pad_token"),
+                           delimiter = text_needed(r.json, step, kName, "word_delimiter_token");
+         r.decoder.add_ctc(pad, delimiter, flag_at(step, "cleanup", true));
+     }},
     {"BPEDecoder",
      [](Reader& r, dom::object step) {
          r.decoder.add_word_end(text_needed(r.json, step, kName, "suffix"));
      }},
 };
 
-/// A text that comes token by token can lose its beginning, but not its end, and is not asked for.
-void Reader::strip(dom::object step) {
-    const std::string content = character_needed(json, step, kName, "content");
-    const size_t n_start = count_at(json, step, kName, "start", 0, 0),
-                 n_stop = count_at(json, step, kName, "stop", 0, 0);
-    if (!is_joined) return decoder.add_strip(content, n_start, n_stop);
-    if (n_stop > 0 || decoder.n_stripped > 0)
-        json.fail("decoder: expected one Strip behind Fuse or ByteLevel, with no stop");
-    decoder.stripped_character = content, decoder.n_stripped = n_start;
+/// Whether a step finds nothing in ASCII, nor in an empty token.
+bool spares_ascii(std::string_view type, dom::object step) {
+    dom::object pattern;
+    const std::string_view part = type == "Metaspace" ? text_at(step, "replacement")
+                                  : type != "Replace" || step.at_key("pattern").get(pattern)
+                                      ? std::string_view()
+                                      : text_at(pattern, "String");
+    return !part.empty() && std::ranges::none_of(part, [](char c) { return uint8_t(c) < 0x80; });
 }
 
-/// Whether a token is the one before has to be known of every two of them, wherever they are.
-void Reader::ctc(dom::object step) {
-    if (decoder.knows_places() || decoder.replaces_bytes || decoder.drops_repeats())
-        json.fail("decoder: expected nothing but Replace and Strip before CTC");
-    const std::string pad = text_needed(json, step, kName, "pad_token"),
-                      delimiter = text_needed(json, step, kName, "word_delimiter_token");
-    decoder.add_ctc(pad, delimiter, flag_at(step, "cleanup", true));
+/// What a step is behind for which it needs all of a text; empty: it can be done to tokens as they
+/// come. Nobody asks whether it would find anything in this vocabulary.
+std::string_view Reader::behind(std::string_view type, dom::object step) const {
+    if (decoder.has_joined()) {
+        // A beginning can be lost at once, an end cannot.
+        const bool is_beginning = type == "Strip" && decoder.n_stripped == 0 &&
+                                  count_at(json, step, kName, "stop", 0, 0) == 0;
+        return type == "Fuse" || is_beginning ? "" : "Fuse or ByteLevel";
+    }
+    // A character's bytes are shown as they come, so that no step sees the character. Those that
+    // look for other than ASCII miss nothing but their mark, if bytes spell it.
+    if (decoder.replaces_bytes && type != "Fuse" && !spares_ascii(type, step))
+        return "ByteFallback";
+    // Whether a token is the one before has to be known of every two of them, wherever they are.
+    if (type == "CTC" && decoder.knows_places()) return "a step that knows places";
+    if (type == "CTC" && decoder.drops_repeats()) return "CTC";
+    return "";
 }
 
 void Reader::read(dom::object step) {
     const Kind& kind = find_kind(json, kName, kKinds, step);
-    if (is_joined && !kind.takes_text)
-        json.fail(
-            fmt::format("decoder: expected nothing but Strip behind Fuse or ByteLevel, found "
-                        "\"{}\"",
-                        kind.type));
+    const std::string_view before = behind(kind.type, step);
+    const bool was_joined = decoder.has_joined();
     kind.add(*this, step);
+    if (!before.empty()) decoder.need_all(fmt::format("{} behind {}", kind.type, before));
+    if (!was_joined || kind.type != "Strip") return;
+    decoder.stripped_character = text_at(step, "content");
+    decoder.n_stripped = count_at(json, step, kName, "start", 0, 0);
 }
 
 }  // namespace

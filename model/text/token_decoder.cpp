@@ -12,6 +12,8 @@ namespace qwend {
 
 namespace {
 
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
 // What WordPiece's decoder has always taken for English.
 constexpr std::pair<std::string_view, std::string_view> kCleanUps[] = {
     {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
@@ -39,11 +41,11 @@ void clean_up(std::string& token) {
     for (const auto& [part, content] : kCleanUps) replace_all(token, part, content);
 }
 
-/// 0 to 255 of a token <0xE4>; below 0: it is another.
+/// 0 to 255 of a token <0xE4>, or <0x+4> as Rust reads numbers; below 0: it is another.
 int byte_of(std::string_view token) {
     if (token.size() != 6 || !token.starts_with("<0x") || !token.ends_with('>')) return -1;
     int value = 0;
-    for (const char c : token.substr(3, 2)) {
+    for (const char c : token.substr(token[3] == '+' ? 4 : 3, token[3] == '+' ? 1 : 2)) {
         const char lower = char(c | 0x20);
         const int digit = c >= '0' && c <= '9'           ? c - '0'
                           : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10
@@ -54,99 +56,211 @@ int byte_of(std::string_view token) {
     return value;
 }
 
+/// Tokens <0xE4> one after another are the characters that they spell, or each of them is U+FFFD.
+std::vector<std::string> join_bytes(std::vector<std::string> tokens) {
+    std::vector<std::string> out;
+    std::string bytes;
+    auto end_bytes = [&] {
+        if (bytes.empty()) return;
+        std::string text = text_of_bytes(bytes, true);
+        if (text == bytes)
+            out.push_back(std::move(text));
+        else
+            out.insert(out.end(), bytes.size(), std::string(kReplacement));
+        bytes.clear();
+    };
+    for (std::string& token : tokens) {
+        if (const int byte = byte_of(token); byte >= 0) {
+            bytes += char(byte);
+            continue;
+        }
+        end_bytes();
+        out.push_back(std::move(token));
+    }
+    end_bytes();
+    return out;
+}
+
 }  // namespace
 
+std::string text_of_bytes(std::string_view bytes, bool is_by_byte) {
+    std::string text;
+    text.reserve(bytes.size());
+    for (size_t at = 0; at < bytes.size();) {
+        const DecodedChar c = utf8_at(bytes, at);
+        if (c.valid) {
+            text.append(bytes.substr(at, size_t(c.length)));
+            at += size_t(c.length);
+            continue;
+        }
+        // An incomplete sequence is replaced as a whole, like Rust's and Python's decoders do.
+        size_t n = 1;
+        while (!is_by_byte && at + n < bytes.size() && n < 3 &&
+               utf8_settled_length(bytes.substr(at, n + 1)) == 0)
+            n++;
+        text.append(kReplacement);
+        at += n;
+    }
+    return text;
+}
+
 void TokenDecoder::add_byte_level() {
-    is_byte_level_ = true;
-    steps_.push_back([](std::string& token, Place) {
+    if (!has_joined()) is_byte_level_ = true;
+    auto each = [](std::string& token, Place place) {
         std::string bytes;
-        if (bytes_from_alphabet(token, bytes)) token = bytes;
+        if (!place.is_added && bytes_from_alphabet(token, bytes)) token = std::move(bytes);
         return true;
-    });
+    };
+    steps_.push_back({each, Kind::byte_level});
+    if (!has_joined()) n_before_join_ = steps_.size();
 }
 
 void TokenDecoder::add_byte_fallback() {
-    replaces_bytes = true;
-    steps_.push_back([](std::string& token, Place) {
+    if (!has_joined()) replaces_bytes = true;
+    auto each = [](std::string& token, Place) {
         const int byte = byte_of(token);
         if (byte >= 0) token = std::string(1, char(byte));
         return byte >= 0x80;  // what is a character by itself, the next steps see
-    });
+    };
+    steps_.push_back({each, Kind::byte_fallback});
+}
+
+void TokenDecoder::add_fuse() {
+    if (!has_joined()) n_before_join_ = steps_.size();
+    steps_.push_back({{}, Kind::fuse});
 }
 
 void TokenDecoder::add_replace(const std::string& regex, std::string content,
                                const std::string& source) {
     auto pattern = std::make_shared<const Regex>(regex, source + ": decoder");
-    steps_.push_back([pattern, content = std::move(content)](std::string& token, Place) {
-        pattern->replace_all(token, content);
+    auto each = [pattern, content = std::move(content)](std::string& token, Place) {
+        if (!token.empty()) pattern->replace_all(token, content);  // nothing is in nothing
         return false;
-    });
+    };
+    steps_.push_back({std::move(each)});
 }
 
 void TokenDecoder::add_strip(std::string content, size_t n_start, size_t n_stop) {
-    steps_.push_back([=](std::string& token, Place) {
-        for (size_t n = n_start; n > 0 && token.starts_with(content); n--)
-            token.erase(0, content.size());
-        for (size_t n = n_stop; n > 0 && token.ends_with(content); n--)
-            token.resize(token.size() - content.size());
+    auto each = [=, content = std::move(content)](std::string& token, Place place) {
+        std::string_view left = token;
+        for (size_t n = place.goes_on ? 0 : n_start; n > 0 && left.starts_with(content); n--)
+            left.remove_prefix(content.size());
+        for (size_t n = n_stop; n > 0 && left.ends_with(content); n--)
+            left.remove_suffix(content.size());
+        if (left.size() < token.size()) token = std::string(left);
         return false;
-    });
+    };
+    steps_.push_back({std::move(each)});
 }
 
 void TokenDecoder::add_metaspace(std::string mark, bool prepends) {
     knows_places_ = true;
-    steps_.push_back([mark = std::move(mark), prepends](std::string& token, Place place) {
+    auto each = [mark = std::move(mark), prepends](std::string& token, Place place) {
         replace_all(token, mark, place.is_first && prepends ? "" : " ");
         return false;
-    });
+    };
+    steps_.push_back({std::move(each)});
 }
 
 void TokenDecoder::add_word_piece(std::string prefix, bool cleans_up) {
     knows_places_ = true;
-    steps_.push_back([prefix = std::move(prefix), cleans_up](std::string& token, Place place) {
+    auto each = [prefix = std::move(prefix), cleans_up](std::string& token, Place place) {
         if (!place.is_first && token.starts_with(prefix))
             token.erase(0, prefix.size());
         else if (!place.is_first)
             token.insert(token.begin(), ' ');
         if (cleans_up) clean_up(token);
         return false;
-    });
+    };
+    steps_.push_back({std::move(each)});
 }
 
 void TokenDecoder::add_word_end(std::string suffix) {
     knows_places_ = true;
-    steps_.push_back([suffix = std::move(suffix)](std::string& token, Place place) {
+    auto each = [suffix = std::move(suffix)](std::string& token, Place place) {
         replace_all(token, suffix, place.is_last ? "" : " ");
         return false;
-    });
+    };
+    steps_.push_back({std::move(each)});
 }
 
 void TokenDecoder::add_ctc(std::string pad, std::string delimiter, bool cleans_up) {
-    ctc_ = steps_.size();
-    steps_.push_back(
-        [=, pad = std::move(pad), delimiter = std::move(delimiter)](std::string& token, Place) {
-            replace_all(token, pad, "");
-            if (cleans_up) {
-                clean_up(token);
-                replace_all(token, delimiter, " ");
-            }
-            return token.empty();
-        });
+    if (!has_joined() && !ctc_) ctc_ = steps_.size();
+    auto each = [pad = std::move(pad), delimiter = std::move(delimiter), cleans_up](
+                    std::string& token, Place) {
+        replace_all(token, pad, "");
+        if (cleans_up) {
+            clean_up(token);
+            replace_all(token, delimiter, " ");
+        }
+        return token.empty();
+    };
+    steps_.push_back({std::move(each), Kind::ctc});
 }
 
 void TokenDecoder::add_spaces() {
     knows_places_ = true;
-    steps_.push_back([](std::string& token, Place place) {
+    auto each = [](std::string& token, Place place) {
         if (!place.is_first) token.insert(token.begin(), ' ');
         return false;
-    });
+    };
+    steps_.push_back({each});
+}
+
+void TokenDecoder::need_all(std::string step) {
+    if (!needs_all()) needs_all_ = std::move(step);
 }
 
 std::string TokenDecoder::run(std::string_view token, Place place, size_t n_steps) const {
     std::string text(token);
     for (size_t i = 0; i < n_steps; i++)
-        if (steps_[i](text, place)) break;
+        if (steps_[i].each(text, place)) break;
     return text;
+}
+
+/// All tokens of a text, on their way through the steps.
+struct TokenDecoder::Whole {
+    std::vector<std::string> tokens;
+    bool begins_text;
+    bool is_joined = false;
+
+    void take(const Step& step) {
+        if (step.kind == Kind::ctc)
+            tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+        // What goes on with another text is longer than a byte is spelled.
+        if (step.kind == Kind::byte_fallback && (begins_text || !is_joined))
+            tokens = join_bytes(std::move(tokens));
+        if (step.kind == Kind::each || step.kind == Kind::ctc || step.kind == Kind::byte_level)
+            for (size_t i = 0; i < tokens.size(); i++) step.each(tokens[i], place(i));
+        if (step.kind == Kind::ctc)
+            std::erase_if(tokens, [](const std::string& token) { return token.empty(); });
+        if (step.kind == Kind::fuse) join(text());
+        if (step.kind == Kind::byte_level) join(text_of_bytes(text(), false));
+    }
+
+    Place place(size_t i) const {
+        return {.is_first = i == 0 && (begins_text || is_joined),
+                .is_last = i + 1 == tokens.size(),
+                .goes_on = is_joined && !begins_text};
+    }
+
+    std::string text() const {
+        std::string all;
+        for (const std::string& token : tokens) all += token;
+        return all;
+    }
+
+    void join(std::string all) {
+        tokens.clear();
+        tokens.push_back(std::move(all));
+        is_joined = true;
+    }
+};
+
+std::string TokenDecoder::decode_all(std::vector<std::string> tokens, bool begins_text) const {
+    Whole whole{std::move(tokens), begins_text};
+    for (const Step& step : steps_) whole.take(step);
+    return whole.text();
 }
 
 }  // namespace qwend

@@ -1,51 +1,62 @@
 #include "model/text/token_texts.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace qwend {
 
-void TokenTexts::set(int32_t id, std::string_view token) {
-    set_text(id, decoder_.decode(token, {}));
+void TokenTexts::set(int32_t id, std::string_view token, bool is_added) {
+    const auto at = size_t(id);
+    auto decode = [&](bool is_first, bool is_last) {
+        return decoder_.decode(token,
+                               {.is_first = is_first, .is_last = is_last, .is_added = is_added});
+    };
+    if (at >= tokens_.size()) tokens_.resize(at + 1);
+    Token& own = tokens_[at] = {decode(false, false), 0, false};
+    if (decoder_.needs_all()) {
+        if (at >= spellings_.size()) spellings_.resize(at + 1);
+        spellings_[at] = token;
+        return;
+    }
     if (decoder_.drops_repeats()) {
-        Token& own = tokens_[size_t(id)];
         own.kind = kinds_.emplace(decoder_.compared(token), int32_t(kinds_.size())).first->second;
         own.is_dropped = decoder_.is_dropped(token);
     }
     if (!decoder_.knows_places()) return;
-    const std::string_view text = of(id);
-    if (std::string first = decoder_.decode(token, {.is_first = true}); first != text)
-        first_[id] = std::move(first);
-    const std::string last = decoder_.decode(token, {.is_last = true});
-    if (last.size() < text.size() && text.starts_with(last))
-        n_tail_[id] = text.size() - last.size();
+    std::string first = decode(true, false);
+    set_end(ends_, id, own.text, decode(false, true));
+    set_end(first_ends_, id, first, decode(true, true));
+    first_.erase(id);
+    if (first != own.text) first_[id] = std::move(first);
 }
 
-void TokenTexts::set_added(int32_t id, std::string_view token) {
-    // Where repeats are dropped, tokens that mean nothing are added ones, which have to be seen.
-    decoder_.is_byte_level() && !decoder_.drops_repeats() ? set_text(id, std::string(token))
-                                                          : set(id, token);
-}
-
-void TokenTexts::set_text(int32_t id, std::string text) {
-    if (size_t(id) >= tokens_.size()) tokens_.resize(size_t(id) + 1);
-    tokens_[size_t(id)] = {std::move(text), 0, false};
-    first_.erase(id), n_tail_.erase(id);
+void TokenTexts::set_end(Ends& ends, int32_t id, std::string_view text, std::string_view last) {
+    ends.erase(id);
+    if (last == text) return;
+    const auto n = size_t(std::ranges::mismatch(text, last).in1 - text.begin());
+    ends[id] = {n, std::string(last.substr(n))};
 }
 
 std::string_view TokenTexts::of(int32_t id) const {
     return is_within(id) ? std::string_view(tokens_[size_t(id)].text) : std::string_view();
 }
 
-std::string_view TokenTexts::first(int32_t id) const {
-    const auto found = first_.find(id);
-    return found == first_.end() ? of(id) : std::string_view(found->second);
+TokenText TokenTexts::text(int32_t id, bool is_first) const {
+    std::string_view text = of(id);
+    if (is_first && !first_.empty())
+        if (const auto found = first_.find(id); found != first_.end()) text = found->second;
+    const Ends& ends = is_first ? first_ends_ : ends_;
+    if (ends.empty()) return {text, {}, {}};
+    const auto end = ends.find(id);
+    if (end == ends.end()) return {text, {}, {}};
+    const size_t n = end->second.n_settled;
+    return {text.substr(0, n), text.substr(n), end->second.text};
 }
 
-std::string_view TokenTexts::tail(int32_t id) const {
-    if (n_tail_.empty()) return {};
-    const auto found = n_tail_.find(id);
-    return found == n_tail_.end() ? std::string_view()
-                                  : of(id).substr(of(id).size() - found->second);
+std::string_view TokenTexts::spelling(int32_t id) const {
+    return is_within(id) && size_t(id) < spellings_.size()
+               ? std::string_view(spellings_[size_t(id)])
+               : std::string_view();
 }
 
 }  // namespace qwend

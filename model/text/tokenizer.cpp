@@ -15,33 +15,10 @@ namespace qwend {
 
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr size_t kCacheFrom = 512;  // bytes of text; shorter ones repeat too few words to gain
 constexpr size_t kKnownWord = 32;   // bytes; longer words repeat too seldom
 constexpr size_t kTextPerKnownWord = 16;  // bytes of text
 constexpr size_t kMostKnownWords = 8192;
-
-/// Valid UTF-8 as it is, every maximal invalid part as U+FFFD, or each of its bytes.
-std::string sanitize_utf8(std::string_view bytes, bool is_by_byte) {
-    std::string text;
-    text.reserve(bytes.size());
-    for (size_t at = 0; at < bytes.size();) {
-        DecodedChar c = utf8_at(bytes, at);
-        if (c.valid) {
-            text.append(bytes.substr(at, c.length));
-            at += c.length;
-            continue;
-        }
-        // An incomplete sequence is replaced as a whole, like Rust's and Python's decoders do.
-        size_t n = 1;
-        while (!is_by_byte && at + n < bytes.size() && n < 3 &&
-               utf8_settled_length(bytes.substr(at, n + 1)) == 0)
-            n++;
-        text.append(kReplacement);
-        at += n;
-    }
-    return text;
-}
 
 }  // namespace
 
@@ -236,8 +213,8 @@ bool Tokenizer::is_added(int32_t id) const {
     return std::binary_search(impl_->added.begin(), impl_->added.end(), id);
 }
 
-bool Tokenizer::drops_repeats() const {
-    return impl_->parts.texts.decoder().drops_repeats();
+std::string_view Tokenizer::textless_by() const {
+    return impl_->parts.texts.decoder().textless_by();
 }
 
 int Tokenizer::n_left_out() const {
@@ -256,22 +233,24 @@ StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special_token
 std::string StreamDecoder::push(int32_t id) {
     const TokenTexts& texts = tokenizer_->impl_->parts.texts;
     if ((skip_special_tokens_ && tokenizer_->is_special(id)) || texts.kind(id) < 0) return {};
+    if (texts.decoder().needs_all()) {
+        all_.push_back(id);
+        return {};
+    }
     if (texts.decoder().drops_repeats() &&
         std::exchange(last_kind_, texts.kind(id)) == texts.kind(id))
         return {};
     if (texts.is_dropped(id)) return {};
-    const std::string_view bytes = is_first_ ? texts.first(id) : texts.of(id);
-    const std::string_view tail = texts.tail(id);
-    is_first_ = false;
-    held_.append(tail_).append(bytes.substr(0, bytes.size() - std::min(tail.size(), bytes.size())));
-    tail_ = tail;
+    const TokenText text = texts.text(id, std::exchange(is_first_, false));
+    held_.append(more_).append(text.settled);
+    more_ = text.more, end_ = text.end;
     return take(utf8_settled_length(held_));
 }
 
 std::string StreamDecoder::take(size_t n_bytes) {
     const TokenDecoder& decoder = tokenizer_->impl_->parts.texts.decoder();
     std::string text =
-        sanitize_utf8(std::string_view(held_).substr(0, n_bytes), decoder.replaces_bytes);
+        text_of_bytes(std::string_view(held_).substr(0, n_bytes), decoder.replaces_bytes);
     held_.erase(0, n_bytes);
     size_t n_stripped = 0;
     for (; n_to_strip_ > 0 && n_stripped < text.size(); n_to_strip_--)
@@ -282,9 +261,32 @@ std::string StreamDecoder::take(size_t n_bytes) {
     return text.erase(0, n_stripped);
 }
 
+/// What the decoder makes of all tokens.
+std::string StreamDecoder::take_all() {
+    const TokenTexts& texts = tokenizer_->impl_->parts.texts;
+    std::vector<std::string> tokens;
+    tokens.reserve(all_.size());
+    for (const int32_t id : std::exchange(all_, {})) tokens.emplace_back(texts.spelling(id));
+    return texts.decoder().decode_all(std::move(tokens), is_first_);
+}
+
 std::string StreamDecoder::finish() {
-    tail_ = {};
+    if (tokenizer_->impl_->parts.texts.decoder().needs_all()) return take_all();
+    held_.append(end_);
+    more_ = end_ = {};
     return take(held_.size());
+}
+
+std::string StreamDecoder::finish_cut() {
+    if (tokenizer_->impl_->parts.texts.decoder().needs_all()) return take_all();
+    held_.append(end_);
+    more_ = end_ = {};
+    return take(utf8_settled_length(held_));
+}
+
+std::string StreamDecoder::held() const {
+    if (tokenizer_->impl_->parts.texts.decoder().needs_all()) return {};
+    return StreamDecoder(*this).finish();
 }
 
 }  // namespace qwend

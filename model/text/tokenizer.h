@@ -59,9 +59,9 @@ class Tokenizer {
     std::optional<int32_t> added_token_id(std::string_view token) const;
     bool is_special(int32_t id) const;  // added with "special": true
     bool is_added(int32_t id) const;    // one that text is searched for, and no part of its BPE
-    /// Whether a text is other than its tokens' bytes together, since it leaves out a token that is
-    /// the same as the one before.
-    bool drops_repeats() const;
+    /// The step of the decoder for which a text is other than its tokens' bytes together, as where
+    /// a token is left out that is the same as the one before; empty: it is these.
+    std::string_view textless_by() const;
     int n_left_out() const;  // added tokens without a row
     int size() const;        // ids 0 … size-1 exist; logits above are never sampled
 
@@ -73,25 +73,32 @@ class Tokenizer {
 };
 
 /// Turns a stream of ids into text without ever emitting part of a character: bytes that may still
-/// become a valid sequence are held back, bytes that cannot become U+FFFD.
+/// become a valid sequence are held back, bytes that cannot become U+FFFD. Where the decoder needs
+/// all tokens, all text comes at the end.
 class StreamDecoder {
   public:
     /// The ids go on with a text, as an answer does with its prompt, unless the text begins with
     /// them.
     StreamDecoder(const Tokenizer& tokenizer, bool skip_special_tokens, bool begins_text = false);
     std::string push(int32_t id);  // text that is complete now, often the whole token
-    std::string finish();          // what is held back, as U+FFFD
+    std::string finish();          // what is held back, an incomplete character as U+FFFD
+    /// The same, without a character that the end cuts through: of an answer it is no text.
+    std::string finish_cut();
+    /// What finish() would give; nothing where all is held back.
+    std::string held() const;
 
   private:
     std::string take(size_t n_bytes);
+    std::string take_all();
 
     const Tokenizer* tokenizer_;
     bool skip_special_tokens_;
-    bool is_first_;           // the next token begins a text
-    size_t n_to_strip_ = 0;   // characters that its beginning may still lose
-    int32_t last_kind_ = -1;  // of the last token, where repeats are dropped
-    std::string held_;        // bytes
-    std::string_view tail_;   // and what the last token loses if none follows
+    bool is_first_;                          // the next token begins a text
+    size_t n_to_strip_ = 0;                  // characters that its beginning may still lose
+    int32_t last_kind_ = -1;                 // of the last token, where repeats are dropped
+    std::string held_;                       // bytes
+    std::string_view more_ = {}, end_ = {};  // of the last token: see TokenText
+    std::vector<int32_t> all_;               // where the decoder needs all
 };
 
 }  // namespace qwend

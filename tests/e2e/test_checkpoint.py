@@ -282,7 +282,26 @@ def test_a_decoder_for_ctc_is_served_and_keeps_no_form(folder):
         tokens = [6, 6, 3, 3, 6, 0, 6]  # hello, |, <unk>
         assert daemon.post("/detokenize", {"tokens": tokens})[1]["prompt"] == "hello hellohello"
         status, body = daemon.post("/v1/completions", {**ASKED, "structured_outputs": {"regex": "a"}})
-        assert status == 400 and "CTC decoder" in body["error"]["message"], body
+        assert status == 400 and "decoder with CTC" in body["error"]["message"], body
+        assert daemon.stop() == 0
+
+
+def test_a_decoder_that_needs_all_of_a_text_gives_it_at_the_end(folder):
+    decoder = {"type": "Sequence", "decoders": [{"type": "Fuse"}, {
+        "type": "Replace", "pattern": {"Regex": "hello"}, "content": "Hello,"}]}
+    words_of(folder, "word_level", decoder)
+    with Daemon(model=str(folder)) as daemon:
+        asked = {**ASKED, "return_token_ids": True, "logprobs": 1}
+        whole = daemon.post("/v1/completions", asked)[1]["choices"][0]
+        assert streamed(daemon, **ASKED) == whole["text"] != ""
+        assert set(whole["logprobs"]["text_offset"]) == {0}
+        assert daemon.post("/detokenize", {"tokens": whole["token_ids"]})[1]["prompt"] == whole["text"]
+        assert daemon.post("/detokenize", {"tokens": [6, 6]})[1]["prompt"] == "Hello,Hello,"
+        stop = whole["text"][3:5]
+        cut = daemon.post("/v1/completions", {**ASKED, "stop": stop})[1]["choices"][0]
+        assert cut["text"] == whole["text"][:whole["text"].index(stop)] and cut["finish_reason"] == "stop"
+        status, body = daemon.post("/v1/completions", {**ASKED, "structured_outputs": {"regex": "a"}})
+        assert status == 400 and "decoder with Replace behind Fuse" in body["error"]["message"], body
         assert daemon.stop() == 0
 
 

@@ -96,6 +96,23 @@ TEST_CASE("choice: a character that the end cuts is no text, a broken one is") {
     CHECK(say({}, ids, FinishReason::length).text == "a\uFFFDb");
 }
 
+TEST_CASE("choice: where text comes at the end, a stop string ends it there") {
+    const Tokenizer tokenizer = Tokenizer::parse(
+        R"({"decoder":{"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Replace","pattern":)"
+        R"({"Regex":"b+"},"content":"X"}]},"model":{"type":"WordLevel","unk_token":"a","vocab":)"
+        R"({"a":0,"b":1,"c":2}}})");
+    const std::vector<int32_t> ids = {0, 1, 1, 2, 1, 0};
+    Generation request;
+    CHECK(say(request, ids, FinishReason::length, tokenizer) == Said{"aXcXa", "length"});
+    CHECK(say(request, ids, FinishReason::none, tokenizer) == Said{"", "cancelled"});
+    request.stops = {"cX"};
+    CHECK(say(request, ids, FinishReason::length, tokenizer) == Said{"aX", "stop"});
+    request.stops = {"aY"};
+    CHECK(say(request, ids, FinishReason::length, tokenizer) == Said{"aXcXa", "length"});
+    request.sampling.stop_token_ids = {0};
+    CHECK(say(request, ids, FinishReason::stop, tokenizer) == Said{"aXcX", "stop"});
+}
+
 TEST_CASE("choice: a token that ends an answer is text, unless it is one of those that end any") {
     Generation request;
     const auto ids = ids_of("a b");

@@ -346,5 +346,10 @@ TEST_CASE("grammar_cache: tokens of word pieces are texts, with the space that i
     const Tokenizer ctc =
         with(R"({"type":"CTC","pad_token":"u","word_delimiter_token":"|","cleanup":true})");
     GrammarCache none(ctc);
-    CHECK(error_of(none, form(Kind::regex, "a")).find("CTC") != std::string::npos);
+    CHECK(error_of(none, form(Kind::regex, "a")).find("decoder with CTC") != std::string::npos);
+    const Tokenizer fused = with(
+        R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"BPEDecoder","suffix":""}]})");
+    GrammarCache whole(fused);
+    CHECK(error_of(whole, form(Kind::regex, "a")).find("decoder with BPEDecoder behind Fuse") !=
+          std::string::npos);
 }

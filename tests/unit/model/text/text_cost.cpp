@@ -142,6 +142,18 @@ TEST_CASE("text cost: words as long as the text, taken apart by the longest toke
                          R"("vocab":{"u":0,"a":1}}})"));
 }
 
+TEST_CASE("text cost: decoders that need all of a text") {
+    const std::string strip = R"({"type":"Strip","content":"a","start":1000000,"stop":1000000},)";
+    for (const char* step : {R"({"type":"Replace","pattern":{"Regex":"\\s+$"},"content":""})",
+                             R"({"type":"Replace","pattern":{"Regex":"(a+)+b"},"content":""})",
+                             R"({"type":"Replace","pattern":{"String":""},"content":"ab"})",
+                             R"({"type":"CTC","pad_token":"a","word_delimiter_token":" "})",
+                             R"({"type":"BPEDecoder","suffix":"a"})", R"({"type":"ByteLevel"})"})
+        check_tokenizer(Tokenizer::parse(demo_tokenizer_with(
+            "decoder",
+            R"({"type":"Sequence","decoders":[{"type":"ByteLevel"},)" + strip + step + "]}")));
+}
+
 TEST_CASE("text cost: added tokens that begin alike") {
     std::vector<AddedToken> list;
     for (int i = 0; i < 200; i++) {

@@ -138,24 +138,17 @@ TEST_CASE("tokenizer_pipeline: a step that is not known is refused by name, with
     });
 }
 
-TEST_CASE("tokenizer_pipeline: a decoder that cannot be followed token by token is refused") {
-    const std::string ctc = R"({"type":"CTC","pad_token":"_","word_delimiter_token":"|"})",
-                      fuse = R"({"type":"Fuse"})", pieces = R"({"type":"WordPiece","prefix":""})";
-    auto both = [](const std::string& first, const std::string& second) {
-        return R"({"type":"Sequence","decoders":[)" + first + "," + second + "]}";
-    };
+TEST_CASE("tokenizer_pipeline: a decoder that lacks something is refused") {
     check_refused({
         {"decoder", R"({"type":"Other"})", "BPEDecoder, found \"Other\""},
         {"decoder", R"({"type":"BPEDecoder"})", "BPEDecoder: expected a suffix"},
         {"decoder", R"({"type":"CTC"})", "CTC: expected a pad_token"},
         {"decoder", R"({"type":"CTC","pad_token":""})", "expected a word_delimiter_token"},
-        {"decoder", both(R"({"type":"ByteFallback"})", ctc), "Replace and Strip before CTC"},
-        {"decoder", both(pieces, ctc), "Replace and Strip before CTC"},
-        {"decoder", both(ctc, ctc), "Replace and Strip before CTC"},
-        {"decoder", both(fuse, ctc), "nothing but Strip behind Fuse"},
-        {"decoder", both(fuse, pieces), "nothing but Strip behind Fuse"},
-        {"decoder", both(fuse, R"({"type":"Strip","content":" ","start":0,"stop":1})"),
-         "with no stop"},
+        {"decoder", R"({"type":"Strip","content":"ab"})", "expected a character, found \"ab\""},
+        {"decoder",
+         R"({"type":"Sequence","decoders":[{"type":"Fuse"},{"type":"Replace",)"
+         R"("pattern":{"Regex":"("},"content":""}]})",
+         "decoder: \"(\" is no regex"},
     });
 }
 
