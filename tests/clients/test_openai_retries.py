@@ -10,7 +10,8 @@ from daemon_fixture import Daemon, wait_until
 openai = pytest.importorskip("openai", reason="the package openai is not installed")
 
 HELLO = [{"role": "user", "content": "Hello"}]
-ENDLESS = {"max_tokens": 3000, "extra_body": {"ignore_eos": True}, "stream": True}
+# As long as the context has room for, which is seconds where nothing is guessed.
+ENDLESS = {"max_tokens": 4000, "extra_body": {"ignore_eos": True}, "stream": True}
 
 
 def client_of(port, **options):
@@ -29,7 +30,7 @@ def in_background(ask):
 
 
 def test_who_is_refused_asks_again_when_told():
-    with Daemon("--max-sequences", "1", "--max-queue", "1") as daemon:
+    with Daemon("--max-sequences", "1", "--max-queue", "1", "--no-speculation") as daemon:
         first = chat(client_of(daemon.port), **ENDLESS)
         waiting, _ = in_background(lambda: chat(client_of(daemon.port), **ENDLESS).close())
         daemon.wait_metric("qwend:num_requests_waiting", 1)
