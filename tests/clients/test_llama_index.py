@@ -61,7 +61,7 @@ ALL = [like_openai, responses, ollama, anthropic]
 def root():
     """A daemon that answers to the names of models that these classes know too."""
     names = [option for name in ("demo-model", "gpt-4o", CLAUDE) for option in ("--served-model-name", name)]
-    with Daemon(*names) as daemon:
+    with Daemon(*names, "--no-speculation") as daemon:  # see conftest.py
         yield f"http://127.0.0.1:{daemon.port}"
 
 
