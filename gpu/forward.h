@@ -54,7 +54,8 @@ using JoinPartialSums =
 ///
 ///   up to kSkinnyRows         kSkinnyMma: norms, epilogues and products fused
 ///   up to max_wgmma_rows()    kWgmmaSm90: the same, on sm_90
-///   more                      cuBLASLt, and norms, RoPE and SwiGLU as kernels of their own
+///   more                      cuBLASLt, and norms, RoPE and SwiGLU as kernels of their own; of
+///                             many rows glu_wgmma_sm90 for gates, ups and SwiGLU
 ///
 /// and decode attention is split_kv_sm90 up to kMaxSplitKvRows, then batched, behind
 /// shared_prefix where StepInputs says so.

@@ -13,7 +13,7 @@ namespace {
 constexpr int kFewestRows = 4, kFewestTiles = 8;
 /// With fewer tiles an item's beginning and end, and what it hands on, take longer than the rest.
 constexpr int kFewestTilesOfItem = 16;
-/// An item begins with a whole stage of the kernel.
+/// An item is a whole number of the kernel's stages, but for a group's last.
 constexpr int kTilesStep = 4;
 /// Of branches within branches that are looked at, which bounds what a hostile set of contexts
 /// costs.
@@ -25,7 +25,7 @@ int divide_up(int a, int b) {
 
 }  // namespace
 
-/// One behind the other, of rows alone.
+/// How many items the rows of a group make before its tiles are cut.
 int SharedPrefixPlanner::items_of(int n_rows) const {
     return divide_up(n_rows, rows_of_item_);
 }

@@ -24,7 +24,7 @@
 //         memory and from there by TMA, while the next tile is multiplied. The warpgroups never
 //         wait for each other, so one can multiply while the other makes results.
 // When    More rows than linear_wgmma_sm90 is for, where this is faster than cuBLASLt with glu
-//         behind it: see takes_glu_wgmma().
+//         behind it: ProductChoice::gates_at_once() knows.
 // Source  CUTLASS, "Efficient GEMM in CUDA" (warp specialisation, multicast); PTX ISA,
 //         cp.async.bulk.tensor.
 

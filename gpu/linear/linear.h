@@ -12,7 +12,8 @@ namespace qwend {
 ///
 ///   kSkinnyMma  skinny_mma.cu   up to kSkinnyRows rows: weights straight to registers, mma.sync
 ///   kWgmmaSm90  wgmma_sm90.cu   more rows, on sm_90: TMA, wgmma, split-K over a cluster
-///   Gemm        gemm.h          the rest, and sm_80: cuBLASLt, with norms and epilogues apart
+///   Gemm        gemm.h          the rest, and sm_80: cuBLASLt, with norms and epilogues apart, but
+///                               for glu_wgmma_sm90.h, which gates a prompt's gates and ups at once
 ///
 /// In the first two a row's result has the same bits whatever rows are beside it: the order of
 /// additions is fixed by the shape of the weights alone.
