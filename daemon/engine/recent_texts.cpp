@@ -36,6 +36,25 @@ struct RecentTexts::Texts {
         return best;
     }
 
+    /// What follows the match, up to the end of its text.
+    static std::vector<int32_t> continue_match(const Found& found, int n_most) {
+        if (!found.generation) return {};
+        const std::vector<int32_t>& all = found.generation->tokens;
+        const auto from = all.begin() + found.match.end + 1;
+        const auto end = from + std::min<ptrdiff_t>(n_most, all.end() - from);
+        return {from, std::find(from, end, kEnd)};
+    }
+    void draft(MatchGuess& guess, const DraftQuery& query, int n_most, float row_cost,
+               std::vector<int32_t>& drafts) {
+        const auto tokens = query.tokens;
+        if (!guess.is_for(tokens.size())) {
+            guess.check(tokens, records);
+            const Found found = find(tokens);
+            guess.set(tokens.size(), found.match.length, continue_match(found, n_most));
+        }
+        guess.draft(records, row_cost, query.waiting, drafts);
+    }
+
     const std::string salt;
     std::array<Generation, 2> generations;  // the younger first
     MatchRecords records;
@@ -73,23 +92,12 @@ void RecentTexts::add(std::string_view salt, std::span<const int32_t> tokens, si
 Drafter RecentTexts::drafter(std::string_view salt, int max_drafts) {
     texts_of(salt);
     const auto guess = std::make_shared<MatchGuess>();
+    // It keeps nothing alive: what made room for others is guessed from no more.
     return {.max_drafts = max_drafts,
-            .draft = [texts = texts_.front(), guess, max_drafts, row_cost = row_cost_](
-                         const DraftQuery& query, std::vector<int32_t>& drafts) {
-                const auto tokens = query.tokens;
-                if (!guess->is_for(tokens.size())) {
-                    guess->check(tokens, texts->records);
-                    const Texts::Found found = texts->find(tokens);
-                    std::vector<int32_t> ids;
-                    if (found.generation) {
-                        const auto& all = found.generation->tokens;
-                        const auto from = all.begin() + found.match.end + 1;
-                        const auto end = from + std::min<ptrdiff_t>(max_drafts, all.end() - from);
-                        ids.assign(from, std::find(from, end, kEnd));
-                    }
-                    guess->set(tokens.size(), found.match.length, std::move(ids));
-                }
-                guess->draft(texts->records, row_cost, query.waiting, drafts);
+            .draft = [kept = std::weak_ptr<Texts>(texts_.front()), guess, max_drafts,
+                      row_cost = row_cost_](const DraftQuery& query, std::vector<int32_t>& drafts) {
+                if (const auto texts = kept.lock())
+                    texts->draft(*guess, query, max_drafts, row_cost, drafts);
                 return DraftSource::others;
             }};
 }
