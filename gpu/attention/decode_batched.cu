@@ -28,6 +28,33 @@ namespace {
 
 constexpr int kWarpsWanted = 132 * 16;  // of the grid, to have enough loads in flight on an H100
 
+/// Merges the partial results of a row and KV head, `n_partials` of its prefix, which are `stride`
+/// apart, and one of each warp, and writes the heads' output (n_heads, HEAD_DIM). Called by all
+/// threads.
+template <int HEAD_DIM, int WARPS>
+__device__ void merge_and_write(const WarpPartial<HEAD_DIM>* results,
+                                const PrefixPartial<HEAD_DIM>* prefix, int n_partials, int stride,
+                                int n_heads, bf16* out) {
+    for (int i = threadIdx.x; i < n_heads * HEAD_DIM; i += WARPS * kWarp) {
+        const int head = i / HEAD_DIM, dim = i % HEAD_DIM;
+        auto partial = [&](int p) -> const PrefixPartial<HEAD_DIM>& {
+            return prefix[size_t(p) * stride];
+        };
+        MergedOutput merged;
+#pragma unroll 4
+        for (int p = 0; p < n_partials; p++) merged.max = fmaxf(merged.max, partial(p).max[head]);
+#pragma unroll
+        for (int w = 0; w < WARPS; w++) merged.max = fmaxf(merged.max, results[w].max[head]);
+#pragma unroll 4
+        for (int p = 0; p < n_partials; p++)
+            merged.add(partial(p).max[head], partial(p).sum[head], partial(p).out[head][dim]);
+#pragma unroll
+        for (int w = 0; w < WARPS; w++)
+            merged.add(results[w].max[head], results[w].sum[head], results[w].out[head][dim]);
+        out[i] = __float2bfloat16_rn(merged.out / merged.sum);
+    }
+}
+
 /// SHARES: the first tiles of rows were done, with these results.
 template <int HEAD_DIM, int WARPS, bool SHARES>
 __global__ void __launch_bounds__(WARPS* kWarp)
@@ -74,27 +101,11 @@ __global__ void __launch_bounds__(WARPS* kWarp)
     running.reduce_sum();
     results[warp].put(running, g, t);
     __syncthreads();
-    auto partial = [&](int i) -> const PrefixPartial<HEAD_DIM>& {
-        const int at = prefix.first_partial + i * shared_prefix_rows(a.shape);
-        return partials[size_t(at) * a.shape.n_kv_heads + kv_head];
-    };
-    for (int i = threadIdx.x; i < heads * HEAD_DIM; i += WARPS * kWarp) {
-        const int head = i / HEAD_DIM, dim = i % HEAD_DIM;
-        MergedOutput merged;
-#pragma unroll 4
-        for (int p = 0; p < prefix.n_partials; p++)
-            merged.max = fmaxf(merged.max, partial(p).max[head]);
-#pragma unroll
-        for (int w = 0; w < WARPS; w++) merged.max = fmaxf(merged.max, results[w].max[head]);
-#pragma unroll 4
-        for (int p = 0; p < prefix.n_partials; p++)
-            merged.add(partial(p).max[head], partial(p).sum[head], partial(p).out[head][dim]);
-#pragma unroll
-        for (int w = 0; w < WARPS; w++)
-            merged.add(results[w].max[head], results[w].sum[head], results[w].out[head][dim]);
-        a.out[(size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM + i] =
-            __float2bfloat16_rn(merged.out / merged.sum);
-    }
+    const PrefixPartial<HEAD_DIM>* first =
+        SHARES ? partials + size_t(prefix.first_partial) * a.shape.n_kv_heads + kv_head : nullptr;
+    merge_and_write<HEAD_DIM, WARPS>(
+        results, first, prefix.n_partials, shared_prefix_rows(a.shape) * a.shape.n_kv_heads, heads,
+        a.out + (size_t(row) * a.shape.n_heads + kv_head * heads) * HEAD_DIM);
 }
 
 template <int HEAD_DIM, int WARPS, bool SHARES>
