@@ -5,15 +5,16 @@
 #include <string>
 
 #include "daemon/command_line.h"
+#include "daemon/engine/engine.h"
 #include "daemon/service_plan.h"
 #include "model/backend.h"
 #include "model/weights.h"
 
 namespace qwend {
 
-/// Makes the backend the options ask for; called on the worker thread. `on_progress`: 0 … 1.
-using BackendMaker =
-    std::function<std::unique_ptr<Backend>(std::function<void(float)> on_progress)>;
+/// Makes the backend the options ask for, and the head that its vectors go through; called on the
+/// worker thread. `on_progress`: 0 … 1.
+using BackendMaker = std::function<EngineParts(std::function<void(float)> on_progress)>;
 
 struct ModelText;
 

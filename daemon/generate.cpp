@@ -130,6 +130,9 @@ int generate(const CommandLine& line, std::shared_ptr<const ModelText> text,
         return kExitUsage;
     }
     const ModelText& model = *text;
+    if (!model.config.generates())
+        throw LoadError(fmt::format("{} generates no text, it makes vectors of texts: qwend serve",
+                                    model.names[0]));
     Waker waker;
     EngineOptions engine_options;
     engine_options.step_timeout_s = line.options.step_timeout;

@@ -7,12 +7,15 @@
 #include <exception>
 #include <filesystem>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include "daemon/api/model_text.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
 #include "daemon/log.h"
 #include "model/cpu/cpu_backend.h"
+#include "model/cpu/head.h"
 #include "model/error.h"
 #include "model/weights.h"
 #ifdef QWEND_CUDA
@@ -61,9 +64,15 @@ size_t bytes_of_context(const ModelConfig& config, int n_tokens) {
            size_t(config.head_dim) * sizeof(uint16_t);
 }
 
+/// A text that has to be computed in one step may have so many tokens, unless somebody asks for
+/// more.
+constexpr int kWholeStepTokens = 8192;
+
 /// A step has a token of every running sequence: what is left to choose makes room for what is not.
-void choose_step(const Options& options, bool cuda, BackendOptions& out) {
-    const int tokens = cuda ? kCudaStepTokens : kCpuStepTokens;
+void choose_step(const Options& options, const ModelText& model, bool cuda, BackendOptions& out) {
+    int tokens = cuda ? kCudaStepTokens : kCpuStepTokens;
+    if (!model.config.is_causal)
+        tokens = std::max(tokens, std::min(model.max_model_len, kWholeStepTokens));
     const int sequences = cuda ? kCudaSequences : kCpuSequences;
     out.max_step_tokens = options.max_step_tokens > 0 ? options.max_step_tokens
                                                       : std::max(tokens, options.max_sequences);
@@ -80,7 +89,7 @@ void choose_step(const Options& options, bool cuda, BackendOptions& out) {
 BackendOptions backend_options(const CommandLine& line, const ModelText& model, bool cuda) {
     const Options& options = line.options;
     BackendOptions out;
-    choose_step(options, cuda, out);
+    choose_step(options, model, cuda, out);
     out.kv_cache_bytes = options.kv_cache_memory;
     out.memory_share = options.gpu_memory_utilization;
     out.max_context = model.max_model_len;
@@ -135,17 +144,27 @@ BackendInfo plan_backend(const CommandLine& line, const ModelText& model,
     return plan_cpu_backend(checkpoint, backend_options(line, model, false));
 }
 
+/// What the vectors of a model go through, if there is anything.
+VectorHead make_head(const Checkpoint& checkpoint) {
+    const auto head = std::make_shared<Head>(checkpoint);
+    if (head->empty()) return {};
+    return [head](std::span<const float> vectors) { return head->apply(vectors); };
+}
+
 /// Makes one backend, and lets go of the checkpoint then.
 BackendMaker backend_maker(const CommandLine& line, const ModelText& model,
                            std::shared_ptr<const Checkpoint> checkpoint, DeviceChoice device) {
     return [=, &line, &model](std::function<void(float)> on_progress) mutable {
         const auto make = [&] {
+            VectorHead head = make_head(*checkpoint);
             auto backend = make_backend(line, model, checkpoint, device, on_progress);
             checkpoint.reset();  // its files are of no more use
-            return backend;
+            return EngineParts(std::move(backend), std::move(head));
         };
 #ifdef QWEND_FAULTS
-        return make_faulty_backend(make);
+        EngineParts parts = make();
+        return EngineParts(make_faulty_backend([&] { return std::move(parts.backend); }),
+                           std::move(parts.head));
 #else
         return make();
 #endif

@@ -123,6 +123,9 @@ class CudaBackend final : public Backend {
 }  // namespace
 
 std::string check_cuda_model(const ModelConfig& c) {
+    if (!c.generates())
+        return "expected a model that generates text; one that makes vectors of texts runs on the "
+               "CPU";
     if (c.head_dim != 64 && c.head_dim != 128)
         return "expected a head size of 64 or 128, found " + std::to_string(c.head_dim);
     if (c.n_heads / c.n_kv_heads > kMaxGroup)

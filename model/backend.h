@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/pooling.h"
 #include "model/sampling.h"
 
 namespace qwend {
@@ -46,8 +47,18 @@ struct BatchSequence {
     int score_begin = 0;       // first of its scores in StepResult::scores
     int n_score_logprobs = 0;  // likeliest tokens to report beside each
 
+    // Vectors: the hidden states after the last norm of a run of these tokens are given back, each
+    // or reduced to one; weighted by its place in the sequence, from 1 on, where that is asked for.
+    Reduction reduction = Reduction::each;
+    int first_pooled = 0;  // of the tokens computed now
+    int n_pooled = 0;
+    int vector_begin = 0;  // first of its vectors in StepResult::vectors
+
     int n_samples() const { return sampling ? 1 + n_drafts : 0; }
     int n_scores() const { return static_cast<int>(targets.size()); }
+    int n_vectors() const {
+        return reduction == Reduction::each ? n_pooled : static_cast<int>(n_pooled > 0);
+    }
 };
 
 /// One step over several sequences: plain arrays, valid during Backend::launch.
@@ -68,11 +79,12 @@ struct Batch {
     }
 };
 
-/// What a step gives back: n_samples() and n_scores() entries for each sequence, end to end in
-/// batch order.
+/// What a step gives back: n_samples(), n_scores() and n_vectors() entries for each sequence, end to
+/// end in batch order.
 struct StepResult {
     std::vector<SampledToken> samples;
     std::vector<ScoredToken> scores;
+    std::vector<float> vectors;  // (n_vectors, BackendInfo::vector_size)
 };
 
 /// What the scheduler and the operator need to know of a loaded backend.
@@ -96,11 +108,16 @@ struct BackendInfo {
     bool vocabulary_masks = false;  // whether it takes BatchSequence::masks
     bool late_masks = false;        // whether it takes batches that await theirs
     int max_scores = 0;             // most scores of one step; 0: it cannot score
+    int max_vectors = 0;            // most vectors of one step; 0: it makes none
+    int vector_size = 0;            // dimensions of each
+    bool samples = true;            // whether the model has logits; else it only makes vectors
+    bool is_causal = true;          // whether a token sees those before it only; else all of its
+                                    // sequence, which then has to be computed in one step
 };
 
-/// Scores of a step that are enough for any backend: each is a row of logits for the device, and
-/// something to take in for the one who asked.
-inline constexpr int kEnoughScores = 512;
+/// Scores of a step, and vectors of a step, that are enough for any backend: each is a row of logits
+/// or of hidden states for the device, and something to take in for the one who asked.
+inline constexpr int kEnoughScores = 512, kEnoughVectors = 512;
 
 /// How a backend is to be made; zero means "choose".
 struct BackendOptions {
@@ -163,11 +180,16 @@ struct BackendFault : std::runtime_error {
 /// For launch(): throws std::logic_error if the batch wants of a backend what it cannot do. Whoever
 /// made the batch should have refused the request.
 inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
-    int n_scores = 0, n_drafts = 0;
+    int n_scores = 0, n_drafts = 0, n_vectors = 0;
     if (batch.awaits_masks && !info.late_masks)
         throw std::logic_error("expected the masks with the batch");
     for (const BatchSequence& sequence : batch.sequences) {
         n_scores += sequence.n_scores(), n_drafts += sequence.n_drafts;
+        n_vectors += sequence.n_vectors();
+        if (!info.is_causal && sequence.n_context != sequence.n_query)
+            throw std::logic_error("expected whole sequences, which is what this model attends to");
+        if (!info.samples && (sequence.n_samples() > 0 || sequence.n_scores() > 0))
+            throw std::logic_error("expected no samples of a model without logits");
         if (sequence.n_samples() > info.max_samples)
             throw std::logic_error("expected at most " + std::to_string(info.max_samples) +
                                    " samples of a sequence in a step, found " +
@@ -182,6 +204,9 @@ inline void check_capabilities(const Batch& batch, const BackendInfo& info) {
     if (n_scores > info.max_scores)
         throw std::logic_error("expected at most " + std::to_string(info.max_scores) +
                                " scores in a step, found " + std::to_string(n_scores));
+    if (n_vectors > info.max_vectors)
+        throw std::logic_error("expected at most " + std::to_string(info.max_vectors) +
+                               " vectors in a step, found " + std::to_string(n_vectors));
 }
 
 }  // namespace qwend

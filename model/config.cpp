@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "model/head_config.h"
 #include "model/json.h"
 #include "model/quantization.h"
 #include "model/rope_config.h"
@@ -14,29 +15,6 @@ namespace qwend {
 namespace {
 
 constexpr int64_t kMaxTokenId = 10'000'000;
-
-/// By `architectures`, and where that names no Qwen2 that generates text by `model_type`, which is
-/// all that transformers asks. Qwen2Model is the same network saved without its head; others have a
-/// head for something else, and may have one for text too. Returns what the first of those is.
-std::string check_architecture(const JsonFile& json) {
-    std::string found;
-    simdjson::dom::array names;
-    const auto element = json.find("architectures");
-    if (element && element->get(names) == simdjson::SUCCESS)
-        for (auto value : names) {
-            std::string_view name;
-            if (value.get(name) != simdjson::SUCCESS) continue;
-            if (name == "Qwen2ForCausalLM" || name == "Qwen2Model") return {};
-            if (found.empty()) found = name;
-        }
-    std::string_view type;
-    if (const auto model_type = json.find("model_type")) (void)!model_type->get(type);
-    if (type == "qwen2") return found;
-    if (found.empty()) found = type.empty() ? "none" : type;
-    json.fail(fmt::format(
-        "expected the architecture Qwen2ForCausalLM, found {}; qwend serves Qwen2 and Qwen2.5",
-        found));
-}
 
 /// A size; where config.json is silent, Qwen2Config's default, to which null is no number.
 int size_or(const JsonFile& json, std::string_view field, int otherwise, int64_t high) {
@@ -193,7 +171,8 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
     check_folder(dir);
     JsonFile json(dir / "config.json");
     ModelConfig config;
-    config.other_architecture = check_architecture(json);
+    config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
+    read_head(json, dir, config);
     refuse_quantized_config(json, dir);
     config.vocab_size = size_or(json, "vocab_size", 151936, kMaxTokenId);
     config.hidden_size = size_or(json, "hidden_size", 4096, 1 << 20);
@@ -217,7 +196,6 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
     config.activation = read_activation(json);
     if (json.has("rms_norm_eps"))
         config.rms_norm_eps = float(json.number("rms_norm_eps", 1e-12, 1));
-    config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
     read_rope(json, config);
     cut_to_window(json, config);
     config.eos_token_ids = token_ids(json, "eos_token_id");

@@ -37,6 +37,15 @@ struct LongRopeScaling {
     float attention_factor = 1;       // of cos and sin
 };
 
+/// What the last layer of a checkpoint is for.
+enum class HeadKind {
+    text,            // logits of the next token
+    none,            // there is none: the hidden states are what is wanted
+    classes,         // of a whole text: a score for each label, or one that says how good it is
+    reward,          // of each token: what the text up to it is worth
+    process_reward,  // of each step of a text: whether it is right
+};
+
 /// The numbers of config.json that decide shapes and mathematics; where it is silent, they are
 /// those of transformers' Qwen2Config.
 struct ModelConfig {
@@ -61,6 +70,16 @@ struct ModelConfig {
     std::optional<YarnScaling> yarn;
     std::vector<int32_t> eos_token_ids;  // of config.json; generation_config.json has precedence
     std::string other_architecture;      // what a Qwen2 was trained for if not to generate text
+    HeadKind head = HeadKind::text;
+    bool is_causal = true;     // whether a token attends to those before it only; else to all
+    bool is_embedder = false;  // the folder says how vectors are made of its texts
+    bool is_gte = false;       // it is one of gte-Qwen2's, with code of its own
+    std::optional<int32_t> pad_token_id;
+    std::vector<std::string> labels;  // of classes, in order; empty: config.json names none
+    std::string problem_type;         // of classes, in transformers' words; empty: it says nothing
+
+    /// Whether text is what it is to generate.
+    bool generates() const { return head == HeadKind::text && is_causal && !is_embedder; }
 };
 
 /// Weights of all tensors; a head that is the embedding counts once.

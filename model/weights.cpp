@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "model/embedder_config.h"
 #include "model/error.h"
 #include "model/quantization.h"
 
@@ -44,6 +45,17 @@ class TensorFinder {
                                    "weights belong together?",
                                    fmt::join(shape, ", "), fmt::join(tensor->shape, ", ")));
         return *tensor;
+    }
+
+    /// Of a matrix whose number of rows only the files know.
+    int n_rows_named(const std::string& name) const {
+        constexpr int64_t kMost = 1 << 16;
+        const StoredTensor* tensor = files_.find(name);
+        if (!tensor) fail(name, "expected a matrix, found no such tensor");
+        if (tensor->shape.size() != 2 || tensor->shape[0] < 1 || tensor->shape[0] > kMost)
+            fail(name, fmt::format("expected a matrix of at most {} rows, found shape [{}]", kMost,
+                                   fmt::join(tensor->shape, ", ")));
+        return int(tensor->shape[0]);
     }
 
     bool has_named(const std::string& name) const { return files_.find(name) != nullptr; }
@@ -140,11 +152,12 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
         return;
     }
     w.embedding = find.get("embed_tokens.weight", shape);
+    w.tied |= !checkpoint.config.generates();
     if (!w.tied && !find.has_named(head))
         find.fail(head, fmt::format("expected shape [{}], found no such tensor, and config.json "
                                     "does not say \"tie_word_embeddings\": true{}",
                                     fmt::join(shape, ", "), why_no_head(checkpoint.config)));
-    if (w.tied && find.has_named(head) &&
+    if (w.tied && checkpoint.config.generates() && find.has_named(head) &&
         !same_bytes(checkpoint.files, w.embedding, find.get_named(head, shape))) {
         w.tied = false;
         checkpoint.warnings.push_back(
@@ -154,10 +167,51 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
     w.lm_head.weight = w.tied ? w.embedding : find.get_named(head, shape);
 }
 
+/// A layer of the head whose sizes, where they are 0, are those that the files have.
+HeadLayer find_head_layer(const TensorFinder& find, const std::string& name, int n, int k,
+                          bool has_bias, Activation activation) {
+    HeadLayer layer{{LinearKind::dense, n, k, {}, {}}, activation};
+    StoredLinear& linear = layer.linear;
+    if (n == 0) linear.n = find.n_rows_named(name + ".weight");
+    linear.weight = find.get_named(name + ".weight", {linear.n, k});
+    if (has_bias) linear.bias = find.get_named(name + ".bias", {linear.n});
+    return layer;
+}
+
+/// The heads of transformers' Qwen2ForSequenceClassification and of the modeling files that
+/// Qwen2.5-Math's reward models bring.
+void find_head(const TensorFinder& find, const ModelConfig& config, std::vector<HeadLayer>& head) {
+    const int hidden = config.hidden_size;
+    switch (config.head) {
+        case HeadKind::text:
+        case HeadKind::none:
+            return;
+        case HeadKind::classes:
+            head.push_back(find_head_layer(find, "score", 0, hidden, false, Activation::linear));
+            return;
+        case HeadKind::reward:
+        case HeadKind::process_reward:
+            head.push_back(find_head_layer(find, "score.0", hidden, hidden, true,
+                                           Activation::relu));
+            head.push_back(find_head_layer(find, "score.2",
+                                           config.head == HeadKind::reward ? 1 : 2, hidden, true,
+                                           Activation::linear));
+    }
+}
+
+void open_dense(const std::filesystem::path& dir, Checkpoint& checkpoint) {
+    for (const DenseModule& dense : load_embedder_config(dir, checkpoint.config).dense) {
+        Checkpoint::Dense opened{SafetensorsFiles::open(dense.dir), {}};
+        opened.layer = find_head_layer(TensorFinder(opened.files, dense.dir), "linear",
+                                       dense.n_out, dense.n_in, dense.has_bias, dense.activation);
+        checkpoint.dense.push_back(std::move(opened));
+    }
+}
+
 }  // namespace
 
 Checkpoint open_checkpoint(const std::filesystem::path& dir) {
-    Checkpoint checkpoint{load_model_config(dir), SafetensorsFiles::open(dir), {}, {}};
+    Checkpoint checkpoint{load_model_config(dir), SafetensorsFiles::open(dir), {}, {}, {}};
     const ModelConfig& config = checkpoint.config;
     const TensorFinder find(checkpoint.files, dir);
     find_ends(find, checkpoint);
@@ -170,6 +224,8 @@ Checkpoint open_checkpoint(const std::filesystem::path& dir) {
     for (int layer = 0; layer < config.n_layers; layer++)
         checkpoint.weights.layers.push_back(find_layer(find, config, layer));
     checkpoint.weights.final_norm = find.get("norm.weight", {config.hidden_size});
+    find_head(find, config, checkpoint.weights.head);
+    open_dense(dir, checkpoint);
     if (n_stored > config.n_layers)
         checkpoint.warnings.push_back(fmt::format("{}: {} layers: those from {} on are not used",
                                                   dir.string(), both, config.n_layers));

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/activation.h"
 #include "model/config.h"
 #include "model/linear_kind.h"
 #include "model/safetensors.h"
@@ -30,13 +31,21 @@ struct LayerWeights {
     StoredLinear down;                 // intermediate → hidden
 };
 
+/// A layer of a head that is not for text: y = activation(x Wᵀ + b).
+struct HeadLayer {
+    StoredLinear linear;
+    Activation activation = Activation::linear;
+};
+
 /// Where the weights of a model lie in its files: all of them BF16, F16 or F32.
 struct Weights {
     StoredTensor embedding;  // (vocab, hidden)
     std::vector<LayerWeights> layers;
     StoredTensor final_norm;  // (hidden)
-    StoredLinear lm_head;     // hidden → vocab; its matrix is the embedding itself when tied
+    StoredLinear lm_head;     // hidden → vocab; its matrix is the embedding itself when tied, or
+                              // where the model has no head for text, so that there is one
     bool tied = false;        // the head is the embedding
+    std::vector<HeadLayer> head;  // of a HeadKind that is not text; hidden → … → labels
 };
 
 /// A checkpoint folder opened and verified: every tensor is there with the shape config.json
@@ -45,6 +54,12 @@ struct Checkpoint {
     ModelConfig config;
     SafetensorsFiles files;
     Weights weights;
+    /// What vectors go through after pooling, each with files of its own.
+    struct Dense {
+        SafetensorsFiles files;
+        HeadLayer layer;
+    };
+    std::vector<Dense> dense;
     std::vector<std::string> warnings;  // what of the files is not used or contradicts config.json
 };
 

@@ -12,6 +12,7 @@
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
 #include "daemon/api/model_routes.h"
+#include "daemon/api/ollama/embed.h"
 #include "daemon/api/ollama/error.h"
 #include "daemon/api/ollama/routes.h"
 #include "daemon/api/ollama/schemas.h"
@@ -25,6 +26,8 @@
 #include "daemon/api/route.h"
 #include "daemon/api/route_path.h"
 #include "daemon/api/status_routes.h"
+#include "daemon/api/vectors/routes.h"
+#include "daemon/api/vectors/schemas.h"
 #include "daemon/log.h"
 #include "model/utf8.h"
 #include "net/clock.h"
@@ -77,7 +80,8 @@ const std::vector<DialectDescription> kDialects = {
 std::vector<NamedSchema> all_schemas() {
     std::vector<NamedSchema> all;
     for (const auto& schemas : {status_schemas, model_schemas, openai_schemas, response_schemas,
-                                anthropic_schemas, ollama_schemas})
+                                anthropic_schemas, ollama_schemas, ollama_embed_schemas,
+                                vector_schemas})
         std::ranges::move(schemas(), std::back_inserter(all));
     return all;
 }
@@ -89,6 +93,7 @@ std::vector<Route> all_routes(const ApiContext& api) {
     std::ranges::move(response_routes(api), std::back_inserter(routes));
     std::ranges::move(anthropic_routes(api), std::back_inserter(routes));
     std::ranges::move(ollama_routes(api), std::back_inserter(routes));
+    std::ranges::move(vector_routes(api), std::back_inserter(routes));
     return routes;
 }
 
@@ -102,7 +107,8 @@ struct Api::Impl {
           availability(m),
           bodies(l),
           completions(l, bodies, m, availability, lm, o),
-          context{o, m, availability, lm, bodies, completions, steady_seconds()},
+          vectors(l, bodies, m, availability, lm),
+          context{o, m, availability, lm, bodies, completions, vectors, steady_seconds()},
           table(with_description(all_routes(context))) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
@@ -122,6 +128,7 @@ struct Api::Impl {
     Availability availability;
     BodyQueue bodies;
     Completions completions;
+    Vectors vectors;
     const ApiContext context;
     const RouteTable table;
 };
@@ -192,7 +199,9 @@ void Api::Impl::on_answered(const HttpRequest& request, int status) {
     const Route* route = find_route(request);
     // Unknown paths and methods would let a client make up label values.
     metrics.count_http(route ? route->path : "other", route ? route->method : "other", status);
-    log_request(request, status, completions.take_summary(request), steady_seconds());
+    const std::string summary =
+        completions.take_summary(request) + vectors.take_summary(request);
+    log_request(request, status, summary, steady_seconds());
 }
 
 Api::Api(EventLoop& loop, const ModelRegistry& models, LoopMetrics& metrics, const Options& options,
@@ -242,17 +251,26 @@ void Api::start_draining() {
 }
 
 void Api::on_engine_events() {
-    impl_->completions.on_engine_events();
+    for (const ModelPtr& model : impl_->context.models.models())
+        for (const TokenEvent& event : model->engine.take_events())
+            if (Vectors::owns(event.id))
+                impl_->vectors.on_event(event);
+            else
+                impl_->completions.on_event(*model, event);
+    impl_->completions.flush_touched();
+    impl_->vectors.flush_touched();
 }
 
 int Api::n_in_flight() const {
-    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight();
+    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight() +
+           impl_->vectors.n_in_flight();
 }
 
 void Api::abort_all() {
     const ApiError error{503, "unavailable_error", "draining", "", "the server is shutting down"};
     impl_->bodies.fail_all(error);
     impl_->completions.fail_all(error);
+    impl_->vectors.fail_all(error);
 }
 
 }  // namespace qwend

@@ -5,6 +5,7 @@
 #include "daemon/api/completions.h"
 #include "daemon/api/loop_metrics.h"
 #include "daemon/api/model_registry.h"
+#include "daemon/api/vectors.h"
 #include "daemon/options.h"
 
 namespace qwend {
@@ -17,6 +18,7 @@ struct ApiContext {
     LoopMetrics& metrics;
     BodyQueue& bodies;
     Completions& completions;
+    Vectors& vectors;
     double began;  // in steady_seconds()
 };
 

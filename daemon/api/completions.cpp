@@ -7,6 +7,7 @@
 #include "daemon/api/http_answers.h"
 #include "daemon/api/prompts.h"
 #include "daemon/api/tool_form.h"
+#include "daemon/api/vector_inputs.h"
 #include "daemon/engine/repetition.h"
 #include "daemon/log.h"
 #include "model/utf8.h"
@@ -128,6 +129,10 @@ Completions::Prepared Completions::prepare(std::string body, const Parse& parse,
     if (error || prepared.answer) return prepared;
     prepared.model = request.model;
     const ModelText& text = *request.model->text;
+    if (!text.config.generates()) {
+        error = makes_no("text", text);
+        return prepared;
+    }
     EncodedPrompts encoded = encode_prompts(text, request.generation);
     error = encoded.error;
     request.generation.begins_in_reasoning = encoded.end_in_reasoning;
@@ -277,19 +282,17 @@ void Completions::on_ping_tick() {
     for (auto& [key, answer] : open) answer->ping(now, options_.ping_interval);
 }
 
-void Completions::on_engine_events() {
-    std::vector<std::shared_ptr<Answer>> touched;
-    for (const ModelPtr& model : models_.models())
-        for (const TokenEvent& event : model->engine.take_events()) {
-            auto found = targets_.find(event.id);
-            if (found == targets_.end()) continue;  // cancelled meanwhile
-            const auto& [answer, candidate] = found->second;
-            if (answer->touch()) touched.push_back(answer);
-            if (answer->on_event(candidate, event))
-                model->engine.cancel(event.id, FinishReason::stop);
-        }
+void Completions::on_event(Model& model, const TokenEvent& event) {
+    auto found = targets_.find(event.id);
+    if (found == targets_.end()) return;  // cancelled meanwhile
+    const auto& [answer, candidate] = found->second;
+    if (answer->touch()) touched_.push_back(answer);
+    if (answer->on_event(candidate, event)) model.engine.cancel(event.id, FinishReason::stop);
+}
+
+void Completions::flush_touched() {
     const double now = steady_seconds();
-    for (const std::shared_ptr<Answer>& answer : touched)
+    for (const std::shared_ptr<Answer>& answer : std::exchange(touched_, {}))
         if (answers_.contains(answer.get())) flush(answer, now);
 }
 

@@ -45,8 +45,10 @@ class Completions {
 
     /// Answers the exchange, in the end; a client that goes away cancels what is left of it.
     void start(const ExchangePtr& exchange, Parse parse, BodyPlace place = BodyPlace::anywhere);
-    /// Delivers what the engine did.
-    void on_engine_events();
+    /// Takes in what a model's engine did for one of its sequences.
+    void on_event(Model& model, const TokenEvent& event);
+    /// Delivers it, once all events of a turn are told.
+    void flush_touched();
 
     /// What became of the generation that answered `request`, for the log; empty if there was none.
     /// To be asked once, when net/ is done with the request.
@@ -103,7 +105,8 @@ class Completions {
     std::unordered_set<const Answer*> held_;  // of them, those whose sequences are held
     // Of every request that net/ has not ended yet, its client's going included.
     std::unordered_map<const HttpRequest*, std::shared_ptr<Answer>> unlogged_;
-    std::vector<std::shared_ptr<Answer>> behind_;  // to be flushed when the loop comes round
+    std::vector<std::shared_ptr<Answer>> touched_;  // by events that are told
+    std::vector<std::shared_ptr<Answer>> behind_;   // to be flushed when the loop comes round
     std::function<void()> wake_behind_;
     std::shared_ptr<EventLoop::Timer> ping_timer_;  // only while somebody may need a ping
 };

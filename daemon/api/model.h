@@ -21,8 +21,8 @@ struct Model {
           grammars(text->tokenizer),
           engine(options, metrics, std::move(wake)) {}
 
-    /// The context that can really be had: the model's, or the KV pool's if that is smaller. Any
-    /// thread.
+    /// The context that can really be had: the model's, or the KV pool's if that is smaller, or a
+    /// step's where all of a text has to be in one. Any thread.
     int context_limit() const;
 
     const std::shared_ptr<const ModelText> text;

@@ -32,6 +32,22 @@ void check_chat_tokens(const std::filesystem::path& dir, const ModelText& model)
                             dir.string(), token));
 }
 
+/// The tokens by which texts and their steps end, where vectors are made that need them.
+void find_vector_tokens(const std::filesystem::path& dir, ModelText& model) {
+    constexpr std::string_view kTextEnd = "<|endoftext|>", kStepEnd = "<extra_0>";
+    const auto find = [&](std::string_view token) {
+        const auto id = model.tokenizer.added_token_id(std::string(token));
+        if (!id)
+            throw LoadError(
+                fmt::format("{}: expected the token {} among the tokenizer's added tokens, by which "
+                            "this model is asked for vectors, found none",
+                            dir.string(), token));
+        return id;
+    };
+    if (model.embedder.appends_end) model.text_end_id = find(kTextEnd);
+    if (model.config.head == HeadKind::process_reward) model.step_end_id = find(kStepEnd);
+}
+
 /// Of tools the template speaks that is rendered where there are some.
 OutputFormat format_of(const Options& options, const ChatTemplate& chat_template) {
     OutputFormat found = output_format_of(chat_template.text);
@@ -92,15 +108,19 @@ ModelText load_model_text(const Options& options) {
                     .root = dir.string(),
                     .config = config,
                     .defaults = defaults,
+                    .embedder = load_embedder_config(dir, config),
                     .tokenizer = std::move(tokenizer),
                     .chat_template = load_chat_template(dir, options.chat_template),
                     .output_format = {},
                     .max_model_len = config.max_position,
                     .eos_token_ids = defaults.eos_token_ids,
                     .chat_eos_token_ids = {},
+                    .text_end_id = {},
+                    .step_end_id = {},
                     .created = modification_time(dir / "config.json"),
                     .warnings = std::move(warnings)};
-    check_chat_tokens(dir, model);
+    if (config.generates()) check_chat_tokens(dir, model);
+    find_vector_tokens(dir, model);
     model.output_format = format_of(options, model.chat_template);
     if (model.names.empty()) model.names = folder_names(dir);
     if (model.eos_token_ids.empty()) model.eos_token_ids = config.eos_token_ids;
@@ -112,10 +132,12 @@ ModelText load_model_text(const Options& options) {
         if (ids.size() == 1 && std::find(ends.begin(), ends.end(), ids[0]) == ends.end())
             ends.push_back(ids[0]);
     }
+    if (const auto most = model.embedder.max_tokens)
+        model.max_model_len = std::min(model.max_model_len, *most);
     if (options.max_context > 0) {
-        if (options.max_context > config.max_position)
+        if (options.max_context > model.max_model_len)
             throw LoadError(fmt::format("max-context {} is more than the model's own {}",
-                                        options.max_context, config.max_position));
+                                        options.max_context, model.max_model_len));
         model.max_model_len = options.max_context;
     }
     return model;

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <ctime>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/api/output_format.h"
 #include "daemon/options.h"
 #include "model/config.h"
+#include "model/embedder_config.h"
 #include "model/text/chat.h"
 #include "model/text/tokenizer.h"
 
@@ -20,12 +23,15 @@ struct ModelText {
     std::string root;                // the folder; for the log, clients learn no path
     ModelConfig config;
     GenerationDefaults defaults;
+    EmbedderConfig embedder;
     Tokenizer tokenizer;
     ChatTemplate chat_template;
     OutputFormat output_format;
     int max_model_len = 0;                    // tokens of context served
     std::vector<int32_t> eos_token_ids;       // generation_config.json's, else config.json's
     std::vector<int32_t> chat_eos_token_ids;  // these, and the tokenizer's own eos_token
+    std::optional<int32_t> text_end_id;       // what stands behind a text of which a vector is made
+    std::optional<int32_t> step_end_id;       // behind a step of what a process is rewarded for
     std::time_t created = 0;                  // of the weights, for /v1/models
     std::vector<std::string> warnings;        // what of the files is not used
 };

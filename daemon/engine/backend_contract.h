@@ -16,12 +16,12 @@ void check_info(const BackendInfo& info);
 
 /// What a step has to give.
 struct StepCounts {
-    size_t n_samples = 0, n_scores = 0;
+    size_t n_samples = 0, n_scores = 0, n_vectors = 0;
 };
 StepCounts count_results(const Batch& batch);
 
 /// A backend that does not answer what it was asked has failed, whatever it says: BackendFault.
-void check_result(StepCounts expected, int n_vocab, const StepResult& result);
+void check_result(StepCounts expected, const BackendInfo& info, const StepResult& result);
 
 /// Which capability the request needs and the backend lacks; empty if it has all. Static storage.
 std::string_view missing_capability(const GenerationRequest& request, const BackendInfo& info);

@@ -85,6 +85,7 @@ struct Engine::Impl {
 
     // The worker's.
     std::unique_ptr<Backend> backend;
+    VectorHead head;
     bool may_prepare = true;
     bool has_served = false;  // since it last prepared
     std::unique_ptr<Scheduler> scheduler;
@@ -106,6 +107,7 @@ struct Engine::Impl {
 
     void run(const BackendFactory& factory);
     void load(const BackendFactory& factory);
+    void prove();
     void serve();
     std::vector<Command> wait();
     void apply(Command command);
@@ -149,23 +151,10 @@ void Engine::Impl::run(const BackendFactory& factory) {
 }
 
 void Engine::Impl::load(const BackendFactory& factory) {
-    backend = factory();
+    EngineParts parts = factory();
+    backend = std::move(parts.backend), head = std::move(parts.head);
     check_info(backend->info());
-    SamplingParams greedy;
-    greedy.temperature = 0;
-    const int32_t token = 0;
-    BatchSequence sequence;
-    sequence.n_query = sequence.n_context = 1;
-    sequence.sampling = &greedy;
-    sequence.prompt = std::span(&token, 1);
-    Batch probe;
-    probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
-    probe.sequences = {sequence};
-    step_began = steady_seconds();
-    backend->step(probe, result);
-    step_began = -1;
-    check_result({.n_samples = 1}, backend->info().n_vocab, result);
-
+    prove();
     scheduler = std::make_unique<Scheduler>(backend->info(), options.prefix_cache);
     if (const BackendInfo& b = backend->info(); b.busy_step_tokens > 0)
         pace.emplace(b.busy_step_seconds, b.busy_step_tokens, b.max_step_tokens);
@@ -175,9 +164,31 @@ void Engine::Impl::load(const BackendFactory& factory) {
     {
         std::lock_guard lock(status_mutex);
         info = backend->info();
+        info->vector_size = head_size(head, info->vector_size);
         state = EngineState::ready;
     }
     wake();
+}
+
+/// One token, forward: what it takes to say that the device works.
+void Engine::Impl::prove() {
+    SamplingParams greedy;
+    greedy.temperature = 0;
+    const int32_t token = 0;
+    BatchSequence sequence;
+    sequence.n_query = sequence.n_context = 1;
+    sequence.prompt = std::span(&token, 1);
+    if (backend->info().samples)
+        sequence.sampling = &greedy;
+    else
+        sequence.n_pooled = 1;
+    Batch probe;
+    probe.tokens = probe.positions = probe.slots = probe.block_tables = {0};
+    probe.sequences = {sequence};
+    step_began = steady_seconds();
+    backend->step(probe, result);
+    step_began = -1;
+    check_result(count_results(probe), backend->info(), result);
 }
 
 void Engine::Impl::serve() {
@@ -251,12 +262,12 @@ bool Engine::Impl::launch_step() {
 void Engine::Impl::collect_step() {
     const Launched step = in_flight.front();
     in_flight.pop_front();
-    result.samples.clear(), result.scores.clear();
+    result.samples.clear(), result.scores.clear(), result.vectors.clear();
     step_began = steady_seconds();
     backend->collect(result);
     step_began = -1;
     if (pace) observe_pace(step);
-    check_result(step.counts, backend->info().n_vocab, result);
+    check_result(step.counts, backend->info(), result);
     scheduler->postprocess(result, outputs);
     if (scheduler->can_find_masks()) {
         step_began = steady_seconds();
@@ -264,6 +275,7 @@ void Engine::Impl::collect_step() {
         step_began = -1;
     }
     metrics.iteration_tokens.observe(static_cast<double>(step.n_tokens));
+    apply_head(head, backend->info().vector_size, outputs);
     record_outputs();
 }
 
@@ -281,6 +293,8 @@ void Engine::Impl::record_outputs() {
         const bool is_end = output.event.finish != FinishReason::none;
         const bool is_first = output.sequence->times.first_token < 0;
         if (output.event.sampled.token >= 0) record_token(metrics, *output.sequence, time);
+        if (output.sequence->pooling && output.event.finish == FinishReason::stop)
+            record_vectors(metrics, *output.sequence, time);
         if (is_end) record_finish(metrics, *output.sequence, output.event.finish);
         events.add(std::move(output.event), is_end || is_first);
     }

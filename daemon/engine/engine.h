@@ -6,16 +6,28 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/engine/metrics.h"
 #include "daemon/engine/sequence.h"
+#include "daemon/engine/vector_head.h"
 #include "model/backend.h"
 
 namespace qwend {
 
 enum class EngineState { loading, ready, draining, failed, stalled, stopped };
 std::string_view engine_state_name(EngineState state);  // "gpu_failed" for failed, as /health says
+
+/// What an engine computes with.
+struct EngineParts {
+    template <class SomeBackend>
+    EngineParts(std::unique_ptr<SomeBackend> some_backend, VectorHead vector_head = {})
+        : backend(std::move(some_backend)), head(std::move(vector_head)) {}
+
+    std::unique_ptr<Backend> backend;
+    VectorHead head;
+};
 
 struct EngineOptions {
     int max_queue = 256;  // sequences beyond those that can run at once; more are refused
@@ -31,7 +43,7 @@ struct EngineOptions {
 /// worker touches neither sockets nor text; the loop never touches the backend.
 class Engine {
   public:
-    using BackendFactory = std::function<std::unique_ptr<Backend>()>;
+    using BackendFactory = std::function<EngineParts()>;
 
     Engine(EngineOptions options, EngineMetrics& metrics, std::function<void()> wake);
     /// Stops the worker; running sequences end without events. Waits for the steps in progress: a
@@ -55,7 +67,8 @@ class Engine {
     EngineState state() const;
     std::string failure() const;                      // empty unless failed or stalled
     bool refused_to_load() const;                     // failed, and not by the device's fault
-    std::optional<BackendInfo> backend_info() const;  // once ready; any thread
+    /// Once ready, with the size of vectors as events have them, behind the head; any thread.
+    std::optional<BackendInfo> backend_info() const;
     /// For the watchdog: differs from the last call's value if the worker is alive. It advances
     /// with every turn of the worker; a worker that sleeps because it has nothing to do is alive
     /// too, and is not woken for this: then the call itself advances it. It stands still in a step

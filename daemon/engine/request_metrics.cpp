@@ -35,6 +35,16 @@ void record_token(EngineMetrics& metrics, Sequence& sequence, double time) {
     times.last_token = time;
 }
 
+void record_vectors(EngineMetrics& metrics, const Sequence& sequence, double time) {
+    const SequenceTimes& times = sequence.times;
+    metrics.prompt_tokens.add(sequence.n_prompt);
+    metrics.prompt_tokens_cached.add(sequence.n_cached);
+    metrics.e2e_request_latency.observe(time - times.submitted);
+    metrics.request_queue_time.observe(times.scheduled - times.submitted);
+    metrics.request_inference_time.observe(time - times.scheduled);
+    metrics.request_prompt_tokens.observe(sequence.n_prompt);
+}
+
 void record_finish(EngineMetrics& metrics, const Sequence& sequence, FinishReason finish) {
     const SequenceTimes& times = sequence.times;
     const int n_sampled = sequence.n_sampled();

@@ -35,21 +35,6 @@ bool has_decode(const Sequence& sequence) {
            !((sequence.awaits_last_token || sequence.awaits_drafts) && sequence.n_pending > 0);
 }
 
-/// With what every event says of the sequence.
-TokenEvent event_of(const Sequence& sequence) {
-    TokenEvent event;
-    event.id = sequence.id;
-    event.n_cached_tokens = sequence.n_cached;
-    event.queue_seconds = sequence.times.scheduled - sequence.times.submitted;
-    return event;
-}
-
-/// How many scores the next `n_tokens` of a sequence give: one after each that has none yet.
-int n_scores_of(const Sequence& sequence, int n_tokens) {
-    const int begin = std::max(sequence.n_computed, sequence.n_scored);
-    return std::max(0, std::min(sequence.n_computed + n_tokens, sequence.n_to_score) - begin);
-}
-
 }  // namespace
 
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
@@ -58,22 +43,26 @@ Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
       max_draft_rows_(info.max_draft_rows),
       max_steps_in_flight_(info.max_steps_in_flight),
       max_scores_(info.max_scores),
+      max_vectors_(info.max_vectors),
+      vector_size_(info.vector_size),
       n_vocab_(info.n_vocab),
       late_masks_(info.late_masks),
-      prefix_cache_(prefix_cache),
-      blocks_(info.n_blocks, info.block_size, prefix_cache),
+      samples_(info.samples),
+      is_causal_(info.is_causal),
+      prefix_cache_(prefix_cache && is_causal_),
+      blocks_(info.n_blocks, info.block_size, prefix_cache_),
       recent_(info.draft_row_cost) {
     for (int lane = info.max_sequences; lane-- > 0;) free_lanes_.push_back(lane);
 }
 
 bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group) {
     // The last token is never fed back, so it needs no place in the cache.
-    const int64_t n_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens - 1;
+    const int64_t n_tokens =
+        static_cast<int64_t>(request.prompt.size()) + std::max(request.max_tokens, 1) - 1;
     if (request.prompt.empty()) return false;
-    if (static_cast<int64_t>(request.output.size()) >= request.max_tokens) return false;
+    if (request.pooling ? !can_pool(request) : !can_sample(request)) return false;
     if (sequences_.contains(request.id)) return false;
     if (blocks_.blocks_for(n_tokens) > blocks_.n_blocks()) return false;
-    if (request.n_prompt_logprobs >= 0 && max_scores_ == 0) return false;
 
     if (request.drafter && request.drafter->learns) {
         Drafter others = recent_.drafter(request.cache_salt, request.drafter->max_drafts);
@@ -84,6 +73,11 @@ bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<Choic
     enter_line(*sequence);
     sequences_.emplace(sequence->id, std::move(sequence));
     return true;
+}
+
+bool Scheduler::can_sample(const GenerationRequest& request) const {
+    if (!samples_ || static_cast<int64_t>(request.output.size()) >= request.max_tokens) return false;
+    return request.n_prompt_logprobs < 0 || max_scores_ > 0;
 }
 
 bool Scheduler::cancel(SequenceId id) {
@@ -130,7 +124,7 @@ void Scheduler::resume(SequenceId id) {
 const Batch& Scheduler::schedule(double now) {
     finished_.clear();
     plan_.clear();
-    n_planned_tokens_ = n_planned_scores_ = 0;
+    n_planned_tokens_ = n_planned_scores_ = n_planned_vectors_ = 0;
     batch_.clear();
     if (awaits_masks()) return batch_;
     plan_decodes();
@@ -166,7 +160,7 @@ void Scheduler::admit_waiting() {
         if (n_work() - before > kMostWork) return;
         Sequence& candidate = **line_.begin();
         if (candidate.n_pending > 0) return;  // preempted in flight, and maybe finished by it
-        if (candidate.is_scored()) {
+        if (candidate.is_reported()) {
             match_prefix(candidate);
             if (follow_one(candidate)) continue;
         }
@@ -180,10 +174,11 @@ void Scheduler::plan_prefills(double now) {
         const int n_left = step_tokens_ - n_planned_tokens_;
         if (n_left <= 0) return;
         if (sequence->state != SequenceState::prefill) continue;
-        const int n_chunk = prefill_chunk(*sequence, n_left, max_scores_ - n_planned_scores_);
+        int& n_planned = sequence->pooling ? n_planned_vectors_ : n_planned_scores_;
+        const int n_chunk = prefill_chunk(*sequence, n_left, most_reports(*sequence) - n_planned);
         if (n_chunk == 0) continue;
         if (sequence->times.scheduled < 0) sequence->times.scheduled = now;
-        n_planned_scores_ += n_scores_of(*sequence, n_chunk);
+        n_planned += n_reports_of(*sequence, n_chunk);
         plan(*sequence, n_chunk);
     }
 }
@@ -193,19 +188,12 @@ void Scheduler::plan(Sequence& sequence, int n_tokens) {
     n_planned_tokens_ += n_tokens;
 }
 
-/// How far the sequence's prefill goes, with so many tokens and scores left of the step.
-int Scheduler::prefill_chunk(const Sequence& sequence, int n_tokens, int n_scores) const {
-    const int n_chunk = std::min(n_tokens, sequence.n_uncomputed());
-    if (n_scores_of(sequence, n_chunk) <= n_scores) return n_chunk;
-    return std::max(sequence.n_computed, sequence.n_scored) + n_scores - sequence.n_computed;
-}
-
 /// Blocks are worth giving only to a sequence that gets tokens in this step.
 bool Scheduler::prefill_ahead_fills_step(const Sequence& candidate) const {
     int64_t n_ahead = n_planned_tokens_;
     for (const Sequence* sequence : running_)
         if (sequence->state == SequenceState::prefill && precedes(*sequence, candidate))
-            n_ahead += prefill_chunk(*sequence, sequence->n_uncomputed(), max_scores_);
+            n_ahead += prefill_chunk(*sequence, sequence->n_uncomputed(), most_reports(*sequence));
     return n_ahead >= step_tokens_;
 }
 
@@ -249,7 +237,7 @@ void Scheduler::start(Sequence& sequence) {
     sequence.lane = free_lanes_.back();
     free_lanes_.pop_back();
     sequence.run = ++n_runs_;
-    if (sequence.state == SequenceState::waiting && sequence.is_scored()) {
+    if (sequence.state == SequenceState::waiting && sequence.is_reported()) {
         sequence.n_cached = std::min(sequence.n_computed, sequence.n_prompt);
         counters_.prefix_queried += prefix_cache_ ? sequence.n_prompt : 0;
         counters_.prefix_hit += sequence.n_cached;
@@ -270,7 +258,7 @@ bool Scheduler::secure_block(Sequence& sequence) {
 }
 
 void Scheduler::preempt(Sequence& sequence) {
-    if (sequence.is_scored())
+    if (sequence.is_reported())
         blocks_.extend(sequence.match, sequence.table, sequence.table.n_published);
     stop_running(sequence);
     sequence.state = SequenceState::preempted;
@@ -299,7 +287,7 @@ void Scheduler::leave(Sequence& sequence) {
 
 void Scheduler::build_batch() {
     batch_.clear();
-    n_batch_samples_ = n_batch_scores_ = 0;
+    n_batch_samples_ = n_batch_scores_ = n_batch_vectors_ = 0;
     if (plan_.empty()) return;
     in_flight_.emplace_back();
     for (const Planned& planned : plan_) add_to_batch(planned);
@@ -315,17 +303,19 @@ void Scheduler::add_to_batch(const Planned& planned) {
     row.n_query = planned.n_tokens;
     row.n_context = sequence.n_computed + planned.n_tokens;
     row.block_table_begin = static_cast<int>(batch_.block_tables.size());
-    const bool sampled = planned.n_tokens == sequence.n_uncomputed();
+    const bool is_last = planned.n_tokens == sequence.n_uncomputed();
     add_tokens(sequence, sequence.n_computed, row.n_context);
     sequence.n_computed = row.n_context;
-    if (sampled) add_sampling(row, sequence, planned.n_drafts);
-    if (!sequence.is_scored()) add_scores(row, sequence);
-    in_flight_.back().rows.push_back({sequence.id, sequence.run, row.n_context, row.sample_begin,
-                                      row.n_samples(), row.score_begin, row.n_scores()});
+    if (is_last) sequence.state = SequenceState::decode;
+    if (is_last && !sequence.pooling) add_sampling(row, sequence, planned.n_drafts);
+    const int report_begin = std::max(row.n_context - row.n_query, sequence.n_reported);
+    add_reports(row, sequence);
+    in_flight_.back().rows.push_back(
+        {sequence.id, sequence.run, row.n_context, row.sample_begin, row.n_samples(),
+         row.score_begin, row.n_scores(), row.vector_begin, row.n_vectors(), report_begin});
 }
 
 void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts) {
-    sequence.state = SequenceState::decode;
     sequence.expect_token();  // before the spans are made, since tokens may move
     row.sampling = &sequence.sampling;
     row.n_drafts = n_drafts;
@@ -340,20 +330,6 @@ void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_draft
     sequence.masks.resize(size_t(row.n_samples()));
     sequence.constraint->find_masks(sequence.drafts(n_drafts), sequence.masks);
     row.masks = sequence.masks;
-}
-
-/// Once the tokens have moved, if they do. Those in flight count: their scores are given even if
-/// the sequence is preempted meanwhile.
-void Scheduler::add_scores(BatchSequence& row, Sequence& sequence) {
-    const int first = row.n_context - row.n_query;
-    const int begin = std::max(first, sequence.n_scored);
-    const int end = std::min(row.n_context, sequence.n_to_score);
-    if (begin >= end) return;
-    row.targets = sequence.prompt().subspan(begin + 1, end - begin);
-    row.first_scored = begin - first;
-    row.score_begin = std::exchange(n_batch_scores_, n_batch_scores_ + row.n_scores());
-    row.n_score_logprobs = sequence.n_prompt_logprobs;
-    sequence.n_scored = end;
 }
 
 void Scheduler::add_tokens(const Sequence& sequence, int begin, int end) {
@@ -396,6 +372,7 @@ void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs
         take_scores(*found->second,
                     std::span(result.scores).subspan(launched.score_begin, launched.n_scores),
                     outputs);
+        take_vectors(*found->second, launched, result.vectors, outputs);
         // Ended by them; or started over, which it does not with a token in flight.
         if (!sequences_.contains(launched.id) || found->second->run != launched.run) continue;
         take(*found->second, launched.n_context,
@@ -421,21 +398,6 @@ void Scheduler::take(Sequence& sequence, int n_context, std::span<SampledToken> 
         if (sequence.state == SequenceState::finished) return;
     }
     sequence.has_news = true;
-}
-
-void Scheduler::take_scores(Sequence& sequence, std::span<ScoredToken> scores,
-                            std::vector<StepOutput>& outputs) {
-    if (scores.empty()) return;
-    const bool finite = std::ranges::none_of(
-        scores, [](const ScoredToken& score) { return score.given.token == kNotANumber; });
-    if (!finite) {
-        outputs.push_back({&sequence, settle(sequence, {kNotANumber, 0, {}})});
-        return;
-    }
-    TokenEvent event = event_of(sequence);
-    event.scores.assign(std::make_move_iterator(scores.begin()),
-                        std::make_move_iterator(scores.end()));
-    outputs.push_back({&sequence, std::move(event)});
 }
 
 /// The step up to `n_context` is over: those before it are too, so all these tokens are known.
@@ -468,11 +430,15 @@ TokenEvent Scheduler::settle(Sequence& sequence, SampledToken&& sampled) {
     }
     if (event.finish != FinishReason::none) {
         remember(sequence);
-        leave(sequence);
-        sequence.state = SequenceState::finished;
-        finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));
+        finish(sequence);
     }
     return event;
+}
+
+void Scheduler::finish(Sequence& sequence) {
+    leave(sequence);
+    sequence.state = SequenceState::finished;
+    finished_.push_back(std::move(sequences_.extract(sequence.id).mapped()));
 }
 
 }  // namespace qwend

@@ -56,10 +56,14 @@ struct SchedulerCounters {
 /// starts over later (preemption by recompute). The first in order is therefore never interrupted,
 /// and every sequence that fits the pool alone finishes.
 ///
-/// A sequence whose prompt is scored takes nothing from the prefix cache and follows nobody until
-/// it has all its scores: each of its tokens has to be computed. It leaves there what any other
-/// does. Its chunks are as small as the backend's scores of a step demand, and no token of it is
-/// scored twice, preempted or not.
+/// A sequence whose prompt is reported, scored or pooled, takes nothing from the prefix cache and
+/// follows nobody until all is said of it, but for its last token: each of the others has to be
+/// computed. It leaves there what any other does. Its chunks are as small as what the backend
+/// reports in a step demands, and no token of it is reported twice, preempted or not. One that is
+/// pooled samples nothing: it ends with its vectors.
+///
+/// Where a token sees all of its sequence, that is computed in one step, and the prefix cache is of
+/// no use.
 ///
 /// A held sequence is left out of all this. It keeps its blocks and its lane until another needs
 /// them, and is then the first to be preempted, so it stands in nobody's way.
@@ -90,7 +94,8 @@ class Scheduler {
     Scheduler(const BackendInfo& info, bool prefix_cache);
 
     /// False if the sequence could never run: no prompt, nothing left to generate, or prompt and
-    /// output exceed the pool; or if its id is in use.
+    /// output exceed the pool or, where it has to be computed in one, the step; or if its id is in
+    /// use.
     bool add(GenerationRequest request, double now, std::shared_ptr<ChoiceGroup> group = nullptr);
     /// Forgets a sequence in whatever state it is; false if there is none with this id.
     bool cancel(SequenceId id);
@@ -106,7 +111,7 @@ class Scheduler {
     const Batch& schedule(double now);
     /// Records what the backend made of the oldest batch in flight. Appends one output for each
     /// sample that is a token of a sequence which still wants it, in order, or that ends it; before
-    /// them one with the scores of the step.
+    /// them one with the scores or the vectors of the step.
     void postprocess(StepResult& result, std::vector<StepOutput>& outputs);
 
     /// Whether the step that was launched last awaits its masks, and all before it are
@@ -145,6 +150,8 @@ class Scheduler {
         int n_context;
         int sample_begin, n_samples;  // in StepResult::samples
         int score_begin, n_scores;    // in StepResult::scores
+        int vector_begin, n_vectors;  // in StepResult::vectors
+        int report_begin;             // place of the first token that one of them is of
     };
 
     bool awaits_masks() const { return !in_flight_.empty() && in_flight_.back().awaits_masks; }
@@ -157,11 +164,17 @@ class Scheduler {
     float waiting_cost() const;
     bool expects_drafts(const Sequence& sequence) const;
     void remember(const Sequence& sequence);
-    int prefill_chunk(const Sequence& sequence, int n_tokens, int n_scores) const;
+    bool can_sample(const GenerationRequest& request) const;
+    bool can_pool(const GenerationRequest& request) const;
+    int most_reports(const Sequence& sequence) const {
+        return sequence.pooling ? max_vectors_ : max_scores_;
+    }
+    static int n_reports_of(const Sequence& sequence, int n_tokens);
+    int prefill_chunk(const Sequence& sequence, int n_tokens, int n_reports) const;
     void build_batch();
     void add_to_batch(const Planned& planned);
     void add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts);
-    void add_scores(BatchSequence& row, Sequence& sequence);
+    void add_reports(BatchSequence& row, Sequence& sequence);
     void add_tokens(const Sequence& sequence, int begin, int end);
 
     bool prefill_ahead_fills_step(const Sequence& candidate) const;
@@ -185,14 +198,21 @@ class Scheduler {
               std::vector<StepOutput>& outputs);
     void take_scores(Sequence& sequence, std::span<ScoredToken> scores,
                      std::vector<StepOutput>& outputs);
+    void take_vectors(Sequence& sequence, const Launched& launched, std::span<const float> vectors,
+                      std::vector<StepOutput>& outputs);
+    std::vector<float> wanted_vectors(const Sequence& sequence, int begin,
+                                      std::span<const float> vectors) const;
+    static std::vector<float> reduced_vector(Sequence& sequence, std::span<const float> vector,
+                                             bool is_last);
     void roll_back(Sequence& sequence, int n_tokens);
     void land(Sequence& sequence, int n_context);
     void forget_cached();
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
+    void finish(Sequence& sequence);
 
     int max_step_tokens_, busy_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_,
-        n_vocab_;
-    bool late_masks_;
+        max_vectors_, vector_size_, n_vocab_;
+    bool late_masks_, samples_, is_causal_;
     bool prefix_cache_;
     KvBlocks blocks_;
     RecentTexts recent_;
@@ -204,10 +224,10 @@ class Scheduler {
     SequenceSet line_;  // of those that wait, the ones that follow nobody
     std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
-    int n_planned_tokens_ = 0, n_planned_scores_ = 0;
+    int n_planned_tokens_ = 0, n_planned_scores_ = 0, n_planned_vectors_ = 0;
     int step_tokens_ = 0;  // most of the step that is planned
     Batch batch_;
-    int n_batch_samples_ = 0, n_batch_scores_ = 0;
+    int n_batch_samples_ = 0, n_batch_scores_ = 0, n_batch_vectors_ = 0;
     struct Step {
         std::vector<Launched> rows;
         bool awaits_masks = false;

@@ -12,6 +12,19 @@ SamplingParams distinct(SamplingParams&& params) {
     return std::move(params);
 }
 
+/// Where the tokens end of which something is said, and where they begin.
+int end_of_report(const GenerationRequest& request) {
+    const auto n_prompt = static_cast<int>(request.prompt.size());
+    if (!request.pooling) return request.n_prompt_logprobs < 0 ? 0 : n_prompt - 1;
+    return request.pooling->pooling == Pooling::first ? 1 : n_prompt;
+}
+
+int begin_of_report(const GenerationRequest& request) {
+    if (!request.pooling || request.pooling->pooling == Pooling::first) return 0;
+    const auto n_prompt = static_cast<int>(request.prompt.size());
+    return request.pooling->pooling == Pooling::last ? n_prompt - 1 : request.pooling->begin;
+}
+
 }  // namespace
 
 Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
@@ -20,7 +33,7 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
       sampling(distinct(std::move(request.sampling))),
       n_prompt(static_cast<int>(request.prompt.size())),
       max_tokens(request.max_tokens),
-      n_to_score(request.n_prompt_logprobs < 0 ? 0 : n_prompt - 1),
+      n_to_report(end_of_report(request)),
       n_prompt_logprobs(request.n_prompt_logprobs),
       priority(request.priority),
       arrival(arrival),
@@ -28,8 +41,10 @@ Sequence::Sequence(GenerationRequest&& request, uint64_t arrival, double now,
       group(std::move(group)),
       tokens(request.prompt.tokens().begin(), request.prompt.tokens().end()),
       awaits_last_token(request.awaits_last_token || (request.constraint && !late_masks)),
+      n_reported(begin_of_report(request)),
       constraint(std::move(request.constraint)),
-      drafter(std::move(request.drafter)) {
+      drafter(std::move(request.drafter)),
+      pooling(request.pooling) {
     times.submitted = now;
     tokens.insert(tokens.end(), request.output.begin(), request.output.end());
     if (constraint) std::ranges::for_each(request.output, constraint->accept);
@@ -64,6 +79,14 @@ FinishReason Sequence::settle_token(int32_t token) {
 Completeness Sequence::completeness() const {
     const bool is_told = constraint && constraint->completeness;
     return is_told ? constraint->completeness() : Completeness::complete;
+}
+
+TokenEvent event_of(const Sequence& sequence) {
+    TokenEvent event;
+    event.id = sequence.id;
+    event.n_cached_tokens = sequence.n_cached;
+    event.queue_seconds = sequence.times.scheduled - sequence.times.submitted;
+    return event;
 }
 
 bool precedes(const Sequence& a, const Sequence& b) {

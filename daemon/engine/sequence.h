@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "daemon/engine/constraint.h"
 #include "daemon/engine/kv_blocks.h"
 #include "daemon/engine/speculation.h"
+#include "model/pooling.h"
 #include "model/sampling.h"
 
 namespace qwend {
@@ -37,12 +39,20 @@ class PromptTokens {
     std::shared_ptr<const std::vector<int32_t>> tokens_;
 };
 
+/// What is wanted of a prompt's final hidden states, rather than that it goes on.
+struct PoolingRequest {
+    Pooling pooling = Pooling::last;
+    int begin = 0;  // of the prompt's tokens, the first that counts; but for `last` and `first`
+    std::optional<int32_t> only_token;  // of `each`, those that are this one
+};
+
 /// One stream of tokens to generate; a request with n choices is n of these.
 struct GenerationRequest {
     SequenceId id = 0;    // chosen by the caller, never used twice
     PromptTokens prompt;  // at least one id
     SamplingParams sampling;
-    int max_tokens = 0;      // > 0; prompt + max_tokens <= context, checked by the caller
+    int max_tokens = 0;      // > 0; prompt + max_tokens <= context, checked by the caller; 0 where
+                             // it is pooled
     int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
     std::string cache_salt;  // separates prefix caches
     int n_choices = 1;       // of its request; a submission has them one after the other
@@ -57,6 +67,7 @@ struct GenerationRequest {
     // -1: nothing is said of the prompt; k: its tokens but the first are scored, each with the k
     // likeliest beside it. Needs BackendInfo::max_scores.
     int n_prompt_logprobs = -1;
+    std::optional<PoolingRequest> pooling;  // needs BackendInfo::max_vectors
 };
 
 enum class FinishReason { none, stop, length, abort, error };
@@ -72,9 +83,12 @@ struct TokenEvent {
     double queue_seconds = -1;  // from its submission until it first ran; negative: it never did
     std::vector<ScoredToken> scores;  // of the prompt's next tokens, all of them before any is
                                       // sampled; with them the event has nothing else
+    std::vector<float> vectors;  // (n, BackendInfo::vector_size) of what is pooled: the next
+                                 // tokens' where each has its own, else one with the end
 };
 
-/// waiting → prefill → decode → finished. Prefill and decode may fall back to preempted, which
+/// waiting → prefill → decode → finished; one that is pooled computes nothing as it decodes, but waits
+/// for what is in flight. Prefill and decode may fall back to preempted, which
 /// holds no blocks and starts its prefill again, over prompt and output. In any of them but the
 /// last, a sequence may be held: it keeps its state, and what it has, but takes part in no step.
 enum class SequenceState { waiting, prefill, decode, preempted, finished };
@@ -104,7 +118,8 @@ struct Sequence {
     const SamplingParams sampling;
     const int n_prompt;
     const int max_tokens;
-    const int n_to_score;         // tokens of the prompt, after the first; 0: none
+    const int n_to_report;        // leading tokens of the prompt, after which something is said of
+                                  // each: of what is pooled, its vector, else the next one's score
     const int n_prompt_logprobs;  // likeliest beside each
     const int priority;
     const uint64_t arrival;  // rank in order of submission
@@ -124,7 +139,8 @@ struct Sequence {
     int n_computed = 0;  // leading tokens whose keys and values are in the table's blocks once the
                          // steps in flight are over
     int n_landed = 0;    // of them, those there already or given by steps that are over
-    int n_scored = 0;    // of n_to_score, those whose scores are given or in flight
+    int n_reported = 0;  // of n_to_report, those of which nothing is said, or it is said already or
+                         // in flight
     int n_cached = 0;    // of the prompt, found in the prefix cache when it first ran
     int lane = -1;       // set while it runs
     uint64_t run = 0;    // number of its stay in the lane, never used twice; 0: it never ran
@@ -143,6 +159,8 @@ struct Sequence {
     const std::optional<Constraint> constraint;
     const std::optional<Drafter> drafter;
     std::vector<VocabularyMask> masks;  // the constraint's, for the step that is launched
+    const std::optional<PoolingRequest> pooling;
+    std::vector<float> reduced;  // of what is pooled to one vector, by the steps that are over
 
     std::span<const int32_t> prompt() const { return std::span(tokens).first(n_prompt); }
     std::span<const int32_t> output() const { return std::span(tokens).subspan(n_prompt); }
@@ -152,8 +170,13 @@ struct Sequence {
     int n_known() const { return static_cast<int>(tokens.size()) - n_pending; }
     int n_sampled() const { return n_output() - n_pending; }  // of the output, those that are known
     int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
-    /// Until then each of its tokens has to be computed, whatever the prefix cache has.
-    bool is_scored() const { return n_scored == n_to_score; }
+    /// Until then each of its tokens has to be computed, whatever the prefix cache has. The last one
+    /// always is.
+    bool is_reported() const { return n_reported >= std::min(n_to_report, n_prompt - 1); }
+    /// Whether tokens that are computed one by one are reported one by one too.
+    bool reports_each() const {
+        return !pooling || reduction_of(pooling->pooling) == Reduction::each;
+    }
 
     /// Adds a placeholder, -1, for the token that a step just planned will sample.
     void expect_token();
@@ -166,6 +189,9 @@ struct Sequence {
   private:
     Completeness completeness() const;
 };
+
+/// An event with what every event says of the sequence.
+TokenEvent event_of(const Sequence& sequence);
 
 /// The order of service: priority, then arrival.
 bool precedes(const Sequence& a, const Sequence& b);

@@ -109,7 +109,7 @@ void CpuAttention::plan(const Batch& batch) {
         for (int query = 0; query < sequence.n_query; query += kQueryTokens) {
             const int n_query = std::min(kQueryTokens, sequence.n_query - query);
             const int n_before = sequence.n_context - sequence.n_query;
-            const int end = n_before + query + n_query;  // keys the tile's last query sees
+            const int end = shape_.is_causal ? n_before + query + n_query : sequence.n_context;
             for (int head = 0; head < shape_.n_kv_heads; head++)
                 for (int begin = 0; begin < end; begin += kSplit) {
                     items_.push_back({&sequence, head, sequence.query_begin + query, n_query, begin,
@@ -166,8 +166,9 @@ void CpuAttention::run_item(const Batch& batch, const KvLayer& kv, const Item& i
             for (int r = 0; r < kRows; r++) {
                 const int row = first + r;
                 const int token = item.query_begin + row / group;
-                const int n_seen =
-                    row < n_rows ? std::clamp(batch.positions[token] + 1 - begin, 0, n_keys) : 0;
+                int n_seen = row < n_rows ? n_keys : 0;
+                if (n_seen > 0 && shape_.is_causal)
+                    n_seen = std::clamp(batch.positions[token] + 1 - begin, 0, n_keys);
                 n_most = std::max(n_most, n_seen);
                 out[r] = n_seen > 0 ? partial(row) + 2 : spare;
                 keep[r] = 0;

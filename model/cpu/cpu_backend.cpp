@@ -58,6 +58,9 @@ class CpuBackend final : public Backend {
     void split_qkv(const Batch& batch, const KvLayer& kv);
     void finish_rows(const Batch& batch);
     void compute_logits(std::span<const LogitsRow> rows);
+    void pool(const Batch& batch);
+    void pool_sequence(const Batch& batch, const BatchSequence& sequence, float* vectors);
+    void norm_last(int token, float* out) const;
     SampledToken sample_row(const LogitsRow& row, std::span<float> logits) const;
 
     const ModelConfig config_;
@@ -95,7 +98,8 @@ CpuBackend::CpuBackend(const Checkpoint& checkpoint, const BackendOptions& optio
       info_(plan_cpu_backend(checkpoint, options)),
       n_valid_tokens_(info_.n_vocab),
       rope_frequencies_(rope_frequencies(config_)),
-      attention_({config_.n_heads, config_.n_kv_heads, config_.head_dim, options.block_size}) {
+      attention_({config_.n_heads, config_.n_kv_heads, config_.head_dim, options.block_size,
+                  config_.is_causal}) {
     if (options.n_threads > 0) omp_set_num_threads(options.n_threads);
     n_threads_ = omp_get_max_threads();
     load_weights(checkpoint, options.on_progress);
@@ -130,9 +134,9 @@ void CpuBackend::load_weights(const Checkpoint& checkpoint,
     TensorBuffer embedding(checkpoint.files);
     embedding_ = embedding.read({&w.embedding})[0];
     embedding_memory_ = embedding.take();
-    if (w.tied)
+    if (w.tied && info_.samples)
         lm_head_ = std::make_unique<CpuLinear>(std::vector{embedding_}, std::vector<TensorView>{});
-    info_.weight_bytes += lm_head_->weight_bytes();
+    info_.weight_bytes += lm_head_ ? lm_head_->weight_bytes() : 0;
     checkpoint.files.check_unchanged();
     if (on_progress) on_progress(1.0f);
 }
@@ -231,11 +235,14 @@ void CpuBackend::finish_rows(const Batch& batch) {
     }
 }
 
+void CpuBackend::norm_last(int token, float* out) const {
+    rmsnorm(hidden_.data() + size_t(token) * size_t(config_.hidden_size), final_norm_.data(),
+            config_.rms_norm_eps, config_.hidden_size, out);
+}
+
 void CpuBackend::compute_logits(std::span<const LogitsRow> rows) {
     const size_t n = size_t(config_.hidden_size);
-    for (size_t i = 0; i < rows.size(); i++)
-        rmsnorm(hidden_.data() + size_t(rows[i].token()) * n, final_norm_.data(),
-                config_.rms_norm_eps, int(n), normed_.data() + i * n);
+    for (size_t i = 0; i < rows.size(); i++) norm_last(rows[i].token(), normed_.data() + i * n);
     logits_.resize(std::max(logits_.size(), rows.size() * size_t(config_.vocab_size)));
     lm_head_->apply(linear_workspace_, normed_.data(), int(rows.size()), logits_.data());
 }
@@ -249,6 +256,40 @@ SampledToken CpuBackend::sample_row(const LogitsRow& row, std::span<float> logit
             mask = std::span(words, mask_words(n_valid_tokens_));
     return sample(logits, *sequence->sampling, sequence->prompt, sequence->output.first(n_output),
                   mask);
+}
+
+/// A sequence is one thread's, which adds its tokens in their order.
+void CpuBackend::pool(const Batch& batch) {
+    size_t n_vectors = 0;
+    for (const BatchSequence& sequence : batch.sequences) n_vectors += size_t(sequence.n_vectors());
+    result_.vectors.resize(n_vectors * size_t(config_.hidden_size));
+    if (n_vectors == 0) return;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < batch.sequences.size(); i++) {
+        const BatchSequence& sequence = batch.sequences[i];
+        pool_sequence(
+            batch, sequence,
+            result_.vectors.data() + size_t(sequence.vector_begin) * size_t(config_.hidden_size));
+    }
+}
+
+void CpuBackend::pool_sequence(const Batch& batch, const BatchSequence& sequence, float* vectors) {
+    const int n = config_.hidden_size, first = sequence.query_begin + sequence.first_pooled;
+    for (int i = 0; i < sequence.n_pooled; i++) {
+        const bool is_first = i == 0 || sequence.reduction == Reduction::each;
+        float* row = normed_.data() + size_t(first + i) * size_t(n);
+        norm_last(first + i, row);
+        if (sequence.reduction == Reduction::weighted_sum)
+            for (int d = 0; d < n; d++) row[d] *= float(batch.positions[size_t(first + i)] + 1);
+        float* to = sequence.reduction == Reduction::each ? vectors + size_t(i) * size_t(n)
+                                                          : vectors;
+        if (is_first)
+            std::copy(row, row + n, to);
+        else if (sequence.reduction == Reduction::max)
+            for (int d = 0; d < n; d++) to[d] = std::max(to[d], row[d]);
+        else
+            add(to, row, n);
+    }
 }
 
 void CpuBackend::launch(const Batch& batch) {
@@ -268,6 +309,7 @@ void CpuBackend::launch(const Batch& batch) {
     omp_set_num_threads(work < kParallelWork ? 1 : n_threads_);
     embed(batch);
     for (int layer = 0; layer < config_.n_layers; layer++) layer_step(batch, layer);
+    pool(batch);
     finish_rows(batch);
 }
 
@@ -291,6 +333,10 @@ BackendInfo plan_cpu_backend(const Checkpoint& checkpoint, const BackendOptions&
     if (CpuLinear::uses_bf16()) info.max_samples = info.max_draft_rows = options.max_step_tokens;
     info.vocabulary_masks = true;
     info.max_scores = std::min(options.max_step_tokens, kEnoughScores);
+    info.max_vectors = std::max(options.max_sequences, kEnoughVectors);
+    info.vector_size = config.hidden_size;
+    info.samples = config.generates();
+    info.is_causal = config.is_causal;
     info.kv_bytes_per_token =
         size_t(config.n_layers) * 2 * config.n_kv_heads * config.head_dim * sizeof(bf16_t);
     // Every sequence at a fair length, or one at full length, unless a size was asked for.

@@ -40,6 +40,8 @@ float softplus(float x) {
     return std::max(x, 0.0f) + std::log1p(std::exp(-std::fabs(x)));
 }
 
+}  // namespace
+
 float activate(Activation activation, float x) {
     switch (activation) {
         case Activation::silu:
@@ -77,8 +79,6 @@ float activate(Activation activation, float x) {
     }
     return NAN;
 }
-
-}  // namespace
 
 void glu(Activation activation, const float* gate_up, int n, float* out) {
     if (activation == Activation::silu) return swiglu(gate_up, n, out);

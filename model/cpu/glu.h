@@ -8,4 +8,7 @@ namespace qwend {
 /// Source: Shazeer 2020, arXiv:2002.05202.
 void glu(Activation activation, const float* gate_up, int n, float* out);
 
+/// One of the functions, of one number.
+float activate(Activation activation, float x);
+
 }  // namespace qwend

@@ -10,6 +10,7 @@
 #include "daemon/api/json_writer.h"
 #include "daemon/api/ollama/template_text.h"
 #include "daemon/api/ollama/time_text.h"
+#include "daemon/api/vector_inputs.h"
 
 namespace qwend {
 
@@ -52,7 +53,13 @@ void write_details(JsonWriter& w, const Model& model) {
 }
 
 void write_capabilities(JsonWriter& w, const ModelText& text) {
-    w.key("capabilities").begin_array().string("completion");
+    w.key("capabilities").begin_array();
+    if (!text.config.generates()) {
+        if (vector_kind(text.config) == VectorKind::embedding) w.string("embedding");
+        w.end_array();
+        return;
+    }
+    w.string("completion");
     if (shows_tools(text.chat_template)) w.string("tools");
     if (fim_tokens(text.tokenizer)) w.string("insert");
     if (thinks(text)) w.string("thinking");

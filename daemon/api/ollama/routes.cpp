@@ -8,6 +8,7 @@
 #include "daemon/api/http_answers.h"
 #include "daemon/api/json_writer.h"
 #include "daemon/api/ollama/catalogue.h"
+#include "daemon/api/ollama/embed.h"
 #include "daemon/api/ollama/error.h"
 #include "daemon/api/ollama/renderer.h"
 #include "daemon/api/ollama/request.h"
@@ -136,8 +137,16 @@ void keep_models(const ApiContext&, const ExchangePtr& exchange) {
                 "names with --served-model-name, or start it with another --model");
 }
 
-void embed(const ApiContext&, const ExchangePtr& exchange) {
-    not_offered(exchange, "it makes no embeddings yet");
+void post_embed(const ApiContext& api, const ExchangePtr& exchange) {
+    api.vectors.start(exchange, [arrived = exchange->request().arrived](
+                                    std::string_view body, const ModelRegistry& models,
+                                    ParsedVectors& parsed) {
+        return parse_ollama_embed(body, models, arrived, parsed);
+    });
+}
+
+void post_embeddings(const ApiContext& api, const ExchangePtr& exchange) {
+    api.vectors.start(exchange, parse_ollama_embeddings);
 }
 
 /// What is served, and by what.
@@ -182,22 +191,15 @@ std::vector<Route> catalogue_routes(const ApiContext& api) {
     };
 }
 
-/// What changes or computes what this server does not.
+/// What changes what this server does not.
 std::vector<Route> refusing_routes(const ApiContext& api) {
     const auto error = render_ollama_error;
-    const auto stay = bind_route(api, keep_models), no_embeddings = bind_route(api, embed);
+    const auto stay = bind_route(api, keep_models);
     return {
         {"POST", "/api/push", error, stay, 0, {"ollamaPush", kNotOffered, "", ""}},
         {"POST", "/api/create", error, stay, 0, {"ollamaCreate", kNotOffered, "", ""}},
         {"POST", "/api/copy", error, stay, 0, {"ollamaCopy", kNotOffered, "", ""}},
         {"DELETE", "/api/delete", error, stay, 0, {"ollamaDelete", kNotOffered, "", ""}},
-        {"POST", "/api/embed", error, no_embeddings, 0, {"ollamaEmbed", kNotOffered, "", ""}},
-        {"POST",
-         "/api/embeddings",
-         error,
-         no_embeddings,
-         0,
-         {"ollamaEmbeddings", kNotOffered, "", ""}},
     };
 }
 
@@ -227,6 +229,18 @@ std::vector<Route> ollama_routes(const ApiContext& api) {
           "OllamaGenerateRequest",
           "OllamaGenerated",
           {"application/x-ndjson"}}},
+        {"POST",
+         "/api/embed",
+         error,
+         to(post_embed),
+         kGenerates,
+         {"ollamaEmbed", "Texts as vectors", "OllamaEmbedRequest", "OllamaEmbed"}},
+        {"POST",
+         "/api/embeddings",
+         error,
+         to(post_embeddings),
+         kGenerates,
+         {"ollamaEmbeddings", "A text as a vector", "OllamaEmbeddingsRequest", "OllamaEmbedding"}},
     };
     std::ranges::move(catalogue_routes(api), std::back_inserter(routes));
     std::ranges::move(refusing_routes(api), std::back_inserter(routes));

@@ -14,6 +14,7 @@ enum FieldScope : unsigned {
     kTokenize = 4,
     kResponses = 8,
     kDetokenize = 16,
+    kVectors = 32,
     kBoth = kChat | kText,
     kAnyAnswer = kBoth | kResponses
 };

@@ -179,7 +179,7 @@ TEST_CASE("config: a Qwen2 that was trained for something else says so") {
     CHECK(with(R"({"model_type":"qwen2")") == "");
     CHECK(with(R"({"model_type":"qwen2","architectures":["Qwen2Model"])") == "");
     CHECK(with(R"({"model_type":"qwen2","architectures":["Other","Qwen2ForCausalLM"])") == "");
-    for (const char* name : {"Qwen2ForSequenceClassification", "Qwen2ForRewardModel"}) {
+    for (const char* name : {"Qwen2ForTokenClassification", "Qwen2ForQuestionAnswering"}) {
         const std::string names = std::string(R"("architectures":[")") + name + R"(","Other"])";
         CHECK(with((R"({"model_type":"qwen2",)" + names).c_str()) == name);
         CHECK_THROWS_WITH_AS(with(("{" + names).c_str()), doctest::Contains(name), LoadError);

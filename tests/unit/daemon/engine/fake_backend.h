@@ -12,6 +12,7 @@
 
 #include "daemon/engine/sequence.h"
 #include "model/backend.h"
+#include "model/pooling.h"
 #include "tests/unit/daemon/engine/fake_grammar.h"
 
 namespace qwend {
@@ -53,6 +54,8 @@ class FakeBackend : public Backend {
         for (const BatchSequence& sequence : batch.sequences)
             for (int i = 0; i < sequence.n_scores(); ++i)
                 result.scores.push_back(score(batch, sequence, i));
+        for (const BatchSequence& sequence : batch.sequences)
+            pool(batch, sequence, result.vectors);
         in_flight_.push_back(std::move(result));
     }
 
@@ -101,6 +104,29 @@ class FakeBackend : public Backend {
         for (int32_t id = 0; id < n_logprobs; ++id) score.given.top.push_back({id, logprob(id)});
         return score;
     }
+    static constexpr int vector_size = 2;
+    /// What the numbers of a token's context come to; whole, so that sums of them are exact.
+    static std::vector<float> vector_of(uint64_t context_hash) {
+        return {static_cast<float>(context_hash % 251), static_cast<float>(context_hash % 241)};
+    }
+    /// Of a token that sees all of its sequence, whose hash it is.
+    static std::vector<float> vector_of(uint64_t whole_hash, int position) {
+        return vector_of(extend(whole_hash, position));
+    }
+    /// Takes one more into what was reduced so far; empty: nothing yet.
+    static void reduce(Reduction reduction, int position, std::vector<float> one,
+                       std::vector<float>& reduced) {
+        if (reduction == Reduction::weighted_sum)
+            for (float& x : one) x *= static_cast<float>(position + 1);
+        if (reduction == Reduction::each)
+            reduced.insert(reduced.end(), one.begin(), one.end());
+        else if (reduced.empty())
+            reduced = one;
+        else
+            for (size_t d = 0; d < one.size(); ++d)
+                reduced[d] = reduction == Reduction::max ? std::max(reduced[d], one[d])
+                                                         : reduced[d] + one[d];
+    }
     /// The first that is allowed, from `token` on and around the vocabulary; kNoToken if none is.
     template <class Allows>
     static int32_t allowed_token(int32_t token, Allows allows) {
@@ -132,7 +158,7 @@ class FakeBackend : public Backend {
         require(batch.positions.size() == batch.tokens.size(), "one position a token");
         require(batch.slots.size() == batch.tokens.size(), "one slot a token");
         std::set<int> lanes;
-        size_t n_tokens = 0, n_table = 0, n_samples = 0, n_scores = 0;
+        size_t n_tokens = 0, n_table = 0, n_samples = 0, n_scores = 0, n_vectors = 0;
         for (const BatchSequence& sequence : batch.sequences) {
             require(static_cast<size_t>(sequence.query_begin) == n_tokens, "tokens end to end");
             require(static_cast<size_t>(sequence.block_table_begin) == n_table, "tables too");
@@ -144,6 +170,8 @@ class FakeBackend : public Backend {
             n_samples += sequence.n_samples();
             check_scoring(sequence, n_scores);
             n_scores += sequence.n_scores();
+            check_pooling(sequence, n_vectors);
+            n_vectors += sequence.n_vectors();
         }
         require(n_tokens == batch.tokens.size(), "no token too many");
         require(n_table == batch.block_tables.size(), "no table entry too many");
@@ -166,6 +194,30 @@ class FakeBackend : public Backend {
         require(sequence.first_scored >= 0 && sequence.first_scored + sequence.n_scores() <=
                                                   sequence.n_query - sequence.n_samples(),
                 "scored after tokens that are computed, and not sampled after");
+    }
+
+    static void check_pooling(const BatchSequence& sequence, size_t n_vectors_before) {
+        if (sequence.n_pooled == 0) return;
+        require(static_cast<size_t>(sequence.vector_begin) == n_vectors_before,
+                "vectors end to end");
+        require(sequence.first_pooled >= 0 &&
+                    sequence.first_pooled + sequence.n_pooled <= sequence.n_query,
+                "pooled of what is computed");
+        require(!sequence.sampling && sequence.targets.empty(), "and nothing else");
+    }
+
+    void pool(const Batch& batch, const BatchSequence& sequence, std::vector<float>& vectors) {
+        std::vector<float> made;
+        const uint64_t whole = read(batch, sequence, sequence.n_context - 1).context_hash;
+        for (int i = 0; i < sequence.n_pooled; ++i) {
+            const int position =
+                sequence.n_context - sequence.n_query + sequence.first_pooled + i;
+            reduce(sequence.reduction, position,
+                   info_.is_causal ? vector_of(read(batch, sequence, position).context_hash)
+                                   : vector_of(whole, position),
+                   made);
+        }
+        vectors.insert(vectors.end(), made.begin(), made.end());
     }
 
     /// A run begins once, and its chunks follow one another.
@@ -315,6 +367,8 @@ inline BackendInfo fake_info(int block_size, int n_blocks, int max_step_tokens, 
     info.max_draft_rows = max_step_tokens;
     info.vocabulary_masks = true;
     info.max_scores = 6;
+    info.max_vectors = std::max(6, max_sequences);
+    info.vector_size = FakeBackend::vector_size;
     return info;
 }
 
@@ -391,6 +445,31 @@ inline std::vector<ScoredToken> expected_scores(const GenerationRequest& request
     }
     if (request.n_prompt_logprobs < 0) scores.clear();
     return scores;
+}
+
+/// What it makes of this request's prompt.
+inline std::vector<float> expected_vectors(const GenerationRequest& request, bool is_causal) {
+    const auto [pooling, begin, only_token] = *request.pooling;
+    const auto prompt = request.prompt.tokens();
+    const int n = static_cast<int>(prompt.size());
+    const int first = pooling == Pooling::first  ? 0
+                      : pooling == Pooling::last ? n - 1
+                                                 : begin;
+    const int end = pooling == Pooling::first ? 1 : n;
+    uint64_t whole = 0, hash = 0;
+    for (const int32_t token : prompt) whole = FakeBackend::extend(whole, token);
+    std::vector<float> vectors;
+    for (int i = 0; i < end; ++i) {
+        const int32_t token = prompt[static_cast<size_t>(i)];
+        hash = FakeBackend::extend(hash, token);
+        if (i < first || (only_token && token != *only_token)) continue;
+        FakeBackend::reduce(
+            reduction_of(pooling), i,
+            is_causal ? FakeBackend::vector_of(hash) : FakeBackend::vector_of(whole, i), vectors);
+    }
+    const double divisor = pooling_divisor(pooling, first, end - first);
+    for (float& x : vectors) x = static_cast<float>(x / divisor);
+    return vectors;
 }
 
 inline bool is_same(const TokenLogprob& a, const TokenLogprob& b) {

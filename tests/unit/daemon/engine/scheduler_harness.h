@@ -21,6 +21,7 @@ struct Stream {
     FinishReason finish = FinishReason::none;
     int n_cached = -1;
     std::vector<ScoredToken> scores = {};
+    std::vector<float> vectors = {};
 };
 
 /// A scheduler and a FakeBackend without threads: every step is checked.
@@ -42,7 +43,7 @@ struct SchedulerHarness {
         : backend(info), scheduler(info, prefix_cache) {}
 
     bool add(GenerationRequest request) {
-        streams[request.id] = {request, {}, FinishReason::none, -1, {}};
+        streams[request.id] = {request, {}, FinishReason::none, -1, {}, {}};
         return scheduler.add(std::move(request), 0);
     }
 
@@ -119,14 +120,16 @@ struct SchedulerHarness {
         if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
         require(stream.n_cached == event.n_cached_tokens, "every event says the same");
         require(
-            event.sampled.token >= 0 || event.finish != FinishReason::none || !event.scores.empty(),
-            "a token that is known, scores, or an end");
+            event.sampled.token >= 0 || event.finish != FinishReason::none ||
+                !event.scores.empty() || !event.vectors.empty(),
+            "a token that is known, scores, vectors, or an end");
         if (!event.scores.empty()) {
             require(stream.output.empty(), "scores come before tokens");
             stream.scores.insert(stream.scores.end(), event.scores.begin(), event.scores.end());
             return;
         }
         if (event.sampled.token >= 0) stream.output.push_back(event.sampled.token);
+        stream.vectors.insert(stream.vectors.end(), event.vectors.begin(), event.vectors.end());
         ++n_events;
         stream.finish = event.finish;
     }
@@ -188,7 +191,7 @@ struct SchedulerHarness {
     /// follows.
     void check_match(const Sequence& sequence) const {
         const KvBlocks& blocks = scheduler.blocks();
-        if (!sequence.is_scored()) {
+        if (!sequence.is_reported()) {
             require(sequence.match.blocks.empty() && !sequence.leader, "it computes all itself");
             return;
         }
@@ -230,6 +233,7 @@ struct SchedulerHarness {
     /// flight, or one that it awaits. A step is empty only if that is true of all.
     void check_first_runs(const Batch& batch) const {
         auto waits = [](const Sequence* s) {
+            if (s->pooling) return s->n_uncomputed() == 0;
             return s->n_pending > 0 &&
                    (s->awaits_last_token || s->awaits_drafts || s->n_output() == s->max_tokens);
         };

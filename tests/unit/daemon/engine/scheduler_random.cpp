@@ -19,7 +19,7 @@ struct RandomLoad {
     std::set<SequenceId> held;
     int n_holds = 0;
     int n_begun = 0;  // requests that brought output
-    int n_scored = 0;
+    int n_scored = 0, n_pooled = 0;
     int n_steps = 0;
 
     RandomLoad(uint32_t seed, const BackendInfo& info) : random(seed), harness(info) {}
@@ -50,6 +50,7 @@ struct RandomLoad {
 
     /// What a request may bring along, in any combination; and it may have begun elsewhere.
     void add_kinds(GenerationRequest& request) {
+        if (!harness.backend.info().samples || pick(0, 6) == 0) return add_pooling(request);
         request.awaits_last_token = pick(0, 5) == 0;
         if (pick(0, 7) == 0) request.n_prompt_logprobs = pick(0, 2);
         n_scored += request.n_prompt_logprobs >= 0;
@@ -61,6 +62,16 @@ struct RandomLoad {
         // The last one may be its end.
         request.output.resize(pick(0, std::max(0, static_cast<int>(request.output.size()) - 1)));
         n_begun += !request.output.empty();
+    }
+
+    void add_pooling(GenerationRequest& request) {
+        const auto tokens = request.prompt.tokens();
+        const auto n_prompt = static_cast<int>(tokens.size());
+        request.max_tokens = 0;
+        request.pooling = PoolingRequest{static_cast<Pooling>(pick(0, 6)), pick(0, n_prompt - 1), {}};
+        if (pick(0, 1)) request.pooling->only_token = tokens[random() % tokens.size()];
+        if (request.pooling->pooling != Pooling::each) request.pooling->only_token.reset();
+        ++n_pooled;
     }
 
     void cancel_one() {
@@ -129,6 +140,11 @@ struct RandomLoad {
             harness.require(stream.finish != FinishReason::none, "finished");
             harness.require(stream.output == expected_output(stream.request), "undisturbed");
             harness.require(is_same(stream.scores, expected_scores(stream.request)), "scored once");
+            if (stream.request.pooling)
+                harness.require(stream.vectors ==
+                                    expected_vectors(stream.request,
+                                                     harness.backend.info().is_causal),
+                                "pooled once");
         }
     }
 };
@@ -151,7 +167,7 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
         CAPTURE(depth);
         uint64_t n_preemptions = 0, n_hits = 0, n_dropped = 0, n_holds = 0;
         int n_late_masks = 0;
-        uint64_t n_begun = 0, n_right = 0, n_wrong = 0, n_scored = 0;
+        uint64_t n_begun = 0, n_right = 0, n_wrong = 0, n_scored = 0, n_pooled = 0;
         for (BackendInfo info : infos) {
             info.max_steps_in_flight = depth;
             RandomLoad load(42, info);
@@ -164,6 +180,7 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
             n_begun += load.n_begun;
             n_late_masks += load.harness.n_late_masks;
             n_scored += load.n_scored;
+            n_pooled += load.n_pooled;
             n_right += load.harness.n_right;
             n_wrong += load.harness.n_drafted - load.harness.n_right;
             n_dropped += load.harness.n_sampled - load.harness.n_events;
@@ -175,9 +192,25 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
         CHECK(n_begun > 1000);
         CHECK((n_late_masks > 1000) == (depth > 1));
         CHECK(n_scored > 1000);
+        CHECK(n_pooled > 1000);
         CHECK(n_right > 10000);
         CHECK(n_wrong > 10000);
     }
+}
+
+TEST_CASE("scheduler: 20,000 random steps of whole sequences lose and mix up none") {
+    for (const int depth : {1, 2, 3})
+        for (BackendInfo info : {fake_info(4, 200, 64, 16), fake_info(4, 18, 50, 6)}) {
+            CAPTURE(depth);
+            info.max_steps_in_flight = depth;
+            info.samples = info.is_causal = false;
+            info.max_vectors = 50;
+            RandomLoad load(43, info);
+            while (load.n_steps < 20000 / 6) load.burst();
+            CHECK(load.harness.scheduler.blocks().n_free() == info.n_blocks);
+            CHECK(load.harness.scheduler.counters().prefix_hit == 0);
+            CHECK(load.n_pooled > 1000);
+        }
 }
 
 }  // namespace qwend

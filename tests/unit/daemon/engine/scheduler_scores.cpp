@@ -109,7 +109,7 @@ TEST_CASE("scheduler scores: a preempted sequence goes on where its scores end")
                 const Sequence* second = harness.find(2);
                 if (!second || second->state != SequenceState::preempted || was_preempted) continue;
                 was_preempted = true;
-                n_scores = second->n_scored;
+                n_scores = second->n_reported;
             }
             CHECK(was_preempted);
             CHECK(n_scores > 0);

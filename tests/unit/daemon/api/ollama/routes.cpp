@@ -28,7 +28,7 @@ TEST_CASE("ollama_routes: a body is JSON whatever its type is called") {
             const std::string header = fmt::format("Content-Type: {}\r\n", type);
             for (const char* path : {"/api/chat", "/api/generate", "/api/show"})
                 CHECK(has(served.ask("POST", path, R"({"model":"first"})", header), "200 OK"));
-            CHECK(has(served.ask("POST", "/api/embed", "{}", header), "is not offered by qwend"));
+            CHECK(has(served.ask("POST", "/api/copy", "{}", header), "is not offered by qwend"));
             CHECK(has(served.ask("POST", "/v1/completions", "{}", header), "415 "));
         }
         CHECK(has(served.ask("POST", "/api/chat", "{}", "Content-Encoding: gzip\r\n"), "415 "));
@@ -125,7 +125,7 @@ TEST_CASE("ollama_routes: what is not offered says so, and what to do instead") 
     ServedApi served;
     served.run([&] {
         for (const char* path :
-             {"/api/push", "/api/create", "/api/copy", "/api/embed", "/api/embeddings"}) {
+             {"/api/push", "/api/create", "/api/copy"}) {
             const std::string answer = served.post(path, R"({"model":"first"})");
             CHECK(has(answer, "400 Bad Request"));
             CHECK(has(answer, fmt::format(R"({{"error":"{} is not offered by qwend: )", path)));
