@@ -137,12 +137,18 @@ void read_prompts(const std::filesystem::path& dir, EmbedderConfig& embedder) {
     embedder.default_prompt = found->second;
 }
 
-void read_length(const std::filesystem::path& dir, EmbedderConfig& embedder) {
+/// What becomes of a text before it is tokens. Versions from 5 on write how the model takes its
+/// inputs: where messages are among them, every text is made one.
+void read_inputs(const std::filesystem::path& dir, EmbedderConfig& embedder) {
     const auto path = dir / "sentence_bert_config.json";
     if (!file_exists(path)) return;
     const JsonFile json(path);
     if (json.has("max_seq_length"))
         embedder.max_tokens = int(json.integer("max_seq_length", 1, kMaxDimensions));
+    simdjson::dom::object modalities;
+    if (const auto element = json.find("modality_config");
+        element && element->get(modalities) == simdjson::SUCCESS)
+        embedder.renders_chat = find_last(modalities, "message").has_value();
 }
 
 /// modules.json is a list, unlike every other file: read as the member of an object.
@@ -206,7 +212,7 @@ EmbedderConfig load_embedder_config(const std::filesystem::path& dir, const Mode
     if (!config.is_embedder) return embedder;
     read_modules(dir, embedder);
     read_prompts(dir, embedder);
-    read_length(dir, embedder);
+    read_inputs(dir, embedder);
     check_dense(dir, config.hidden_size, embedder);
     return embedder;
 }

@@ -29,6 +29,7 @@ struct EmbedderConfig {
     bool normalizes = true;          // to length 1, where nobody asks otherwise
     std::map<std::string, std::string> prompts;  // by name: what stands before a text
     std::string default_prompt;                  // stands before every text; mostly empty
+    bool renders_chat = false;                   // a text is what a user says, a prompt the system
     std::optional<int> max_tokens;               // of a text, if it is less than the model's
     // gte-Qwen2's own tokenizer puts the end of a text behind it, which tokenizer.json does not say.
     bool appends_end = false;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "model/text/chat.h"
 #include "model/utf8.h"
 
 namespace qwend {
@@ -121,8 +122,9 @@ bool InputEncoder::add(const Prompt& input, const std::string& param, TextRole r
     }
     const std::string* before = prompt(role);
     if (!before) return false;
-    std::vector<int32_t> tokens =
-        model_.tokenizer.encode_with_added_tokens(*before + std::get<std::string>(input));
+    const auto& text = std::get<std::string>(input);
+    if (model_.embedder.renders_chat) return add_chat(*before, text, param);
+    std::vector<int32_t> tokens = model_.tokenizer.encode_with_added_tokens(*before + text);
     keep_first(tokens, most);
     truncate(tokens, n_special());
     if (!add_tokens(finished(std::move(tokens)), param)) return false;
@@ -131,6 +133,26 @@ bool InputEncoder::add(const Prompt& input, const std::string& param, TextRole r
     const size_t n_before = model_.tokenizer.encode_with_added_tokens(*before).size();
     made.begin = int(std::min(n_before, made.tokens.size() - 1));
     return true;
+}
+
+/// What was trained with sentence-transformers' messages sees a text as what a user says.
+bool InputEncoder::add_chat(const std::string& prompt, const std::string& text,
+                            const std::string& param) {
+    std::vector<ChatMessage> messages;
+    const auto say = [&](const char* role, const std::string& content) {
+        ChatMessage& message = messages.emplace_back();
+        message.role = role, message.content = content;
+    };
+    if (!prompt.empty()) say("system", prompt);
+    say("user", text);
+    ChatOptions options;
+    options.add_generation_prompt = false;
+    const RenderResult rendered = render_chat(model_.chat_template, messages, options);
+    if (!rendered.error.empty()) return fail(bad_request(param + ": " + rendered.error, param));
+    std::vector<int32_t> tokens =
+        model_.tokenizer.encode(rendered.prompt.text, rendered.prompt.control_spans);
+    truncate(tokens, 0);
+    return add_tokens(std::move(tokens), param);
 }
 
 bool InputEncoder::add_pair(const std::string& query, const std::string& document,

@@ -60,6 +60,7 @@ class InputEncoder {
   private:
     bool fail(ApiError error);
     const std::string* prompt(TextRole role);
+    bool add_chat(const std::string& prompt, const std::string& text, const std::string& param);
     std::vector<int32_t> finished(std::vector<int32_t> tokens) const;
     void truncate(std::vector<int32_t>& tokens, size_t n_special) const;
     size_t n_special() const { return finished({}).size(); }

@@ -12,17 +12,17 @@ SamplingParams distinct(SamplingParams&& params) {
     return std::move(params);
 }
 
-/// Where the tokens end of which something is said, and where they begin.
+/// The tokens of the prompt of which something is said.
+int begin_of_report(const GenerationRequest& request) {
+    if (!request.pooling) return 0;
+    const bool is_last = request.pooling->pooling == Pooling::last;
+    return is_last ? static_cast<int>(request.prompt.size()) - 1 : request.pooling->begin;
+}
+
 int end_of_report(const GenerationRequest& request) {
     const auto n_prompt = static_cast<int>(request.prompt.size());
     if (!request.pooling) return request.n_prompt_logprobs < 0 ? 0 : n_prompt - 1;
-    return request.pooling->pooling == Pooling::first ? 1 : n_prompt;
-}
-
-int begin_of_report(const GenerationRequest& request) {
-    if (!request.pooling || request.pooling->pooling == Pooling::first) return 0;
-    const auto n_prompt = static_cast<int>(request.prompt.size());
-    return request.pooling->pooling == Pooling::last ? n_prompt - 1 : request.pooling->begin;
+    return request.pooling->pooling == Pooling::first ? request.pooling->begin + 1 : n_prompt;
 }
 
 }  // namespace

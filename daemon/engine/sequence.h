@@ -42,7 +42,7 @@ class PromptTokens {
 /// What is wanted of a prompt's final hidden states, rather than that it goes on.
 struct PoolingRequest {
     Pooling pooling = Pooling::last;
-    int begin = 0;  // of the prompt's tokens, the first that counts; but for `last` and `first`
+    int begin = 0;  // of the prompt's tokens, the first that counts
     std::optional<int32_t> only_token;  // of `each`, those that are this one
 };
 

@@ -140,11 +140,13 @@ TEST_CASE("embedder config: prompts and the length of a text") {
     CHECK(folder.load().prompts.at("query") == "Instruct: find\nQuery: ");
     CHECK(folder.load().default_prompt.empty());
     CHECK(folder.load().max_tokens == 100);
+    CHECK_FALSE(folder.load().renders_chat);
     folder.dir.write("config_sentence_transformers.json",
                      R"({"prompts":{"query":"Q: "},"default_prompt_name":"query"})");
-    folder.dir.write("sentence_bert_config.json", R"({"max_seq_length":null})");
+    folder.dir.write("sentence_bert_config.json", R"({"max_seq_length":null,"modality_config":{"text":{},"message":{}}})");
     CHECK(folder.load().default_prompt == "Q: ");
     CHECK_FALSE(folder.load().max_tokens.has_value());
+    CHECK(folder.load().renders_chat);
     for (const char* bad : {R"({"default_prompt_name":"query"})", R"({"prompts":[]})",
                             R"({"prompts":{"a":1}})", R"({"default_prompt_name":1})"}) {
         folder.dir.write("config_sentence_transformers.json", bad);

@@ -452,10 +452,8 @@ inline std::vector<float> expected_vectors(const GenerationRequest& request, boo
     const auto [pooling, begin, only_token] = *request.pooling;
     const auto prompt = request.prompt.tokens();
     const int n = static_cast<int>(prompt.size());
-    const int first = pooling == Pooling::first  ? 0
-                      : pooling == Pooling::last ? n - 1
-                                                 : begin;
-    const int end = pooling == Pooling::first ? 1 : n;
+    const int first = pooling == Pooling::last ? n - 1 : begin;
+    const int end = pooling == Pooling::first ? begin + 1 : n;
     uint64_t whole = 0, hash = 0;
     for (const int32_t token : prompt) whole = FakeBackend::extend(whole, token);
     std::vector<float> vectors;
