@@ -174,10 +174,11 @@ test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
 
 # Packages of PyPI whose clients tests/clients puts to work: some 520 MiB. LlamaIndex's need SDKs of before the
 # last, and are apart from the rest: 400 MiB; so is what scores models, and what makes requests at random. GuideLLM
-# brings torch, 5.9 GiB: make test-clients CLIENTS=guidellm
-CLIENTS := anthropic instructor langchain-ollama langchain-openai litellm ollama openai openai-agents outlines prometheus-client
+# brings torch, 5.9 GiB: make test-clients CLIENTS=guidellm; so does what makes vectors, which is apart and last.
+CLIENTS := anthropic cohere instructor langchain-ollama langchain-openai litellm ollama openai openai-agents outlines prometheus-client
 LLAMA_INDEX := llama-index-llms-anthropic llama-index-llms-ollama llama-index-llms-openai-like 'anthropic<1'
 LM_EVAL := 'lm-eval[api]' transformers
+VECTORS := sentence-transformers
 define run_clients # the folder of a venv, packages, and the tests that are run with them
 	@test -x $(BUILD)/$(1)/bin/pip || $(PYTHON) -m venv $(BUILD)/$(1)
 	@if $(BUILD)/$(1)/bin/pip install -q --retries 1 pytest $(2); then \
@@ -190,6 +191,7 @@ test-clients: all ## official clients, from PyPI, against build/qwend
 	$(call run_clients,llama-index-venv,$(LLAMA_INDEX),tests/clients/test_llama_index.py)
 	$(call run_clients,lm-eval-venv,$(LM_EVAL),tests/clients/test_lm_eval.py)
 	$(call run_clients,schemathesis-venv,schemathesis,tests/clients/test_schemathesis.py)
+	$(call run_clients,vectors-venv,$(VECTORS),tests/clients/test_vectors.py)
 
 unit: $(BUILD)/unit-tests ## the unit tests alone
 	GOMP_SPINCOUNT=1000 $(BUILD)/unit-tests

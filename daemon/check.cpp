@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "daemon/api/model_text.h"
+#include "daemon/api/vector_inputs.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
 
@@ -21,6 +22,23 @@ std::string template_name(const ModelText& model) {
                            for_tools.error);
     return fmt::format("{}{}", found.source,
                        for_tools.parsed->mentions("tools") ? "" : ", without tools");
+}
+
+/// What becomes of a text where none is generated.
+std::string vectors_text(const ModelText& model) {
+    switch (vector_kind(model.config)) {
+        case VectorKind::classes:
+            return "a number for each label: /classify";
+        case VectorKind::reward:
+            return "a number for each token: /pooling";
+        case VectorKind::steps:
+            return "two numbers for each step: /pooling";
+        case VectorKind::embedding:
+            break;
+    }
+    return fmt::format("embeddings{}{}: /v1/embeddings",
+                       model.embedder.normalizes ? " of length 1" : "",
+                       model.config.is_causal ? "" : ", of tokens that see each other both ways");
 }
 
 std::string pool_text(const BackendInfo& backend, const ModelText& model) {
@@ -61,6 +79,7 @@ int check(const CommandLine& line, const ServicePlan& plan, const ModelText& mod
                fmt::format("{} ids, {} logits", model.tokenizer.size(), config.vocab_size));
     print_line("context", fmt::format("{} tokens", model.max_model_len));
     print_line("KV cache", pool_text(backend, model));
+    if (!config.generates()) print_line("vectors", vectors_text(model));
     print_line("template", template_name(model));
     print_line("listen", fmt::format("{}", fmt::join(line.options.listen, ", ")));
     for (const std::string& why : plan.busy)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from daemon_fixture import MODEL
 
 langchain_openai = pytest.importorskip("langchain_openai")
 
@@ -191,7 +192,17 @@ def test_errors(daemon, chat, text):
             chat(**api).invoke([HumanMessage([picture])])
     with pytest.raises(openai.BadRequestError, match="top_p"):
         text(top_p=7).invoke("Hello")
-    with pytest.raises(openai.NotFoundError, match="/v1/embeddings"):
-        langchain_openai.OpenAIEmbeddings(
-            model="demo-model", base_url=f"http://127.0.0.1:{daemon.port}/v1", api_key="none",
-            check_embedding_ctx_length=False).embed_query("Hello")
+
+
+@pytest.mark.parametrize("by_ids", [False, True], ids=["texts", "ids"])
+def test_embeddings(daemon, by_ids):
+    """What checks lengths sends ids of OpenAI's tokenizer, unless it is told to take a model's own."""
+    pytest.importorskip("transformers") if by_ids else None
+    more = {"tiktoken_enabled": False, "tiktoken_model_name": str(MODEL)} if by_ids else {
+        "check_embedding_ctx_length": False}
+    embeddings = langchain_openai.OpenAIEmbeddings(
+        model="demo-model", base_url=f"http://127.0.0.1:{daemon.port}/v1", api_key="none", **more)
+    vectors = embeddings.embed_documents(["Hello", "你好", "Hello"])
+    assert [len(vector) for vector in vectors] == [256] * 3
+    assert vectors[0] == pytest.approx(vectors[2], abs=1e-2)
+    assert embeddings.embed_query("Hello") == pytest.approx(vectors[0], abs=1e-2)

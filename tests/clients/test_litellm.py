@@ -192,12 +192,10 @@ def test_errors(complete, provider):
             complete(provider, top_p=7)
 
 
-def test_what_is_not_there(daemon):
-    for provider in "openai", "hosted_vllm":
-        with pytest.raises(litellm.NotFoundError, match="/v1/embeddings"):
-            litellm.embedding(input=["Hello"], **at(daemon, provider))
-    with pytest.raises(litellm.BadRequestError, match="/api/embed is not offered"):
-        litellm.embedding(input=["Hello"], **at(daemon, "ollama"))
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm", "ollama"])
+def test_embeddings(daemon, provider):
+    data = litellm.embedding(input=["Hello", "你好"], **at(daemon, provider)).data
+    assert [len(each["embedding"]) for each in data] == [256, 256]
 
 
 def test_keys(tmp_path):

@@ -116,12 +116,27 @@ def test_catalogue(client):
     assert running[0].expires_at.year > 2200
 
 
+def test_embeddings(client):
+    answer = client.embed(MODEL, ["Hello", "你好"], dimensions=16)
+    assert answer.model == MODEL and answer.prompt_eval_count > 1 and answer.total_duration > 0
+    for vector in answer.embeddings:
+        assert len(vector) == 16 and sum(x * x for x in vector) == pytest.approx(1, abs=1e-5)
+    assert client.embed(MODEL, "").embeddings == []
+    assert len(client.embed(MODEL, "Hello " * 6000).embeddings[0]) == 256
+    with pytest.raises(ollama.ResponseError, match="maximum context length"):
+        client.embed(MODEL, "Hello " * 6000, truncate=False)
+    raw = client.embeddings(MODEL, "Hello").embedding
+    assert len(raw) == 256 and sum(x * x for x in raw) > 2
+    with pytest.raises(ollama.ResponseError, match="model 'other' not found"):
+        client.embed("other", "Hello")
+
+
 def test_models_stay_as_they_are(client):
     assert client.pull(MODEL).status == "success"
     assert [part.status for part in client.pull(MODEL, stream=True)] == ["success"]
     for ask, status in ((lambda: client.pull("other"), 404), (lambda: client.push(MODEL), 400),
                         (lambda: client.create("new", from_=MODEL), 400), (lambda: client.copy(MODEL, "b"), 400),
-                        (lambda: client.delete(MODEL), 400), (lambda: client.embed(MODEL, "Hello"), 400)):
+                        (lambda: client.delete(MODEL), 400)):
         with pytest.raises(ollama.ResponseError) as refused:
             ask()
         assert refused.value.status_code == status and "qwend" in refused.value.error

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from daemon_fixture import BINARY, MODEL, Daemon, request
+from test_openapi import BODIES
 
 GREEDY = {"prompt": "The capital of France is", "max_tokens": 24, "temperature": 0, "ignore_eos": True}
 SNAPSHOT = "models--Qwen--Qwen2.5-0.5B-Instruct/snapshots/7ae557604adf67be50417f59c2c2f167def9a775"
@@ -314,12 +315,39 @@ def test_a_folder_with_vocab_txt_alone_is_told_what_is_missing(folder):
     assert "vocab.txt alone says too little; expected tokenizer.json" in said, said
 
 
-def test_a_classifier_is_told_or_has_no_head(folder):
-    change(folder / "config.json", architectures=["Qwen2ForSequenceClassification"], model_type="qwen2")
+def test_another_architecture_is_told_or_has_no_head(folder):
+    change(folder / "config.json", architectures=["Qwen2ForTokenClassification"], model_type="qwen2")
     with Daemon(model=str(folder)) as daemon:
-        assert "names the architecture Qwen2ForSequenceClassification" in daemon.log()
+        assert "names the architecture Qwen2ForTokenClassification" in daemon.log()
         assert answer(daemon)
         assert daemon.stop() == 0
     change(folder / "config.json", tie_word_embeddings=False)
     said = refusal("--model", str(folder))
-    assert "lm_head.weight" in said and "Qwen2ForSequenceClassification, which has no head" in said
+    assert "lm_head.weight" in said and "Qwen2ForTokenClassification, which has no head" in said
+
+
+def test_what_makes_vectors_says_so(folder):
+    """Of a folder without a chat template too, which nobody chats with."""
+    template = json.loads((folder / "tokenizer_config.json").read_text())
+    template.pop("chat_template")
+    (folder / "tokenizer_config.json").write_text(json.dumps(template))
+    change(folder / "config.json", is_causal=False)
+    checked = subprocess.run([BINARY, "check", "--model", folder], capture_output=True, text=True)
+    assert checked.returncode == 0 and "vectors" in checked.stdout, checked
+    assert "generates no text" in subprocess.run([BINARY, "generate", "--model", folder, "x"], capture_output=True,
+                                                 text=True).stderr
+    with Daemon(model=str(folder)) as daemon:
+        assert len(daemon.post("/v1/embeddings", {"input": "Hello"})[1]["data"][0]["embedding"]) == 256
+        assert daemon.post("/api/show", {"model": "copy"})[1]["capabilities"] == ["embedding"]
+        for path in "/v1/chat/completions", "/v1/completions", "/v1/messages", "/api/generate", "/v1/responses":
+            status, body = daemon.post(path, BODIES[path])
+            assert status == 400 and "makes no text" in json.dumps(body), (path, body)
+        assert daemon.stop() == 0
+    (folder / "modules.json").write_text('[{"path":"","type":"a.Transformer"},{"path":"1","type":"a.Pooling"}]')
+    assert "config.json" in refusal("--model", str(folder))
+    (folder / "1").mkdir()
+    (folder / "1" / "config.json").write_text('{"pooling_mode":["cls","mean"]}')
+    assert "found several" in refusal("--model", str(folder))
+    (folder / "modules.json").unlink()
+    change(folder / "config.json", architectures=["Qwen2ForSequenceClassification"])
+    assert "score.weight" in refusal("--model", str(folder))

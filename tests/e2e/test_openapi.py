@@ -21,6 +21,12 @@ BODIES = {
     "/api/chat": {"messages": CHAT, "stream": False, "options": {"num_predict": 2}},
     "/api/generate": {"prompt": "Hello", "stream": False, "options": {"num_predict": 2}},
     "/api/show": {"model": "demo-model"},
+    "/api/embed": {"input": "Hello"},
+    "/api/embeddings": {"prompt": "Hello"},
+    "/v1/embeddings": {"input": "Hello"},
+    "/pooling": {"input": "Hello"},
+    **dict.fromkeys(("/score", "/v1/score"), {"text_1": "Hello", "text_2": "Hi"}),
+    **dict.fromkeys(("/rerank", "/v1/rerank", "/v2/rerank"), {"query": "Hello", "documents": ["Hi", "Bye"]}),
     "/api/pull": {"model": "demo-model", "stream": False},
 }
 # More of what there is to be had.
@@ -39,6 +45,10 @@ MORE = [
     ("/api/chat", {"logprobs": True, "top_logprobs": 1}),
     ("/api/chat", {"messages": []}),
     ("/api/generate", {"raw": True, "logprobs": True}),
+    ("/api/embed", {"input": []}),
+    ("/v1/embeddings", {"input": ["a", "b"], "encoding_format": "base64", "dimensions": 4}),
+    ("/pooling", {"task": "token_embed"}),
+    ("/v1/rerank", {"top_n": 1, "return_documents": False}),
 ]
 
 

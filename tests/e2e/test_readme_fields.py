@@ -32,7 +32,8 @@ def document(daemon):
 
 
 def test_the_table_is_read():
-    assert {"OpenAI", "vLLM", "SGLang", "llama.cpp", "Anthropic", "Ollama"} == {row[0] for row in ROWS}
+    assert {"OpenAI", "vLLM", "SGLang", "llama.cpp", "Anthropic", "Ollama", "Cohere", "Jina", "TEI"} == {
+        row[0] for row in ROWS}
     assert sum(len(row[2]) for row in ROWS) > 90
 
 

@@ -52,6 +52,10 @@ struct EmbedReader {
         }
         return true;
     }
+    /// Of sampling and of loading, which neither is here.
+    bool options(const JsonValue& v) {
+        return v.is_object() || read.expected("options", "an object", v);
+    }
     bool prompt(const JsonValue& v) {
         std::string text;
         if (!read.string("prompt", v, text)) return false;
@@ -60,7 +64,6 @@ struct EmbedReader {
     }
 };
 
-/// Options are of sampling and of loading, which neither is here.
 const FieldTable<EmbedReader>& embed_fields() {
     using Kinds = FieldKinds<EmbedReader>;
     static const FieldTable<EmbedReader> fields = {
@@ -71,7 +74,7 @@ const FieldTable<EmbedReader>& embed_fields() {
         {"truncate", Kinds::boolean(kEmbed, QWEND_INTO(truncates))},
         {"dimensions",
          Kinds::integer(kEmbed, 0, kMaxDimensions, QWEND_INTO(dimensions.emplace()))},
-        {"options", Kinds::ignored(kBothEmbeds, kObjectSchema)},
+        {"options", Kinds::with(kBothEmbeds, kObjectSchema, &EmbedReader::options)},
         {"keep_alive", Kinds::ignored(kBothEmbeds)},
     };
     return fields;

@@ -1,5 +1,6 @@
 #include "daemon/api/vectors/routes.h"
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -68,19 +69,21 @@ std::vector<Route> vector_routes(const ApiContext& api) {
          {"pool", "What a model says of texts, or of each of their tokens", "PoolingRequest",
           "Poolings"}},
     };
-    const auto add = [&](std::initializer_list<std::string_view> paths, auto handle,
-                         RouteDescription description) {
-        for (const std::string_view path : paths) {
+    // The same under every path that clients know.
+    const auto add = [&](std::initializer_list<std::pair<std::string_view, std::string_view>> paths,
+                         auto handle, RouteDescription description) {
+        for (const auto& [path, name] : paths) {
+            description.name = name;
             routes.push_back({"POST", path, error, to(handle), kGenerates, description});
-            description = {};  // the others are the same
         }
     };
-    add({"/classify", "/v1/classify"}, post_classify,
-        {"classify", "The labels of texts", "ClassifyRequest", "Classes"});
-    add({"/score", "/v1/score"}, post_score,
-        {"score", "How well texts go together", "ScoreRequest", "Scores"});
-    add({"/v1/rerank", "/rerank", "/v2/rerank"}, post_rerank,
-        {"rerank", "Documents by how well they answer a query", "RerankRequest", "Ranking"});
+    add({{"/classify", "classify"}, {"/v1/classify", "classifyV1"}}, post_classify,
+        {"", "The labels of texts", "ClassifyRequest", "Classes"});
+    add({{"/score", "score"}, {"/v1/score", "scoreV1"}}, post_score,
+        {"", "How well texts go together", "ScoreRequest", "Scores"});
+    add({{"/rerank", "rerank"}, {"/v1/rerank", "rerankV1"}, {"/v2/rerank", "rerankV2"}},
+        post_rerank,
+        {"", "Documents by how well they answer a query", "RerankRequest", "Ranking"});
     return routes;
 }
 

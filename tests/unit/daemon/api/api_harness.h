@@ -24,23 +24,25 @@ struct FakeModel {
     std::atomic<int> fail_at_step{-1}, n_steps{0};
     ModelPtr model;
 
-    FakeModel(EventLoop& loop, Api*& api, std::vector<std::string> names, EngineOptions options) {
+    FakeModel(EventLoop& loop, Api*& api, std::vector<std::string> names, EngineOptions options,
+              const std::function<void(ModelText&)>& change) {
         const auto text = load_demo_text();
         text->names = std::move(names);
+        if (change) change(*text);
         model = std::make_shared<Model>(text, options,
                                         loop.make_wake([&api] { api->on_engine_events(); }));
     }
     ~FakeModel() { load_gate.allow(Gate::all), gate.allow(Gate::all); }
 
-    void start(BackendInfo info) {
-        model->engine.start([this, info] {
+    void start(BackendInfo info, VectorHead head) {
+        model->engine.start([this, info, head] {
             load_gate.pass();
             auto backend = std::make_unique<FakeBackend>(info);
             backend->before_collect = [this] {
                 gate.pass();
                 if (n_steps++ == fail_at_step) throw BackendFault("device on fire");
             };
-            return backend;
+            return EngineParts(std::move(backend), head);
         });
     }
 
@@ -59,6 +61,8 @@ struct ServedApi {
     BackendInfo info = fake_info(4, 256, 64, 4, 1);  // of each model's backend
     std::vector<std::string> keys;
     std::vector<std::vector<std::string>> names = {{"first", "alias"}};  // of each model
+    std::function<void(ModelText&)> change_text;                         // of each model
+    VectorHead head;                                                     // of each model
     EventLoop loop;
     LoopMetrics metrics;
     Api* api = nullptr;
@@ -75,7 +79,8 @@ struct ServedApi {
         options.insecure_no_auth = true;
         std::vector<ModelPtr> served;
         for (auto& each : names) {
-            models.push_back(std::make_unique<FakeModel>(loop, api, each, engine_options));
+            models.push_back(std::make_unique<FakeModel>(loop, api, each, engine_options,
+                                                         change_text));
             served.push_back(models.back()->model);
         }
         const ModelRegistry registry(std::move(served));
@@ -89,7 +94,7 @@ struct ServedApi {
         on_loop_ = loop.make_wake([&] { take_to_do()(), is_done_ = true; });
         for (auto& model : models) {
             if (loading) model->load_gate.allow(0);
-            model->start(info);
+            model->start(info, head);
         }
         std::thread thread([&] {
             if (!loading) wait_until_ready();
