@@ -79,8 +79,8 @@ struct Batch {
     }
 };
 
-/// What a step gives back: n_samples(), n_scores() and n_vectors() entries for each sequence, end to
-/// end in batch order.
+/// What a step gives back: n_samples(), n_scores() and n_vectors() entries for each sequence, end
+/// to end in batch order.
 struct StepResult {
     std::vector<SampledToken> samples;
     std::vector<ScoredToken> scores;
@@ -115,8 +115,8 @@ struct BackendInfo {
                                     // sequence, which then has to be computed in one step
 };
 
-/// Scores of a step, and vectors of a step, that are enough for any backend: each is a row of logits
-/// or of hidden states for the device, and something to take in for the one who asked.
+/// Scores of a step, and vectors of a step, that are enough for any backend: each is a row of
+/// logits or of hidden states for the device, and something to take in for the one who asked.
 inline constexpr int kEnoughScores = 512, kEnoughVectors = 512;
 
 /// How a backend is to be made; zero means "choose".

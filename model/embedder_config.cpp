@@ -44,9 +44,10 @@ Pooling pooling_by_name(const JsonFile& json, std::string_view name) {
     const auto* const found =
         std::ranges::find(kModes, name, [](const auto& mode) { return mode.first; });
     if (found == std::end(kModes))
-        json.fail(fmt::format("expected the pooling lasttoken, cls, mean, mean_sqrt_len_tokens, "
-                              "weightedmean or max, found {}",
-                              name));
+        json.fail(
+            fmt::format("expected the pooling lasttoken, cls, mean, mean_sqrt_len_tokens, "
+                        "weightedmean or max, found {}",
+                        name));
     return found->second;
 }
 
@@ -88,18 +89,18 @@ void read_pooling(const std::filesystem::path& dir, EmbedderConfig& embedder) {
 /// A class of torch's, by its name: "torch.nn.modules.activation.Tanh".
 Activation read_dense_activation(const JsonFile& json) {
     static constexpr std::pair<std::string_view, Activation> kClasses[] = {
-        {"Identity", Activation::linear}, {"Tanh", Activation::tanh},
-        {"ReLU", Activation::relu},       {"Sigmoid", Activation::sigmoid},
-        {"GELU", Activation::gelu},       {"SiLU", Activation::silu},
+        {"Identity", Activation::linear}, {"Tanh", Activation::tanh}, {"ReLU", Activation::relu},
+        {"Sigmoid", Activation::sigmoid}, {"GELU", Activation::gelu}, {"SiLU", Activation::silu},
     };
     // Dense's own default.
     const std::string name = string_or(json, "activation_function", "torch.nn.Tanh");
     const auto* const found = std::ranges::find(kClasses, last_component(name),
                                                 [](const auto& known) { return known.first; });
     if (found == std::end(kClasses))
-        json.fail(fmt::format("\"activation_function\": expected Identity, Tanh, ReLU, Sigmoid, "
-                              "GELU or SiLU, found {}",
-                              name));
+        json.fail(
+            fmt::format("\"activation_function\": expected Identity, Tanh, ReLU, Sigmoid, "
+                        "GELU or SiLU, found {}",
+                        name));
     return found->second;
 }
 

@@ -24,14 +24,15 @@ struct DenseModule {
 /// files that it names, and what holds where there is none.
 struct EmbedderConfig {
     Pooling pooling = Pooling::last;
-    bool pools_prompt = true;        // else the tokens of a prompt are left out of it
-    std::vector<DenseModule> dense;  // in their order
-    bool normalizes = true;          // to length 1, where nobody asks otherwise
+    bool pools_prompt = true;                    // else the tokens of a prompt are left out of it
+    std::vector<DenseModule> dense;              // in their order
+    bool normalizes = true;                      // to length 1, where nobody asks otherwise
     std::map<std::string, std::string> prompts;  // by name: what stands before a text
     std::string default_prompt;                  // stands before every text; mostly empty
     bool renders_chat = false;                   // a text is what a user says, a prompt the system
     std::optional<int> max_tokens;               // of a text, if it is less than the model's
-    // gte-Qwen2's own tokenizer puts the end of a text behind it, which tokenizer.json does not say.
+    // gte-Qwen2's own tokenizer puts the end of a text behind it, which tokenizer.json does not
+    // say.
     bool appends_end = false;
 };
 

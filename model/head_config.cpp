@@ -37,8 +37,8 @@ std::optional<HeadKind> known_head(std::string_view architecture) {
         {"Qwen2ForRewardModel", HeadKind::reward},
         {"Qwen2ForProcessRewardModel", HeadKind::process_reward},
     };
-    const auto* const found = std::ranges::find(
-        kHeads, architecture, [](const auto& named) { return named.first; });
+    const auto* const found =
+        std::ranges::find(kHeads, architecture, [](const auto& named) { return named.first; });
     return found == std::end(kHeads) ? std::nullopt : std::optional(found->second);
 }
 
@@ -63,7 +63,9 @@ void read_architecture(const JsonFile& json, ModelConfig& config) {
     }
     json.fail(fmt::format(
         "expected the architecture Qwen2ForCausalLM, found {}; qwend serves Qwen2 and Qwen2.5",
-        !names.empty() ? std::string_view(names[0]) : type.empty() ? "none" : type));
+        !names.empty() ? std::string_view(names[0])
+        : type.empty() ? "none"
+                       : type));
 }
 
 /// The modeling_qwen.py that gte-Qwen2's repositories bring attends both ways, whether or not
@@ -116,10 +118,11 @@ void read_head(const JsonFile& json, const std::filesystem::path& dir, ModelConf
         if (element->get(type) != simdjson::SUCCESS ||
             (type != "regression" && type != "single_label_classification" &&
              type != "multi_label_classification"))
-            json.fail(fmt::format("\"problem_type\": expected regression, "
-                                  "single_label_classification or multi_label_classification, "
-                                  "found {}",
-                                  simdjson::minify(*element)));
+            json.fail(
+                fmt::format("\"problem_type\": expected regression, "
+                            "single_label_classification or multi_label_classification, "
+                            "found {}",
+                            simdjson::minify(*element)));
         config.problem_type = type;
     }
 }

@@ -191,19 +191,18 @@ void find_head(const TensorFinder& find, const ModelConfig& config, std::vector<
             return;
         case HeadKind::reward:
         case HeadKind::process_reward:
-            head.push_back(find_head_layer(find, "score.0", hidden, hidden, true,
-                                           Activation::relu));
-            head.push_back(find_head_layer(find, "score.2",
-                                           config.head == HeadKind::reward ? 1 : 2, hidden, true,
-                                           Activation::linear));
+            head.push_back(
+                find_head_layer(find, "score.0", hidden, hidden, true, Activation::relu));
+            head.push_back(find_head_layer(find, "score.2", config.head == HeadKind::reward ? 1 : 2,
+                                           hidden, true, Activation::linear));
     }
 }
 
 void open_dense(const std::filesystem::path& dir, Checkpoint& checkpoint) {
     for (const DenseModule& dense : load_embedder_config(dir, checkpoint.config).dense) {
         Checkpoint::Dense opened{SafetensorsFiles::open(dense.dir), {}};
-        opened.layer = find_head_layer(TensorFinder(opened.files, dense.dir), "linear",
-                                       dense.n_out, dense.n_in, dense.has_bias, dense.activation);
+        opened.layer = find_head_layer(TensorFinder(opened.files, dense.dir), "linear", dense.n_out,
+                                       dense.n_in, dense.has_bias, dense.activation);
         checkpoint.dense.push_back(std::move(opened));
     }
 }

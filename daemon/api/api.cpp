@@ -79,9 +79,9 @@ const std::vector<DialectDescription> kDialects = {
 
 std::vector<NamedSchema> all_schemas() {
     std::vector<NamedSchema> all;
-    for (const auto& schemas : {status_schemas, model_schemas, openai_schemas, response_schemas,
-                                anthropic_schemas, ollama_schemas, ollama_embed_schemas,
-                                vector_schemas})
+    for (const auto& schemas :
+         {status_schemas, model_schemas, openai_schemas, response_schemas, anthropic_schemas,
+          ollama_schemas, ollama_embed_schemas, vector_schemas})
         std::ranges::move(schemas(), std::back_inserter(all));
     return all;
 }
@@ -199,8 +199,7 @@ void Api::Impl::on_answered(const HttpRequest& request, int status) {
     const Route* route = find_route(request);
     // Unknown paths and methods would let a client make up label values.
     metrics.count_http(route ? route->path : "other", route ? route->method : "other", status);
-    const std::string summary =
-        completions.take_summary(request) + vectors.take_summary(request);
+    const std::string summary = completions.take_summary(request) + vectors.take_summary(request);
     log_request(request, status, summary, steady_seconds());
 }
 
@@ -262,8 +261,7 @@ void Api::on_engine_events() {
 }
 
 int Api::n_in_flight() const {
-    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight() +
-           impl_->vectors.n_in_flight();
+    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight() + impl_->vectors.n_in_flight();
 }
 
 void Api::abort_all() {

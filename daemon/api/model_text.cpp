@@ -32,16 +32,50 @@ void check_chat_tokens(const std::filesystem::path& dir, const ModelText& model)
                             dir.string(), token));
 }
 
+/// What of the files is not used.
+std::vector<std::string> warnings_of(const std::filesystem::path& dir, const ModelConfig& config,
+                                     const Tokenizer& tokenizer) {
+    std::vector<std::string> warnings;
+    if (const int n = tokenizer.n_left_out())
+        warnings.push_back(
+            fmt::format("{}: {} added token{} beyond the {} rows of the embedding, to the model "
+                        "nothing but text; was it resized when they were added?",
+                        dir.string(), n, n == 1 ? " is" : "s are", config.vocab_size));
+    if (!config.other_architecture.empty())
+        warnings.push_back(
+            fmt::format("{}: config.json names the architecture {}: its Qwen2 generates text here, "
+                        "and any other head is not used",
+                        dir.string(), config.other_architecture));
+    if (config.is_cut)
+        warnings.push_back(
+            fmt::format("{}: the context is {} tokens, beyond which config.json asks for attention "
+                        "within a window or for LongRoPE's other frequencies",
+                        dir.string(), config.max_position));
+    return warnings;
+}
+
+/// To what the folder's embedder takes, and what the operator wants.
+void limit_context(const Options& options, ModelText& model) {
+    if (const auto most = model.embedder.max_tokens)
+        model.max_model_len = std::min(model.max_model_len, *most);
+    if (options.max_context > 0) {
+        if (options.max_context > model.max_model_len)
+            throw LoadError(fmt::format("max-context {} is more than the model's own {}",
+                                        options.max_context, model.max_model_len));
+        model.max_model_len = options.max_context;
+    }
+}
+
 /// The tokens by which texts and their steps end, where vectors are made that need them.
 void find_vector_tokens(const std::filesystem::path& dir, ModelText& model) {
     constexpr std::string_view kTextEnd = "<|endoftext|>", kStepEnd = "<extra_0>";
     const auto find = [&](std::string_view token) {
         const auto id = model.tokenizer.added_token_id(std::string(token));
         if (!id)
-            throw LoadError(
-                fmt::format("{}: expected the token {} among the tokenizer's added tokens, by which "
-                            "this model is asked for vectors, found none",
-                            dir.string(), token));
+            throw LoadError(fmt::format(
+                "{}: expected the token {} among the tokenizer's added tokens, by which "
+                "this model is asked for vectors, found none",
+                dir.string(), token));
         return id;
     };
     if (model.embedder.appends_end) model.text_end_id = find(kTextEnd);
@@ -83,27 +117,12 @@ ModelText load_model_text(const Options& options) {
     ModelConfig config = load_model_config(dir);
     GenerationDefaults defaults = load_generation_defaults(dir);
     Tokenizer tokenizer = Tokenizer::load(dir, config.vocab_size);
-    std::vector<std::string> warnings;
-    if (const int n = tokenizer.n_left_out())
-        warnings.push_back(
-            fmt::format("{}: {} added token{} beyond the {} rows of the embedding, to the model "
-                        "nothing but text; was it resized when they were added?",
-                        dir.string(), n, n == 1 ? " is" : "s are", config.vocab_size));
-    if (!config.other_architecture.empty())
-        warnings.push_back(
-            fmt::format("{}: config.json names the architecture {}: its Qwen2 generates text here, "
-                        "and any other head is not used",
-                        dir.string(), config.other_architecture));
-    if (config.is_cut)
-        warnings.push_back(
-            fmt::format("{}: the context is {} tokens, beyond which config.json asks for attention "
-                        "within a window or for LongRoPE's other frequencies",
-                        dir.string(), config.max_position));
     if (tokenizer.size() > config.vocab_size)
         throw LoadError(
             fmt::format("{}: the tokenizer has {} ids, more than the {} logits of "
                         "config.json; do they belong together?",
                         dir.string(), tokenizer.size(), config.vocab_size));
+    std::vector<std::string> warnings = warnings_of(dir, config, tokenizer);
     ModelText model{.names = options.served_model_name,
                     .root = dir.string(),
                     .config = config,
@@ -132,14 +151,7 @@ ModelText load_model_text(const Options& options) {
         if (ids.size() == 1 && std::find(ends.begin(), ends.end(), ids[0]) == ends.end())
             ends.push_back(ids[0]);
     }
-    if (const auto most = model.embedder.max_tokens)
-        model.max_model_len = std::min(model.max_model_len, *most);
-    if (options.max_context > 0) {
-        if (options.max_context > model.max_model_len)
-            throw LoadError(fmt::format("max-context {} is more than the model's own {}",
-                                        options.max_context, model.max_model_len));
-        model.max_model_len = options.max_context;
-    }
+    limit_context(options, model);
     return model;
 }
 

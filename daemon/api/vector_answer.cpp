@@ -124,7 +124,9 @@ void VectorAnswer::fail(const ApiError& error) {
 
 std::string VectorAnswer::summary() const {
     return fmt::format(" inputs={} prompt_tokens={} finish={}", task_.inputs.size(), n_tokens_,
-                       complete_ ? "stop" : failed_ ? "error" : "abort");
+                       complete_ ? "stop"
+                       : failed_ ? "error"
+                                 : "abort");
 }
 
 }  // namespace qwend

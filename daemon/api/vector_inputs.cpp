@@ -62,9 +62,9 @@ ApiError makes_no(std::string_view what, const ModelText& model) {
             instead = "rewards: POST /pooling";
             break;
     }
-    return bad_request(fmt::format("the model \"{}\" makes no {}; it {}", model.names[0], what,
-                                   instead),
-                       "model", "unsupported_model");
+    return bad_request(
+        fmt::format("the model \"{}\" makes no {}; it {}", model.names[0], what, instead), "model",
+        "unsupported_model");
 }
 
 bool InputEncoder::fail(ApiError error) {
@@ -80,10 +80,10 @@ const std::string* InputEncoder::prompt(TextRole role) {
         if (found != embedder.prompts.end()) return &found->second;
         std::string names;
         for (const auto& [name, _] : embedder.prompts) names += (names.empty() ? "" : ", ") + name;
-        fail(bad_request(fmt::format("prompt_name: the model has no prompt \"{}\"; it has {}",
-                                     excerpt(*options_.prompt_name),
-                                     names.empty() ? "none" : names),
-                         "prompt_name"));
+        fail(
+            bad_request(fmt::format("prompt_name: the model has no prompt \"{}\"; it has {}",
+                                    excerpt(*options_.prompt_name), names.empty() ? "none" : names),
+                        "prompt_name"));
         return nullptr;
     }
     for (const char* name : names_of(role))
@@ -169,8 +169,8 @@ bool InputEncoder::add_pair(const std::string& query, const std::string& documen
 /// before them.
 bool InputEncoder::add_tokens(std::vector<int32_t> tokens, const std::string& param) {
     if (tokens.empty())
-        return fail(bad_request(fmt::format("{}: expected text or token ids, found none", param),
-                                param));
+        return fail(
+            bad_request(fmt::format("{}: expected text or token ids, found none", param), param));
     if (tokens.size() > size_t(context_limit_))
         return fail(bad_request(
             fmt::format("This model's maximum context length is {} tokens, and {} is too long: it "

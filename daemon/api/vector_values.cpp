@@ -81,8 +81,7 @@ void append_base64(std::string& out, std::span<const float> numbers) {
         const size_t n = std::min<size_t>(3, n_bytes - at);
         uint32_t bits = 0;
         for (size_t i = 0; i < n; i++) bits |= byte_of(numbers, at + i) << (16 - 8 * i);
-        for (size_t i = 0; i < 4; i++)
-            out += i <= n ? kDigits[(bits >> (18 - 6 * i)) & 63] : '=';
+        for (size_t i = 0; i < 4; i++) out += i <= n ? kDigits[(bits >> (18 - 6 * i)) & 63] : '=';
     }
     out += '"';
 }

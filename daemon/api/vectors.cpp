@@ -86,10 +86,10 @@ void Vectors::on_event(const TokenEvent& event) {
         if (touched_.empty() || touched_.back() != answer) touched_.push_back(answer);
         return;
     }
-    answer->fail(answer->error().value_or(
-        availability_.why_not(answer->model())
-            .value_or(ApiError{503, "unavailable_error", "", "",
-                               "the engine failed while answering"})));
+    answer->fail(
+        answer->error().value_or(availability_.why_not(answer->model())
+                                     .value_or(ApiError{503, "unavailable_error", "", "",
+                                                        "the engine failed while answering"})));
     let_go(answer);
 }
 

@@ -44,10 +44,10 @@ void check_result(StepCounts expected, const BackendInfo& info, const StepResult
         throw BackendFault("the backend scored " + std::to_string(result.scores.size()) +
                            " tokens where " + std::to_string(expected.n_scores) + " were expected");
     if (const size_t n = expected.n_vectors * size_t(info.vector_size); result.vectors.size() != n)
-        throw BackendFault(fmt::format("the backend gave {} numbers where {} vectors of {} were "
-                                       "expected",
-                                       result.vectors.size(), expected.n_vectors,
-                                       info.vector_size));
+        throw BackendFault(
+            fmt::format("the backend gave {} numbers where {} vectors of {} were "
+                        "expected",
+                        result.vectors.size(), expected.n_vectors, info.vector_size));
     for (const ScoredToken& score : result.scores)
         if (score.given.token < 0 && score.given.token != kNotANumber)
             throw BackendFault("the backend scored " + std::to_string(score.given.token) +
@@ -59,8 +59,7 @@ void check_result(StepCounts expected, const BackendInfo& info, const StepResult
 }
 
 std::string_view missing_capability(const GenerationRequest& request, const BackendInfo& info) {
-    if (request.pooling && info.max_vectors == 0)
-        return "this backend makes no vectors of texts";
+    if (request.pooling && info.max_vectors == 0) return "this backend makes no vectors of texts";
     if (!request.pooling && !info.samples)
         return "this model makes vectors of texts, and generates none";
     if (request.constraint && !info.vocabulary_masks)

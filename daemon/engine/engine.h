@@ -65,8 +65,8 @@ class Engine {
     /// told by then, so a step that comes back after all comes too late. Nobody is woken for a
     /// stall, since the one to do it is stuck: ask once a second.
     EngineState state() const;
-    std::string failure() const;                      // empty unless failed or stalled
-    bool refused_to_load() const;                     // failed, and not by the device's fault
+    std::string failure() const;   // empty unless failed or stalled
+    bool refused_to_load() const;  // failed, and not by the device's fault
     /// Once ready, with the size of vectors as events have them, behind the head; any thread.
     std::optional<BackendInfo> backend_info() const;
     /// For the watchdog: differs from the last call's value if the worker is alive. It advances

@@ -76,7 +76,8 @@ bool Scheduler::add(GenerationRequest request, double now, std::shared_ptr<Choic
 }
 
 bool Scheduler::can_sample(const GenerationRequest& request) const {
-    if (!samples_ || static_cast<int64_t>(request.output.size()) >= request.max_tokens) return false;
+    if (!samples_ || static_cast<int64_t>(request.output.size()) >= request.max_tokens)
+        return false;
     return request.n_prompt_logprobs < 0 || max_scores_ > 0;
 }
 
@@ -310,9 +311,9 @@ void Scheduler::add_to_batch(const Planned& planned) {
     if (is_last && !sequence.pooling) add_sampling(row, sequence, planned.n_drafts);
     const int report_begin = std::max(row.n_context - row.n_query, sequence.n_reported);
     add_reports(row, sequence);
-    in_flight_.back().rows.push_back(
-        {sequence.id, sequence.run, row.n_context, row.sample_begin, row.n_samples(),
-         row.score_begin, row.n_scores(), row.vector_begin, row.n_vectors(), report_begin});
+    in_flight_.back().rows.push_back({sequence.id, sequence.run, row.n_context, row.sample_begin,
+                                      row.n_samples(), row.score_begin, row.n_scores(),
+                                      row.vector_begin, row.n_vectors(), report_begin});
 }
 
 void Scheduler::add_sampling(BatchSequence& row, Sequence& sequence, int n_drafts) {

@@ -42,7 +42,7 @@ class PromptTokens {
 /// What is wanted of a prompt's final hidden states, rather than that it goes on.
 struct PoolingRequest {
     Pooling pooling = Pooling::last;
-    int begin = 0;  // of the prompt's tokens, the first that counts
+    int begin = 0;                      // of the prompt's tokens, the first that counts
     std::optional<int32_t> only_token;  // of `each`, those that are this one
 };
 
@@ -83,14 +83,14 @@ struct TokenEvent {
     double queue_seconds = -1;  // from its submission until it first ran; negative: it never did
     std::vector<ScoredToken> scores;  // of the prompt's next tokens, all of them before any is
                                       // sampled; with them the event has nothing else
-    std::vector<float> vectors;  // (n, BackendInfo::vector_size) of what is pooled: the next
-                                 // tokens' where each has its own, else one with the end
+    std::vector<float> vectors;       // (n, BackendInfo::vector_size) of what is pooled: the next
+                                      // tokens' where each has its own, else one with the end
 };
 
-/// waiting → prefill → decode → finished; one that is pooled computes nothing as it decodes, but waits
-/// for what is in flight. Prefill and decode may fall back to preempted, which
-/// holds no blocks and starts its prefill again, over prompt and output. In any of them but the
-/// last, a sequence may be held: it keeps its state, and what it has, but takes part in no step.
+/// waiting → prefill → decode → finished; one that is pooled computes nothing as it decodes, but
+/// waits for what is in flight. Prefill and decode may fall back to preempted, which holds no
+/// blocks and starts its prefill again, over prompt and output. In any of them but the last, a
+/// sequence may be held: it keeps its state, and what it has, but takes part in no step.
 enum class SequenceState { waiting, prefill, decode, preempted, finished };
 
 /// When things happened, in seconds of one steady clock; negative: not yet.
@@ -170,8 +170,8 @@ struct Sequence {
     int n_known() const { return static_cast<int>(tokens.size()) - n_pending; }
     int n_sampled() const { return n_output() - n_pending; }  // of the output, those that are known
     int n_uncomputed() const { return static_cast<int>(tokens.size()) - n_computed; }
-    /// Until then each of its tokens has to be computed, whatever the prefix cache has. The last one
-    /// always is.
+    /// Until then each of its tokens has to be computed, whatever the prefix cache has. The last
+    /// one always is.
     bool is_reported() const { return n_reported >= std::min(n_to_report, n_prompt - 1); }
     /// Whether tokens that are computed one by one are reported one by one too.
     bool reports_each() const {

@@ -37,12 +37,12 @@ struct AttentionShape {
     bool is_causal = true;
 };
 
-/// Grouped-query attention of a flat batch over the paged cache, which already holds the batch's own
-/// keys and values: of each token to those up to it or, where it is not causal, to all of its
-/// sequence. Long contexts are cut at fixed positions and the parts merged in order, so that a row's
-/// result depends on nothing but its own sequence, however it is batched.
-/// Source: Dao et al. 2022, arXiv:2205.14135 (online softmax); Ainslie et al. 2023,
-/// arXiv:2305.13245 (grouped queries).
+/// Grouped-query attention of a flat batch over the paged cache, which already holds the batch's
+/// own keys and values: of each token to those up to it or, where it is not causal, to all of its
+/// sequence. Long contexts are cut at fixed positions and the parts merged in order, so that a
+/// row's result depends on nothing but its own sequence, however it is batched. Source: Dao et al.
+/// 2022, arXiv:2205.14135 (online softmax); Ainslie et al. 2023, arXiv:2305.13245 (grouped
+/// queries).
 class CpuAttention {
   public:
     explicit CpuAttention(AttentionShape shape) : shape_(shape) {}

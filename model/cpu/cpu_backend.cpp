@@ -281,8 +281,8 @@ void CpuBackend::pool_sequence(const Batch& batch, const BatchSequence& sequence
         norm_last(first + i, row);
         if (sequence.reduction == Reduction::weighted_sum)
             for (int d = 0; d < n; d++) row[d] *= float(batch.positions[size_t(first + i)] + 1);
-        float* to = sequence.reduction == Reduction::each ? vectors + size_t(i) * size_t(n)
-                                                          : vectors;
+        float* to =
+            sequence.reduction == Reduction::each ? vectors + size_t(i) * size_t(n) : vectors;
         if (is_first)
             std::copy(row, row + n, to);
         else if (sequence.reduction == Reduction::max)

@@ -67,3 +67,10 @@ def test_text_and_errors(daemon, chat):
         chat("other").invoke("Hello")
     with pytest.raises(Exception, match="does not support thinking"):
         chat(reasoning=True).invoke("Hello")
+
+
+def test_embeddings(daemon):
+    embeddings = langchain_ollama.OllamaEmbeddings(model="demo-model", base_url=f"http://127.0.0.1:{daemon.port}")
+    vectors = embeddings.embed_documents(["Hello", "你好"])
+    assert [len(vector) for vector in vectors] == [256, 256]
+    assert embeddings.embed_query("Hello") == pytest.approx(vectors[0], abs=1e-2)

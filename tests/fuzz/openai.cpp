@@ -10,6 +10,7 @@
 #include "daemon/api/openai/request.h"
 #include "daemon/api/responses/output_item.h"
 #include "daemon/api/responses/request.h"
+#include "daemon/api/vectors/request.h"
 #include "model/json_document.h"
 #include "tests/fuzz/bodies.h"
 #include "tests/fuzz/cost.h"
@@ -51,6 +52,21 @@ void parse_response(std::string_view body) {
     if (echo.parse(object) || object.find_first_of("\r\n") != std::string::npos) std::abort();
 }
 
+void parse_vectors(std::string_view body) {
+    const GenerationDefaults defaults;
+    const auto rules = [&](std::string_view) { return RequestRules{defaults, {8, 1000}}; };
+    for (const unsigned scope : {kEmbeddings, kClassify, kPooling, kScore, kRerank}) {
+        VectorRequest request;
+        const auto error = parse_vector_request(body, scope, rules, request);
+        if (error && (error->message.size() > 1000 || error->param.size() > 200)) std::abort();
+        if (error) continue;
+        const bool has_texts =
+            !request.inputs.empty() || !request.common.generation.messages.empty();
+        const bool has_pairs = !request.queries.empty() && !request.documents.empty();
+        if (scope & kOfTexts ? !has_texts : !has_pairs) std::abort();
+    }
+}
+
 void parse_everything(std::string_view body) {
     const RequestLimits limits{8, 1000};
     OpenAiRequest chat, text, tokenize;
@@ -73,6 +89,7 @@ void parse_everything(std::string_view body) {
         std::abort();
     }
     parse_response(body);
+    parse_vectors(body);
     (void)custom_input(std::string(body));
     (void)parse_tokenize_request(body, limits, tokenize);
     if (!parse_detokenize_request(body, limits, tokens))

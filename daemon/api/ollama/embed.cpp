@@ -72,8 +72,7 @@ const FieldTable<EmbedReader>& embed_fields() {
                               &EmbedReader::input)},
         {"prompt", Kinds::with(kOneEmbedding, kStringSchema, &EmbedReader::prompt)},
         {"truncate", Kinds::boolean(kEmbed, QWEND_INTO(truncates))},
-        {"dimensions",
-         Kinds::integer(kEmbed, 0, kMaxDimensions, QWEND_INTO(dimensions.emplace()))},
+        {"dimensions", Kinds::integer(kEmbed, 0, kMaxDimensions, QWEND_INTO(dimensions.emplace()))},
         {"options", Kinds::with(kBothEmbeds, kObjectSchema, &EmbedReader::options)},
         {"keep_alive", Kinds::ignored(kBothEmbeds)},
     };

@@ -138,11 +138,11 @@ void keep_models(const ApiContext&, const ExchangePtr& exchange) {
 }
 
 void post_embed(const ApiContext& api, const ExchangePtr& exchange) {
-    api.vectors.start(exchange, [arrived = exchange->request().arrived](
-                                    std::string_view body, const ModelRegistry& models,
-                                    ParsedVectors& parsed) {
-        return parse_ollama_embed(body, models, arrived, parsed);
-    });
+    api.vectors.start(
+        exchange, [arrived = exchange->request().arrived](
+                      std::string_view body, const ModelRegistry& models, ParsedVectors& parsed) {
+            return parse_ollama_embed(body, models, arrived, parsed);
+        });
 }
 
 void post_embeddings(const ApiContext& api, const ExchangePtr& exchange) {

@@ -151,8 +151,8 @@ using Fields = FieldTable<RequestReader>;
 /// What the model reads.
 Fields prompt_fields() {
     return {
-        {"model", Kinds::string(kAnyAnswer | kTokenize | kDetokenize | kVectors,
-                                QWEND_INTO(style.model))},
+        {"model",
+         Kinds::string(kAnyAnswer | kTokenize | kDetokenize | kVectors, QWEND_INTO(style.model))},
         {"tokens", Kinds::token_ids(kDetokenize, size_t(kMaxTokensLimit), QWEND_INTO(tokens))},
         {"messages",
          Kinds::with(kChat | kTokenize | kVectors, kMessagesSchema, &RequestReader::messages)},
@@ -163,12 +163,10 @@ Fields prompt_fields() {
         {"continue_final_message",
          Kinds::boolean(kChat | kTokenize | kVectors,
                         QWEND_INTO(generation.chat_options.continue_final_message))},
-        {"add_special_tokens",
-         Kinds::boolean(kBoth | kTokenize | kVectors,
-                        QWEND_INTO(generation.add_special_tokens.emplace()))},
+        {"add_special_tokens", Kinds::boolean(kBoth | kTokenize | kVectors,
+                                              QWEND_INTO(generation.add_special_tokens.emplace()))},
         {"chat_template_kwargs",
-         Kinds::with(kChat | kTokenize | kVectors, kObjectSchema,
-                     &RequestReader::template_kwargs)},
+         Kinds::with(kChat | kTokenize | kVectors, kObjectSchema, &RequestReader::template_kwargs)},
         {"documents", Kinds::with(kChat | kResponses | kTokenize, array_schema(kObjectSchema),
                                   &RequestReader::documents)},
         {"reasoning_effort",

@@ -140,8 +140,7 @@ bool read_endianness(VectorReader& r, const std::string& at, const JsonValue& v)
 const std::string kInputSchema = fmt::format(
     R"({{"anyOf":[{{"type":"string"}},{{"type":"array","items":{{"type":"string"}}}},{0},{1}]}})",
     array_schema(kIntegerSchema), array_schema(array_schema(kIntegerSchema)));
-const std::string kTextSchema =
-    any_of({kStringSchema, object_schema({{"text", kStringSchema}})});
+const std::string kTextSchema = any_of({kStringSchema, object_schema({{"text", kStringSchema}})});
 const std::string kTextsSchema = any_of({kStringSchema, array_schema(kTextSchema)});
 
 }  // namespace
@@ -154,21 +153,19 @@ const FieldTable<VectorReader>& vector_fields() {
         {"input", Kinds::with(kOfTexts, kInputSchema, read_inputs)},
         {"encoding_format",
          Kinds::with(kEmbeddings | kPooling, enum_schema({"float", "base64"}), read_encoding)},
-        {"embed_dtype",
-         Kinds::with(kEmbeddings | kPooling, enum_schema({"float32"}), read_dtype)},
-        {"endianness", Kinds::with(kEmbeddings | kPooling, enum_schema({"native", "little"}),
-                                   read_endianness)},
-        {"dimensions", Kinds::integer(kEmbeddings | kPooling, 1, kMaxDimensions,
-                                      QWEND_INTO(request.dimensions))},
+        {"embed_dtype", Kinds::with(kEmbeddings | kPooling, enum_schema({"float32"}), read_dtype)},
+        {"endianness",
+         Kinds::with(kEmbeddings | kPooling, enum_schema({"native", "little"}), read_endianness)},
+        {"dimensions",
+         Kinds::integer(kEmbeddings | kPooling, 1, kMaxDimensions, QWEND_INTO(request.dimensions))},
         {"use_activation", activates(kAnyVectors)},
         {"activation", activates(kAnyVectors)},
         {"normalize", activates(kEmbeddings | kPooling)},
-        {"task", Kinds::with(kPooling,
-                             enum_schema({"embed", "token_embed", "classify", "token_classify"}),
-                             read_task)},
+        {"task",
+         Kinds::with(kPooling, enum_schema({"embed", "token_embed", "classify", "token_classify"}),
+                     read_task)},
         {"prompt_name", Kinds::string(kEmbeddings, QWEND_INTO(request.prompt_name.emplace()))},
-        {"truncation_side",
-         Kinds::with(kAnyVectors, enum_schema({"left", "right"}), read_side)},
+        {"truncation_side", Kinds::with(kAnyVectors, enum_schema({"left", "right"}), read_side)},
         {"truncate", Kinds::with(kAnyVectors, kBooleanSchema, read_truncate)},
         {"text_1", Kinds::with(kScore, kTextsSchema, read_queries)},
         {"queries", Kinds::with(kScore, kTextsSchema, read_queries)},
@@ -180,8 +177,8 @@ const FieldTable<VectorReader>& vector_fields() {
         {"query", Kinds::with(kRerank, kTextSchema, read_queries)},
         {"texts", Kinds::with(kRerank, array_schema(kStringSchema), read_tei_texts)},
         {"top_n", Kinds::integer(kRerank, 0, INT32_MAX, QWEND_INTO(request.top_n))},
-        {"max_tokens_per_doc", Kinds::integer(kRerank, 1, kMaxTokensLimit,
-                                              QWEND_INTO(request.max_tokens_per_document))},
+        {"max_tokens_per_doc",
+         Kinds::integer(kRerank, 1, kMaxTokensLimit, QWEND_INTO(request.max_tokens_per_document))},
         {"return_documents", Kinds::boolean(kRerank, QWEND_INTO(request.returns_documents))},
         {"return_text", Kinds::with(kRerank, kBooleanSchema, read_return_text)},
         {"raw_scores", Kinds::with(kRerank, kBooleanSchema, read_raw_scores)},

@@ -7,18 +7,18 @@
 #include <vector>
 
 #include "daemon/api/vector_task.h"
-#include "daemon/api/vectors/request.h"
 #include "daemon/api/vector_values.h"
+#include "daemon/api/vectors/request.h"
 
 namespace qwend {
 
 /// How an answer is to look, and what numbers become in it.
 struct VectorStyle {
-    std::string model, id;         // as the answer names them
+    std::string model, id;  // as the answer names them
     bool base64 = false;
     std::optional<int> dimensions;
-    bool normalizes = true;        // embeddings
-    size_t size = 0;               // of each vector; a list of them has several
+    bool normalizes = true;  // embeddings
+    size_t size = 0;         // of each vector; a list of them has several
     ScoreActivation activation = ScoreActivation::none;  // of a classifier's numbers
     std::vector<std::string> labels;
     // Of pairs.

@@ -41,12 +41,12 @@ bool settle_pairs(VectorReader& r, bool ranks) {
     if (q.queries.empty()) return r.read.fail(first, fmt::format("{}: expected text", first));
     if (q.documents.empty()) return r.read.fail(second, fmt::format("{}: expected texts", second));
     if (q.queries.size() == 1 || (!ranks && q.queries.size() == q.documents.size())) return true;
-    return r.read.fail(
-        q.queries_field,
-        ranks ? "query: expected one text"
-              : fmt::format("{}: expected one text, or as many as {}: found {} and {}",
-                            q.queries_field, q.documents_field, q.queries.size(),
-                            q.documents.size()));
+    return r.read.fail(q.queries_field,
+                       ranks
+                           ? "query: expected one text"
+                           : fmt::format("{}: expected one text, or as many as {}: found {} and {}",
+                                         q.queries_field, q.documents_field, q.queries.size(),
+                                         q.documents.size()));
 }
 
 bool settle(VectorReader& r, unsigned scope) {

@@ -15,18 +15,19 @@ namespace qwend {
 namespace {
 
 void start(const ApiContext& api, const ExchangePtr& exchange, unsigned scope) {
-    api.vectors.start(exchange, [scope, limits = limits_of(api),
-                                 id = exchange->request().request_id](
-                                    std::string_view body, const ModelRegistry& models,
-                                    ParsedVectors& parsed) -> std::optional<ApiError> {
-        VectorRequest request;
-        auto error = parse_vector_request(body, scope, rules_of(models, limits), request);
-        parsed.n_unknown_fields = request.common.n_unknown_fields;
-        parsed.unknown_fields = std::move(request.common.unknown_fields);
-        if (error) return error;
-        const ModelPtr model = models.find(request.common.style.model);
-        return make_vector_task(std::move(request), scope, id, model, parsed.task);
-    });
+    api.vectors.start(
+        exchange,
+        [scope, limits = limits_of(api), id = exchange->request().request_id](
+            std::string_view body, const ModelRegistry& models,
+            ParsedVectors& parsed) -> std::optional<ApiError> {
+            VectorRequest request;
+            auto error = parse_vector_request(body, scope, rules_of(models, limits), request);
+            parsed.n_unknown_fields = request.common.n_unknown_fields;
+            parsed.unknown_fields = std::move(request.common.unknown_fields);
+            if (error) return error;
+            const ModelPtr model = models.find(request.common.style.model);
+            return make_vector_task(std::move(request), scope, id, model, parsed.task);
+        });
 }
 
 void post_embeddings(const ApiContext& api, const ExchangePtr& exchange) {
@@ -82,8 +83,7 @@ std::vector<Route> vector_routes(const ApiContext& api) {
     add({{"/score", "score"}, {"/v1/score", "scoreV1"}}, post_score,
         {"", "How well texts go together", "ScoreRequest", "Scores"});
     add({{"/rerank", "rerank"}, {"/v1/rerank", "rerankV1"}, {"/v2/rerank", "rerankV2"}},
-        post_rerank,
-        {"", "Documents by how well they answer a query", "RerankRequest", "Ranking"});
+        post_rerank, {"", "Documents by how well they answer a query", "RerankRequest", "Ranking"});
     return routes;
 }
 

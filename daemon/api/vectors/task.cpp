@@ -93,8 +93,8 @@ std::optional<ApiError> TaskMaker::choose() {
 std::optional<ApiError> TaskMaker::choose_pooling() {
     const std::string_view task = request_.task;
     if (!task.empty() && embeds() != task.ends_with("embed"))
-        return bad_request(
-            fmt::format("task: the model \"{}\" does not {}", text_.names[0], task), "task");
+        return bad_request(fmt::format("task: the model \"{}\" does not {}", text_.names[0], task),
+                           "task");
     const bool rewards = kind_ == VectorKind::reward || kind_ == VectorKind::steps;
     gives_each_ = task.empty() ? rewards : task.starts_with("token_");
     if (kind_ == VectorKind::steps) gives_each_ = true, task_.only_token = text_.step_end_id;

@@ -55,8 +55,7 @@ struct Folder {
 TEST_CASE("embedder config: without such a folder the last token counts") {
     TempDir dir;
     dir.write("config.json", kConfig);
-    const EmbedderConfig embedder =
-        load_embedder_config(dir.path(), load_model_config(dir.path()));
+    const EmbedderConfig embedder = load_embedder_config(dir.path(), load_model_config(dir.path()));
     CHECK(embedder.pooling == Pooling::last);
     CHECK(embedder.normalizes);
     CHECK(embedder.default_prompt.empty());
@@ -99,7 +98,8 @@ TEST_CASE("embedder config: modules under the names of any version") {
         "{}", module("", "sentence_transformers.base.modules.transformer.Transformer") + "," +
                   kPooling + "," + normalize);
     CHECK(folder.load().normalizes);
-    CHECK_SAYS(Folder("{}", module("", "x.models.CLIPModel")).refusal(), "found x.models.CLIPModel");
+    CHECK_SAYS(Folder("{}", module("", "x.models.CLIPModel")).refusal(),
+               "found x.models.CLIPModel");
     CHECK_SAYS(Folder("{}", module("../up", "x.Pooling")).refusal(), "within the folder");
     CHECK_SAYS(Folder("{}", R"({"path":7,"type":"Pooling"})").refusal(), "expected modules");
     CHECK_SAYS(Folder("{}", "7").refusal(), "expected modules");
@@ -143,7 +143,8 @@ TEST_CASE("embedder config: prompts and the length of a text") {
     CHECK_FALSE(folder.load().renders_chat);
     folder.dir.write("config_sentence_transformers.json",
                      R"({"prompts":{"query":"Q: "},"default_prompt_name":"query"})");
-    folder.dir.write("sentence_bert_config.json", R"({"max_seq_length":null,"modality_config":{"text":{},"message":{}}})");
+    folder.dir.write("sentence_bert_config.json",
+                     R"({"max_seq_length":null,"modality_config":{"text":{},"message":{}}})");
     CHECK(folder.load().default_prompt == "Q: ");
     CHECK_FALSE(folder.load().max_tokens.has_value());
     CHECK(folder.load().renders_chat);

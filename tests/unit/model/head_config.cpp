@@ -44,7 +44,8 @@ TEST_CASE("head config: what attends both ways generates nothing") {
     ModelConfig config = config_of(dir, "Qwen2ForCausalLM", R"("is_causal":false,)");
     CHECK_FALSE(config.is_causal);
     CHECK_FALSE(config.generates());
-    // gte-Qwen2, and what was made of it: the field may be lost, its own code never attends causally.
+    // gte-Qwen2, and what was made of it: the field may be lost, its own code never attends
+    // causally.
     const std::string gte = R"("auto_map":{"AutoModel":"modeling_qwen.Qwen2Model"},)";
     config = config_of(dir, "Qwen2ForCausalLM", gte);
     CHECK(config.is_gte);
@@ -69,9 +70,9 @@ TEST_CASE("head config: a folder of sentence-transformers' is an embedder") {
 TEST_CASE("head config: labels by their number, and what a text's token never is") {
     TempDir dir;
     const char* kind = "Qwen2ForSequenceClassification";
-    const ModelConfig config =
-        config_of(dir, kind, R"("id2label":{"1":"bad","0":"good"},"pad_token_id":3,)"
-                             R"("problem_type":"multi_label_classification",)");
+    const ModelConfig config = config_of(dir, kind,
+                                         R"("id2label":{"1":"bad","0":"good"},"pad_token_id":3,)"
+                                         R"("problem_type":"multi_label_classification",)");
     CHECK(config.labels == std::vector<std::string>{"good", "bad"});
     CHECK(config.problem_type == "multi_label_classification");
     CHECK(config.pad_token_id == 3);

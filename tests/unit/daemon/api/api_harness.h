@@ -79,8 +79,8 @@ struct ServedApi {
         options.insecure_no_auth = true;
         std::vector<ModelPtr> served;
         for (auto& each : names) {
-            models.push_back(std::make_unique<FakeModel>(loop, api, each, engine_options,
-                                                         change_text));
+            models.push_back(
+                std::make_unique<FakeModel>(loop, api, each, engine_options, change_text));
             served.push_back(models.back()->model);
         }
         const ModelRegistry registry(std::move(served));

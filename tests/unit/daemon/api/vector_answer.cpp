@@ -1,4 +1,5 @@
-// What an answer holds and sends: long answers leave as they come, and no faster than they are read.
+// What an answer holds and sends: long answers leave as they come, and no faster than they are
+// read.
 
 #include "daemon/api/vector_answer.h"
 
@@ -69,9 +70,9 @@ TEST_CASE("vector_answer: who does not read gets no more computed") {
 TEST_CASE("vector_answer: inputs of one text whose vectors are many end where they end") {
     ServedApi served;
     served.run([&] {
-        const std::string answer = served.post(
-            "/pooling", R"({"input":[[1,2,3,4,5,6,7,8],[9]],"task":"token_embed",)"
-                        R"("use_activation":false})");
+        const std::string answer =
+            served.post("/pooling", R"({"input":[[1,2,3,4,5,6,7,8],[9]],"task":"token_embed",)"
+                                    R"("use_activation":false})");
         CHECK(has(answer, fmt::format(R"("data":[{},{},)", numbers(fake_vector({1})),
                                       numbers(fake_vector({1, 2})))));
         CHECK(has(answer, fmt::format(R"({}]}},{{"index":1,"object":"pooling","data":[{}]}}])",

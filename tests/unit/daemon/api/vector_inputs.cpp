@@ -31,12 +31,11 @@ std::vector<int32_t> joined(std::vector<int32_t> a, const std::vector<int32_t>& 
 TEST_CASE("vector_inputs: what a model makes, by its head") {
     ModelConfig config;
     CHECK(vector_kind(config) == VectorKind::embedding);
-    for (const auto& [head, kind] :
-         std::vector<std::pair<HeadKind, VectorKind>>{{HeadKind::none, VectorKind::embedding},
-                                                      {HeadKind::classes, VectorKind::classes},
-                                                      {HeadKind::reward, VectorKind::reward},
-                                                      {HeadKind::process_reward,
-                                                       VectorKind::steps}}) {
+    for (const auto& [head, kind] : std::vector<std::pair<HeadKind, VectorKind>>{
+             {HeadKind::none, VectorKind::embedding},
+             {HeadKind::classes, VectorKind::classes},
+             {HeadKind::reward, VectorKind::reward},
+             {HeadKind::process_reward, VectorKind::steps}}) {
         config.head = head;
         CHECK(vector_kind(config) == kind);
     }
@@ -98,8 +97,7 @@ TEST_CASE("vector_inputs: a text that is a user's message") {
     InputEncoder encoder(*text, 1000, {});
     REQUIRE(encoder.add("hello", "input", TextRole::query));
     const std::string rendered = text->tokenizer.decode(ids(encoder.take()[0]), false);
-    CHECK(rendered ==
-          "<|im_start|>system\nFind<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n");
+    CHECK(rendered == "<|im_start|>system\nFind<|im_end|>\n<|im_start|>user\nhello<|im_end|>\n");
 }
 
 TEST_CASE("vector_inputs: what is too long is refused, or cut before what stands behind it") {

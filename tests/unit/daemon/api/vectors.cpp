@@ -1,4 +1,5 @@
-// Requests for vectors, over HTTP: many inputs, clients that go or do not read, and devices that fail.
+// Requests for vectors, over HTTP: many inputs, clients that go or do not read, and devices that
+// fail.
 
 #include "daemon/api/vectors.h"
 

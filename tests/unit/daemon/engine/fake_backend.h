@@ -54,8 +54,7 @@ class FakeBackend : public Backend {
         for (const BatchSequence& sequence : batch.sequences)
             for (int i = 0; i < sequence.n_scores(); ++i)
                 result.scores.push_back(score(batch, sequence, i));
-        for (const BatchSequence& sequence : batch.sequences)
-            pool(batch, sequence, result.vectors);
+        for (const BatchSequence& sequence : batch.sequences) pool(batch, sequence, result.vectors);
         in_flight_.push_back(std::move(result));
     }
 
@@ -109,7 +108,7 @@ class FakeBackend : public Backend {
     static std::vector<float> vector_of(uint64_t context_hash) {
         return {static_cast<float>(context_hash % 251), static_cast<float>(context_hash % 241)};
     }
-    /// Of a token that sees all of its sequence, whose hash it is.
+    /// Where the token sees all of its sequence, whose hash it is.
     static std::vector<float> vector_of(uint64_t whole_hash, int position) {
         return vector_of(extend(whole_hash, position));
     }
@@ -210,8 +209,7 @@ class FakeBackend : public Backend {
         std::vector<float> made;
         const uint64_t whole = read(batch, sequence, sequence.n_context - 1).context_hash;
         for (int i = 0; i < sequence.n_pooled; ++i) {
-            const int position =
-                sequence.n_context - sequence.n_query + sequence.first_pooled + i;
+            const int position = sequence.n_context - sequence.n_query + sequence.first_pooled + i;
             reduce(sequence.reduction, position,
                    info_.is_causal ? vector_of(read(batch, sequence, position).context_hash)
                                    : vector_of(whole, position),

@@ -119,10 +119,9 @@ struct SchedulerHarness {
         require(stream.finish == FinishReason::none, "nothing after the finish");
         if (stream.output.empty()) stream.n_cached = event.n_cached_tokens;
         require(stream.n_cached == event.n_cached_tokens, "every event says the same");
-        require(
-            event.sampled.token >= 0 || event.finish != FinishReason::none ||
-                !event.scores.empty() || !event.vectors.empty(),
-            "a token that is known, scores, vectors, or an end");
+        require(event.sampled.token >= 0 || event.finish != FinishReason::none ||
+                    !event.scores.empty() || !event.vectors.empty(),
+                "a token that is known, scores, vectors, or an end");
         if (!event.scores.empty()) {
             require(stream.output.empty(), "scores come before tokens");
             stream.scores.insert(stream.scores.end(), event.scores.begin(), event.scores.end());

@@ -68,7 +68,8 @@ struct RandomLoad {
         const auto tokens = request.prompt.tokens();
         const auto n_prompt = static_cast<int>(tokens.size());
         request.max_tokens = 0;
-        request.pooling = PoolingRequest{static_cast<Pooling>(pick(0, 6)), pick(0, n_prompt - 1), {}};
+        request.pooling =
+            PoolingRequest{static_cast<Pooling>(pick(0, 6)), pick(0, n_prompt - 1), {}};
         if (pick(0, 1)) request.pooling->only_token = tokens[random() % tokens.size()];
         if (request.pooling->pooling != Pooling::each) request.pooling->only_token.reset();
         ++n_pooled;
@@ -141,10 +142,10 @@ struct RandomLoad {
             harness.require(stream.output == expected_output(stream.request), "undisturbed");
             harness.require(is_same(stream.scores, expected_scores(stream.request)), "scored once");
             if (stream.request.pooling)
-                harness.require(stream.vectors ==
-                                    expected_vectors(stream.request,
-                                                     harness.backend.info().is_causal),
-                                "pooled once");
+                harness.require(
+                    stream.vectors ==
+                        expected_vectors(stream.request, harness.backend.info().is_causal),
+                    "pooled once");
         }
     }
 };

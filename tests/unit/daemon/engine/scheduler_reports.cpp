@@ -28,8 +28,7 @@ void check_vectors(const Harness& harness) {
     for (const auto& [id, stream] : harness.streams) {
         CAPTURE(id);
         CHECK(stream.finish == FinishReason::stop);
-        CHECK(stream.vectors ==
-              expected_vectors(stream.request, harness.backend.info().is_causal));
+        CHECK(stream.vectors == expected_vectors(stream.request, harness.backend.info().is_causal));
         CHECK(stream.output.empty());
     }
 }

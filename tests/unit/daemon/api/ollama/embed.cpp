@@ -53,7 +53,8 @@ TEST_CASE("ollama_embed: errors have the form of the dialect") {
         CHECK(has(served.post("/api/embed", R"({"model":"other","input":"a"})"),
                   R"({"error":"model 'other' not found"})"));
         CHECK(has(served.post("/api/embed", ""), "missing request body"));
-        CHECK(has(served.post("/api/embed", R"({"input":[1]})"), R"({"error":"input[0]: expected)"));
+        CHECK(
+            has(served.post("/api/embed", R"({"input":[1]})"), R"({"error":"input[0]: expected)"));
         CHECK(has(served.post("/api/embed", R"({"input":7})"), R"({"error":"input: expected)"));
         CHECK(has(served.post("/api/embeddings", R"({"prompt":7})"), R"({"error":"prompt:)"));
     });

@@ -124,8 +124,7 @@ TEST_CASE("ollama_routes: a description, and a pull of what is there") {
 TEST_CASE("ollama_routes: what is not offered says so, and what to do instead") {
     ServedApi served;
     served.run([&] {
-        for (const char* path :
-             {"/api/push", "/api/create", "/api/copy"}) {
+        for (const char* path : {"/api/push", "/api/create", "/api/copy"}) {
             const std::string answer = served.post(path, R"({"model":"first"})");
             CHECK(has(answer, "400 Bad Request"));
             CHECK(has(answer, fmt::format(R"({{"error":"{} is not offered by qwend: )", path)));

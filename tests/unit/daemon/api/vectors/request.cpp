@@ -89,10 +89,9 @@ TEST_CASE("vector request: how the answer is to look") {
 }
 
 TEST_CASE("vector request: pairs under the names of every dialect") {
-    for (const char* names : {R"("text_1":"q","text_2":["a","b"])",
-                              R"("queries":["q"],"documents":["a","b"])",
-                              R"("queries":"q","items":["a","b"])",
-                              R"("data_1":"q","data_2":["a","b"])"}) {
+    for (const char* names :
+         {R"("text_1":"q","text_2":["a","b"])", R"("queries":["q"],"documents":["a","b"])",
+          R"("queries":"q","items":["a","b"])", R"("data_1":"q","data_2":["a","b"])"}) {
         CAPTURE(names);
         const VectorRequest request = parsed(kScore, std::string("{") + names + "}");
         CHECK(request.queries == std::vector<std::string>{"q"});
@@ -115,9 +114,9 @@ TEST_CASE("vector request: rerankers'") {
     CHECK(request.max_tokens_per_document == 5);
     CHECK_FALSE(request.returns_documents);
     CHECK_FALSE(request.is_tei);
-    const VectorRequest tei = parsed(
-        kRerank, R"({"query":"q","texts":["a"],"raw_scores":true,"return_text":false,)"
-                 R"("truncate":true})");
+    const VectorRequest tei =
+        parsed(kRerank, R"({"query":"q","texts":["a"],"raw_scores":true,"return_text":false,)"
+                        R"("truncate":true})");
     CHECK(tei.is_tei);
     CHECK(tei.activates == false);
     CHECK(tei.common.generation.truncate_prompt_tokens == kToContext);

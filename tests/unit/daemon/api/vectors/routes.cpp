@@ -50,8 +50,8 @@ TEST_CASE("vector_routes: a classifier classifies, and generates nothing") {
             CHECK(has(answer, "400 Bad Request"));
             CHECK(has(answer, "it classifies: POST /classify"));
         }
-        const std::string chat = served.post(
-            "/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}]})");
+        const std::string chat =
+            served.post("/v1/chat/completions", R"({"messages":[{"role":"user","content":"a"}]})");
         CHECK(has(chat, "400 Bad Request"));
         CHECK(has(chat, "makes no text"));
         CHECK(has(served.post("/api/embed", R"({"input":"a"})"), "does not support embedding"));

@@ -48,8 +48,9 @@ TEST_CASE("vector task: a reward model gives each token's, a process each step's
 
 TEST_CASE("vector task: pooling's tasks are those of the model") {
     const auto task = [](HeadKind head, std::string_view name) {
-        return asked(head, "/pooling",
-                     fmt::format(R"({{"input":[[1,2]],"use_activation":false,"task":"{}"}})", name));
+        return asked(
+            head, "/pooling",
+            fmt::format(R"({{"input":[[1,2]],"use_activation":false,"task":"{}"}})", name));
     };
     CHECK(has(task(HeadKind::text, "embed"), "\"data\":" + numbers(fake_vector({1, 2}))));
     CHECK(has(task(HeadKind::none, "token_embed"), data({{1}, {1, 2}})));
@@ -62,9 +63,9 @@ TEST_CASE("vector task: pooling's tasks are those of the model") {
 TEST_CASE("vector task: dimensions that there are, and conversations") {
     CHECK(has(asked(HeadKind::text, "/v1/embeddings", R"({"input":"a","dimensions":3})"),
               "dimensions: the model has 2, found 3"));
-    CHECK(has(asked(HeadKind::text, "/v1/embeddings",
-                    R"({"messages":[{"role":"user","content":"a"}]})"),
-              R"("embedding":[)"));
+    CHECK(has(
+        asked(HeadKind::text, "/v1/embeddings", R"({"messages":[{"role":"user","content":"a"}]})"),
+        R"("embedding":[)"));
     CHECK(has(asked(HeadKind::text, "/v1/embeddings",
                     R"({"messages":[{"role":"nobody","content":"a"}]})"),
               R"("param":"messages[0].role")"));
