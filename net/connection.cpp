@@ -60,7 +60,7 @@ void Connection::start() {
 void Connection::on_exception() {
     if (state_ == State::closed) return;
     keep_alive_ = false;
-    if (exchange_ && !exchange_->started_) {
+    if (exchange_ && !exchange_->started()) {
         const ExchangePtr exchange = exchange_;
         return exchange->respond(
             context_.handler.render_error(exchange->request(), 500, "internal error"));
@@ -75,7 +75,7 @@ void Connection::abandon() {
     close_after_flush_ = true;
     mark_dirty();
     const ExchangePtr exchange = exchange_;
-    if (!exchange || std::exchange(exchange->complete_, true)) return;
+    if (!exchange || exchange->complete()) return;
     tell_gone(*exchange);
 }
 
@@ -256,7 +256,7 @@ void Connection::make_exchange() {
     state_ = State::answering;
     uv_timer_stop(&timer_);
     exchange_ = std::make_shared<Exchange>(weak_from_this(), std::move(parser_.request()));
-    exchange_->body_share_ = std::move(body_share_);
+    exchange_->keep(std::move(body_share_));
 }
 
 void Connection::on_complete() {

@@ -15,6 +15,8 @@
 
 namespace qwend {
 
+class Connection;
+
 /// What the connections of one server share.
 struct ConnectionContext {
     ConnectionContext(uv_loop_t* l, const HttpLimits& limit, const HttpHandler& h)
@@ -37,7 +39,7 @@ struct ConnectionContext {
 
 /// One client: reads requests, hands each to the handler, sends its answer, and only then looks at
 /// the next (pipelined ones wait, bounded). Owned by the server until libuv has closed it.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public AnswerSink, public std::enable_shared_from_this<Connection> {
   public:
     /// `reserved`: beyond the table, for a light request only.
     Connection(ConnectionContext& context, bool is_pipe, bool reserved);
@@ -50,9 +52,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     void cut();         // at once; whoever works for the client is told
     void close_idle();  // now if between requests, else when the answer is done and sent
     void close_half_head();  // if only a part of a request's headers has come
-    bool closing() const { return state_ == State::closed; }
+    bool is_open() const override { return state_ != State::closed; }
     bool reserved() const { return reserved_; }
-    bool congested() const { return congested_; }  // the client reads too slowly
+    bool congested() const override { return congested_; }  // the client reads too slowly
     double slow_since() const;  // when the reader's pace began to be watched; -1: it is not
     /// An answer is being made, or not all of it has been sent.
     bool is_sending() const;
@@ -60,7 +62,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
     double idle_since() const;
 
   private:
-    friend class Exchange;
     enum class State {
         idle,       // between requests
         headers,    // part of a request has come
@@ -93,10 +94,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
     void send_head(Exchange& exchange, int status, const Headers& headers, bool chunked,
                    ptrdiff_t content_length);
-    void respond(Exchange& exchange, HttpResponse response);
-    void start_stream(Exchange& exchange, int status, const Headers& headers);
-    void write_chunk(std::string_view data);
-    void finish_stream(Exchange& exchange);
+    void respond(Exchange& exchange, HttpResponse response) override;
+    void start_stream(Exchange& exchange, int status, const Headers& headers) override;
+    void write(std::string_view data) override;
+    void finish(Exchange& exchange) override;
+    void abort(Exchange& exchange) override;
     void complete(Exchange& exchange);
     void tell_answered(const HttpRequest& request, int status);
 

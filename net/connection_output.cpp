@@ -25,7 +25,7 @@ void Connection::send_head(Exchange& exchange, int status, const Headers& header
     Headers added;
     if (context_.handler.add_headers) context_.handler.add_headers(request, added);
     const char* kept = parser_.http_1_0() ? "keep-alive" : "";
-    exchange.started_ = true;
+    exchange.set_started();
     answered_status_ = status;
     out_.append_with([&](std::string& out) {
         write_response_head(
@@ -37,7 +37,7 @@ void Connection::send_head(Exchange& exchange, int status, const Headers& header
 }
 
 void Connection::respond(Exchange& exchange, HttpResponse response) {
-    if (exchange.started_) return;
+    if (exchange.started()) return;
     if (context_.draining) keep_alive_ = false;
     send_head(exchange, response.status, response.headers, false, ptrdiff_t(response.body.size()));
     if (!exchange.request().head) out_.append(std::move(response.body));
@@ -45,14 +45,14 @@ void Connection::respond(Exchange& exchange, HttpResponse response) {
 }
 
 void Connection::start_stream(Exchange& exchange, int status, const Headers& headers) {
-    if (exchange.started_) return;
+    if (exchange.started()) return;
     chunked_ = !parser_.http_1_0();
     if (!chunked_ || context_.draining) keep_alive_ = false;
     send_head(exchange, status, headers, chunked_, -1);
 }
 
-void Connection::write_chunk(std::string_view data) {
-    if (data.empty()) return;
+void Connection::write(std::string_view data) {
+    if (data.empty() || exchange_->request().head) return;
     out_.append_with([&](std::string& out) {
         if (chunked_) fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
         out.append(data).append(chunked_ ? "\r\n" : "");
@@ -61,14 +61,20 @@ void Connection::write_chunk(std::string_view data) {
     update_congestion();
 }
 
-void Connection::finish_stream(Exchange& exchange) {
-    if (chunked_) out_.append("0\r\n\r\n");
+void Connection::finish(Exchange& exchange) {
+    if (chunked_ && !exchange.request().head) out_.append("0\r\n\r\n");
     mark_dirty();
     complete(exchange);
 }
 
+void Connection::abort(Exchange& exchange) {
+    exchange.set_complete();  // the handler's own doing: on_client_gone stays silent
+    close_after_flush_ = true;
+    mark_dirty();
+}
+
 void Connection::complete(Exchange& exchange) {
-    exchange.complete_ = true;
+    exchange.set_complete();
     tell_answered(exchange.request(), answered_status_);
     answered_status_ = 0;
     exchange_.reset();
@@ -130,10 +136,7 @@ void Connection::update_congestion() {
     context_.n_unsent += n - std::exchange(n_counted_, n);
     const bool was_congested = std::exchange(congested_, n > (congested_ ? cap / 2 : cap));
     if (!was_congested || congested_ || state_ == State::closed) return;
-    if (const ExchangePtr exchange = exchange_; exchange && exchange->drained_) {
-        const auto drained = exchange->drained_;
-        drained();
-    }
+    if (const ExchangePtr exchange = exchange_) exchange->tell_drained();
     if (state_ != State::answering && state_ != State::closed) advance();
 }
 
@@ -164,14 +167,12 @@ void Connection::on_write_timer() {
 void Connection::client_gone() {
     const ExchangePtr exchange = exchange_;
     close();
-    if (!exchange || exchange->complete_) return;
-    exchange->complete_ = true;
+    if (!exchange || exchange->complete()) return;
     tell_gone(*exchange);
 }
 
 void Connection::tell_gone(Exchange& exchange) {
-    if (auto gone = std::exchange(exchange.gone_, {}))
-        guarded(context_.handler.report, "on_client_gone", gone);
+    guarded(context_.handler.report, "on_client_gone", [&] { exchange.tell_gone(); });
 }
 
 /// Everything is sent: say so, and let the client read it before the connection goes away. Closing

@@ -1,6 +1,6 @@
 #include "net/http.h"
 
-#include "net/connection.h"
+#include <utility>
 
 namespace qwend {
 
@@ -55,43 +55,48 @@ std::string_view http_status_reason(int status) {
     }
 }
 
-std::shared_ptr<Connection> Exchange::open_connection() {
-    auto connection = connection_.lock();
-    return connection && !complete_ && !connection->closing() ? connection : nullptr;
+std::shared_ptr<AnswerSink> Exchange::open_sink() const {
+    auto sink = sink_.lock();
+    return sink && !complete_ && sink->is_open() ? sink : nullptr;
 }
 
 bool Exchange::client_gone() const {
-    auto connection = connection_.lock();
-    return !connection || connection->closing();
+    const auto sink = sink_.lock();
+    return !sink || !sink->is_open();
 }
 
 bool Exchange::congested() const {
-    auto connection = connection_.lock();
-    return connection && connection->congested();
+    const auto sink = sink_.lock();
+    return sink && sink->congested();
 }
 
 void Exchange::respond(HttpResponse response) {
-    if (auto connection = open_connection()) connection->respond(*this, std::move(response));
+    if (const auto sink = open_sink()) sink->respond(*this, std::move(response));
 }
 
 void Exchange::start_stream(int status, Headers headers) {
-    if (auto connection = open_connection()) connection->start_stream(*this, status, headers);
+    if (const auto sink = open_sink()) sink->start_stream(*this, status, headers);
 }
 
 void Exchange::write(std::string_view data) {
-    if (auto connection = open_connection()) connection->write_chunk(data);
+    if (const auto sink = open_sink()) sink->write(data);
 }
 
 void Exchange::finish() {
-    if (auto connection = open_connection()) connection->finish_stream(*this);
+    if (const auto sink = open_sink()) sink->finish(*this);
 }
 
 void Exchange::abort() {
-    auto connection = open_connection();
-    if (!connection) return;
-    complete_ = true;  // the handler's own doing: on_client_gone stays silent
-    connection->close_after_flush_ = true;
-    connection->mark_dirty();
+    if (const auto sink = open_sink()) sink->abort(*this);
+}
+
+void Exchange::tell_gone() {
+    complete_ = true;
+    if (const auto gone = std::exchange(gone_, {})) gone();
+}
+
+void Exchange::tell_drained() {
+    if (const auto drained = drained_) drained();
 }
 
 }  // namespace qwend

@@ -43,16 +43,38 @@ std::string_view http_status_reason(int status);
 
 inline constexpr int kClientClosedRequest = 499;
 
-class Connection;
+class Exchange;
+
+/// Where an answer goes: to a client's connection, or to whoever asks from within the process. Each
+/// call is about the exchange that it now answers, and none comes after its last word.
+class AnswerSink {
+  public:
+    virtual ~AnswerSink() = default;
+
+    virtual bool is_open() const = 0;    // false: nobody wants the answer any more
+    virtual bool congested() const = 0;  // as Exchange's
+    virtual void respond(Exchange& exchange, HttpResponse response) = 0;
+    virtual void start_stream(Exchange& exchange, int status, const Headers& headers) = 0;
+    virtual void write(std::string_view data) = 0;
+    virtual void finish(Exchange& exchange) = 0;
+    virtual void abort(Exchange& exchange) = 0;
+};
+
+/// For whom an answer is made.
+enum class Urgency {
+    live,        // a client waits for it
+    background,  // nobody does: it is made while there is no other work, and makes way at once
+};
 
 /// One request being answered. Held by the handler for as long as it needs (an answer may come
 /// seconds later); loop thread only. After the client has gone every call is a harmless no-op.
 class Exchange {
   public:
-    Exchange(std::weak_ptr<Connection> connection, HttpRequest request)
-        : connection_(std::move(connection)), request_(std::move(request)) {}
+    Exchange(std::weak_ptr<AnswerSink> sink, HttpRequest request, Urgency urgency = Urgency::live)
+        : sink_(std::move(sink)), request_(std::move(request)), urgency_(urgency) {}
 
     const HttpRequest& request() const { return request_; }
+    bool in_background() const { return urgency_ == Urgency::background; }
     /// The body, for whoever is done with the rest: it need not live until the answer is sent, and
     /// counts no longer against HttpLimits::max_body_memory.
     std::string take_body() {
@@ -70,8 +92,9 @@ class Exchange {
     void finish();
     void abort();
 
-    bool started() const { return started_; }  // a status line has been sent
-    bool client_gone() const;                  // the connection is closed or closing
+    bool started() const { return started_; }    // a status line has been sent
+    bool complete() const { return complete_; }  // its last word is, or will never be
+    bool client_gone() const;                    // the sink is closed
     /// Called once if the client goes before the answer is complete (also when a slow reader is
     /// cut off). Not called after respond(), finish() or abort().
     void on_client_gone(std::function<void()> callback) { gone_ = std::move(callback); }
@@ -83,12 +106,20 @@ class Exchange {
     /// Called each time the connection ceases to be congested, while this exchange is not complete.
     void on_drained(std::function<void()> callback) { drained_ = std::move(callback); }
 
-  private:
-    friend class Connection;
-    std::shared_ptr<Connection> open_connection();
+    // What only its sink says.
+    void set_started() { started_ = true; }
+    void set_complete() { complete_ = true; }
+    /// Calls what on_client_gone() left, once. The answer is over.
+    void tell_gone();
+    void tell_drained();
+    void keep(std::unique_ptr<BodyShare> share) { body_share_ = std::move(share); }
 
-    std::weak_ptr<Connection> connection_;
+  private:
+    std::shared_ptr<AnswerSink> open_sink() const;
+
+    std::weak_ptr<AnswerSink> sink_;
     HttpRequest request_;
+    Urgency urgency_;
     std::unique_ptr<BodyShare> body_share_;
     std::function<void()> gone_, drained_;
     bool started_ = false, complete_ = false;

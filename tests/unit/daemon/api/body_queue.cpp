@@ -13,7 +13,7 @@ namespace {
 ExchangePtr exchange_with(size_t n_bytes) {
     HttpRequest request;
     request.body = std::string(n_bytes, 'x');
-    return std::make_shared<Exchange>(std::weak_ptr<Connection>(), std::move(request));
+    return std::make_shared<Exchange>(std::weak_ptr<AnswerSink>(), std::move(request));
 }
 
 /// Reads `bodies`; how many of them were read by the time each was handed over.

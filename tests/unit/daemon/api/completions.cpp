@@ -63,7 +63,7 @@ double body_kept_while_encoding(Completions& completions, EventLoop& loop) {
     request.body = std::string(40 << 20, ' ');  // malloc gives so much back to the kernel
     PageWatch watch;
     completions.start(
-        std::make_shared<Exchange>(std::weak_ptr<Connection>(), std::move(request)),
+        std::make_shared<Exchange>(std::weak_ptr<AnswerSink>(), std::move(request)),
         [&](std::string_view body, const ModelRegistry& models, ParsedRequest& parsed) {
             parsed.model = models.find("");
             std::string text;
