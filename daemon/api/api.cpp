@@ -11,6 +11,7 @@
 #include "daemon/api/anthropic/schemas.h"
 #include "daemon/api/api_context.h"
 #include "daemon/api/http_answers.h"
+#include "daemon/api/live_answers.h"
 #include "daemon/api/model_routes.h"
 #include "daemon/api/ollama/embed.h"
 #include "daemon/api/ollama/error.h"
@@ -106,8 +107,8 @@ struct Api::Impl {
           metrics(lm),
           availability(m),
           bodies(l),
-          completions(l, bodies, m, availability, lm, o),
-          vectors(l, bodies, m, availability, lm),
+          completions(l, bodies, m, availability, live, lm, o),
+          vectors(l, bodies, m, availability, live, lm),
           context{o, m, availability, lm, bodies, completions, vectors, steady_seconds()},
           table(with_description(all_routes(context))) {
         access.api_keys = std::move(keys);
@@ -127,6 +128,7 @@ struct Api::Impl {
     AccessRules access;
     Availability availability;
     BodyQueue bodies;
+    LiveAnswers live;
     Completions completions;
     Vectors vectors;
     const ApiContext context;

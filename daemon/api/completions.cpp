@@ -106,15 +106,18 @@ std::vector<GenerationRequest> sequences_of(const Choices& choices,
 }  // namespace
 
 Completions::Completions(EventLoop& loop, BodyQueue& bodies, const ModelRegistry& models,
-                         const Availability& availability, LoopMetrics& metrics,
+                         const Availability& availability, LiveAnswers& live, LoopMetrics& metrics,
                          const Options& options)
     : loop_(loop),
       bodies_(bodies),
       models_(models),
       availability_(availability),
+      live_(live),
       metrics_(metrics),
       options_(options),
-      wake_behind_(loop.make_wake([this] { flush_behind(); })) {}
+      wake_behind_(loop.make_wake([this] { flush_behind(); })) {
+    live_.listen([this](bool any) { on_live(any); });
+}
 
 Completions::Prepared Completions::prepare(std::string body, const Parse& parse,
                                            const ModelRegistry& models) {
@@ -163,10 +166,14 @@ ApiError Completions::refusal(const Model& model) const {
 /// A full queue refuses before the body is parsed and tokenised: under overload these would take
 /// their time from the answers that are being given.
 void Completions::start(const ExchangePtr& exchange, Parse parse, BodyPlace place) {
-    const auto& models = models_.models();
-    if (std::none_of(models.begin(), models.end(),
-                     [](auto& model) { return model->engine.has_room(1); }))
-        return respond_error(*exchange, refusal(models_.first()));
+    const auto any_has_room = [this] {
+        return std::ranges::any_of(models_.models(),
+                                   [](auto& model) { return model->engine.has_room(1); });
+    };
+    const bool in_background = exchange->in_background();
+    if (!in_background && !any_has_room()) live_.make_way();
+    if (!any_has_room()) return respond_error(*exchange, refusal(models_.first()));
+    if (in_background) place = BodyPlace::beside_loop;
     bodies_.read(
         exchange,
         [this, exchange, parse = std::move(parse), models = models_](std::string body) {
@@ -211,7 +218,11 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         answer->choices(), prepared.compiled_form, speculation_of(*prepared.model, options_));
     for (int i = 0; i < answer->n_candidates(); i++)
         sequences[size_t(i)].id = answer->sequence_of(i) = next_sequence_++;
-    if (!prepared.model->engine.submit(std::move(sequences)))
+    const bool in_background = exchange->in_background();
+    if (in_background)
+        for (GenerationRequest& sequence : sequences) sequence.priority += kBackgroundPriority;
+    if (!make_room(*prepared.model, sequences.size(), in_background) ||
+        !prepared.model->engine.submit(std::move(sequences)))
         return respond_error(*exchange, refusal(*prepared.model));
     for (int i = 0; i < answer->n_candidates(); i++) targets_[answer->sequence_of(i)] = {answer, i};
     answers_[answer.get()] = unlogged_[&exchange->request()] = answer;
@@ -221,6 +232,10 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
     exchange->on_drained([this, weak = std::weak_ptr(answer)] {
         if (auto drained = weak.lock()) go_on(drained);
     });
+    if (!in_background)
+        live_.begin();
+    else if (live_.any())
+        hold_back(answer);
     if (!ping_timer_)
         ping_timer_ = loop_.add_timer(std::min(kPingTick, options_.ping_interval), true,
                                       [this] { on_ping_tick(); });
@@ -231,9 +246,22 @@ void Completions::cancel(const std::shared_ptr<Answer>& answer) {
     for (int i = 0; i < answer->n_candidates(); i++)
         if (!answer->is_done(i)) answer->engine().cancel(answer->sequence_of(i));
     for (int i = 0; i < answer->n_candidates(); i++) targets_.erase(answer->sequence_of(i));
-    answers_.erase(answer.get());
+    const bool was_open = answers_.erase(answer.get()) > 0;
     held_.erase(answer.get());
     if (answers_.empty()) ping_timer_.reset();
+    if (was_open && !answer->exchange()->in_background()) live_.end();
+}
+
+void Completions::on_live(bool any) {
+    for (const auto& [_, answer] : answers_)
+        if (answer->exchange()->in_background()) any ? hold_back(answer) : go_on(answer);
+}
+
+/// Whether the engine takes so many sequences. For a client's the background makes way.
+bool Completions::make_room(const Model& model, size_t n_sequences, bool in_background) {
+    if (in_background) return has_background_room(model.engine, n_sequences);
+    if (!model.engine.has_room(n_sequences)) live_.make_way();
+    return true;  // submit() says
 }
 
 void Completions::hold_back(const std::shared_ptr<Answer>& answer) {

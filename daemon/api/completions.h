@@ -10,6 +10,7 @@
 #include "daemon/api/answer.h"
 #include "daemon/api/availability.h"
 #include "daemon/api/body_queue.h"
+#include "daemon/api/live_answers.h"
 #include "daemon/api/loop_metrics.h"
 #include "daemon/api/model_registry.h"
 #include "daemon/api/unknown_fields.h"
@@ -37,7 +38,8 @@ class Completions {
   public:
     /// All references outlive this.
     Completions(EventLoop& loop, BodyQueue& bodies, const ModelRegistry& models,
-                const Availability& availability, LoopMetrics& metrics, const Options& options);
+                const Availability& availability, LiveAnswers& live, LoopMetrics& metrics,
+                const Options& options);
 
     /// Reads a body in a dialect; an error ends it. Runs on any thread.
     using Parse = std::function<std::optional<ApiError>(
@@ -90,12 +92,16 @@ class Completions {
     /// A client that does not read its stream gets no more tokens until it does.
     void hold_back(const std::shared_ptr<Answer>& answer);
     void go_on(const std::shared_ptr<Answer>& answer);
+    /// What is made in the background stands back while clients wait.
+    void on_live(bool any);
+    bool make_room(const Model& model, size_t n_sequences, bool in_background);
     void on_ping_tick();
 
     EventLoop& loop_;
     BodyQueue& bodies_;
     const ModelRegistry& models_;
     const Availability& availability_;
+    LiveAnswers& live_;
     LoopMetrics& metrics_;
     const Options& options_;
     UnknownFields unknown_fields_;

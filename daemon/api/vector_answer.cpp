@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/api/http_answers.h"
+#include "daemon/api/live_answers.h"
 #include "net/clock.h"
 
 namespace qwend {
@@ -37,14 +38,19 @@ VectorAnswer::VectorAnswer(ExchangePtr exchange, VectorTask task)
 
 std::vector<GenerationRequest> VectorAnswer::next_sequences(SequenceId& next_id) {
     std::vector<GenerationRequest> sequences;
+    const bool in_background = exchange_->in_background();
+    const auto has_room = [&](size_t n) {
+        return in_background ? has_background_room(engine(), n) : engine().has_room(n);
+    };
     while (is_hungry() && n_unsaid() < window_ && !exchange_->congested() &&
-           engine().has_room(sequences.size() + 1)) {
+           has_room(sequences.size() + 1)) {
         VectorInput& input = task_.inputs[next_input_];
         GenerationRequest& sequence = sequences.emplace_back();
         sequence.id = next_id++;
         sequence.prompt = std::move(input.tokens);
         sequence.pooling = PoolingRequest{task_.pooling, input.begin, task_.only_token};
-        sequence.priority = task_.priority + kBehindGeneration;
+        sequence.priority =
+            task_.priority + kBehindGeneration + (in_background ? kBackgroundPriority : 0);
         sequence.cache_salt = task_.cache_salt;
         inputs_of_[sequence.id] = next_input_++;
     }

@@ -9,15 +9,23 @@
 namespace qwend {
 
 Vectors::Vectors(EventLoop& loop, BodyQueue& bodies, const ModelRegistry& models,
-                 const Availability& availability, LoopMetrics& metrics)
+                 const Availability& availability, LiveAnswers& live, LoopMetrics& metrics)
     : loop_(loop),
       bodies_(bodies),
       models_(models),
       availability_(availability),
+      live_(live),
       metrics_(metrics),
       wake_behind_(loop_.make_wake([this] {
           for (const AnswerPtr& answer : std::exchange(behind_, {})) advance(answer);
-      })) {}
+      })) {
+    live_.listen([this](bool any) { on_live(any); });
+}
+
+bool Vectors::any_has_room() const {
+    return std::ranges::any_of(models_.models(),
+                               [](const ModelPtr& model) { return model->engine.has_room(1); });
+}
 
 ApiError Vectors::refusal(const Model& model) const {
     return availability_.why_not(model).value_or(
@@ -26,9 +34,8 @@ ApiError Vectors::refusal(const Model& model) const {
 
 /// As with completions, a full queue refuses before the body is read.
 void Vectors::start(const ExchangePtr& exchange, Parse parse) {
-    if (std::ranges::none_of(models_.models(),
-                             [](const ModelPtr& model) { return model->engine.has_room(1); }))
-        return respond_error(*exchange, refusal(models_.first()));
+    if (!exchange->in_background() && !any_has_room()) live_.make_way();
+    if (!any_has_room()) return respond_error(*exchange, refusal(models_.first()));
     // Beside the loop: what stands before each of many texts is encoded with each.
     const auto read = [this, exchange, parse = std::move(parse),
                        models = models_](const std::string& body) {
@@ -48,7 +55,10 @@ void Vectors::start(const ExchangePtr& exchange, Parse parse) {
 
 void Vectors::submit(const ExchangePtr& exchange, ParsedVectors request) {
     const ModelPtr model = request.task.model;
-    if (!model->engine.has_room(1)) return respond_error(*exchange, refusal(*model));
+    const bool in_background = exchange->in_background();
+    if (!in_background && !model->engine.has_room(1)) live_.make_way();
+    if (in_background ? !has_background_room(model->engine, 1) : !model->engine.has_room(1))
+        return respond_error(*exchange, refusal(*model));
     auto answer = std::make_shared<VectorAnswer>(exchange, std::move(request.task));
     answers_[answer.get()] = unlogged_[&exchange->request()] = answer;
     exchange->on_client_gone([this, weak = std::weak_ptr(answer)] {
@@ -57,6 +67,7 @@ void Vectors::submit(const ExchangePtr& exchange, ParsedVectors request) {
     exchange->on_drained([this, weak = std::weak_ptr(answer)] {
         if (auto drained = weak.lock()) advance_later(drained);
     });
+    if (!in_background) live_.begin();
     advance(answer);
 }
 
@@ -65,6 +76,7 @@ void Vectors::advance(const AnswerPtr& answer) {
     if (!answers_.contains(answer.get())) return;
     if (answer->flush()) advance_later(answer);
     if (answer->is_complete()) return let_go(answer);
+    if (answer->exchange()->in_background() && live_.any()) return;
     std::vector<GenerationRequest> sequences = answer->next_sequences(next_id_);
     if (sequences.empty()) return;
     for (const GenerationRequest& sequence : sequences) answer_of_[sequence.id] = answer;
@@ -107,7 +119,16 @@ void Vectors::let_go(const AnswerPtr& answer) {
         answer->engine().cancel(id);
         answer_of_.erase(id);
     }
-    answers_.erase(answer.get());
+    if (answers_.erase(answer.get()) > 0 && !answer->exchange()->in_background()) live_.end();
+}
+
+void Vectors::on_live(bool any) {
+    for (const auto& [_, answer] : answers_) {
+        if (!answer->exchange()->in_background()) continue;
+        for (const SequenceId id : answer->in_flight())
+            any ? answer->engine().hold(id) : answer->engine().resume(id);
+        if (!any) advance_later(answer);
+    }
 }
 
 std::string Vectors::take_summary(const HttpRequest& request) {

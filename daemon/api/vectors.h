@@ -10,6 +10,7 @@
 
 #include "daemon/api/availability.h"
 #include "daemon/api/body_queue.h"
+#include "daemon/api/live_answers.h"
 #include "daemon/api/loop_metrics.h"
 #include "daemon/api/model_registry.h"
 #include "daemon/api/unknown_fields.h"
@@ -33,7 +34,7 @@ class Vectors {
   public:
     /// All references outlive this.
     Vectors(EventLoop& loop, BodyQueue& bodies, const ModelRegistry& models,
-            const Availability& availability, LoopMetrics& metrics);
+            const Availability& availability, LiveAnswers& live, LoopMetrics& metrics);
 
     /// Reads a body in a dialect; an error ends it. Runs on any thread.
     using Parse = std::function<std::optional<ApiError>(
@@ -64,11 +65,15 @@ class Vectors {
     void advance(const AnswerPtr& answer);
     void advance_later(const AnswerPtr& answer);
     void let_go(const AnswerPtr& answer);
+    /// What is made in the background stands back while clients wait.
+    void on_live(bool any);
+    bool any_has_room() const;
 
     EventLoop& loop_;
     BodyQueue& bodies_;
     const ModelRegistry& models_;
     const Availability& availability_;
+    LiveAnswers& live_;
     LoopMetrics& metrics_;
     UnknownFields unknown_fields_;
     SequenceId next_id_ = kFirstId;

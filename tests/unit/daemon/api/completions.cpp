@@ -246,7 +246,8 @@ TEST_CASE("completions: a body is freed before templates and ids take memory of 
     LoopMetrics metrics;
     const Options options;
     BodyQueue bodies(loop);
-    Completions completions(loop, bodies, registry, availability, metrics, options);
+    LiveAnswers live;
+    Completions completions(loop, bodies, registry, availability, live, metrics, options);
     // Where the machine is busy a look may come late, but not each time.
     double least = 1;
     for (int i = 0; i < 5 && least > 0.3; i++)
