@@ -97,6 +97,13 @@ void define_limits(CLI::App& app, Options& o) {
     app.add_option("--responses-store-bytes", o.responses_store_bytes,
                    "of /v1/responses, kept to be gone on from, or 64M; 0: none")
         ->transform(size_in_bytes(64 << 10, kMostMemory, true));
+    app.add_option("--state-directory", o.state_directory,
+                   "where /v1/files and /v1/batches are kept; default: neither is offered")
+        ->type_name("FOLDER");
+    app.add_option("--max-state", o.max_state, "bytes of all files kept there, or 10G")
+        ->transform(size_in_bytes(1 << 20, kMostMemory, false));
+    app.add_option("--max-file", o.max_file, "bytes of a file that is uploaded, or 100M")
+        ->transform(size_in_bytes(1 << 10, uint64_t(1) << 30, false));
     app.add_option("--header-timeout", o.header_timeout, "seconds for a request's headers")
         ->check(seconds());
     app.add_option("--body-timeout", o.body_timeout, "seconds without any of a body coming")

@@ -45,11 +45,20 @@ struct Options {
     int max_choices = 32;                        // n times the prompts of one request
     bool allow_priority = false;                 // clients may say how urgent a request is
     uint64_t responses_store_bytes = 64u << 20;  // of /v1/responses, to go on from; 0: none
+    std::filesystem::path state_directory;       // of files and batches; empty: there are none
+    uint64_t max_state = 10ull << 30;            // bytes of all files
+    uint64_t max_file = 100u << 20;              // bytes of one that is uploaded
     double header_timeout = 10, body_timeout = 30, keepalive_timeout = 75;
     double write_timeout = 10;  // a stream reader that stays above the write-queue cap
     double ping_interval = 15;  // SSE comment while nothing else flows
     double drain_timeout = 30;
 };
+
+/// Bytes of a request that uploads a file: the file, and the form around it.
+inline uint64_t max_upload(const Options& options) {
+    constexpr uint64_t kForm = 64 << 10;
+    return options.max_file + kForm;
+}
 
 inline constexpr int kExitUsage = 64, kExitNoDevice = 69, kExitFault = 70, kExitConfig = 78;
 

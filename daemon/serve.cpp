@@ -48,6 +48,10 @@ HttpLimits http_limits(const Options& options) {
     HttpLimits limits;
     limits.max_body = options.max_body;
     limits.max_body_memory = std::max<size_t>(limits.max_body_memory, 4 * limits.max_body);
+    if (!options.state_directory.empty()) {
+        limits.max_body = std::max<size_t>(limits.max_body, max_upload(options));
+        limits.max_body_memory += max_upload(options);
+    }
     limits.max_connections = options.max_connections;
     limits.header_timeout = options.header_timeout;
     limits.body_timeout = options.body_timeout;

@@ -10,7 +10,11 @@
 #include "daemon/api/anthropic/routes.h"
 #include "daemon/api/anthropic/schemas.h"
 #include "daemon/api/api_context.h"
+#include "daemon/api/batches/batch_routes.h"
+#include "daemon/api/batches/file_routes.h"
+#include "daemon/api/batches/service.h"
 #include "daemon/api/http_answers.h"
+#include "daemon/api/inner_requests.h"
 #include "daemon/api/live_answers.h"
 #include "daemon/api/model_routes.h"
 #include "daemon/api/ollama/embed.h"
@@ -82,12 +86,12 @@ std::vector<NamedSchema> all_schemas() {
     std::vector<NamedSchema> all;
     for (const auto& schemas :
          {status_schemas, model_schemas, openai_schemas, response_schemas, anthropic_schemas,
-          ollama_schemas, ollama_embed_schemas, vector_schemas})
+          ollama_schemas, ollama_embed_schemas, vector_schemas, file_schemas, batch_schemas})
         std::ranges::move(schemas(), std::back_inserter(all));
     return all;
 }
 
-std::vector<Route> all_routes(const ApiContext& api) {
+std::vector<Route> all_routes(const ApiContext& api, const StateService* state) {
     std::vector<Route> routes = status_routes(api, kRenderError, kOllamaGreeting);
     std::ranges::move(model_routes(api, kRenderError), std::back_inserter(routes));
     std::ranges::move(openai_routes(api), std::back_inserter(routes));
@@ -95,6 +99,7 @@ std::vector<Route> all_routes(const ApiContext& api) {
     std::ranges::move(anthropic_routes(api), std::back_inserter(routes));
     std::ranges::move(ollama_routes(api), std::back_inserter(routes));
     std::ranges::move(vector_routes(api), std::back_inserter(routes));
+    std::ranges::move(state_routes(state), std::back_inserter(routes));
     return routes;
 }
 
@@ -109,8 +114,15 @@ struct Api::Impl {
           bodies(l),
           completions(l, bodies, m, availability, live, lm, o),
           vectors(l, bodies, m, availability, live, lm),
+          inner(table, availability,
+                [this](const HttpRequest& request, int status) {
+                    on_inner_answered(request, status);
+                }),
+          state(o.state_directory.empty() ? nullptr
+                                          : std::make_unique<StateService>(
+                                                l, o, inner, BatchConditions{live, bodies, m}, lm)),
           context{o, m, availability, lm, bodies, completions, vectors, steady_seconds()},
-          table(with_description(all_routes(context))) {
+          table(with_description(all_routes(context, state.get()))) {
         access.api_keys = std::move(keys);
         access.cors_origins = o.cors_origins;
         access.check_host = !o.insecure_no_auth;
@@ -120,8 +132,10 @@ struct Api::Impl {
     const Route* find_route(const HttpRequest& request) const;
     RenderError error_renderer(const HttpRequest& request) const;
     HttpVerdict on_headers(const HttpRequest& request) const;
+    size_t max_body_of(const Route* route, const HttpRequest& request) const;
     std::optional<ApiError> check(const Route& route, const HttpRequest& request) const;
     void on_answered(const HttpRequest& request, int status);
+    void on_inner_answered(const HttpRequest& request, int status);
 
     const Options& options;
     LoopMetrics& metrics;
@@ -131,6 +145,8 @@ struct Api::Impl {
     LiveAnswers live;
     Completions completions;
     Vectors vectors;
+    const InnerRequests inner;
+    const std::unique_ptr<StateService> state;
     const ApiContext context;
     const RouteTable table;
 };
@@ -160,15 +176,22 @@ RenderError Api::Impl::error_renderer(const HttpRequest& request) const {
 std::optional<ApiError> Api::Impl::check(const Route& route, const HttpRequest& request) const {
     std::optional<ApiError> error;
     if (!route.is(kOpen)) error = check_access(access, request);
+    if (!error && !route.off.empty())
+        error = ApiError{404, "not_found_error", "not_offered", "", std::string(route.off)};
     if (!error && request.method == "POST") error = check_body_headers(route, request);
     if (!error && route.is(kGenerates)) error = availability.why_not();
     return error;
 }
 
+size_t Api::Impl::max_body_of(const Route* route, const HttpRequest& request) const {
+    if (request.method != "POST") return 0;
+    return route && route->max_body > 0 ? route->max_body : options.max_body;
+}
+
 HttpVerdict Api::Impl::on_headers(const HttpRequest& request) const {
     const RouteMatch match = table.find(request);
     HttpVerdict verdict{.answer = {},
-                        .max_body = request.method == "POST" ? options.max_body : 0,
+                        .max_body = max_body_of(match.route, request),
                         .light = match.light,
                         .route = match.route};
     // RFC 9110, 9.3.7: a ping of the server as a whole, which tells nothing of what it serves.
@@ -203,6 +226,13 @@ void Api::Impl::on_answered(const HttpRequest& request, int status) {
     metrics.count_http(route ? route->path : "other", route ? route->method : "other", status);
     const std::string summary = completions.take_summary(request) + vectors.take_summary(request);
     log_request(request, status, summary, steady_seconds());
+}
+
+/// A batch may have many thousands of these.
+void Api::Impl::on_inner_answered(const HttpRequest& request, int status) {
+    const std::string summary = completions.take_summary(request) + vectors.take_summary(request);
+    if (log_enabled(LogLevel::debug))
+        log_line(LogLevel::debug, request_line(request, status, summary, steady_seconds()));
 }
 
 Api::Api(EventLoop& loop, const ModelRegistry& models, LoopMetrics& metrics, const Options& options,
@@ -249,6 +279,7 @@ void Api::set_api_keys(std::vector<std::string> keys) {
 
 void Api::start_draining() {
     impl_->availability.start_draining();
+    if (impl_->state) impl_->state->drain();
 }
 
 void Api::on_engine_events() {
@@ -263,7 +294,8 @@ void Api::on_engine_events() {
 }
 
 int Api::n_in_flight() const {
-    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight() + impl_->vectors.n_in_flight();
+    return impl_->bodies.n_jobs() + impl_->completions.n_in_flight() +
+           impl_->vectors.n_in_flight() + (impl_->state ? impl_->state->n_jobs() : 0);
 }
 
 void Api::abort_all() {

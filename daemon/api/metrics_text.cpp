@@ -174,6 +174,18 @@ void render_loop(Exposition& out, const LoopMetrics& loop) {
                    double(count));
 }
 
+/// Where batches are offered.
+void render_batches(Exposition& out, const LoopMetrics& loop) {
+    if (loop.batches.empty()) return;
+    out.family("qwend:batch_requests_total", "counter", "Requests of batches, by outcome.");
+    for (const auto& [outcome, count] : loop.batch_requests)
+        out.sample("qwend:batch_requests_total", fmt::format("outcome=\"{}\"", outcome),
+                   double(count));
+    out.family("qwend:batches", "gauge", "Batches that are kept, by status.");
+    for (const auto& [status, count] : loop.batches)
+        out.sample("qwend:batches", fmt::format("status=\"{}\"", status), double(count));
+}
+
 void render_build(Exposition& out) {
     out.family("qwend:build_info", "gauge", "What was built; always 1.");
     out.sample("qwend:build_info",
@@ -196,6 +208,7 @@ std::string render_metrics(const LoopMetrics& loop, std::span<const ModelMetrics
     render_times(out);
     render_sizes(out);
     render_loop(out, loop);
+    render_batches(out, loop);
     render_build(out);
     render_process(out);
     return out.take();

@@ -18,7 +18,7 @@ enum RouteTrait : unsigned {
     kGenerates = 2,     // refused unless something can be generated
     kLight = 4,         // HttpVerdict::light
     kNamesRequest = 8,  // answers have its id as Request-Id too, which is Anthropic's header
-    kAnyType = 16,      // a body is JSON whatever its Content-Type says
+    kAnyType = 16,      // a body is what the route takes whatever its Content-Type says
 };
 
 /// What /openapi.json says of a route. Names of schemas are those of the document.
@@ -41,6 +41,8 @@ struct Route {
     std::function<void(const ExchangePtr&)> handle;
     unsigned traits = 0;  // of RouteTrait
     RouteDescription description = {};
+    size_t max_body = 0;        // bytes a POST may bring; 0: what the option max-body says
+    std::string_view off = {};  // why it is not offered here, though it might be; empty: it is
 
     bool is(RouteTrait trait) const { return traits & trait; }
 };

@@ -5,6 +5,7 @@ import json
 
 import jsonschema
 import pytest
+from daemon_fixture import Daemon, wait_until
 
 CHAT = [{"role": "user", "content": "Hello"}]
 TOOL = {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
@@ -125,6 +126,41 @@ def test_a_stored_response_is_as_described(daemon, document):
     status, answer = daemon.get(f"/v1/responses/{kept['id']}", "DELETE")
     assert status == 200
     check(document, schema_of(document, path, "delete"), answer)
+
+
+def test_files_and_batches_are_as_described(tmp_path):
+    with Daemon("--state-directory", str(tmp_path)) as daemon:
+        document = daemon.get("/openapi.json")[1]
+
+        def described(path, method="get"):
+            return schema_of(document, path, method)
+
+        line = {"custom_id": "a", "method": "POST", "url": "/v1/completions", "body": {"prompt": "a", "max_tokens": 1}}
+        body = "".join(f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in
+                       {"purpose": "batch", "file": json.dumps(line)}.items()) + "--b--"
+        _, _, answer = daemon.ask("POST", "/v1/files", body.encode(), {"Content-Type": "multipart/form-data; boundary=b"})
+        file = json.loads(answer)
+        check(document, described("/v1/files", "post"), file)
+        check(document, described("/v1/files"), daemon.get("/v1/files")[1])
+        check(document, described("/v1/files/{file_id}"), daemon.get(f"/v1/files/{file['id']}")[1])
+        asked = {"input_file_id": file["id"], "endpoint": "/v1/completions", "completion_window": "24h"}
+        assert set(asked) < set(fields_of(document, "/v1/batches"))
+        for endpoint in ("/v1/completions", "/v1/responses"):  # one that is done, one that fails
+            status, batch = daemon.post("/v1/batches", {**asked, "endpoint": endpoint, "metadata": {"a": "b"}})
+            assert status == 200
+            check(document, described("/v1/batches", "post"), batch)
+            wait_until(lambda: daemon.get(f"/v1/batches/{batch['id']}")[1]["status"] in ("completed", "failed"), daemon.log)
+            check(document, described("/v1/batches/{batch_id}"), daemon.get(f"/v1/batches/{batch['id']}")[1])
+        check(document, described("/v1/batches"), daemon.get("/v1/batches")[1])
+        status, refused = daemon.get(f"/v1/batches/{batch['id']}/cancel", "POST")
+        assert status == 400
+        check(document, schema_of(document, "/v1/batches/{batch_id}/cancel", "post", "default"), refused)
+        for field, schema in fields_of(document, "/v1/batches").items():
+            for value in beyond(schema):
+                status, answer = daemon.post("/v1/batches", {**asked, field: value})
+                assert status == 400 and field in answer["error"]["message"], (field, value, answer)
+        check(document, described("/v1/files/{file_id}", "delete"), daemon.get(f"/v1/files/{file['id']}", "DELETE")[1])
+        assert daemon.stop() == 0
 
 
 def beyond(schema):

@@ -1,0 +1,38 @@
+#include "daemon/api/batches/disk_queue.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <string>
+
+using namespace qwend;
+
+TEST_CASE("disk_queue: one at a time, in order, and what is thrown is told") {
+    EventLoop loop;
+    DiskQueue disk(loop);
+    std::atomic<int> n_at_work = 0;
+    bool alone = true;
+    std::string told;
+    for (int i = 0; i < 20; i++)
+        disk.run(
+            [&, i] {
+                if (++n_at_work != 1) alone = false;
+                told += char('a' + i);
+                --n_at_work;
+                if (i == 7) throw std::runtime_error("full");
+            },
+            [&, i](const std::string& error) {
+                CHECK(error == (i == 7 ? "full" : ""));
+                told += char('A' + i);
+                if (i == 19)
+                    disk.run([&] { told += '!'; }, [&](const std::string&) { loop.stop(); });
+            });
+    CHECK(disk.n_jobs() == 20);
+    loop.run();
+    CHECK(disk.n_jobs() == 0);
+    CHECK(alone);
+    CHECK(told.size() == 41);
+    CHECK(told.find('h') < told.find('H'));
+    CHECK(told.ends_with("T!"));
+}
