@@ -51,7 +51,7 @@ LDFLAGS_ALL  = $(OPENMP) $(SANITIZE) $(LDFLAGS)
 # A step prints one line, `[12/87] daemon/api/api.cpp`, and with V=1 its command. How many there are is
 # asked of make itself, when the first is due; goals that run make again leave the counting to it.
 Q := $(if $(V),,@)
-RECURSIVE := demo run test asan tsan fuzz bench gpu-all test-gpu bench-gpu gpu-bundle
+RECURSIVE := demo run test test-page asan tsan fuzz bench gpu-all test-gpu bench-gpu gpu-bundle
 count = $(shell MAKEFLAGS= $(MAKE) -n$(filter-out -%,$(firstword $(MAKEFLAGS))) COUNTING=1 \
   $(MAKEOVERRIDES) $(filter-out $(RECURSIVE),$(MAKECMDGOALS)) 2>/dev/null | grep -c '^: step')
 N_STEPS = $(eval N_STEPS := $(count))$(N_STEPS)
@@ -82,7 +82,7 @@ ifneq ($(NVCC),)
 include gpu/rules.mk
 endif
 
-.PHONY: all deps test-deps demo run test unit layers asan tsan fuzz bench format install uninstall \
+.PHONY: all deps test-deps demo run test test-page unit layers asan tsan fuzz bench format install uninstall \
         test-clients clean help headers test-headers FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -153,6 +153,13 @@ $(BUILD)/version.h:
 $(BUILD)/daemon/version.o: $(BUILD)/version.h
 $(BUILD)/daemon/version.o: CPPFLAGS += -include $(BUILD)/version.h
 
+# The page at GET /, with its style and scripts.
+$(BUILD)/page.inc: $(wildcard daemon/api/page/*)
+	@mkdir -p $(@D)
+	$(Q)daemon/api/page/embed > $@
+$(BUILD)/daemon/api/page.o: $(BUILD)/page.inc
+$(BUILD)/daemon/api/page.o: CPPFLAGS += -I$(BUILD)
+
 deps: ## install the Debian packages that are missing
 	@tests/install-deps $(DEPS)
 test-deps: ## and those that the tests need
@@ -171,6 +178,13 @@ test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
 	@$(MAKE) all $(BUILD)/ask $(BUILD)/render-template $(BUILD)/schema-accepts $(BUILD)/unit-tests \
 	  $(BUILD)/qwend-faulty $(BUILD)/bench-load
 	@tests/run-all $(BUILD)
+
+# A browser is some 100 MB, and nobody need have one: without it the same tests are skipped in `make test`.
+test-page: deps ## the page in a browser, which is installed where it can be had
+	@$(MAKE) all
+	@tests/install-deps python3-pytest
+	@tests/install-deps 'chromium-headless-shell|chromium' || echo 'test-page: goes on without a browser'
+	@QWEND_BIN=$(BUILD)/qwend $(PYTHON) -m pytest -q -p no:cacheprovider -rs tests/e2e/test_page.py tests/e2e/test_page_markdown.py
 
 # Packages of PyPI whose clients tests/clients puts to work: some 520 MiB. LlamaIndex's need SDKs of before the
 # last, and are apart from the rest: 400 MiB; so is what scores models, and what makes requests at random. GuideLLM

@@ -39,7 +39,9 @@ void Connection::send_head(Exchange& exchange, int status, const Headers& header
 void Connection::respond(Exchange& exchange, HttpResponse response) {
     if (exchange.started()) return;
     if (context_.draining) keep_alive_ = false;
-    send_head(exchange, response.status, response.headers, false, ptrdiff_t(response.body.size()));
+    const bool bodiless = response.status == 204 || response.status == 304;  // nor a length
+    send_head(exchange, response.status, response.headers, false,
+              bodiless ? -1 : ptrdiff_t(response.body.size()));
     if (!exchange.request().head) out_.append(std::move(response.body));
     complete(exchange);
 }

@@ -184,7 +184,7 @@ class Client:
 
     def response(self, head=False):
         status, headers = self.head()
-        if head or status in (100, 204):
+        if head or status in (100, 204, 304):
             return status, headers, b""
         if headers.get("transfer-encoding") == "chunked":
             return status, headers, b"".join(self.chunks())

@@ -23,7 +23,8 @@ std::string printable(std::string_view text, size_t most) {
 }
 
 bool is_probe(std::string_view path) {
-    constexpr std::array<std::string_view, 3> kProbes = {"/livez", "/health", "/metrics"};
+    constexpr std::array<std::string_view, 4> kProbes = {"/livez", "/health", "/metrics",
+                                                         "/status"};
     return std::find(kProbes.begin(), kProbes.end(), path) != kProbes.end();
 }
 

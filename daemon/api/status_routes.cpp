@@ -5,9 +5,8 @@
 #include "daemon/api/http_answers.h"
 #include "daemon/api/json_writer.h"
 #include "daemon/api/metrics_text.h"
-#include "daemon/api/status_page.h"
+#include "daemon/api/page.h"
 #include "daemon/version.h"
-#include "model/utf8.h"
 #include "net/clock.h"
 
 namespace qwend {
@@ -50,19 +49,31 @@ bool wants_page(const HttpRequest& request) {
     return accept.empty() || accept.find("text/html") != std::string_view::npos;
 }
 
-void get_page(const ApiContext& api, const ExchangePtr& exchange) {
-    const Model& model = api.models.first();
+void write_model_status(JsonWriter& w, const ApiContext& api, const Model& model) {
+    const EngineMetrics& m = model.metrics;
     const auto info = model.engine.backend_info();
+    const auto error = api.availability.why_not(model);
+    w.begin_object().key("id").string(model.text->names[0]);
+    w.key("state").string(error ? error->code : "ready");
+    w.key("chat").boolean(model.text->chat_template.is_usable());
+    w.key("device").string(info ? info->device : "");
+    w.key("max_model_len").integer(model.context_limit());
+    w.key("running").integer(int64_t(m.num_requests_running.value()));
+    w.key("waiting").integer(int64_t(m.num_requests_waiting.value()));
+    w.key("kv_cache_usage").number(m.kv_cache_usage_perc.value());
+    w.key("kv_blocks").integer(int64_t(m.kv_blocks_total.value()));
+    w.key("generated_tokens").integer(int64_t(m.generation_tokens.value())).end_object();
+}
+
+/// What the page shows of the process.
+void get_status(const ApiContext& api, const ExchangePtr& exchange) {
     const auto error = api.availability.why_not();
-    const std::string state = error ? error->code : "ready";
-    const std::string host = excerpt(exchange->request().header("host"));
-    exchange->respond(
-        {200,
-         {{"Content-Type", "text/html; charset=utf-8"},
-          {"Vary", "Accept"},
-          {"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}},
-         render_status_page({*model.text, model.metrics, state, info ? info->device : "", host,
-                             steady_seconds() - api.began})});
+    JsonWriter w;
+    w.begin_object().key("state").string(error ? error->code : "ready");
+    w.key("version").string(qwend_version());
+    w.key("uptime").number(steady_seconds() - api.began).key("models").begin_array();
+    for (const ModelPtr& model : api.models.models()) write_model_status(w, api, *model);
+    exchange->respond(json_response(w.end_array().end_object().take()));
 }
 
 }  // namespace
@@ -70,8 +81,9 @@ void get_page(const ApiContext& api, const ExchangePtr& exchange) {
 std::vector<Route> status_routes(const ApiContext& api, RenderError render_error,
                                  std::string_view greeting) {
     const auto to = [&](auto handle) { return bind_route(api, handle); };
-    const auto get_root = [&api, greeting](const ExchangePtr& exchange) {
-        if (wants_page(exchange->request())) return get_page(api, exchange);
+    const auto get_root = [greeting](const ExchangePtr& exchange) {
+        if (wants_page(exchange->request()))
+            return exchange->respond(page_response(exchange->request()));
         exchange->respond({200,
                            {{"Content-Type", "text/plain; charset=utf-8"}, {"Vary", "Accept"}},
                            std::string(greeting)});
@@ -96,8 +108,14 @@ std::vector<Route> status_routes(const ApiContext& api, RenderError render_error
          "/",
          render_error,
          get_root,
-         0,
+         kOpen,
          {"getPage", "A page for people, a word for clients", "", "", {"text/html", "text/plain"}}},
+        {"GET",
+         "/status",
+         render_error,
+         to(get_status),
+         kLight,
+         {"getStatus", "How it is, and what it is at", "", "ProcessStatus"}},
         {"GET",
          "/version",
          render_error,
@@ -116,6 +134,20 @@ std::vector<Route> status_routes(const ApiContext& api, RenderError render_error
 std::vector<NamedSchema> status_schemas() {
     return {
         {"Status", object_schema({{"status", kStringSchema}})},
+        {"ProcessStatus", object_schema({{"state", kStringSchema},
+                                         {"version", kStringSchema},
+                                         {"uptime", kNumberSchema},
+                                         {"models", array_schema(schema_ref("ModelStatus"))}})},
+        {"ModelStatus", object_schema({{"id", kStringSchema},
+                                       {"state", kStringSchema},
+                                       {"chat", kBooleanSchema},
+                                       {"device", kStringSchema},
+                                       {"max_model_len", kIntegerSchema},
+                                       {"running", kIntegerSchema},
+                                       {"waiting", kIntegerSchema},
+                                       {"kv_cache_usage", kNumberSchema},
+                                       {"kv_blocks", kIntegerSchema},
+                                       {"generated_tokens", kIntegerSchema}})},
         {"Version", object_schema({{"version", kStringSchema}, {"backends", kStringSchema}})},
     };
 }

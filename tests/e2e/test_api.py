@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 from daemon_fixture import Daemon
@@ -21,10 +22,31 @@ def test_health_and_friends(daemon):
     assert daemon.ask("GET", "/livez")[2] == b'{"status":"alive"}'
     assert daemon.ask("GET", "/health")[2] == b'{"status":"ready"}'
     assert set(json.loads(daemon.ask("GET", "/version")[2])) == {"version", "backends"}
+    status, told = daemon.get("/status")
+    assert status == 200 and set(told) == {"state", "version", "uptime", "models"} and told["state"] == "ready"
+    assert told["models"][0]["chat"] is True and told["models"][0]["device"].startswith("CPU")
     status, headers, body = daemon.ask("GET", "/")
     assert status == 200 and headers["content-type"].startswith("text/html") and b"curl -N" in body
     assert daemon.ask("HEAD", "/")[0] == 200
     assert daemon.ask("GET", "/metrics")[1]["content-type"].startswith("text/plain")
+
+
+def test_the_page(daemon):
+    html = {"Accept": "text/html"}
+    code, headers, body = daemon.ask("GET", "/", headers=html)
+    assert code == 200 and headers["content-type"].startswith("text/html") and headers["cache-control"] == "no-cache"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+    assert not re.search(rb"""(src|href|action)=["']?(https?:)?//""", body)
+    _, zipped_headers, zipped = daemon.ask("GET", "/", headers={**html, "Accept-Encoding": "gzip, deflate, br"})
+    assert zipped_headers["content-encoding"] == "gzip" and gzip.decompress(zipped) == body and len(zipped) < 30_000
+    assert zipped_headers["etag"] != headers["etag"]
+    for method in "GET", "HEAD":
+        code, again, nothing = daemon.ask(method, "/", headers={**html, "If-None-Match": f'"x", W/{headers["etag"]}'})
+        assert (code, again["etag"], nothing) == (304, headers["etag"], b"") and "content-length" not in again
+    code, head, nothing = daemon.ask("HEAD", "/", headers=html)
+    assert (code, nothing) == (200, b"") and int(head["content-length"]) == len(body)
+    assert daemon.ask("GET", "/", headers={"Accept": "*/*"})[2] == b"Ollama is running"
 
 
 def test_models(daemon):

@@ -186,13 +186,13 @@ def test_api_keys(tmp_path):
     keys.write_text("sesame\n")
     keys.chmod(0o600)
     with Daemon("--api-key-file", str(keys)) as daemon:
-        for method, path in [("GET", "/"), ("GET", "/metrics"), ("GET", "/version"), ("GET", "/v1/models"),
+        for method, path in [("GET", "/status"), ("GET", "/metrics"), ("GET", "/version"), ("GET", "/v1/models"),
                              ("GET", "/v1/models/x"), ("POST", "/v1/chat/completions"), ("GET", "/unknown"),
                              ("POST", "/v1/completions"), ("POST", "/tokenize"), ("POST", "/detokenize"),
                              ("POST", "/apply-template")]:
             status, headers, body = daemon.ask(method, path, b"{}" if method == "POST" else None)
             assert status == 401 and json.loads(body)["error"]["code"] == "invalid_api_key", path
-        assert daemon.ask("GET", "/livez")[0] == daemon.ask("GET", "/health")[0] == 200
+        assert daemon.ask("GET", "/livez")[0] == daemon.ask("GET", "/health")[0] == daemon.ask("GET", "/")[0] == 200
         good = {"Authorization": "Bearer sesame"}
         assert daemon.ask("GET", "/v1/models", headers=good)[0] == 200
         keys.write_text("abracadabra\n")

@@ -98,7 +98,7 @@ def test_answers_are_as_described(daemon, document, path, more):
     check(document, schema_of(document, path), answer)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/health", "/version", "/v1/models", "/v1/models/demo-model", "/api/tags",
+@pytest.mark.parametrize("path", ["/livez", "/health", "/status", "/version", "/v1/models", "/v1/models/demo-model", "/api/tags",
                                   "/api/ps", "/api/version"])
 def test_what_is_told_is_as_described(daemon, document, path):
     status, answer = daemon.get(path)

@@ -147,3 +147,22 @@ TEST_CASE("server: answers that nobody reads are bounded together, the slowest r
     CHECK(n_cut >= 2);
     CHECK(n_whole >= 2);
 }
+
+TEST_CASE("server: an answer that can have no body has no length either") {
+    Served served;
+    served.handler.on_request = [](ExchangePtr e) {
+        const int status = std::stoi(e->request().path.substr(1));
+        e->respond({status, {{"ETag", "\"a\""}}, {}});
+    };
+    served.run([&] {
+        TestClient client(served.port);
+        client.send(get("/304") + get("/204") + get("/200"));
+        client.end();
+        const std::string all = client.receive_all();
+        const size_t last = all.find("HTTP/1.1 200 OK");
+        CHECK(all.find("HTTP/1.1 304 Not Modified") == 0);
+        CHECK(all.find("HTTP/1.1 204 No Content") != std::string::npos);
+        CHECK(all.find("Content-Length") > last);
+        CHECK(all.find("Content-Length: 0") != std::string::npos);
+    });
+}

@@ -49,8 +49,9 @@ TEST_CASE("api: what is not there, not offered, not JSON") {
 TEST_CASE("api: keys are asked for on every route but those that watch the process") {
     ServedApi served;
     served.keys = {"secret"};
+    served.names = {{"name-of-ours"}};
     served.run([&] {
-        for (const char* path : {"/", "/version", "/metrics", "/v1/models", "/nothing"}) {
+        for (const char* path : {"/status", "/version", "/metrics", "/v1/models", "/nothing"}) {
             CAPTURE(path);
             const std::string refused = served.ask("GET", path);
             CHECK(status_of(refused) == 401);
@@ -59,7 +60,10 @@ TEST_CASE("api: keys are asked for on every route but those that watch the proce
             CHECK(status_of(served.ask("GET", path, {}, "Authorization: Bearer secret\r\n")) ==
                   (path == std::string("/nothing") ? 404 : 200));
         }
-        CHECK(status_of(served.ask("GET", "/livez")) == 200);
+        // The page asks for the key, and tells nothing without one.
+        for (const char* path : {"/", "/livez", "/health"})
+            CHECK(status_of(served.ask("GET", path)) == 200);
+        CHECK_FALSE(has(served.ask("GET", "/"), "name-of-ours"));
         CHECK(status_of(served.post("/v1/completions", kBody)) == 401);
         served.on_loop([&] { served.api->set_api_keys({"new"}); });
         CHECK(status_of(served.ask("GET", "/version", {}, "X-Api-Key: new\r\n")) == 200);
@@ -92,7 +96,7 @@ TEST_CASE("api: says whether it can answer, and why it cannot") {
                 CHECK(status_of(health) == status);
                 CHECK(has(health, "{\"status\":\"" + state + "\"}"));
                 CHECK(status_of(served.ask("GET", "/livez")) == 200);
-                CHECK(has(served.ask("GET", "/"), state));
+                CHECK(has(served.ask("GET", "/status"), "{\"state\":\"" + state + "\","));
                 const std::string answer = served.post("/v1/completions", kBody);
                 CHECK(status_of(answer) == status);
                 if (status == 200) return;
