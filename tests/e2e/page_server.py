@@ -27,7 +27,7 @@ class PageServer:
 
             def serve(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                path = self.path.removeprefix(PREFIX)
+                path = self.path.removeprefix(PREFIX) or "/"
                 outer.asked.append((self.command, path, dict(self.headers), body))
                 if self.path == path:
                     return respond(self, 404, {"error": {"message": "not below the prefix"}})

@@ -79,6 +79,44 @@ def test_an_answer_streams_and_is_kept(visit):
     assert page.count("article") == 4 and len(kept(page, "chat")) == 4
 
 
+def test_without_the_last_slash(visit, server):
+    page = visit()
+    page.go(server.origin + PREFIX)
+    page.wait("document.querySelector('#state').dataset.state === 'ready'")
+    assert len(ask(page, "Hello")) > 5
+    assert f"{server.url}v1/chat/completions" in page.value("document.querySelector('#curl').textContent")
+
+
+def test_an_answer_that_a_reload_cut(visit, server):
+    go_on = threading.Event()
+    server.scripted[CHAT] = stream("Half", "", pause=lambda: go_on.wait(10))
+    page = visit()
+    say(page, "Well?")
+    page.wait("document.querySelector('article .text')?.innerText === 'Half'")
+    page.reload()
+    assert page.text("article:last-child .text") == "Half" and "incomplete" in page.text(".note p")
+    go_on.set()
+    server.scripted[CHAT] = stream("All")
+    page.click(".note button")
+    page.wait("document.querySelector('article:last-child .text')?.innerText === 'All'")
+
+
+def test_scrolling_back_is_respected(visit, server):
+    go_on = threading.Event()
+    server.scripted[CHAT] = stream("line\n\n" * 100, *["more\n\n"] * 9, pause=lambda: go_on.wait(10))
+    page = visit()
+    say(page, "Well?")
+    rest = "(m => m.scrollHeight - m.scrollTop - m.clientHeight)(document.querySelector('main'))"
+    page.wait(f"document.querySelectorAll('.text p').length > 99 && {rest} < 5")
+    page.value("document.querySelector('main').scrollTop = 100")
+    time.sleep(0.1)
+    go_on.set()
+    page.wait("!document.querySelector('.growing')")
+    assert page.value("document.querySelector('main').scrollTop") == 100 and page.seen("#to-end")
+    page.click("#to-end")
+    assert page.value(rest) < 5 and not page.seen("#to-end")
+
+
 def test_stop(visit, server, daemon):
     page = visit()
     page.click("#open-panel")

@@ -44,7 +44,7 @@ function say(text) {
 }
 
 class MessageView {
-  /// `act` has what can be done with a message: edit(view), again(view), retry(view).
+  /// `act` has what can be done with a message: edit(view), again(view), retry(view, failure); isBusy().
   constructor(message, act) {
     this.message = message;
     this.act = act;
@@ -175,7 +175,7 @@ class MessageView {
     const field = make('textarea', { rows: 3, 'aria-label': t('edit') });
     field.value = this.message.text;
     const end = (text) => (this.showUser(), done(text));
-    const send = () => end(field.value.trim() || null);
+    const send = () => this.act.isBusy() || end(field.value.trim() || null);
     field.addEventListener('keydown', (event) => {
       if (isSendKey(event)) event.preventDefault(), send();
       if (event.key === 'Escape') event.preventDefault(), event.stopPropagation(), end(null);

@@ -31,10 +31,11 @@ function toast(text, undo = null) {
 }
 
 const acts = {
+  isBusy: () => Boolean(running),
   edit(view) {
     if (running) return;
     view.edit((text) => {
-      if (text === null) return input.focus();
+      if (text === null) return focusInput();
       truncate(views.indexOf(view));
       send(text);
     });
@@ -98,7 +99,13 @@ function showRunning() {
 function send(text) {
   if (running || !readParameters()) return showPanelIfWrong();
   add({ role: 'user', text });
+  focusInput();
   ask();
+}
+
+/// Where a keyboard does not cover half the page.
+function focusInput() {
+  if (matchMedia('(hover: hover)').matches) input.focus();
 }
 
 function showPanelIfWrong() {
@@ -191,7 +198,7 @@ function newChat() {
   messages = [];
   keepAll();
   showAll();
-  input.focus();
+  focusInput();
   if (!before.length) return;
   toast(t('cleared'), () => {
     if (running) running.abort.abort();
@@ -236,7 +243,7 @@ addEventListener('click', (event) => {
   if (copy) copyFrom(copy, copy.closest('.block').querySelector('code').textContent);
 });
 
-$('stop').addEventListener('click', () => (running?.abort.abort(), input.focus()));
+$('stop').addEventListener('click', () => (running?.abort.abort(), focusInput()));
 $('to-end').addEventListener('click', toEnd);
 $('new-chat').addEventListener('click', newChat);
 $('open-help').addEventListener('click', () => $('help').showModal());
@@ -252,6 +259,7 @@ $('theme').addEventListener('change', (event) => (keep('theme', event.target.val
 $('language').addEventListener('change', (event) => (keep('language', event.target.value), speak()));
 darkness.addEventListener('change', showTheme);
 main.addEventListener('scroll', () => (follows = isAtEnd()) && ($('to-end').hidden = true), { passive: true });
+new ResizeObserver(() => follows && toEnd()).observe(main);
 addEventListener('pagehide', () => messages.length && keepAll());
 
 /// Says everything in the language that is chosen.
@@ -270,12 +278,13 @@ async function watch() {
   setTimeout(watch, server.state === 'ready' ? 5000 : 2000);
 }
 
-for (const message of messages) message.end ??= 'broken'; // the page was closed meanwhile
+for (const message of messages) // the page was closed meanwhile
+  if (message.role === 'assistant' && !message.end) noteFailure(message, new Failure('broken'));
 fillParameters(kept('parameters', {}));
 showTheme();
 speak();
 showPanel(kept('panel', false) && innerWidth > 900);
 toEnd();
 fit(input);
-if (matchMedia('(hover: hover)').matches) input.focus(); // elsewhere a keyboard would cover half the page
+focusInput();
 askStatus().then(() => (showWelcome(), server.state === 'locked' && askForKey(), setTimeout(watch, 2000)));
