@@ -96,6 +96,13 @@ def delta(**what):
 def stream(*events, done=True, reason="stop", pause=None):
     """A script that answers with events; a string is a text. `pause()` is called between them."""
     def script(handler, _):
+        handler.close_connection = True
+        try:
+            send(handler)
+        except OSError:
+            pass  # the page has gone, or stopped the answer
+
+    def send(handler):
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
         handler.send_header("Connection", "close")
@@ -109,5 +116,5 @@ def stream(*events, done=True, reason="stop", pause=None):
                 pause()
         if done:
             handler.wfile.write(b"data: [DONE]\n\n")
-        handler.close_connection = True
+
     return script

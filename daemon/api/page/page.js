@@ -112,16 +112,12 @@ function showPanelIfWrong() {
   if ($('wrong').textContent) showPanel(true);
 }
 
-/// Calls `paint` once a frame after changes, and less often where painting takes long.
+/// Calls `paint` once a frame after changes, until its end.
 function painter(paint) {
-  let due = false, next = 0, over = false;
+  let due = false, over = false;
   const run = () => {
-    if (over) return;
-    const now = performance.now();
-    if (now < next) return requestAnimationFrame(run);
     due = false;
-    paint();
-    next = performance.now() + 3 * (performance.now() - now);
+    if (!over) paint();
   };
   return {
     changed: () => due || ((due = true), requestAnimationFrame(run)),
