@@ -182,7 +182,7 @@ test: test-deps ## every band but gpu/ and bench/: unit, protocol, e2e
 # A browser is some 100 MB, and nobody need have one: without it the same tests are skipped in `make test`.
 test-page: deps ## the page in a browser, which is installed where it can be had
 	@$(MAKE) all
-	@tests/install-deps python3-pytest
+	@tests/install-deps python3-pytest curl
 	@tests/install-deps 'chromium-headless-shell|chromium' || echo 'test-page: goes on without a browser'
 	@QWEND_BIN=$(BUILD)/qwend $(PYTHON) -m pytest -q -p no:cacheprovider -rs tests/e2e/test_page.py tests/e2e/test_page_markdown.py
 

@@ -3,6 +3,7 @@ place where a test wants that. After every test: nothing came from elsewhere, an
 
 import json
 import re
+import subprocess
 import threading
 import time
 
@@ -84,7 +85,9 @@ def test_without_the_last_slash(visit, server):
     page.go(server.origin + PREFIX)
     page.wait("document.querySelector('#state').dataset.state === 'ready'")
     assert len(ask(page, "Hello")) > 5
-    assert f"{server.url}v1/chat/completions" in page.value("document.querySelector('#curl').textContent")
+    lines = page.value("document.querySelector('#curl').textContent")
+    answered = subprocess.run(["sh", "-c", lines], capture_output=True, text=True).stdout
+    assert f"{server.url}v1/chat/completions" in lines and "data: [DONE]" in answered and '"object":"list"' in answered
 
 
 def test_an_answer_that_a_reload_cut(visit, server):

@@ -36,7 +36,8 @@ async function failureOf(response) {
 async function request(path, options = {}) {
   let response;
   try {
-    response = await fetch(HERE + path, { ...options, headers: { ...options.headers, ...apiKey.headers() }, cache: 'no-store' });
+    const headers = { ...options.headers, ...apiKey.headers() };
+    response = await fetch(HERE + path, { ...options, headers, cache: 'no-store' });
   } catch (error) {
     throw error.name === 'AbortError' ? error : new Failure('away');
   }

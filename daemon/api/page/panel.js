@@ -53,9 +53,10 @@ function showCurl() {
   const question = language === 'zh' ? '介绍一下大模型' : 'Why is the sky blue?';
   const chats = model?.chat !== false;
   const asked = chats ? { messages: [{ role: 'user', content: question }] } : { prompt: question, max_tokens: 64 };
-  const body = JSON.stringify({ ...several, ...asked, stream: true }, null, 1).replace(/\n */g, ' ');
+  const spacious = JSON.stringify({ ...several, ...asked, stream: true }, null, 1);
+  const body = spacious.replace(/([{[])\n +/g, '$1').replace(/\n *([}\]])/g, '$1').replace(/\n +/g, ' ');
   const key = server.needsKey ? ' \\\n  -H "Authorization: Bearer $KEY"' : '';
-  $('curl').textContent = `curl -N ${address}v1/${chats ? 'chat/' : ''}completions${key} \\\n  -H 'Content-Type: application/json' \\\n  -d ${shellQuote(body)}\n\ncurl ${address}v1/models${key}`;
+  $('curl').textContent = `curl -N ${address}v1/${chats ? 'chat/' : ''}completions${key} \\\n  -d ${shellQuote(body)}\n\ncurl ${address}v1/models${key}`;
 }
 
 function duration(seconds) {
