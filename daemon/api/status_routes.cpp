@@ -2,10 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "daemon/api/http_answers.h"
 #include "daemon/api/json_writer.h"
 #include "daemon/api/metrics_text.h"
 #include "daemon/api/page.h"
+#include "daemon/api/vector_inputs.h"
 #include "daemon/version.h"
 #include "net/clock.h"
 
@@ -49,13 +56,28 @@ bool wants_page(const HttpRequest& request) {
     return accept.empty() || accept.find("text/html") != std::string_view::npos;
 }
 
+/// What a model is asked for first.
+std::string_view task_of(const ModelText& text) {
+    if (text.config.generates()) return text.chat_template.is_usable() ? "chat" : "completion";
+    switch (vector_kind(text.config)) {
+        case VectorKind::embedding:
+            return "embedding";
+        case VectorKind::classes:
+            return "classification";
+        case VectorKind::reward:
+        case VectorKind::steps:
+            break;
+    }
+    return "reward";
+}
+
 void write_model_status(JsonWriter& w, const ApiContext& api, const Model& model) {
     const EngineMetrics& m = model.metrics;
     const auto info = model.engine.backend_info();
     const auto error = api.availability.why_not(model);
     w.begin_object().key("id").string(model.text->names[0]);
     w.key("state").string(error ? error->code : "ready");
-    w.key("chat").boolean(model.text->chat_template.is_usable());
+    w.key("task").string(task_of(*model.text));
     w.key("device").string(info ? info->device : "");
     w.key("max_model_len").integer(model.context_limit());
     w.key("running").integer(int64_t(m.num_requests_running.value()));
@@ -140,7 +162,8 @@ std::vector<NamedSchema> status_schemas() {
                                          {"models", array_schema(schema_ref("ModelStatus"))}})},
         {"ModelStatus", object_schema({{"id", kStringSchema},
                                        {"state", kStringSchema},
-                                       {"chat", kBooleanSchema},
+                                       {"task", enum_schema({"chat", "completion", "embedding",
+                                                             "classification", "reward"})},
                                        {"device", kStringSchema},
                                        {"max_model_len", kIntegerSchema},
                                        {"running", kIntegerSchema},

@@ -7,7 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PREFIX = "/llm"
-MODEL_STATUS = {"id": "demo-model", "state": "ready", "chat": True, "device": "CPU", "max_model_len": 4096, "running": 0,
+MODEL_STATUS = {"id": "demo-model", "state": "ready", "task": "chat", "device": "CPU", "max_model_len": 4096, "running": 0,
                 "waiting": 0, "kv_cache_usage": 0.25, "kv_blocks": 100, "generated_tokens": 12}
 USAGE = {"prompt_tokens": 20, "completion_tokens": 12, "prompt_tokens_details": {"cached_tokens": 4}}
 

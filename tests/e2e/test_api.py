@@ -24,7 +24,7 @@ def test_health_and_friends(daemon):
     assert set(json.loads(daemon.ask("GET", "/version")[2])) == {"version", "backends"}
     status, told = daemon.get("/status")
     assert status == 200 and set(told) == {"state", "version", "uptime", "models"} and told["state"] == "ready"
-    assert told["models"][0]["chat"] is True and told["models"][0]["device"].startswith("CPU")
+    assert told["models"][0]["task"] == "chat" and told["models"][0]["device"].startswith("CPU")
     status, headers, body = daemon.ask("GET", "/")
     assert status == 200 and headers["content-type"].startswith("text/html") and b"curl -N" in body
     assert daemon.ask("HEAD", "/")[0] == 200

@@ -387,24 +387,32 @@ def test_keyboard_and_names(visit):
 
 
 def test_several_models(visit, server):
-    server.scripted["/status"] = status({"id": "large"}, {"id": "small"})
+    server.scripted["/status"] = status({"id": "large"}, {"id": "small"}, {"id": "vectors", "task": "embedding"})
     server.scripted[CHAT] = stream("yes")
     page = visit()
     ask(page, "a")
     assert "Model" in names(page) and all(names(page))
-    page.value("(e => { e.value = 'small'; e.dispatchEvent(new Event('change')); })(document.querySelector('#model'))")
+    for name in "vectors", "small":
+        page.value(f"(e => {{ e.value = '{name}'; e.dispatchEvent(new Event('change')); }})(document.querySelector('#model'))")
+        assert page.seen("#composer") == (name == "small") and page.seen("#bare #facts") == (name == "vectors")
+    page.click("#open-panel")
+    assert page.seen("#panel #facts")
     page.reload()
     page.wait("document.querySelector('#model').value === 'small'")
     ask(page, "b")
     assert [body["model"] for body in server.bodies()] == ["large", "small"]
 
 
-def test_a_model_that_cannot_chat(visit, server):
-    server.scripted["/status"] = status({"id": "base", "chat": False})
+@pytest.mark.parametrize("task, path, words", [
+    ("completion", "v1/completions", "it completes texts"), ("embedding", "v1/embeddings", "vectors of texts"),
+    ("classification", "classify", "classifies"), ("reward", "pooling", "how good")])
+def test_a_model_that_cannot_chat(visit, server, task, path, words):
+    server.scripted["/status"] = status({"id": "other", "task": task})
     page = visit()
     page.wait("document.querySelector('#bare #curl')")
     assert not page.seen("#composer") and page.seen("#facts") and page.seen("#curl") and not page.seen("#new-chat")
-    assert "/v1/completions" in page.text("#curl") and "base is served without a chat" in page.text("main")
+    assert server.url + path + " " in page.text("#curl")
+    assert "other is not for chatting" in page.text("main") and words in page.text("main")
 
 
 def test_what_is_loading_becomes_ready(visit, server):

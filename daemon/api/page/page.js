@@ -77,14 +77,15 @@ function showAll() {
 }
 
 function showWelcome() {
-  const model = chosenModel(), chats = model?.chat !== false;
+  const model = chosenModel(), task = taskOf(model), chats = task === 'chat';
   document.body.classList.toggle('bare', !chats);
+  if (chats && $('bare').contains($('status'))) $('parameters').after($('status'), $('terminal'));
   if (!chats && !$('bare').contains($('status'))) $('bare').append($('status'), $('terminal')), ($('terminal').open = true);
   $('bare').hidden = chats;
   $('footer').hidden = $('new-chat').hidden = $('parameters').hidden = !chats;
   $('welcome').hidden = chats && messages.length > 0;
   $('welcome-title').textContent = chats ? t('welcome') : t('bare', model.id);
-  $('welcome-text').textContent = chats ? t('welcome_text', model?.id ?? 'qwend') : t('bare_text');
+  $('welcome-text').textContent = chats ? t('welcome_text', model?.id ?? 'qwend') : t(`for_${task}`);
   $('ideas').hidden = !chats;
   const idea = (text) => make('li', {}, make('button', { type: 'button', on: () => send(text) }, text));
   $('ideas').replaceChildren(...t('ideas').split('|').map(idea));

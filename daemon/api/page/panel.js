@@ -43,6 +43,16 @@ function chosenModel() {
   return server.models.find((model) => model.id === chosen) ?? server.models[0];
 }
 
+/// What models are for: where each is asked for it, and with what.
+const ASKED_FOR = {
+  chat: (text) => ['v1/chat/completions', { messages: [{ role: 'user', content: text }], stream: true }],
+  completion: (text) => ['v1/completions', { prompt: text, max_tokens: 64, stream: true }],
+  embedding: (text) => ['v1/embeddings', { input: [text] }],
+  classification: (text) => ['classify', { input: [text] }],
+  reward: (text) => ['pooling', { input: [text] }],
+};
+const taskOf = (model) => (Object.hasOwn(ASKED_FOR, model?.task) ? model.task : 'chat');
+
 function shellQuote(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -50,13 +60,12 @@ function shellQuote(text) {
 function showCurl() {
   const address = new URL(HERE, location.href).href, model = chosenModel();
   const several = server.models.length > 1 ? { model: model.id } : {};
-  const question = language === 'zh' ? '介绍一下大模型' : 'Why is the sky blue?';
-  const chats = model?.chat !== false;
-  const asked = chats ? { messages: [{ role: 'user', content: question }] } : { prompt: question, max_tokens: 64 };
-  const spacious = JSON.stringify({ ...several, ...asked, stream: true }, null, 1);
+  const text = language === 'zh' ? '介绍一下大模型' : 'Why is the sky blue?';
+  const [path, asked] = ASKED_FOR[taskOf(model)](text);
+  const spacious = JSON.stringify({ ...several, ...asked }, null, 1);
   const body = spacious.replace(/([{[])\n +/g, '$1').replace(/\n *([}\]])/g, '$1').replace(/\n +/g, ' ');
   const key = server.needsKey ? ' \\\n  -H "Authorization: Bearer $KEY"' : '';
-  $('curl').textContent = `curl -N ${address}v1/${chats ? 'chat/' : ''}completions${key} \\\n  -d ${shellQuote(body)}\n\ncurl ${address}v1/models${key}`;
+  $('curl').textContent = `curl -N ${address}${path}${key} \\\n  -d ${shellQuote(body)}\n\ncurl ${address}v1/models${key}`;
 }
 
 function duration(seconds) {
