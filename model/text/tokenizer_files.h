@@ -4,24 +4,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "model/text/added_tokens.h"
-#include "model/text/read_model.h"
-#include "model/text/token_texts.h"
-#include "model/text/tokenizer_pipeline.h"
+#include "model/text/tokenizer_parts.h"
 
 namespace qwend {
-
-/// What a tokenizer is made of, however its files spell it.
-struct TokenizerParts {
-    WordModel model;   // what makes ids of words
-    TokenTexts texts;  // of the vocabulary
-    std::vector<AddedToken> added_tokens;
-    Normalizer normalizer;                // of text before it is taken apart; Qwen2's own is NFC
-    std::optional<SplitPatterns> splits;  // it is taken apart by these; empty: by Qwen2's regex
-    TokensAround around;                  // special tokens around a prompt; Qwen2's own has none
-};
 
 /// From the text of a tokenizer.json. Throws LoadError naming `source` for anything but such a
 /// pipeline (see tokenizer_pipeline.h) around a model (see read_model.h), since it would encode

@@ -149,25 +149,6 @@ TEST_CASE("tokenizer_files: with ignore_merges a word of the vocabulary is its t
     CHECK(ignoring.decode(ignoring.encode("zqxzqxz, hello"), false) == "zqxzqxz, hello");
 }
 
-TEST_CASE("tokenizer_files: added tokens as older transformers saved them") {
-    TempDir dir;
-    for (auto name : {"vocab.json", "merges.txt"})
-        std::filesystem::copy_file(std::filesystem::path("tests/demo-model") / name,
-                                   dir.path() / name);
-    dir.write("added_tokens.json", R"({"<|im_start|>":6059,"<|im_end|>":6060,"<tool_call>":6075})");
-    dir.write(
-        "special_tokens_map.json",
-        R"({"eos_token":{"content":"<|im_end|>","lstrip":false},"additional_special_tokens":["<|im_start|>"]})");
-    const Tokenizer tokenizer = Tokenizer::load(dir.path());
-    CHECK(tokenizer.encode_with_added_tokens("<|im_start|><tool_call><|im_end|>") ==
-          std::vector<int32_t>{6059, 6075, 6060});
-    CHECK(tokenizer.is_special(6059));
-    CHECK(tokenizer.is_special(6060));
-    CHECK_FALSE(tokenizer.is_special(6075));
-    dir.write("added_tokens.json", R"({"<|im_start|>":"6059"})");
-    CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()), doctest::Contains("<|im_start|>"), LoadError);
-}
-
 TEST_CASE("tokenizer_files: other files than those that are read are told what is missing") {
     TempDir dir;
     CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()),
@@ -191,75 +172,4 @@ TEST_CASE("tokenizer_files: an added token without a row of the embedding stays 
     CHECK(fewer.n_left_out() == all.size() - 6060);
     CHECK(fewer.size() == 6060);
     for (int32_t id : fewer.encode_with_added_tokens("<|im_start|>a<|im_end|>")) CHECK(id < 6060);
-}
-
-TEST_CASE("tokenizer_files: tokens that tokenizer_config.json alone has get the next ids") {
-    TempDir dir;
-    dir.write("tokenizer.json", demo_tokenizer_json());
-    const auto first = int32_t(Tokenizer::parse(demo_tokenizer_json()).size());
-    dir.write("tokenizer_config.json", R"({"bos_token":"<s>","eos_token":{"content":"<|im_end|>"},)"
-                                       R"("unk_token":null,"extra_special_tokens":["<x>","hello"],)"
-                                       R"("added_tokens_decoder":{"9000":{"content":"<late>"},)"
-                                       R"("8000":{"content":"<early>","special":true}}})");
-    const Tokenizer tokenizer = Tokenizer::load(dir.path());
-    CHECK(tokenizer.added_token_id("<early>") == first);
-    CHECK(tokenizer.added_token_id("<late>") == first + 1);
-    CHECK(tokenizer.added_token_id("<s>") == first + 2);
-    CHECK(tokenizer.added_token_id("<x>") == first + 3);
-    CHECK(tokenizer.is_special(first));
-    CHECK_FALSE(tokenizer.is_special(first + 1));
-    CHECK(tokenizer.is_special(first + 2));
-    // A word of the vocabulary is one token already.
-    const auto hello = tokenizer.added_token_id("hello");
-    REQUIRE(hello);
-    CHECK((*hello < first ? tokenizer.token_bytes(*hello) == "hello" : *hello == first + 4));
-    CHECK(tokenizer.size() >= first + 4);
-}
-
-TEST_CASE("tokenizer_files: special tokens that a prompt spells may stay text") {
-    TempDir dir;
-    dir.write("tokenizer.json", demo_tokenizer_json());
-    auto with = [&](const std::string& fields) {
-        dir.write("tokenizer_config.json", R"({"bos_token":"<|im_start|>","eos_token":)"
-                                           R"({"content":"<|im_end|>"})" +
-                                               fields + "}");
-        return Tokenizer::load(dir.path());
-    };
-    using Ids = std::vector<int32_t>;
-    // Special tokens are text where a client spells them, and what they are where a template does.
-    const std::string_view text = "<|im_end|><tool_call>";
-    const Tokenizer split = with(R"(,"split_special_tokens":true)"), whole = with("");
-    const ControlSpan span{0, text.size()};
-    const Ids ids = whole.encode_with_added_tokens(text);
-    CHECK(ids.size() == 2);
-    CHECK(split.encode(text, {&span, 1}) == ids);
-    const Ids in_parts = split.encode_with_added_tokens(text);
-    CHECK(in_parts.size() > 2);
-    CHECK(in_parts.back() == ids.back());  // which is not special
-    CHECK(split.decode(in_parts, false) == text);
-}
-
-TEST_CASE(
-    "tokenizer_files: tokenizer_config.json says what is around a prompt if nothing else does") {
-    TempDir dir;
-    for (auto name : {"vocab.json", "merges.txt"})
-        std::filesystem::copy_file(std::filesystem::path("tests/demo-model") / name,
-                                   dir.path() / name);
-    auto around = [&](const std::string& fields) {
-        dir.write("tokenizer_config.json",
-                  R"({"bos_token":"hello","eos_token":{"content":"<|im_end|>"},)"
-                  R"("added_tokens_decoder":{"6060":{"content":"<|im_end|>","special":true}})" +
-                      fields + "}");
-        std::vector<int32_t> ids = {7};
-        Tokenizer::load(dir.path()).add_special_tokens(ids);
-        return ids;
-    };
-    using Ids = std::vector<int32_t>;
-    const int32_t hello = Tokenizer::load("tests/demo-model").encode("hello").at(0);
-    CHECK(around("") == Ids{7});
-    CHECK(around(R"(,"add_bos_token":true)") == Ids{hello, 7});
-    CHECK(around(R"(,"add_bos_token":false,"add_eos_token":true)") == Ids{7, 6060});
-    CHECK(around(R"(,"add_bos_token":null)") == Ids{7});
-    dir.write("tokenizer.json", demo_tokenizer_json());
-    CHECK(around(R"(,"add_bos_token":true)") == Ids{7});
 }
