@@ -80,8 +80,17 @@ size_t cluster_end(std::string_view text, size_t at) {
 
 CharsMap::CharsMap(std::string_view base64, const std::string& source) {
     std::string bytes;
-    const bool is_base64 = decode_base64(base64, bytes);
-    const size_t n_trie = is_base64 && bytes.size() >= 4 ? little_endian(bytes, 0) : 0;
+    read(decode_base64(base64, bytes) ? bytes : std::string_view(), source);
+}
+
+CharsMap CharsMap::of_bytes(std::string_view bytes, const std::string& source) {
+    CharsMap map;
+    map.read(bytes, source);
+    return map;
+}
+
+void CharsMap::read(std::string_view bytes, const std::string& source) {
+    const size_t n_trie = bytes.size() >= 4 ? little_endian(bytes, 0) : 0;
     if (n_trie == 0 || n_trie % 4 != 0 || n_trie > bytes.size() - 4)
         throw LoadError(fmt::format(
             "{}: normalizer: expected a map of SentencePiece's as precompiled_charsmap", source));

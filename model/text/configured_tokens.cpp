@@ -94,6 +94,10 @@ std::optional<AddedToken> special_token(const JsonFile& json, dom::element value
     return token;
 }
 
+void add(std::optional<AddedToken> token, std::vector<AddedToken>& tokens) {
+    if (token) tokens.push_back(std::move(*token));
+}
+
 /// The id of a token that was added or is of the vocabulary.
 std::optional<int32_t> find_token(const Vocab& vocab, const TokenizerParts& parts,
                                   const std::string& token) {
@@ -154,24 +158,26 @@ bool SpecialTokens::has_list() const {
     return says(config_, kMore) || says(config_, kMoreOnce);
 }
 
-std::vector<AddedToken> SpecialTokens::all() const {
+std::vector<AddedToken> SpecialTokens::of_roles() const {
     std::vector<AddedToken> tokens;
-    const auto add = [&](std::optional<AddedToken> token) {
-        if (token) tokens.push_back(std::move(*token));
-    };
-    for (const std::string_view role : kRoles) add(of(role));
+    for (const std::string_view role : kRoles) add(of(role), tokens);
     // Any other field with such a name is a role that this model has besides.
     for (auto [field, value] : config_.root())
         if (field.ends_with("_token") && std::ranges::find(kRoles, field) == std::end(kRoles))
-            add(special_token(config_, value));
+            add(special_token(config_, value), tokens);
     dom::object by_role;
     if (const auto value = config_.find(kMore); value && !value->get(by_role))
-        for (auto [role, element] : by_role) add(special_token(config_, element));
+        for (auto [role, element] : by_role) add(special_token(config_, element), tokens);
+    return tokens;
+}
+
+std::vector<AddedToken> SpecialTokens::all() const {
+    std::vector<AddedToken> tokens = of_roles();
     for (const std::string_view field : {kMore, kMoreOnce}) {
         const auto value = config_.find(field);
         dom::array list;
         if (!value || value->get(list) || list.begin() == list.end()) continue;
-        for (auto element : list) add(special_token(config_, element));
+        for (auto element : list) add(special_token(config_, element), tokens);
         break;  // the older name counts where the newer says nothing
     }
     return tokens;

@@ -36,7 +36,8 @@ class SpecialTokens {
 
     /// The token of a role ("bos_token"); empty: it has none.
     std::optional<AddedToken> of(std::string_view role) const;
-    /// All of them, without ids, in the order in which they are added.
+    /// Those that have a role, without ids, and all, in the order in which they are added.
+    std::vector<AddedToken> of_roles() const;
     std::vector<AddedToken> all() const;
     /// Whether the configuration lists those that are for nothing else, if only to say none.
     bool has_list() const;

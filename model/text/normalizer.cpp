@@ -139,6 +139,16 @@ void Normalizer::add_nmt() {
     });
 }
 
+void Normalizer::add_single_spaces() {
+    steps_.push_back([](std::string_view text, std::string& out) {
+        out.clear();
+        for (const char c : text)
+            if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+        if (out.ends_with(' ')) out.pop_back();
+        return true;
+    });
+}
+
 void Normalizer::add_charsmap(CharsMap charsmap) {
     auto map = std::make_shared<const CharsMap>(std::move(charsmap));
     steps_.push_back([map = std::move(map)](std::string_view text, std::string& out) {

@@ -22,6 +22,7 @@ class Normalizer {
     void add_byte_alphabet();               // GPT-2's characters for bytes
     void add_nmt();                         // SentencePiece's: no controls, many kinds of space
     void add_charsmap(CharsMap charsmap);
+    void add_single_spaces();  // SentencePiece's: none at either end, elsewhere one for a row
     // BERT's: no controls and one kind of space; spaces around ideographs; no marks of category Mn.
     void add_clean_text();
     void add_spaced_ideographs();

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/text/added_tokens.h"
 #include "model/text/byte_alphabet.h"
 #include "model/text/regex.h"
 #include "model/text/scripts.h"
@@ -98,6 +99,18 @@ std::string rewritten(std::string_view text, bool is_start, std::vector<TextPiec
     return out;
 }
 
+void split_words(const AddedTokens& words, std::string_view text, TextPiece piece,
+                 std::vector<TextPiece>& pieces) {
+    size_t taken = piece.begin;
+    for (const auto& word : words.find(text.substr(piece.begin, piece.end - piece.begin))) {
+        const size_t begin = piece.begin + word.begin, end = piece.begin + word.end;
+        if (begin > taken) pieces.push_back({taken, begin});
+        pieces.push_back({begin, end});
+        taken = end;
+    }
+    if (taken < piece.end) pieces.push_back({taken, piece.end});
+}
+
 void split_scripts(std::string_view text, TextPiece piece, std::vector<TextPiece>& pieces) {
     if (!utf8_at(text, piece.begin).valid) return pieces.push_back(piece);
     int last = 0;
@@ -117,7 +130,8 @@ void split_scripts(std::string_view text, TextPiece piece, std::vector<TextPiece
 }  // namespace
 
 struct SplitPatterns::Step {
-    std::optional<Regex> regex;  // empty: it is a rewrite, or splits by scripts
+    std::optional<Regex> regex;  // empty: it is a rewrite, or splits by words or scripts
+    std::optional<AddedTokens> words;
     SplitPattern pattern;
     Rewrite rewrite;
 
@@ -126,6 +140,7 @@ struct SplitPatterns::Step {
 
 void SplitPatterns::Step::split(std::string_view text, TextPiece piece,
                                 std::vector<TextPiece>& pieces) const {
+    if (words) return split_words(*words, text, piece, pieces);
     if (!regex) return split_scripts(text, piece, pieces);
     std::vector<Part> parts = parts_of(*regex, text, piece);
     if (pattern.is_inverted)
@@ -173,6 +188,14 @@ void SplitPatterns::add_marks(std::string mark, Prepends prepends) {
             at = space + 1;
         }
     });
+}
+
+void SplitPatterns::add_words(const std::vector<std::string>& words) {
+    std::vector<AddedToken> tokens(words.size());
+    for (size_t i = 0; i < words.size(); i++) tokens[i].content = words[i];
+    auto step = std::make_unique<Step>();
+    step->words.emplace(std::move(tokens));
+    steps_.push_back(std::move(step));
 }
 
 void SplitPatterns::add_scripts() {

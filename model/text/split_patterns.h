@@ -50,6 +50,9 @@ class SplitPatterns {
     void add(const SplitPattern& pattern, const std::string& source);
     /// A step that puts a space before each piece that begins with none.
     void add_space();
+    /// A step that makes a piece of each of these words, the longest of those that begin at the
+    /// same place. Linear in the text, whatever the words.
+    void add_words(const std::vector<std::string>& words);
     /// A step that makes spaces marks ("▁") and puts one before each piece that `prepends` says and
     /// that begins with none.
     void add_marks(std::string mark, Prepends prepends);

@@ -7,6 +7,7 @@
 #include "model/json.h"
 #include "model/text/configured_tokens.h"
 #include "model/text/read_model.h"
+#include "model/text/read_sentencepiece.h"
 #include "model/text/tokenizer_steps.h"
 
 namespace qwend {
@@ -71,7 +72,8 @@ Merges parse_merges_txt(std::string_view text, const std::string& source) {
 /// Of other files that a tokenizer may be of, transformers makes what is wanted. Its AutoTokenizer
 /// does not: it takes every folder of a Qwen2 for one with Qwen2's own tokenizer.
 [[noreturn]] void fail_without_files(const std::filesystem::path& dir) {
-    for (const char* other : {"vocab.txt", "tokenizer.model", "spiece.model"})
+    for (const char* other :
+         {"vocab.txt", "spiece.model", "tiktoken.model", "qwen.tiktoken", "tekken.json"})
         if (std::filesystem::exists(dir / other))
             throw LoadError(
                 fmt::format("{}: {} alone says too little; expected tokenizer.json, which "
@@ -79,7 +81,8 @@ Merges parse_merges_txt(std::string_view text, const std::string& source) {
                             "(BertTokenizer, say)",
                             dir.string(), other));
     throw LoadError(
-        fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt", dir.string()));
+        fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt, or tokenizer.model",
+                    dir.string()));
 }
 
 }  // namespace
@@ -104,7 +107,11 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
         }
         return parts;
     }
-    if (!std::filesystem::exists(dir / "vocab.json")) fail_without_files(dir);
+    if (!std::filesystem::exists(dir / "vocab.json")) {
+        if (std::filesystem::exists(dir / "tokenizer.model"))
+            return load_sentencepiece_parts(dir, config);
+        fail_without_files(dir);
+    }
     const JsonFile json(dir / "vocab.json");
     const Vocab vocab = read_vocab(json, json.root());
     std::string merges = read_file(dir / "merges.txt");

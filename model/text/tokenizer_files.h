@@ -14,8 +14,9 @@ namespace qwend {
 /// differently. BPE's dropout is for training, and left out.
 TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& source);
 
-/// From DIR/tokenizer.json, else vocab.json + merges.txt with the added tokens of
-/// tokenizer_config.json or, older, added_tokens.json. Throws LoadError.
+/// From DIR/tokenizer.json, else vocab.json + merges.txt, else tokenizer.model (see
+/// read_sentencepiece.h), these with the added tokens of tokenizer_config.json or, older,
+/// added_tokens.json. Throws LoadError.
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir);
 
 /// What DIR/tokenizer_config.json, else special_tokens_map.json, calls by a name. "eos_token" is

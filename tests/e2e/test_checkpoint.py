@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 import pytest
@@ -313,6 +314,67 @@ def test_a_folder_with_vocab_txt_alone_is_told_what_is_missing(folder):
     change(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
     said = refusal("--model", str(folder))
     assert "vocab.txt alone says too little; expected tokenizer.json" in said, said
+
+
+def field(number, value):
+    """Of a protobuf message: a number or bytes."""
+    def varint(value):
+        low, rest = value & 127, value >> 7
+        return bytes([low | 128]) + varint(rest) if rest else bytes([low])
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def piece(text, kind, score):
+    return field(1, field(1, text.encode()) + b"\x15" + struct.pack("<f", score) + field(3, kind))
+
+
+def sentencepiece_of(folder):
+    """The demo checkpoint with a tokenizer.model of characters and bytes, and a word that merges make."""
+    for name in "tokenizer.json", "vocab.json", "merges.txt":
+        (folder / name).unlink(missing_ok=True)
+    pieces = [("<unk>", 2), ("<s>", 3), ("</s>", 3), *((f"<0x{byte:02X}>", 6) for byte in range(256)),
+              *((c, 1) for c in "\u2581abcdefghijklmnopqrstuvwxyz"), ("he", 1), ("ll", 1), ("hell", 1), ("hello", 1)]
+    model = b"".join(piece(text, kind, -i) for i, (text, kind) in enumerate(pieces))
+    (folder / "tokenizer.model").write_bytes(model + field(2, field(3, 2) + field(35, 1)) + field(3, field(4, 0)))
+    (folder / "tokenizer_config.json").write_text(json.dumps(
+        {"tokenizer_class": "LlamaTokenizer", "legacy": False, "bos_token": "<s>", "eos_token": "</s>",
+         "add_bos_token": True, "chat_template": INST}))
+    change(folder / "generation_config.json", eos_token_id=2)
+    return [text for text, _ in pieces]
+
+
+def test_a_sentencepiece_model_is_served(folder):
+    texts = sentencepiece_of(folder)
+    checked = subprocess.run([BINARY, "check", "--model", str(folder)], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+    with Daemon(model=str(folder)) as daemon:
+        tokens = daemon.post("/tokenize", {"prompt": "hello \u4f60</s>"})[1]["tokens"]
+        spelled = [texts[token] for token in tokens]
+        assert spelled == ["<s>", "\u2581", "hello", "\u2581", "<0xE4>", "<0xBD>", "<0xA0>", "</s>"], spelled
+        assert daemon.post("/detokenize", {"tokens": tokens[1:-1]})[1]["prompt"] == "hello \u4f60"
+        whole = daemon.post("/v1/completions", ASKED)[1]["choices"][0]
+        assert streamed(daemon, **ASKED) == whole["text"] != ""
+        assert daemon.stop() == 0
+
+
+def test_a_sentencepiece_model_that_is_none_is_refused(folder):
+    sentencepiece_of(folder)
+    path = folder / "tokenizer.model"
+    model = path.read_bytes()
+    for spoilt, expected in ((model[:-3], "behind the end"), (b"", "found no pieces"),
+                             (b"\0" + model, "protobuf message"),
+                             (model + piece("a", 1, 0), "\"a\" is there twice"),
+                             (model + piece("A", 1, float("nan")), "expected a number as its score"),
+                             (model + b"\x0a\xff\xff\xff\xff\x0f", "behind the end"),
+                             (b"\0" * (33 << 20), "at most 32 MiB"), (model + field(2, field(3, 4)), "found 4")):
+        path.write_bytes(spoilt)
+        said = refusal("--model", str(folder))
+        assert "tokenizer.model: " in said and expected in said, said
+    path.write_bytes(model)
+    change(folder / "tokenizer_config.json", tokenizer_class="T5Tokenizer")
+    assert "found T5Tokenizer; save_pretrained of that class" in refusal("--model", str(folder))
 
 
 def test_another_architecture_is_told_or_has_no_head(folder):

@@ -31,6 +31,10 @@ TEST_CASE("normalizer: each step does what its name says") {
     CHECK(normal([](Normalizer& n) { n.add_prepend("_"); }, "a") == "_a");
     CHECK(normal([](Normalizer& n) { n.add_prepend("_"); }, "") == "");
     CHECK(normal([](Normalizer& n) { n.add_replace("b+", "-", "test"); }, "abbcb") == "a-c-");
+    const auto single = [](Normalizer& n) { n.add_single_spaces(); };
+    CHECK(normal(single, "  a  \n b   ") == "a \n b");
+    CHECK(normal(single, " \u3000a\t") == "\u3000a\t");
+    CHECK(normal(single, "   ") == "");
     CHECK(normal([](Normalizer& n) { n.add_replace("$", "!", "test"); }, "a") == "a!");
     CHECK(normal([](Normalizer&) {}, "e\u0301") == "e\u0301");
 }

@@ -153,3 +153,15 @@ TEST_CASE("split_patterns: scripts, and GPT-2's letters for bytes") {
     letters.add_byte_alphabet();
     CHECK(split_by(letters, "a \u00e9") == Words{"a\u0120\u00c3\u00a9"});
 }
+
+TEST_CASE("split_patterns: words are pieces, the longest where several begin") {
+    SplitPatterns patterns;
+    patterns.add_words({"ab", "abc", "b", "\u4e16"});
+    CHECK(split_by(patterns, "xabcdbab") == Words{"x", "abc", "d", "b", "ab"});
+    CHECK(split_by(patterns, "\u4e16\u754c") == Words{"\u4e16", "\u754c"});
+    CHECK(split_by(patterns, "none") == Words{"none"});
+    CHECK(split_by(patterns, "abab") == Words{"ab", "ab"});
+    CHECK(split_by(patterns, "").empty());
+    patterns.add({"b+"}, "test");  // sees each piece by itself
+    CHECK(split_by(patterns, "bbab") == Words{"b", "b", "a", "b"});
+}

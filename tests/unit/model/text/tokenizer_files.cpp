@@ -153,7 +153,7 @@ TEST_CASE("tokenizer_files: other files than those that are read are told what i
     TempDir dir;
     CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()),
                          doctest::Contains("expected tokenizer.json, or vocab.json"), LoadError);
-    for (const char* other : {"spiece.model", "tokenizer.model", "vocab.txt"}) {
+    for (const char* other : {"spiece.model", "qwen.tiktoken", "vocab.txt"}) {
         dir.write(other, "[UNK]\na\n");
         dir.write("tokenizer_config.json", R"({"tokenizer_class":"BertTokenizer"})");
         const std::string expected = std::string(other) +
