@@ -63,6 +63,19 @@ void Bpe::insert_merge(Merge merge) {
     merges_[at] = merge;
 }
 
+void Bpe::leave_out(const std::vector<int32_t>& ids) {
+    std::erase_if(words_,
+                  [&](const auto& word) { return std::ranges::binary_search(ids, word.second); });
+    const auto is_out = [&](const Merge& merge) {
+        return merge.pair != UINT64_MAX && std::ranges::binary_search(ids, merge.result);
+    };
+    if (std::ranges::none_of(merges_, is_out)) return;
+    std::vector<Merge> all(merges_.size());  // where one was, others may have made way
+    std::swap(all, merges_);
+    for (const Merge& merge : all)
+        if (merge.pair != UINT64_MAX && !is_out(merge)) insert_merge(merge);
+}
+
 const Bpe::Merge* Bpe::find_merge(int32_t left, int32_t right) const {
     const uint64_t pair = pair_key(left, right);
     const size_t mask = merges_.size() - 1;

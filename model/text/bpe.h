@@ -25,6 +25,9 @@ class Bpe {
         const std::vector<std::pair<std::string_view, std::string_view>>& merges,
         const std::string& source, const BpeSpelling& spelling = {}, bool ignore_merges = false);
 
+    /// No text of more than one character is one of these ids (ascending) any more.
+    void leave_out(const std::vector<int32_t>& ids);
+
     /// Appends the ids of one word, in time linear in its length.
     void encode(std::string_view word, std::vector<int32_t>& ids) const;
 

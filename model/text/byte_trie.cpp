@@ -1,5 +1,6 @@
 #include "model/text/byte_trie.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace qwend {
@@ -35,6 +36,11 @@ void ByteTrie::insert(std::string_view text, int32_t id) {
     const auto node = size_t(insert(text));
     if (node >= ids_.size()) ids_.resize(node + 1, -1);
     ids_[node] = id;
+}
+
+void ByteTrie::leave_out(const std::vector<int32_t>& ids) {
+    for (int32_t& id : ids_)
+        if (std::ranges::binary_search(ids, id)) id = -1;
 }
 
 int32_t ByteTrie::child(int32_t node, uint8_t byte) const {

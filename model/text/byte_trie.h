@@ -15,6 +15,8 @@ class ByteTrie {
     int32_t insert(std::string_view text);
     /// Gives `text` an id, in place of the one before.
     void insert(std::string_view text, int32_t id);
+    /// Texts with one of these ids (ascending) have none any more.
+    void leave_out(const std::vector<int32_t>& ids);
     /// -1 if no text goes on like that.
     int32_t child(int32_t node, uint8_t byte) const;
     /// The node where `text` leads from another; -1 if there is none.

@@ -26,10 +26,13 @@ struct Tokenizer::Impl {
     explicit Impl(TokenizerParts p) : parts(std::move(p)) {
         std::vector<AddedToken>
             sets[4];  // in text as it stands, in normalised text, of these words; marks
+        // A vocabulary may have marks too, which a model would make of text that spells them.
+        std::vector<int32_t> left_out;
         for (AddedToken& token : parts.added_tokens) {
             parts.texts.set_added(token.id, token.content);
             by_content.emplace(token.content, &token);
             added.push_back(token.id);
+            if (is_name_of_mark(token.content)) left_out.push_back(token.id);
             if (token.special) special.push_back(token.id);
             AddedToken matched = token;
             std::string storage;
@@ -46,6 +49,14 @@ struct Tokenizer::Impl {
         marks = AddedTokens(std::move(sets[3]));
         std::sort(special.begin(), special.end());
         std::sort(added.begin(), added.end());
+        std::sort(left_out.begin(), left_out.end());
+        std::visit([&](auto& model) { model.leave_out(left_out); }, parts.model);
+    }
+
+    /// "<|im_end|>", "[SEP]"
+    static bool is_name_of_mark(std::string_view name) {
+        return (name.starts_with('<') && name.ends_with('>')) ||
+               (name.starts_with('[') && name.ends_with(']'));
     }
 
     /// Whether a token is a word that was added to the vocabulary, not a control token: then a

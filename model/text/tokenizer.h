@@ -26,8 +26,9 @@ struct ControlSpan {
 class Tokenizer {
   public:
     /// Reads tokenizer.json, else vocab.json + merges.txt or tokenizer.model with
-    /// tokenizer_config.json's added tokens. Added tokens from `n_rows` on are left out: a model that was not resized for them
-    /// has no row of the embedding for them, and they stay text. Throws LoadError.
+    /// tokenizer_config.json's added tokens. Added tokens from `n_rows` on are left out: a model
+    /// that was not resized for them has no row of the embedding for them, and they stay text.
+    /// Throws LoadError.
     static Tokenizer load(const std::filesystem::path& dir, int n_rows = INT32_MAX);
     /// The same from the text of a tokenizer.json; for the tests and the fuzzer.
     static Tokenizer parse(std::string_view tokenizer_json);

@@ -12,8 +12,8 @@
 namespace qwend {
 
 /// BERT's WordPiece (Devlin et al. 2019, arXiv:1810.04805): a word is the longest token that begins
-/// it, then the longest that goes on, which are spelled behind a prefix ("##"). Immutable; safe to
-/// use from any thread.
+/// it, then the longest that goes on, which are spelled behind a prefix ("##"). Immutable once
+/// made; safe to use from any thread.
 class WordPiece {
   public:
     /// `vocab`: token → id. A word of more characters than `most_characters` is unknown. Throws
@@ -22,6 +22,9 @@ class WordPiece {
     WordPiece(const std::vector<std::pair<std::string_view, int32_t>>& vocab,
               std::string_view unknown, std::string_view prefix, size_t most_characters,
               const std::string& source);
+
+    /// No text is one of these ids (ascending) any more.
+    void leave_out(const std::vector<int32_t>& ids) { trie_.leave_out(ids); }
 
     /// Appends the ids of one word as Hugging Face's tokenizers makes them: a word that is not all
     /// tokens is one unknown token. Takes time as the word's length times that of the longest

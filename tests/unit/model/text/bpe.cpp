@@ -136,3 +136,20 @@ TEST_CASE("bpe: a merge that depends on what stands a thousand bytes further on"
         CHECK(ids == vocabulary.encode(word));
     }
 }
+
+TEST_CASE("bpe: what is left out is made of no text, and all else as before") {
+    const std::vector<std::pair<std::string_view, int32_t>> vocab = {
+        {"<", 0}, {"s", 1}, {">", 2}, {"<s", 3}, {"<s>", 4}, {"s>", 5}, {"ss", 6}};
+    BpeSpelling characters;
+    characters.is_byte_level = false;
+    for (const bool ignores : {false, true}) {
+        Bpe bpe(vocab, {{"<", "s"}, {"<s", ">"}, {"s", ">"}, {"s", "s"}}, "test", characters,
+                ignores);
+        CHECK(encode(bpe, "<s>") == std::vector<int32_t>{4});
+        bpe.leave_out({4});
+        CHECK(encode(bpe, "<s>") == std::vector<int32_t>{3, 2});
+        CHECK(encode(bpe, "<ss>") == std::vector<int32_t>{3, 5});
+        bpe.leave_out({3, 5});
+        CHECK(encode(bpe, "<ss>") == std::vector<int32_t>{0, 6, 2});
+    }
+}

@@ -42,4 +42,7 @@ TEST_CASE("byte_trie: a text has the id it was given last, and no part of it has
     CHECK(trie.find("abcd") == -1);
     CHECK(trie.descend(0, "ba") == -1);
     CHECK(trie.descend(-1, "a") == -1);
+    trie.leave_out({1, 9, 77});
+    for (const char* out : {"", "abc"}) CHECK(trie.find(out) == -1);
+    CHECK(trie.find("ab") == 3);
 }

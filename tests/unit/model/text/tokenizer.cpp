@@ -11,6 +11,7 @@
 #include "model/json.h"
 #include "model/text/pretokenizer.h"
 #include "model/utf8.h"
+#include "tests/unit/model_kinds.h"
 #include "tests/unit/temp_dir.h"
 
 using namespace qwend;
@@ -68,6 +69,30 @@ TEST_CASE("tokenizer: text that spells a control token stays text") {
     CHECK(demo().decode(marked, true) == "ab");
     CHECK(demo().is_special(end));
     CHECK_FALSE(demo().is_special(*demo().added_token_id("<tool_call>")));
+}
+
+TEST_CASE("tokenizer: text that spells a control token stays text where its model has it too") {
+    simdjson::dom::parser parser;
+    simdjson::dom::object golden;
+    REQUIRE(!parser.parse(read_file("tests/golden/model_kinds.json")).get(golden));
+    const simdjson::dom::array cases = golden["cases"].get_array().value();
+    size_t n_control = 0;
+    for (auto example : cases) {
+        const Tokenizer tokenizer = Tokenizer::parse(tokenizer_json_of(golden, example));
+        for (const std::string name : {"<s>", "</s>", "<x>", "[CLS]", "[SEP]"}) {
+            const auto id = tokenizer.added_token_id(name);
+            if (!id) continue;
+            n_control++;
+            for (const std::string& text : {name, "a" + name + "b", "hello " + name + " hello"}) {
+                const auto ids = tokenizer.encode(text);
+                CAPTURE(text);
+                CHECK(std::ranges::find(ids, *id) == ids.end());
+                const auto found = tokenizer.encode_with_added_tokens(text);
+                CHECK(std::ranges::find(found, *id) != found.end());
+            }
+        }
+    }
+    CHECK(n_control > 50);
 }
 
 TEST_CASE("tokenizer: a stream never shows part of a character, and ends up the same") {
