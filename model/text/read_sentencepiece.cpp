@@ -70,7 +70,25 @@ void append_pieces(const SentencePieceFile& file, bool is_llama, std::vector<Add
             continue;
         wanted.emplace_back();
         wanted.back().content = piece.text, wanted.back().special = is_control;
+        // LlamaTokenizer has no normalizer: it only says that a word may be part of a message.
+        wanted.back().normalized = !is_control;
     }
+}
+
+/// All that is added, in that order: what the folder lists, roles, pieces.
+std::vector<AddedToken> wanted_tokens(const SentencePieceFile& file, bool is_llama,
+                                      const SpecialTokens& special,
+                                      std::vector<AddedToken> wanted) {
+    std::unordered_set<std::string> with_role;
+    for (AddedToken& token : special.of_roles()) with_role.insert(std::move(token.content));
+    for (AddedToken& token : wanted) {
+        token.special |= with_role.contains(token.content);
+        // So that each text between two of them has a mark before it.
+        if (!is_llama && file.adds_prefix) token.normalized = false;
+    }
+    std::ranges::move(special.all(), std::back_inserter(wanted));
+    if (!special.has_list()) append_pieces(file, is_llama, wanted);
+    return wanted;
 }
 
 }  // namespace
@@ -81,27 +99,20 @@ TokenizerParts load_sentencepiece_parts(const std::filesystem::path& dir,
     const JsonFile& said = config ? *config : nothing;
     std::vector<AddedToken> wanted = read_added_tokens(dir);
     std::ranges::stable_sort(wanted, {}, &AddedToken::id);
-    const SentencePieceUse use = read_use(said, wanted);
+    SentencePieceUse use = read_use(said, wanted);
 
     const std::string source = (dir / "tokenizer.model").string(),
                       bytes = read_file(dir / "tokenizer.model");
     const SentencePieceFile file = parse_sentencepiece(bytes, source);
-    Vocab vocab;
-    TokenizerParts parts = make_sentencepiece_parts(file, use, source, vocab);
-
     std::optional<JsonFile> map;  // older: it counts where the configuration has no added tokens
     if (!said.has("added_tokens_decoder") && file_exists(dir / "special_tokens_map.json"))
         map.emplace(dir / "special_tokens_map.json");
     const SpecialTokens special(said, map ? &*map : nullptr, roles_of(file, use.is_llama));
-    std::unordered_set<std::string> with_role;
-    for (AddedToken& token : special.of_roles()) with_role.insert(std::move(token.content));
-    for (AddedToken& token : wanted) {
-        token.special |= with_role.contains(token.content);
-        // So that each text between two of them has a mark before it.
-        if (!use.is_llama && file.adds_prefix) token.normalized = false;
-    }
-    std::ranges::move(special.all(), std::back_inserter(wanted));
-    if (!special.has_list()) append_pieces(file, use.is_llama, wanted);
+    wanted = wanted_tokens(file, use.is_llama, special, std::move(wanted));
+    for (const AddedToken& token : wanted) use.added.insert(token.content);
+
+    Vocab vocab;
+    TokenizerParts parts = make_sentencepiece_parts(file, use, source, vocab);
     add_tokens(std::move(wanted), vocab, parts);
     parts.around = configured_around(said, special, vocab, parts);
     split_special_tokens(said, parts);

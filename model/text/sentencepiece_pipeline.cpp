@@ -81,11 +81,19 @@ Merges find_merges(const File& file, const Vocab& vocab, bool is_llama, const st
     return merges;
 }
 
+bool has_whole_pieces(const File& file) {
+    return std::ranges::find(file.pieces, Type::user_defined, &File::Piece::type) !=
+           file.pieces.end();
+}
+
 /// SentencePiece never takes these apart, nor makes them part of another piece.
-std::vector<std::string> whole_pieces(const File& file, const Vocab& vocab) {
+std::vector<std::string> whole_pieces(const File& file, const SentencePieceUse& use,
+                                      const Vocab& vocab) {
     std::vector<std::string> texts;
     for (const auto& [text, id] : vocab)
-        if (file.pieces[size_t(id)].type == Type::user_defined) texts.emplace_back(text);
+        if (file.pieces[size_t(id)].type == Type::user_defined &&
+            !use.added.contains(std::string(text)))
+            texts.emplace_back(text);
     return texts;
 }
 
@@ -150,10 +158,9 @@ TokenizerParts make_sentencepiece_parts(const SentencePieceFile& file, const Sen
         splits.add_marks(kMark, !has_prefix        ? Prepends::never
                                 : use.prefixes_all ? Prepends::always
                                                    : Prepends::first);
-    std::vector<std::string> whole;
-    if (!use.is_llama) whole = whole_pieces(file, vocab);
-    if (!whole.empty()) splits.add_words(whole);
-    return {.model = is_bpe ? make_bpe(file, vocab, use.is_llama, !whole.empty(), source)
+    const bool has_whole = !use.is_llama && has_whole_pieces(file);
+    if (has_whole) splits.add_words(whole_pieces(file, use, vocab));
+    return {.model = is_bpe ? make_bpe(file, vocab, use.is_llama, has_whole, source)
                             : make_unigram(file, source),
             .texts = make_texts(
                 vocab, make_decoder(use.is_llama || file.byte_fallback, has_prefix, source)),

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct SentencePieceUse {
     bool prefixes = true;      // LlamaTokenizer's: a mark at all
     /// What pieces are called instead, by id; those of a Unigram keep their names.
     std::vector<std::pair<int32_t, std::string>> names = {};
+    /// Added tokens, which text is searched for before: they are no pieces that stay whole.
+    std::unordered_set<std::string> added = {};
 };
 
 /// The pipeline that transformers 5 makes of a model, without added tokens. `vocab` becomes that of

@@ -6,6 +6,8 @@
 #include <doctest/doctest.h>
 #include <simdjson.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -106,4 +108,41 @@ TEST_CASE("read_sentencepiece: files that say more count before it") {
                          LoadError);
     dir.write("tokenizer.model", "version https://git-lfs.github.com/spec/v1\n");
     CHECK_THROWS_WITH_AS(Tokenizer::load(dir.path()), doctest::Contains("git lfs pull"), LoadError);
+}
+
+TEST_CASE("read_sentencepiece: text that spells a control token stays text") {
+    const Golden golden;
+    TempDir dir;
+    struct Case {
+        const char *model, *fields;
+        std::vector<std::string> names;
+    };
+    const char* const own = R"({"eos_token":"<|im_end|>","pad_token":"<|im_start|>"})";
+    const char* const llama = R"({"tokenizer_class":"LlamaTokenizer"})";
+    for (const Case& c :
+         {Case{"unigram", "{}", {"<s>", "</s>"}}, Case{"unigram_bytes", "{}", {"<s>", "</s>"}},
+          Case{"unigram", own, {"<|im_start|>", "</s>"}},
+          Case{"bare", own, {"<|im_start|>", "</s>"}}, Case{"user", own, {"<|im_start|>", "<s>"}},
+          Case{"user", llama, {"<|im_start|>", "<s>"}}}) {
+        CAPTURE(c.model);
+        CAPTURE(c.fields);
+        dir.write("tokenizer.model", golden.model(c.model));
+        dir.write("tokenizer_config.json", c.fields);
+        const Tokenizer tokenizer = Tokenizer::load(dir.path());
+        for (const std::string& name : c.names) {
+            const auto id = tokenizer.added_token_id(name);
+            REQUIRE(id);
+            for (const std::string& text : {name, "a" + name + "b", name + " cat"}) {
+                CAPTURE(text);
+                const Ids ids = tokenizer.encode(text);
+                CHECK(std::ranges::find(ids, *id) == ids.end());
+                const ControlSpan all{0, text.size()};
+                const Ids known = tokenizer.encode(text, {&all, 1});
+                CHECK(std::ranges::find(known, *id) != known.end());
+            }
+        }
+    }
+    // A word that its model has whole is one in a message too.
+    CHECK(Tokenizer::load(dir.path()).encode("==").back() ==
+          Tokenizer::load(dir.path()).added_token_id("=="));
 }
