@@ -21,6 +21,12 @@ struct AddedToken {
     bool stays_text = false;   // is not matched where a text spells it (split_special_tokens)
 };
 
+/// Whether a token is called like what controls a model: "<|im_end|>", "[SEP]".
+inline bool is_name_of_mark(std::string_view name) {
+    return (name.starts_with('<') && name.ends_with('>')) ||
+           (name.starts_with('[') && name.ends_with(']'));
+}
+
 /// Where an added token stands in a text, with the white space that it takes along.
 struct AddedTokenMatch {
     size_t begin = 0;

@@ -109,7 +109,8 @@ TokenizerParts load_sentencepiece_parts(const std::filesystem::path& dir,
         map.emplace(dir / "special_tokens_map.json");
     const SpecialTokens special(said, map ? &*map : nullptr, roles_of(file, use.is_llama));
     wanted = wanted_tokens(file, use.is_llama, special, std::move(wanted));
-    for (const AddedToken& token : wanted) use.added.insert(token.content);
+    for (const AddedToken& token : wanted)
+        if (is_name_of_mark(token.content)) use.marks.insert(token.content);
 
     Vocab vocab;
     TokenizerParts parts = make_sentencepiece_parts(file, use, source, vocab);

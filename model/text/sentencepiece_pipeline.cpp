@@ -92,7 +92,7 @@ std::vector<std::string> whole_pieces(const File& file, const SentencePieceUse& 
     std::vector<std::string> texts;
     for (const auto& [text, id] : vocab)
         if (file.pieces[size_t(id)].type == Type::user_defined &&
-            !use.added.contains(std::string(text)))
+            !use.marks.contains(std::string(text)))
             texts.emplace_back(text);
     return texts;
 }

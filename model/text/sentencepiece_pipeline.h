@@ -20,8 +20,8 @@ struct SentencePieceUse {
     bool prefixes = true;      // LlamaTokenizer's: a mark at all
     /// What pieces are called instead, by id; those of a Unigram keep their names.
     std::vector<std::pair<int32_t, std::string>> names = {};
-    /// Added tokens, which text is searched for before: they are no pieces that stay whole.
-    std::unordered_set<std::string> added = {};
+    /// Added tokens that text is searched for before; what spells one then is to stay text.
+    std::unordered_set<std::string> marks = {};
 };
 
 /// The pipeline that transformers 5 makes of a model, without added tokens. `vocab` becomes that of

@@ -53,12 +53,6 @@ struct Tokenizer::Impl {
         std::visit([&](auto& model) { model.leave_out(left_out); }, parts.model);
     }
 
-    /// "<|im_end|>", "[SEP]"
-    static bool is_name_of_mark(std::string_view name) {
-        return (name.starts_with('<') && name.ends_with('>')) ||
-               (name.starts_with('[') && name.ends_with(']'));
-    }
-
     /// Whether a token is a word that was added to the vocabulary, not a control token: then a
     /// message may use it. Adding words makes them so; a name in brackets is a mark all the same.
     static bool is_word(const AddedToken& token) {

@@ -79,7 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     llama.prefixes_all = size % 2 == 0;
     SentencePieceUse named;
     named.names = {{3, "<x>"}, {4, "the"}};
-    named.added = {"<|im_start|>"};
+    named.marks = {"<|im_start|>"};
     for (const SentencePieceUse& use : std::array{SentencePieceUse(), llama, named}) try {
             check(parse_sentencepiece(model, "fuzz"), use, text);
         } catch (const LoadError&) {
