@@ -18,6 +18,7 @@ struct AddedToken {
     bool lstrip = false;       // takes the white space before it along
     bool rstrip = false;       // and after it
     bool single_word = false;  // only where no word goes on before or after it
+    bool is_piece = false;     // of a vocabulary whose text is searched for it, as for a word
     bool stays_text = false;   // is not matched where a text spells it (split_special_tokens)
 };
 

@@ -70,8 +70,7 @@ void append_pieces(const SentencePieceFile& file, bool is_llama, std::vector<Add
             continue;
         wanted.emplace_back();
         wanted.back().content = piece.text, wanted.back().special = is_control;
-        // LlamaTokenizer has no normalizer: it only says that a word may be part of a message.
-        wanted.back().normalized = !is_control;
+        wanted.back().is_piece = !is_control;
     }
 }
 

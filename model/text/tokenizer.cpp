@@ -56,7 +56,7 @@ struct Tokenizer::Impl {
     /// Whether a token is a word that was added to the vocabulary, not a control token: then a
     /// message may use it. Adding words makes them so; a name in brackets is a mark all the same.
     static bool is_word(const AddedToken& token) {
-        return token.normalized && !token.special &&
+        return (token.normalized || token.is_piece) && !token.special &&
                !(token.content.starts_with('<') && token.content.ends_with('>'));
     }
 
