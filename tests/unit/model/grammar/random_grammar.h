@@ -303,8 +303,7 @@ struct RandomGrammar {
             case Node::Kind::list:
                 return ends_of_list(node, at);
             case Node::Kind::mix:
-                add_mixed(node, 0, 0, {at}, out);
-                return out;
+                return ends_of_mixed(node, at);
             case Node::Kind::unique:
                 add_unique(node, 0, 0, {at}, out);
                 return out;
@@ -334,14 +333,25 @@ struct RandomGrammar {
         return out;
     }
 
-    /// After n items, of which n_first are the first part.
-    void add_mixed(const Node& node, uint32_t n, uint32_t n_first, const Ends& begins, Ends& out) {
-        if (begins.empty() || n > node.max || n_first > node.max_first || n > text.size() + 6)
-            return;
-        if (n >= node.min && n_first >= node.min_first) out.insert(begins.begin(), begins.end());
-        const Ends next = n == 0 ? begins : ends_of_language(node.language, begins);
-        add_mixed(node, n + 1, n_first + 1, ends_of_each(node.parts[0], next), out);
-        add_mixed(node, n + 1, n_first, ends_of_each(node.parts[1], next), out);
+    /// After n items: where they may end by how many of them are the first part. Whatever came
+    /// before counts only by these two, or there would be 2^n ways to look at.
+    Ends ends_of_mixed(const Node& node, size_t at) {
+        Ends out;
+        std::vector<Ends> now(1, Ends{at});
+        for (uint32_t n = 0; n <= std::min<size_t>(node.max, text.size() + 6); n++) {
+            std::vector<Ends> next(n + 2);
+            for (uint32_t n_first = 0; n_first <= std::min(n, node.max_first); n_first++) {
+                const Ends& ends_here = now[n_first];
+                if (ends_here.empty()) continue;
+                if (n >= node.min && n_first >= node.min_first)
+                    out.insert(ends_here.begin(), ends_here.end());
+                const Ends begins = n == 0 ? ends_here : ends_of_language(node.language, ends_here);
+                next[n_first + 1].merge(ends_of_each(node.parts[0], begins));
+                next[n_first].merge(ends_of_each(node.parts[1], begins));
+            }
+            now = std::move(next);
+        }
+        return out;
     }
 
     /// After n items, whose bits are set.
