@@ -370,13 +370,14 @@ void Scheduler::postprocess(StepResult& result, std::vector<StepOutput>& outputs
     for (const Launched& launched : step) {
         const auto found = sequences_.find(launched.id);
         if (found == sequences_.end()) continue;  // finished or cancelled
-        take_scores(*found->second,
+        Sequence& sequence = *found->second;      // which is kept when it finishes
+        take_scores(sequence,
                     std::span(result.scores).subspan(launched.score_begin, launched.n_scores),
                     outputs);
-        take_vectors(*found->second, launched, result.vectors, outputs);
+        take_vectors(sequence, launched, result.vectors, outputs);
         // Ended by them; or started over, which it does not with a token in flight.
-        if (!sequences_.contains(launched.id) || found->second->run != launched.run) continue;
-        take(*found->second, launched.n_context,
+        if (sequence.state == SequenceState::finished || sequence.run != launched.run) continue;
+        take(sequence, launched.n_context,
              std::span(result.samples).subspan(launched.sample_begin, launched.n_samples), outputs);
     }
 }
