@@ -185,8 +185,9 @@ def test_lists_come_in_pages(daemon):
         if not page["has_more"]:
             break
         after = f"&after={page['last_id']}"
-    assert len(seen) == len(set(seen)) and set(ids) <= set(seen)
-    assert daemon.get("/v1/files?order=asc")[1]["data"][0]["id"] == seen[-1]
+    assert len(seen) == len(set(seen))
+    assert [id for id in seen if id in ids] == ids[::-1]  # the newest first, also within a second
+    assert [each["id"] for each in daemon.get("/v1/files?order=asc&purpose=batch")[1]["data"]] == seen[::-1]
     assert daemon.get("/v1/files?limit=x")[0] == 400 and daemon.get("/v1/batches?limit=101")[0] == 400
 
 

@@ -18,7 +18,8 @@ struct PageQuery {
     std::string after;  // the id before the page; empty: it begins the list
 };
 
-/// Records with an `id` and a `created_at`, by id and in order of their making.
+/// Records with an `id` and a `created_at`, by id and in order of their making: those of one second
+/// by their ids, which make_record_id() makes in that order.
 template <class Record>
 class RecordMap {
   public:

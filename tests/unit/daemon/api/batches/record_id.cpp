@@ -15,6 +15,15 @@ TEST_CASE("record_id: names are new each time, and known again") {
     CHECK(!is_record_id(kBatchPrefix, *made.begin()));
 }
 
+TEST_CASE("record_id: names come in order of their making") {
+    std::string last;
+    for (int i = 0; i < 1000; i++) {
+        const std::string id = make_record_id(kFilePrefix);
+        CHECK(last < id);
+        last = id;
+    }
+}
+
 TEST_CASE("record_id: nothing else is a name, above all no path") {
     const std::string good = make_record_id(kFilePrefix);
     for (const std::string& bad :
