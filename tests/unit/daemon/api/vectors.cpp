@@ -104,7 +104,11 @@ TEST_CASE("vectors: a full queue is a 429, and what is long is cut off at the en
         served.first().gate.allow(0);
         TestClient first(served.port);
         ServedApi::send(first, "POST", kRoute, asks(50));
-        wait_for([&] { return !served.first().model->engine.has_room(1); });
+        wait_for([&] {
+            bool has_room = true;
+            served.on_loop([&] { has_room = served.first().model->engine.has_room(1); });
+            return !has_room;
+        });
         CHECK(has(served.post(kRoute, asks(1)), "429 "));
         served.on_loop([&] { served.api->abort_all(); });
         CHECK(has(first.receive_all(), "503 "));
