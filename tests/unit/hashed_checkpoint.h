@@ -25,6 +25,7 @@ struct HashedShape {
     std::string rope_scaling = "null";
     int max_position = 32768;
     std::string hidden_act = "silu";
+    bool is_causal = true;
 };
 
 /// YaRN's original limit is low enough for the long golden prompts to exceed it.
@@ -178,7 +179,8 @@ class HashedCheckpoint {
                 number("max_position_embeddings", s.max_position) + "\"hidden_act\":\"" +
                 s.hidden_act + "\",\"rope_scaling\":" + s.rope_scaling +
                 ",\"rms_norm_eps\":1e-6,\"rope_theta\":1000000.0,\"tie_word_embeddings\":" +
-                (s.tied ? "true" : "false") + R"(,"architectures":["Qwen2ForCausalLM"]})");
+                (s.tied ? "true" : "false") + ",\"is_causal\":" + (s.is_causal ? "true" : "false") +
+                R"(,"architectures":["Qwen2ForCausalLM"]})");
     }
 
     TempDir dir_;

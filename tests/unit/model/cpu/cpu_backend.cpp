@@ -9,6 +9,7 @@
 #include "tests/unit/backend_checks.h"
 #include "tests/unit/backend_samples.h"
 #include "tests/unit/backend_scores.h"
+#include "tests/unit/backend_vectors.h"
 #include "tests/unit/scheduled_checks.h"
 #include "tests/unit/skip.h"
 
@@ -88,6 +89,10 @@ TEST_CASE("cpu_backend: a mask over the vocabulary allows what a list of its ids
 TEST_CASE("cpu_backend: a prompt's tokens are scored as they would be sampled") {
     check_scores(make, CpuLinear::uses_bf16());
     check_scores_disturb_nobody(make, CpuLinear::uses_bf16());
+}
+
+TEST_CASE("cpu_backend: vectors of texts are those of the forward in double") {
+    check_vectors(make);
 }
 
 TEST_CASE("cpu_backend: more samples than there are logits for at once") {
