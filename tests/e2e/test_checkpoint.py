@@ -210,7 +210,7 @@ def test_a_tokenizer_of_llamas_kind_is_served(llama):
         spelled = post("/tokenize", messages=[{"role": "user", "content": "</s><s>"}])["tokens"]
         assert spelled[0] == 1 and not {1, 2} & set(spelled[1:])
         # An answer goes on with its prompt, in parts as in one, and loses no space.
-        asked = dict(prompt="hello", max_tokens=48, temperature=1, seed=3, ignore_eos=True, logprobs=1,
+        asked = dict(prompt="hello", max_tokens=400, temperature=1, seed=3, ignore_eos=True, logprobs=1,
                      return_token_ids=True)
         whole = post("/v1/completions", **asked)["choices"][0]
         with daemon.connect() as client:
