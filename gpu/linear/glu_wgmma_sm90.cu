@@ -42,7 +42,7 @@ constexpr int kInputBytes = kRows * kSwizzleColumns * 2;
 constexpr int kStageBytes = kWeightBytes + kInputBytes;
 constexpr int kOutColumns = kResultColumns;  // of a warpgroup
 constexpr int kOutBytes = kRows * kOutColumns * 2;
-constexpr int kFragments = kRows / kFragmentRows;
+[[maybe_unused]] constexpr int kFragments = kRows / kFragmentRows;
 
 struct GluShared {
     unsigned char ring[kStages][kStageBytes];
@@ -55,15 +55,6 @@ struct GluPlan {
     int n_k_steps;
 };
 
-/// A place in the ring, and how often it has been round.
-struct RingPlace {
-    int stage = 0;
-    uint32_t phase = 0;
-    __device__ void next() {
-        if (++stage == kStages) stage = 0, phase++;
-    }
-};
-
 /// Of a tile: where its rows of x begin, and a block's groups of weights.
 struct GluTile {
     int first_row, first_group;
@@ -73,6 +64,15 @@ struct GluTile {
 };
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
+
+/// A place in the ring, and how often it has been round.
+struct RingPlace {
+    int stage = 0;
+    uint32_t phase = 0;
+    __device__ void next() {
+        if (++stage == kStages) stage = 0, phase++;
+    }
+};
 
 /// Calls take(tile) for every tile of the cluster.
 template <class Take>
