@@ -82,6 +82,11 @@ int check(const CommandLine& line, const ServicePlan& plan, const ModelText& mod
     if (!config.generates()) print_line("vectors", vectors_text(model));
     print_line("template", template_name(model));
     print_line("listen", fmt::format("{}", fmt::join(line.options.listen, ", ")));
+    if (!plan.state.empty())
+        print_line(
+            "state",
+            plan.state.string() +
+                (plan.state.is_absolute() ? "" : ", below what systemd keeps for the service"));
     for (const std::string& why : plan.busy)
         print_line("", fmt::format("{} now, perhaps by a qwend that runs", why));
     print_line("keys", keys_text(plan, line.options));

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "daemon/api/batches/state_folder.h"
 #include "model/error.h"
 
 namespace qwend {
@@ -51,6 +52,14 @@ void plan_addresses(ServicePlan& plan, const Options& options) {
     }
 }
 
+void plan_state(ServicePlan& plan, const Options& options) {
+    if (options.state_directory.empty()) return;
+    plan.state = state_root(options.state_directory);
+    // What systemd keeps for the service is not known to who checks its file.
+    if (plan.state.is_absolute() && !is_state_folder_free(plan.state))
+        plan.busy.push_back(fmt::format("{} is in use", plan.state.string()));
+}
+
 }  // namespace
 
 ServicePlan plan_service(const Options& options) {
@@ -61,6 +70,7 @@ ServicePlan plan_service(const Options& options) {
         if (socket.name != "metrics") plan.sockets.push_back(std::move(socket));
     plan_sockets(plan, options);
     if (plan.sockets.empty()) plan_addresses(plan, options);
+    plan_state(plan, options);
     return plan;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@ struct ServicePlan {
     ApiKeys keys;
     std::vector<InheritedSocket> sockets;  // if there are any, they take the addresses' place
     std::vector<ListenAddress> addresses;
-    std::vector<std::string> busy;  // addresses that somebody listens on at the moment, and why
+    std::filesystem::path state;    // where files and batches are kept; empty: nowhere
+    std::vector<std::string> busy;  // what somebody has at the moment: addresses, with the reason,
+                                    // and the folder of the state
 };
 
 /// Throws LoadError, with what was expected, found, and what to do.

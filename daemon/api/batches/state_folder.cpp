@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,11 +24,28 @@ namespace {
         root.string(), why));
 }
 
+/// A lock that belongs to the open file, not to the process, and can be asked for without being
+/// taken.
+struct flock whole_file() {
+    struct flock lock {};
+    lock.l_type = F_WRLCK, lock.l_whence = SEEK_SET;
+    return lock;
+}
+
+/// One that was there keeps its permissions.
 void make_folder(const std::filesystem::path& root, const std::filesystem::path& folder) {
     std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+    if (std::filesystem::create_directories(folder, error) && !error)
+        std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
     if (error) refuse(root, error.message());
+}
+
+/// The folder, or the nearest one above it that is there.
+std::filesystem::path nearest(std::filesystem::path folder) {
+    std::error_code error;
+    while (!std::filesystem::exists(folder, error) && folder.has_relative_path())
+        folder = folder.parent_path();
+    return folder;
 }
 
 std::vector<std::string> ids_in(const std::filesystem::path& folder, std::string_view prefix,
@@ -49,10 +65,11 @@ StateFolder::StateFolder(std::filesystem::path root) : root_(std::move(root)) {
     const std::filesystem::path lock = root_ / "lock";
     lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (lock_ < 0) refuse(root_, std::strerror(errno));
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    struct flock wanted = whole_file();
+    if (::fcntl(lock_, F_OFD_SETLK, &wanted) != 0) {
         const int error = errno;
         ::close(lock_);
-        if (error != EWOULDBLOCK) refuse(root_, std::strerror(error));
+        if (error != EAGAIN && error != EACCES) refuse(root_, std::strerror(error));
         throw LoadError(fmt::format(
             "state-directory: {} is used by another qwend; give each a folder of its own",
             root_.string()));
@@ -91,6 +108,20 @@ void StateFolder::remove_unfinished() const {
     for (const char* folder : {"files", "batches"})
         for (const auto& entry : std::filesystem::directory_iterator(root_ / folder))
             if (entry.path().extension() == ".tmp") std::filesystem::remove(entry.path());
+}
+
+bool is_state_folder_free(const std::filesystem::path& root) {
+    const std::filesystem::path folder = nearest(std::filesystem::absolute(root));
+    if (!std::filesystem::is_directory(folder)) refuse(root, std::strerror(ENOTDIR));
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse(root, std::strerror(errno));
+    const int lock = ::open((root / "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (lock < 0 && errno == ENOENT) return true;
+    if (lock < 0) refuse(root, std::strerror(errno));
+    struct flock held = whole_file();
+    const int error = ::fcntl(lock, F_OFD_GETLK, &held) == 0 ? 0 : errno;
+    ::close(lock);
+    if (error != 0) refuse(root, std::strerror(error));
+    return held.l_type == F_UNLCK;
 }
 
 std::filesystem::path state_root(const std::filesystem::path& option) {

@@ -34,8 +34,12 @@ class StateFolder {
     int lock_ = -1;
 };
 
+/// For who will not use the folder: whether it can be made and written to, without doing either.
+/// False if another process has it. Throws LoadError as StateFolder does.
+bool is_state_folder_free(const std::filesystem::path& root);
+
 /// Where the option `state-directory` leads: a relative path is below what systemd keeps for the
-/// service, if it does (STATE_DIRECTORY).
+/// service, if it does (STATE_DIRECTORY); else below this process's own folder.
 std::filesystem::path state_root(const std::filesystem::path& option);
 
 }  // namespace qwend

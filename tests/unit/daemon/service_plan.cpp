@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include "daemon/api/batches/state_folder.h"
 #include "model/error.h"
 #include "tests/unit/temp_dir.h"
 
@@ -30,4 +31,22 @@ TEST_CASE("service_plan: what others can reach wants keys, or to be told") {
     CHECK(plan_service(options).keys.keys == std::vector<std::string>{"one"});
     options.max_sequences = 2, options.max_step_tokens = 1;
     CHECK_THROWS_AS(plan_service(options), LoadError);
+}
+
+TEST_CASE("service_plan: the folder of the state is one that can be had") {
+    TempDir dir;
+    Options options;
+    options.listen = {"127.0.0.1:0"};
+    CHECK(plan_service(options).state.empty());
+    options.state_directory = dir.path() / "state";
+    CHECK(plan_service(options).state == dir.path() / "state");
+    {
+        const StateFolder used(options.state_directory);
+        CHECK(plan_service(options).busy.size() == 1);
+    }
+    CHECK(plan_service(options).busy.empty());
+    options.state_directory = dir.write("file", "");
+    CHECK_THROWS_WITH_AS(plan_service(options), doctest::Contains("state-directory"), LoadError);
+    options.state_directory = "batches";  // systemd's to make
+    CHECK(plan_service(options).state == "batches");
 }

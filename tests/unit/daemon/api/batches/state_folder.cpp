@@ -28,6 +28,36 @@ TEST_CASE("state_folder: is made, and held by one") {
     CHECK_THROWS_AS(StateFolder{file / "below"}, LoadError);
 }
 
+TEST_CASE("state_folder: what was there keeps its permissions") {
+    const TempDir dir;
+    using std::filesystem::perms;
+    const perms shared = perms::owner_all | perms::group_all;
+    std::filesystem::permissions(dir.path(), shared);
+    const StateFolder folder(dir.path());
+    CHECK(std::filesystem::status(dir.path()).permissions() == shared);
+    CHECK(std::filesystem::status(dir.path() / "files").permissions() == perms::owner_all);
+}
+
+TEST_CASE("state_folder: is looked at without being made, and refused as if it were") {
+    const TempDir dir;
+    const auto root = dir.path() / "deep" / "state";
+    CHECK(is_state_folder_free(root));
+    CHECK(std::filesystem::is_empty(dir.path()));
+    {
+        const StateFolder folder(root);
+        CHECK(!is_state_folder_free(root));
+    }
+    CHECK(is_state_folder_free(root));
+    CHECK(is_state_folder_free(root / "below"));
+    const auto file = dir.write("file", "");
+    for (const auto& bad : {file, file / "below"})
+        CHECK_THROWS_WITH_AS(is_state_folder_free(bad), doctest::Contains("state-directory"),
+                             LoadError);
+    std::filesystem::create_directories(dir.path() / "links");
+    std::filesystem::create_symlink(file, dir.path() / "links" / "lock");
+    CHECK_THROWS_AS(is_state_folder_free(dir.path() / "links"), LoadError);
+}
+
 TEST_CASE("state_folder: knows its own files, and removes what was left half") {
     const TempDir dir;
     for (const char* each : {"files", "batches"})
