@@ -105,6 +105,8 @@ REFUSALS = [  # what check and serve refuse alike, for reasons that lie outside 
     (["--listen", "unix:{tmp}/file"], ["exists and is not a socket"]),
     (["--api-key-file", "/no/such/keys"], ["/no/such/keys: No such file"]),
     (["--api-key-file", "{tmp}/file"], ["expected mode 0600 or 0400, found 0644"]),
+    (["--state-directory", "{tmp}/file"], ["state-directory: expected a folder", "{tmp}/file: Not a directory"]),
+    (["--state-directory", "{tmp}/file/below"], ["state-directory: expected a folder", "Not a directory"]),
     (["--kv-cache-memory", "4000G"], ["kv-cache-memory", "expected", "4096000 MiB"]),
     (["--max-context", "1000000"], ["max-context 1000000 is more than the model's own"]),
     (["--max-sequences", "64", "--max-step-tokens", "32"], ["max-sequences 64", "max-step-tokens 32"]),
@@ -116,7 +118,7 @@ REFUSALS = [  # what check and serve refuse alike, for reasons that lie outside 
 def test_check_refuses_what_serve_refuses(command, flags, words, tmp_path):
     (tmp_path / "file").write_text("key\n")
     (tmp_path / "file").chmod(0o644)
-    flags = [flag.replace("{tmp}", str(tmp_path)) for flag in flags]
+    flags, words = ([text.replace("{tmp}", str(tmp_path)) for text in texts] for texts in (flags, words))
     refused(CONFIG, words, command, "--model", MODEL, "--device", "cpu", "--listen", "127.0.0.1:0", *flags)
 
 
@@ -153,14 +155,18 @@ def test_check_tells_what_serve_would_do(tmp_path):
     keys.chmod(0o600)
     config = tmp_path / "c.conf"
     config.write_text(f'model = "{os.path.abspath(MODEL)}"\nlisten = ["127.0.0.1:0", "unix:{tmp_path}/q"]\n'
-                      f'device = "cpu"\nkv-cache-memory = 64M\napi-key-file = "{keys}"\n')
+                      f'device = "cpu"\nkv-cache-memory = 64M\napi-key-file = "{keys}"\n'
+                      f'state-directory = "{tmp_path}/state"\n')
     code, said, _ = run("check", "--config", config)
     assert code == 0 and said.endswith("ok\n")
     for line in (rf"config +{config}", r"device +CPU, \d+ thread", r"KV cache +\d+ tokens in 6[34] MiB",
-                 rf"listen +127.0.0.1:0, unix:{tmp_path}/q", rf"keys +2 API keys from {keys}"):
+                 rf"listen +127.0.0.1:0, unix:{tmp_path}/q", rf"state +{tmp_path}/state",
+                 rf"keys +2 API keys from {keys}"):
         assert re.search(f"^{line}", said, re.M), said
-    code, said, _ = run("check", "--model", MODEL, "--listen", "127.0.0.1:0")
+    assert not (tmp_path / "state").exists()
+    code, said, _ = run("check", "--model", MODEL, "--listen", "127.0.0.1:0", "--state-directory", "batches")
     assert code == 0 and re.search("^keys +off", said, re.M) and re.search("^config +none", said, re.M)
+    assert re.search("^state +batches, below what systemd keeps", said, re.M)
 
 
 def test_an_address_in_use_is_said_by_check_and_waited_for_by_serve(tmp_path):
