@@ -19,7 +19,7 @@ struct DeviceMemory {
 
 /// Of a step.
 int most_samples(const BackendInfo& info) {
-    return std::max(info.max_sequences, info.max_draft_rows);
+    return info.samples ? std::max(info.max_sequences, info.max_draft_rows) : 0;
 }
 
 /// The KV pool: what was asked for, else all that is left of the process's share. Others may use
@@ -54,7 +54,7 @@ int choose_step_tokens(const ModelConfig& config, const BackendOptions& options,
     const int least = options.busy_step_tokens;
     int n = options.max_step_tokens;
     while (least > 0 && n > least &&
-           Forward::activation_bytes(config, n, info.max_sequences) > room / 16)
+           Forward::activation_bytes(config, n, most_samples(info)) > room / 16)
         n = std::max(least, n / 2);
     return n;
 }
@@ -73,6 +73,7 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
     info.block_size = kBlockTokens;
     info.weight_bytes = DeviceWeights::bytes_of(checkpoint.weights, whole(checkpoint));
     info.max_sequences = options.max_sequences;
+    info.samples = config.generates();
     info.max_step_tokens = choose_step_tokens(config, options, info, properties.totalGlobalMem);
     info.busy_step_tokens = options.busy_step_tokens;
     info.busy_step_seconds = options.busy_step_seconds;
@@ -84,7 +85,10 @@ BackendInfo describe(const Checkpoint& checkpoint, int index, const BackendOptio
         info.max_samples = info.max_draft_rows = std::min(kSkinnyRows, info.max_step_tokens);
         info.draft_row_cost = 0.026f;  // eight rows take 18% longer than one, of the smallest model
     }
-    info.max_scores = std::min(info.max_step_tokens, kEnoughScores);
+    info.max_scores = info.samples ? std::min(info.max_step_tokens, kEnoughScores) : 0;
+    info.max_vectors = std::max(info.max_sequences, kEnoughVectors);
+    info.vector_size = config.hidden_size;
+    info.is_causal = config.is_causal;
     info.n_vocab = options.n_valid_tokens > 0 ? std::min(options.n_valid_tokens, config.vocab_size)
                                               : config.vocab_size;
     info.kv_bytes_per_token = Forward::kv_bytes_per_token(config);
@@ -100,10 +104,11 @@ class CudaBackend final : public Backend {
         const ModelConfig& config = checkpoint.config;
         const DeviceMemory memory;
         info_.n_blocks = choose_blocks(config, options, info_, memory.free, memory.total);
-        rank_.open(
-            {info_.max_step_tokens, info_.max_sequences, most_samples(info_), info_.max_scores,
-             info_.n_blocks, options.max_context > 0 ? options.max_context : config.max_position,
-             info_.n_vocab, std::min(options.max_logprobs, info_.n_vocab), options.deterministic});
+        rank_.open({info_.max_step_tokens, info_.max_sequences, info_.max_scores, info_.max_vectors,
+                    most_samples(info_), info_.n_blocks,
+                    options.max_context > 0 ? options.max_context : config.max_position,
+                    info_.n_vocab, std::min(options.max_logprobs, info_.n_vocab),
+                    options.deterministic});
     }
 
     const BackendInfo& info() const override { return info_; }
@@ -123,9 +128,6 @@ class CudaBackend final : public Backend {
 }  // namespace
 
 std::string check_cuda_model(const ModelConfig& c) {
-    if (!c.generates())
-        return "expected a model that generates text; one that makes vectors of texts runs on the "
-               "CPU";
     if (c.head_dim != 64 && c.head_dim != 128)
         return "expected a head size of 64 or 128, found " + std::to_string(c.head_dim);
     if (c.n_heads / c.n_kv_heads > kMaxGroup)

@@ -48,7 +48,7 @@ int Forward::padded_rows(int n) {
 size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_samples) {
     const size_t token =
         size_t(c.hidden_size) * (sizeof(float) + sizeof(bf16)) +
-        size_t(c.hidden_size / 8) * sizeof(float) + size_t(c.head_dim) * sizeof(float) +
+        size_t(c.hidden_size / 8 + 1) * sizeof(float) + size_t(c.head_dim) * sizeof(float) +
         (wide_width(c) + size_t(head_shape(c).q_dim()) + inner_width(c)) * sizeof(bf16);
     return size_t(padded_rows(max_tokens)) * token +
            size_t(padded_rows(max_samples)) * 2 * size_t(c.vocab_size) * sizeof(float) +
@@ -82,6 +82,7 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
     rotations_ = DeviceBuffer<float2>(n * size_t(c.head_dim / 2));
     normed_ = DeviceBuffer<bf16>(n * size_t(c.hidden_size));
     squares_ = DeviceBuffer<float>(n * size_t(c.hidden_size / 8));
+    inverse_rms_ = DeviceBuffer<float>(n);
     wide_ = DeviceBuffer<bf16>(n * wide_width(c));
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
@@ -128,7 +129,7 @@ void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
     if (in.n_tiles > 0)
         prefill_attention(device_).attend(
             {queries_.get(), cache_of(layer), n_blocks_, in.tiles, state.block_tables,
-             state.table_width, in.n_tiles, shape_, inner_.get()},
+             state.table_width, in.n_tiles, shape_, inner_.get(), config_.is_causal},
             stream);
 }
 
@@ -223,6 +224,12 @@ void Forward::launch_logits(const int32_t* rows, int n, const Stream& stream) {
         p->logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
     else
         gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
+}
+
+void Forward::launch_vectors(const StepInputs& in, float* out, const Stream& stream) {
+    pool({hidden_.get(), weights_.final_norm(), config_.rms_norm_eps, config_.hidden_size,
+          in.pooled, in.n_vectors, inverse_rms_.get(), out},
+         stream);
 }
 
 void Forward::launch(const StepInputs& in, const ForwardState& state, const Stream& stream) {

@@ -20,6 +20,7 @@ struct StepInputs {
     int n_tiles;            // of prefill
     int n_sampled;          // rows that are sampled
     int n_scored;           // rows whose next token is given, in steps that are not captured
+    int n_vectors;          // that are made of rows, likewise
     bool samples_in_order;  // row i is token i: no gathering
     bool one_short_row;     // a single row, of decode, whose context is at most kKvSplitTokens
     int32_t *tokens, *positions, *slots;         // (n_tokens)
@@ -29,6 +30,7 @@ struct StepInputs {
     int32_t *sampled_outputs, *sampled_guesses;  // (n_sampled) as SampleRows has them
     int32_t *scored_tokens, *targets;            // (n_scored) the same row; the token given or -1
     int32_t* n_logprobs;                         // (n_scored) to report beside it
+    PooledRows* pooled;                          // (n_vectors)
     PrefillTile* tiles;                          // (n_tiles)
     const int32_t* n_updates;                    // of the block tables
     const TableUpdate* updates;
@@ -78,6 +80,8 @@ class Forward {
     /// were used. `rows`: (n) in device memory, n <= max_logit_rows().
     void launch_logits(const int32_t* rows, int n, const Stream& stream);
     int max_logit_rows() const { return max_logit_rows_; }
+    /// The vectors of the step just launched, to `out` (n_vectors, hidden) f32.
+    void launch_vectors(const StepInputs& in, float* out, const Stream& stream);
     float* logits() const { return logits_.get(); }  // (n_sampled, vocab) f32
     float* sampler_scratch() const { return sampler_scratch_.get(); }
 
@@ -120,6 +124,7 @@ class Forward {
     DeviceBuffer<float2> rotations_;       // (tokens, head_dim / 2)
     DeviceBuffer<bf16> normed_;            // (tokens, hidden)
     DeviceBuffer<float> squares_;          // (tokens, hidden / 8) or less; see LinearInput
+    DeviceBuffer<float> inverse_rms_;      // (tokens) see PoolArgs
     DeviceBuffer<bf16> wide_;              // (tokens, qkv_dim or 2 * intermediate)
     DeviceBuffer<bf16> queries_;           // (tokens, q_dim)
     DeviceBuffer<bf16> inner_;             // (tokens, q_dim or intermediate)

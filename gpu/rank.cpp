@@ -33,8 +33,12 @@ void Rank::open(const RankLimits& limits) {
     forward_ = std::make_unique<Forward>(device_, config, weights_, limits.max_step_tokens,
                                          limits.max_samples, limits.n_blocks, limits.deterministic);
     stage_ = std::make_unique<StepStaging>(
-        device_, limits.max_step_tokens, limits.max_samples, limits.max_scores, table_width,
-        HeadShape{config.n_heads, config.n_kv_heads, config.head_dim}, !limits.deterministic);
+        device_,
+        StepSizes{limits.max_sequences, limits.max_step_tokens, limits.max_samples,
+                  limits.max_scores, limits.max_vectors, table_width},
+        HeadShape{config.n_heads, config.n_kv_heads, config.head_dim}, !limits.deterministic,
+        config.is_causal);
+    max_vectors_ = size_t(limits.max_vectors);
     sampled_ = Results(Forward::padded_rows(limits.max_samples), limits.max_logprobs);
     scored_ = Results(limits.max_scores, limits.max_logprobs);
     masks_ = std::make_unique<MaskRows>(n_valid_tokens_, Forward::padded_rows(limits.max_samples),
@@ -52,6 +56,7 @@ void Rank::plan_preparations(const RankLimits& limits) {
         for (int n = first; n <= last; n = preparations_.back().n_tokens + 1)
             preparations_.push_back({kind, Forward::padded_rows(n), samples});
     };
+    if (limits.max_samples == 0) return;  // all steps have vectors, and are mixed
     const int most = std::min(limits.max_samples, limits.max_step_tokens);
     plan(StepKind::prompt, 2, std::min(limits.max_step_tokens, kMostCapturedTokens), true);
     plan(StepKind::decode, 1, most, true);
@@ -111,6 +116,18 @@ void Rank::launch_scores(const StepStaging::Staged& staged) {
     }
 }
 
+/// Where the vectors of a step are in the host's memory.
+float* Rank::vectors_of(int slot) {
+    const size_t n = max_vectors_ * size_t(shard_.config.hidden_size);
+    if (vectors_.size() == 0) vectors_ = PinnedBuffer<float>(kStepsInFlight * n);
+    return vectors_.get() + size_t(slot) * n;
+}
+
+void Rank::launch_vectors(const StepStaging::Staged& staged) {
+    if (staged.inputs.n_vectors > 0)
+        forward_->launch_vectors(staged.inputs, vectors_of(in_flight_.back().slot), stream_);
+}
+
 /// The first step of a kind and size runs as it is, which loads kernels and makes cuBLASLt's plans;
 /// the second is captured.
 void Rank::launch_captured(const StepStaging::Staged& staged, bool samples) {
@@ -127,7 +144,7 @@ void Rank::launch_captured(const StepStaging::Staged& staged, bool samples) {
 }
 
 void Rank::launch(const Batch& batch) {
-    InFlight step{0, 0, next_slot_, {}, {}};
+    InFlight step{0, 0, 0, next_slot_, {}, {}};
     next_slot_ = (next_slot_ + 1) % kStepsInFlight;
     for (const BatchSequence& sequence : batch.sequences) {
         step.n_score_logprobs.insert(step.n_score_logprobs.end(), size_t(sequence.n_scores()),
@@ -139,6 +156,7 @@ void Rank::launch(const Batch& batch) {
     }
     const StepStaging::Staged staged = stage_->stage(batch, *lanes_, step.slot, stream_);
     step.n_rows = staged.n_rows, step.n_scores = staged.n_scores;
+    step.n_vectors = staged.inputs.n_vectors;
     in_flight_.push_back(std::move(step));
     std::vector<VocabularyMask> masks;
     bool has_masks = batch.awaits_masks;
@@ -168,6 +186,7 @@ void Rank::give_masks(std::span<const VocabularyMask> masks) {
 /// What comes behind the samples.
 void Rank::finish_launch(const StepStaging::Staged& staged) {
     launch_scores(staged);
+    launch_vectors(staged);
     CUDA_CHECK(cudaEventRecord(done_[size_t(in_flight_.back().slot)], stream_));
 }
 
@@ -194,6 +213,10 @@ void Rank::collect(StepResult& result) {
         SampledToken given = scored_.read(step.slot, i, step.n_score_logprobs[size_t(i)]);
         result.scores.push_back({std::move(given), scored_.ranks[row]});
     }
+    result.vectors.clear();
+    if (step.n_vectors == 0) return;
+    const float* vectors = vectors_of(step.slot);
+    result.vectors.assign(vectors, vectors + step.n_vectors * shard_.config.hidden_size);
 }
 
 Rank::Results::Results(int rows, int max_logprobs)

@@ -37,7 +37,8 @@ class StepGraph {
 
 /// What the steps of a rank may be.
 struct RankLimits {
-    int max_step_tokens, max_sequences, max_samples, max_scores;
+    int max_step_tokens, max_sequences, max_scores, max_vectors;
+    int max_samples;  // of a step; 0: the model has no logits
     int n_blocks;     // of the KV cache
     int max_context;  // tokens
     int n_valid_tokens, max_logprobs;
@@ -69,7 +70,7 @@ class Rank {
 
   private:
     struct InFlight {
-        int n_rows, n_scores, slot;
+        int n_rows, n_scores, n_vectors, slot;
         std::vector<int> n_logprobs;        // of each row
         std::vector<int> n_score_logprobs;  // of each score
     };
@@ -96,6 +97,8 @@ class Rank {
     void launch_samples(const StepStaging::Staged& staged, int mask_slot);
     void finish_launch(const StepStaging::Staged& staged);
     void launch_scores(const StepStaging::Staged& staged);
+    void launch_vectors(const StepStaging::Staged& staged);
+    float* vectors_of(int slot);
 
     const Device device_;  // the thread's, before anything is allocated
     const Shard shard_;
@@ -120,6 +123,9 @@ class Rank {
         SampledToken read(int slot, int i, int n_logprobs) const;
     };
     Results sampled_, scored_;
+    size_t max_vectors_ = 0;
+    PinnedBuffer<float>
+        vectors_;  // (slots, max_vectors_, hidden), from the first step that has any
 
     std::unique_ptr<MaskRows> masks_;
     std::optional<StepStaging::Staged> awaiting_;  // the youngest step, if it has no masks yet

@@ -15,32 +15,35 @@ int blocks_of(int n_tokens) {
 
 StepKind kind_of(const Batch& batch) {
     const auto& sequences = batch.sequences;
+    if (std::any_of(sequences.begin(), sequences.end(),
+                    [](const BatchSequence& s) { return s.n_scores() > 0 || s.n_vectors() > 0; }))
+        return StepKind::mixed;
     if (std::all_of(sequences.begin(), sequences.end(),
                     [](const BatchSequence& s) { return s.n_query == s.n_samples(); }))
         return StepKind::decode;
-    if (std::any_of(sequences.begin(), sequences.end(),
-                    [](const BatchSequence& s) { return s.n_scores() > 0; }))
-        return StepKind::mixed;
     return sequences.size() == 1 && sequences[0].n_samples() == 1 ? StepKind::prompt
                                                                   : StepKind::mixed;
 }
 
 }  // namespace
 
-StepStaging::StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
-                         int table_width, HeadShape shape, bool decodes, int64_t least_shared)
+StepStaging::StepStaging(const Device& device, const StepSizes& sizes, HeadShape shape,
+                         bool decodes, bool is_causal)
     : device_(device),
-      tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim)),
-      planner_(shape, least_shared),
+      tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim), is_causal),
+      planner_(shape),
       decodes_(decodes),
-      most_tokens_(Forward::padded_rows(max_tokens)),
-      most_sampled_(Forward::padded_rows(max_samples)),
-      most_scored_(Forward::padded_rows(max_scores)) {
-    const auto tokens = size_t(most_tokens_), rows = size_t(most_sampled_);
+      most_tokens_(Forward::padded_rows(sizes.max_tokens)),
+      most_sampled_(Forward::padded_rows(sizes.max_samples)),
+      most_scored_(Forward::padded_rows(sizes.max_scores)),
+      most_vectors_(sizes.max_vectors) {
+    const int sequences = Forward::padded_rows(sizes.max_sequences);
+    const auto tokens = size_t(most_tokens_), rows = size_t(std::max(most_sampled_, sequences));
     const size_t tiles = size_t(tiling_.capacity(int(tokens), int(rows))) + 1;  // and to align
     const size_t shared = 4 * rows + 5 * size_t(planner_.most_items(int(rows)));
     capacity_ = kHeader + 5 * tokens + 4 * rows + 3 * size_t(most_scored_) + 4 * tiles + shared +
-                2 * rows * size_t(table_width);  // every table may change
+                4 * size_t(most_vectors_) +
+                2 * rows * size_t(sizes.table_width);  // every table may change
     buffer_ = DeviceBuffer<int32_t>(capacity_);
     // A step's buffer is free again when the step was collected: one more than are in flight.
     for (int i = 0; i <= kStepsInFlight; i++) pinned_.emplace_back(capacity_);
@@ -48,18 +51,21 @@ StepStaging::StepStaging(const Device& device, int max_tokens, int max_samples, 
 
 StepStaging::Sizes StepStaging::sizes_of(StepKind kind, int n_tokens, bool shares) const {
     if (kind == StepKind::prompt)
-        return {n_tokens, 0, Forward::padded_rows(1), 0, tiling_.most_tiles(n_tokens, 1), 0};
+        return {n_tokens, 0, Forward::padded_rows(1), 0, tiling_.most_tiles(n_tokens, 1), 0, 0};
     return {n_tokens, decodes_ ? n_tokens : 0, n_tokens,
-            0,        decodes_ ? 0 : n_tokens, shares ? planner_.most_items(n_tokens) : 0};
+            0,        decodes_ ? 0 : n_tokens, shares ? planner_.most_items(n_tokens) : 0,
+            0};
 }
 
 /// Every step passes here, and no buffer of any kernel has room for more rows.
 StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
-    if (n.tokens > most_tokens_ || n.sampled > most_sampled_ || n.scored > most_scored_)
+    if (n.tokens > most_tokens_ || n.sampled > most_sampled_ || n.scored > most_scored_ ||
+        n.vectors > most_vectors_)
         device_fault("expected a step of at most " + std::to_string(most_tokens_) +
                      " rows, sampled at most " + std::to_string(most_sampled_) + ", scored " +
-                     std::to_string(most_scored_) + ", found " + std::to_string(n.tokens) + ", " +
-                     std::to_string(n.sampled) + " and " + std::to_string(n.scored));
+                     std::to_string(most_scored_) + ", vectors " + std::to_string(most_vectors_) +
+                     ", found " + std::to_string(n.tokens) + ", " + std::to_string(n.sampled) +
+                     ", " + std::to_string(n.scored) + " and " + std::to_string(n.vectors));
     Staged staged{};
     staged.kind = kind;
     staged.inputs.samples_in_order = kind == StepKind::decode;
@@ -69,8 +75,9 @@ StepStaging::Staged StepStaging::lay_out(StepKind kind, Sizes n) const {
     auto take = [&](int count) { return std::exchange(at, at + count); };
     StepInputs& in = staged.inputs;
     in.n_tokens = n.tokens, in.n_decode = n.decode, in.n_sampled = n.sampled, in.n_tiles = n.tiles;
-    in.n_scored = n.scored;
+    in.n_scored = n.scored, in.n_vectors = n.vectors;
     in.tiles = reinterpret_cast<PrefillTile*>(take(4 * n.tiles));
+    in.pooled = reinterpret_cast<PooledRows*>(take(4 * n.vectors));
     in.tokens = take(n.tokens), in.positions = take(n.tokens), in.slots = take(n.tokens);
     in.lanes = take(n.decode), in.contexts = take(n.decode);
     if (n.shared_items > 0) {
@@ -97,6 +104,18 @@ void StepStaging::fill_padding(const Staged& staged) {
     std::fill_n(host(in.slots), in.n_tokens, -1);
     std::fill_n(host(in.sampled_lanes), in.n_sampled, -1);
     std::fill_n(host(in.targets), in.n_scored, -1);
+}
+
+void StepStaging::fill_pooled(const Batch& batch, const Staged& staged) {
+    for (const BatchSequence& sequence : batch.sequences) {
+        const int n = sequence.n_vectors();
+        for (int k = 0; k < n; k++) {
+            const int row = sequence.query_begin + sequence.first_pooled + k;
+            const int n_rows = sequence.n_pooled / n;  // all for one, or one each
+            host(staged.inputs.pooled)[sequence.vector_begin + k] = {
+                row, n_rows, int32_t(sequence.reduction), batch.positions[size_t(row)] + 1};
+        }
+    }
 }
 
 void StepStaging::fill_sequences(const Batch& batch, const Lanes& lanes, const Staged& staged) {
@@ -169,11 +188,11 @@ bool StepStaging::decodes(const BatchSequence& sequence) const {
 StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int result_slot,
                                        const Stream& stream) {
     const int n_tokens = int(batch.tokens.size());
-    int n_sampled = 0, n_scored = 0;
+    int n_sampled = 0, n_scored = 0, n_vectors = 0;
     n_decode_ = 0;
     updates_.clear(), runs_.clear();
     for (const BatchSequence& s : batch.sequences) {
-        n_sampled += s.n_samples(), n_scored += s.n_scores();
+        n_sampled += s.n_samples(), n_scored += s.n_scores(), n_vectors += s.n_vectors();
         lanes.update_table(batch, s, blocks_of(s.n_context), updates_);
         if (n_decode_ == s.query_begin && decodes(s))
             n_decode_ += s.n_query;
@@ -188,7 +207,8 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
                 Forward::padded_rows(n_sampled),
                 Forward::padded_rows(n_scored),
                 int(tiles_.size()),
-                0};
+                0,
+                n_vectors};
     if (kind != StepKind::mixed) sizes = sizes_of(kind, padded, false);
     const bool shares = plan_sharing(batch, lanes, padded, sizes.decode);
     if (shares) sizes.shared_items = planner_.most_items(sizes.decode);
@@ -201,6 +221,7 @@ StepStaging::Staged StepStaging::stage(const Batch& batch, Lanes& lanes, int res
     std::copy(batch.positions.begin(), batch.positions.end(), host(staged.inputs.positions));
     std::copy(batch.slots.begin(), batch.slots.end(), host(staged.inputs.slots));
     fill_sequences(batch, lanes, staged);
+    fill_pooled(batch, staged);
     if (shares) fill_shared(staged);
     staged.inputs.one_short_row =
         padded == 1 && n_decode_ == 1 && batch.sequences[0].n_context <= kKvSplitTokens;

@@ -17,7 +17,13 @@ inline constexpr int kStepsInFlight = 2;
 enum class StepKind {
     decode,  // of every sequence its last token, and guesses; after each one is sampled
     prompt,  // one sequence, sampled after more than one token
-    mixed    // any other, and whatever has scores
+    mixed    // any other, and whatever has scores or vectors
+};
+
+/// What a step may be.
+struct StepSizes {
+    int max_sequences, max_tokens, max_samples, max_scores, max_vectors;
+    int table_width;  // blocks of a lane
 };
 
 /// Brings a batch to the device: everything the host has to say about a step goes through one
@@ -26,16 +32,14 @@ enum class StepKind {
 class StepStaging {
   public:
     /// `decodes`: leading sequences whose tokens are all sampled, or only one, are rows of decode
-    /// attention; else of prefill attention. `max_samples` of a step. `least_shared`: see
-    /// SharedPrefixPlanner.
-    StepStaging(const Device& device, int max_tokens, int max_samples, int max_scores,
-                int table_width, HeadShape shape, bool decodes,
-                int64_t least_shared = SharedPrefixPlanner::kLeastSavedBytes);
+    /// attention; else of prefill attention. `is_causal`: as PrefillAttentionArgs has it.
+    StepStaging(const Device& device, const StepSizes& sizes, HeadShape shape, bool decodes,
+                bool is_causal);
 
     struct Staged {
         StepInputs inputs;
         const int32_t* result_slot;  // device: which of the host's result buffers to write
-        int n_rows, n_scores;        // sampled and scored, without padding
+        int n_rows, n_scores;        // sampled and scored, without padding; all vectors are real
         StepKind kind;
     };
     /// Copies `batch` over, padded to the rows that Forward wants.
@@ -49,7 +53,7 @@ class StepStaging {
 
   private:
     struct Sizes {
-        int tokens, decode, sampled, scored, tiles, shared_items;
+        int tokens, decode, sampled, scored, tiles, shared_items, vectors;
     };
     /// Of a kind that is not mixed.
     Sizes sizes_of(StepKind kind, int n_tokens, bool shares) const;
@@ -62,6 +66,7 @@ class StepStaging {
     }
     bool decodes(const BatchSequence& sequence) const;
     void fill_padding(const Staged& staged);
+    void fill_pooled(const Batch& batch, const Staged& staged);
     void fill_sequences(const Batch& batch, const Lanes& lanes, const Staged& staged);
     bool may_share(int n_tokens, int n_decode) const;
     void fill_shared(const Staged& staged);
@@ -73,7 +78,8 @@ class StepStaging {
     SharedPrefixPlanner planner_;
     bool decodes_;
     int most_tokens_, most_sampled_, most_scored_;  // rows, padding included
-    size_t capacity_;                               // int32 of one buffer
+    int most_vectors_;
+    size_t capacity_;  // int32 of one buffer
     std::vector<PinnedBuffer<int32_t>> pinned_;
     size_t turn_ = 0;
     int32_t* base_ = nullptr;

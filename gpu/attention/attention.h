@@ -137,11 +137,11 @@ bool can_fuse_o_proj(const Device& device, HeadShape shape, int hidden_size);
 struct PrefillTile {
     int32_t query_begin;  // row of `queries`
     int32_t n_query;      // times the group at most PrefillTileRows::most; 0: padding
-    int32_t position;     // of the first query
+    int32_t n_keys;       // that the last of them sees; each before it one less, if causal
     int32_t lane;
 };
-/// Causal attention of tiles of queries over their context. A row's result does not depend on how a
-/// prompt is cut into tiles. Source: Dao 2023, arXiv:2307.08691 (FlashAttention-2).
+/// Attention of tiles of queries over their context. A row's result does not depend on how a prompt
+/// is cut into tiles. Source: Dao 2023, arXiv:2307.08691 (FlashAttention-2).
 struct PrefillAttentionArgs {
     const bf16* queries;  // (n, q_dim)
     KvCache cache;
@@ -151,7 +151,8 @@ struct PrefillAttentionArgs {
     int table_width;
     int n_tiles;
     HeadShape shape;
-    bf16* out;  // (n, q_dim)
+    bf16* out;              // (n, q_dim)
+    bool is_causal = true;  // a query sees the keys up to its own; else all of its tile's n_keys
 };
 /// How many rows a block takes, `step` or a multiple of it; a row is a pair of a query and a head
 /// of its group.

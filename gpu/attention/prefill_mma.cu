@@ -2,10 +2,10 @@
 #include "gpu/launch.h"
 #include "gpu/sm90/dependent_launch.cuh"
 
-// prefill_attention_mma: causal attention of tiles of queries over the paged KV cache.
+// prefill_attention_mma: attention of tiles of queries over the paged KV cache.
 //
-// What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim), causal) · V; softmax and sums in
-//         f32, its weights rounded to bf16 for the second product.
+// What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim)) · V, causal or of all keys;
+//         softmax and sums in f32, its weights rounded to bf16 for the second product.
 // Grid    (KV heads, tiles of queries). A row of a tile is a pair (query, head of the group), so
 //         that all heads of a group share what is read of the cache.
 // Block   4 warps of 16 or 32 rows each; two blocks an SM, so that one works while the other waits.
@@ -24,7 +24,7 @@ namespace {
 constexpr int kBlocksPerSm = 2;
 
 /// Attention of the rows of a warp.
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 class WarpQueries {
   public:
     static constexpr int kMTiles = m_tiles(HEAD_DIM);
@@ -40,14 +40,12 @@ class WarpQueries {
     /// The keys that the warp's last row attends to; 0 if it has no rows.
     __device__ int n_keys() const {
         if (first_row_ >= n_rows_) return 0;
-        const int last_row = min(first_row_ + 16 * kMTiles, n_rows_) - 1;
-        return tile_.position + last_row / a_.shape.group() + 1;
+        return last_key(min(first_row_ + 16 * kMTiles, n_rows_) - 1) + 1;
     }
 
     __device__ void attend(const KvStage<HEAD_DIM>& stage, int first_key, float scale) {
-        // No row is masked up to the position of the warp's first query.
-        const bool masked =
-            first_key + kStageKeys - 1 > tile_.position + first_row_ / a_.shape.group();
+        // No row is masked up to the last key of the warp's first query.
+        const bool masked = first_key + kStageKeys - 1 > last_key(first_row_);
         if (masked)
             attend_stage<true>(rows_, stage, first_key, scale, g_, t_);
         else
@@ -79,9 +77,13 @@ class WarpQueries {
                 row % group) *
                HEAD_DIM;
     }
+    /// That a row sees.
+    __device__ int last_key(int row) const {
+        return CAUSAL ? tile_.n_keys - tile_.n_query + row / a_.shape.group() : tile_.n_keys - 1;
+    }
     __device__ void load_row(int m, int r) {
         const int row = this->row(m, r);
-        rows_[m].last_key[r] = row < n_rows_ ? tile_.position + row / a_.shape.group() : -1;
+        rows_[m].last_key[r] = row < n_rows_ ? last_key(row) : -1;
         if (row < n_rows_) rows_[m].q.load(r, a_.queries + head_of(row), t_);
     }
 
@@ -93,7 +95,7 @@ class WarpQueries {
     RowsOf16<HEAD_DIM> rows_[kMTiles];
 };
 
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 __global__ void __launch_bounds__(kRowsThreads, kBlocksPerSm)
     prefill_attention_mma_kernel(PrefillAttentionArgs a, float scale) {
     extern __shared__ __align__(128) unsigned char memory[];
@@ -101,8 +103,7 @@ __global__ void __launch_bounds__(kRowsThreads, kBlocksPerSm)
     const PrefillTile tile = a.tiles[blockIdx.y];
     if (tile.n_query == 0) return wait_for_previous_kernel();
     const int kv_head = blockIdx.x;
-    const int n_keys = tile.position + tile.n_query,
-              n_steps = (n_keys + kStageKeys - 1) / kStageKeys;
+    const int n_keys = tile.n_keys, n_steps = (n_keys + kStageKeys - 1) / kStageKeys;
     const int32_t* table = a.block_tables + size_t(tile.lane) * a.table_width;
     int32_t blocks[kStageTiles];  // of the step that is copied next
     auto find_blocks = [&](int step) {
@@ -121,7 +122,7 @@ __global__ void __launch_bounds__(kRowsThreads, kBlocksPerSm)
     wait_for_previous_kernel();
 #pragma unroll
     for (int step = 0; step < kStages - 1; step++) copy(step);
-    WarpQueries<HEAD_DIM> rows(a, tile, kv_head);
+    WarpQueries<HEAD_DIM, CAUSAL> rows(a, tile, kv_head);
     const int n_own = rows.n_keys();
     for (int step = 0; step < n_steps; step++) {
         cp_async_wait<kStages - 2>();
@@ -133,10 +134,10 @@ __global__ void __launch_bounds__(kRowsThreads, kBlocksPerSm)
     if (n_own > 0) rows.write();
 }
 
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 void launch(const PrefillAttentionArgs& a, const Stream& stream) {
     constexpr size_t kSharedBytes = kStages * sizeof(KvStage<HEAD_DIM>);
-    launch_dependent(prefill_attention_mma_kernel<HEAD_DIM>,
+    launch_dependent(prefill_attention_mma_kernel<HEAD_DIM, CAUSAL>,
                      {dim3(a.shape.n_kv_heads, a.n_tiles), kRowsThreads, kSharedBytes}, stream, a,
                      log2_scale(HEAD_DIM));
 }
@@ -148,9 +149,9 @@ PrefillTileRows rows_of_tile(int head_dim) {
 void attend(const PrefillAttentionArgs& a, const Stream& stream) {
     SHAPE_CHECK(a.n_tiles > 0 && is_attention_shape(a.shape));
     if (a.shape.head_dim == 64)
-        launch<64>(a, stream);
+        (a.is_causal ? launch<64, true> : launch<64, false>)(a, stream);
     else
-        launch<128>(a, stream);
+        (a.is_causal ? launch<128, true> : launch<128, false>)(a, stream);
 }
 
 }  // namespace

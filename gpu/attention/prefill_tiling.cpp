@@ -12,19 +12,18 @@ int divide_up(int a, int b) {
     return (a + b - 1) / b;
 }
 
-/// Calls take(first query, counted in the run; how many; the position of the last) for every tile.
-template <class Take>
-void for_each_tile(const PrefillRun& run, int most, Take take) {
-    for (int first = 0; first < run.n_query; first += most) {
-        const int n = std::min(most, run.n_query - first);
-        take(first, n, run.position + first + n - 1);
-    }
-}
-
 }  // namespace
 
-PrefillTiling::PrefillTiling(HeadShape shape, PrefillTileRows rows)
-    : group_(shape.group()), n_kv_heads_(shape.n_kv_heads), rows_(rows) {}
+PrefillTiling::PrefillTiling(HeadShape shape, PrefillTileRows rows, bool is_causal)
+    : group_(shape.group()), n_kv_heads_(shape.n_kv_heads), rows_(rows), is_causal_(is_causal) {}
+
+template <class Take>
+void PrefillTiling::for_each_tile(const PrefillRun& run, int rows, Take take) const {
+    for (int first = 0; first < run.n_query; first += queries(rows)) {
+        const int n = std::min(queries(rows), run.n_query - first);
+        take(first, n, run.position + (is_causal_ ? first + n : run.n_query));
+    }
+}
 
 /// The smallest tile that does not make too many blocks. A captured step launches a block for each
 /// of most_tiles(). With 228 blocks smaller tiles were faster even for a prompt's beginning, whose
@@ -52,8 +51,8 @@ double PrefillTiling::cost(std::span<const PrefillRun> runs, int rows) const {
     constexpr double kStep = 3, kImbalance = 1.15;
     double total = 0, longest = 0;
     for (const PrefillRun& run : runs)
-        for_each_tile(run, queries(rows), [&](int, int, int last) {
-            total += last, longest = std::max(longest, double(last));
+        for_each_tile(run, rows, [&](int, int, int n_keys) {
+            total += n_keys, longest = std::max(longest, double(n_keys));
         });
     const double on_an_sm = total * n_kv_heads_ / kMultiprocessors * kImbalance;
     return std::max(longest, on_an_sm) * (kStep + rows / rows_.step);
@@ -67,11 +66,11 @@ void PrefillTiling::cut(std::span<const PrefillRun> runs, int n_queries,
         if (const double other = cost(runs, rows); other <= least) best = rows, least = other;
     tiles.clear();
     for (const PrefillRun& run : runs)
-        for_each_tile(run, queries(best), [&](int first, int n, int) {
-            tiles.push_back({run.query_begin + first, n, run.position + first, run.lane});
+        for_each_tile(run, best, [&](int first, int n, int n_keys) {
+            tiles.push_back({run.query_begin + first, n, n_keys, run.lane});
         });
     std::stable_sort(tiles.begin(), tiles.end(), [](const PrefillTile& a, const PrefillTile& b) {
-        return a.position > b.position;
+        return a.n_keys > b.n_keys;
     });
 }
 

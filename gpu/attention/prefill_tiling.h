@@ -19,7 +19,8 @@ struct PrefillRun {
 /// they read of the cache. A row's result does not depend on the choice.
 class PrefillTiling {
   public:
-    PrefillTiling(HeadShape shape, PrefillTileRows rows);
+    /// `is_causal`: as PrefillAttentionArgs has it; if not, a run is the end of its lane's context.
+    PrefillTiling(HeadShape shape, PrefillTileRows rows, bool is_causal = true);
 
     /// The largest number of tiles of runs with n_queries together: by these alone, so that a
     /// captured step has room for them whatever their contexts are.
@@ -37,8 +38,13 @@ class PrefillTiling {
     int fewest_rows(int n_queries) const;
     double cost(std::span<const PrefillRun> runs, int rows) const;
 
+    /// Calls take(first query, counted in the run; how many; the keys of the last) for every tile.
+    template <class Take>
+    void for_each_tile(const PrefillRun& run, int rows, Take take) const;
+
     int group_, n_kv_heads_;
     PrefillTileRows rows_;
+    bool is_causal_;
 };
 
 }  // namespace qwend

@@ -6,10 +6,10 @@
 #include "gpu/sm90/tma.cuh"
 #include "gpu/sm90/wgmma.cuh"
 
-// prefill_attention_wgmma_sm90: causal attention of tiles of queries over the paged KV cache.
+// prefill_attention_wgmma_sm90: attention of tiles of queries over the paged KV cache.
 //
-// What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim), causal) · V; softmax and sums in
-//         f32, its weights rounded to bf16 for the second product.
+// What    out (n, q_dim) bf16 = softmax(q · Kᵀ / sqrt(head_dim)) · V, causal or of all keys;
+//         softmax and sums in f32, its weights rounded to bf16 for the second product.
 // Grid    (KV heads, tiles of queries). A row of a tile is a pair (query, head of the group), so
 //         that all heads of a group share what is read of the cache.
 // Block   consumers: four warpgroups of 64 rows with heads of 64, three with 128, as many as there
@@ -74,7 +74,7 @@ __device__ void produce(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionA
     // Each thread has a copy of its own: the values of the step's i-th KV block, or 64 columns of
     // its keys.
     const int i = lane % kStepTiles, what = lane / kStepTiles;
-    const int last = (tile.position + tile.n_query - 1) / kBlockTokens;
+    const int last = (tile.n_keys - 1) / kBlockTokens;
     const int32_t* table = a.block_tables + size_t(tile.lane) * a.table_width;
     auto block_of = [&](int step) {  // beyond the last key any block will do: it is masked
         return table[min(step * kStepTiles + i, last)];
@@ -103,7 +103,7 @@ __device__ void produce(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionA
 #if __CUDA_ARCH_FEAT_SM90_ALL
 
 /// Attention of the 64 rows of a warpgroup, of which a thread has two; see wgmma() for which.
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 class WarpgroupQueries {
   public:
     __device__ WarpgroupQueries(const PrefillAttentionArgs& a, const PrefillTile& tile)
@@ -153,9 +153,8 @@ class WarpgroupQueries {
 
     /// Online softmax: makes weights of the scores, and rescales the output if a maximum has risen.
     __device__ void softmax(int first_key, float scale) {
-        // No row is masked up to the position of the warpgroup's first query.
-        if (first_key + kStepKeys - 1 > tile_.position + warpgroup_ * 64 / a_.shape.group())
-            mask(first_key);
+        // No row is masked up to the last key of the warpgroup's first query.
+        if (first_key + kStepKeys - 1 > last_key(warpgroup_ * 64)) mask(first_key);
         float keep[2];
 #pragma unroll
         for (int r = 0; r < 2; r++) keep[r] = softmax_row(r, scale);
@@ -206,11 +205,15 @@ class WarpgroupQueries {
     __device__ int row(int r) const {
         return int(threadIdx.x) / kWarp * 16 + int(threadIdx.x) % kWarp / 4 + 8 * r;
     }
+    /// That a row sees.
+    __device__ int last_key(int row) const {
+        return CAUSAL ? tile_.n_keys - tile_.n_query + row / a_.shape.group() : tile_.n_keys - 1;
+    }
     __device__ void mask(int first_key) {
         const int t = threadIdx.x % 4;
 #pragma unroll
         for (int r = 0; r < 2; r++) {
-            const int last = tile_.position + row(r) / a_.shape.group() - first_key;
+            const int last = last_key(row(r)) - first_key;
 #pragma unroll
             for (int j = 0; j < kStepKeys / 8; j++)
 #pragma unroll
@@ -251,10 +254,10 @@ class WarpgroupQueries {
 };
 
 /// A consumer. Called by one warpgroup.
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 __device__ void consume(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionArgs& a,
                         const PrefillTile& tile, int n_steps, float scale) {
-    WarpgroupQueries<HEAD_DIM> rows(a, tile);
+    WarpgroupQueries<HEAD_DIM, CAUSAL> rows(a, tile);
     wait_for_previous_kernel();
     rows.load_queries(shared);
     shared.full[0].wait(0);
@@ -277,7 +280,7 @@ __device__ void consume(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionA
 
 #endif
 
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
     prefill_attention_wgmma_sm90_kernel(PrefillAttentionArgs a,
                                         const __grid_constant__ CacheMaps maps, float scale) {
@@ -287,7 +290,7 @@ __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
     using T = TileShape<HEAD_DIM>;
     const PrefillTile tile = a.tiles[blockIdx.y];
     if (tile.n_query == 0) return wait_for_previous_kernel();
-    const int n_steps = (tile.position + tile.n_query + kStepKeys - 1) / kStepKeys;
+    const int n_steps = (tile.n_keys + kStepKeys - 1) / kStepKeys;
     const int n_warpgroups = (tile.n_query * a.shape.group() + 63) / 64;
     if (threadIdx.x == 0) {
         for (int i = 0; i < kStages; i++)
@@ -306,14 +309,14 @@ __global__ void __launch_bounds__(TileShape<HEAD_DIM>::kThreads, 1)
     } else {
         setmaxnreg_inc<kOfConsumers>();
         if (int(threadIdx.x) / 128 < n_warpgroups)
-            consume<HEAD_DIM>(shared, a, tile, n_steps, scale);
+            consume<HEAD_DIM, CAUSAL>(shared, a, tile, n_steps, scale);
     }
 #else
     __trap();  // launched where !Device::has_wgmma
 #endif
 }
 
-template <int HEAD_DIM>
+template <int HEAD_DIM, bool CAUSAL>
 void launch(const PrefillAttentionArgs& a, const Stream& stream) {
     using T = TileShape<HEAD_DIM>;
     const CacheMaps maps{
@@ -321,7 +324,7 @@ void launch(const PrefillAttentionArgs& a, const Stream& stream) {
                           kBlockTokens),
         narrow_tensor_map(a.cache.values, a.n_blocks * a.shape.n_kv_heads * HEAD_DIM, HEAD_DIM)};
     launch_dependent(
-        prefill_attention_wgmma_sm90_kernel<HEAD_DIM>,
+        prefill_attention_wgmma_sm90_kernel<HEAD_DIM, CAUSAL>,
         {dim3(a.shape.n_kv_heads, a.n_tiles), T::kThreads, sizeof(PrefillShared<HEAD_DIM>)}, stream,
         a, maps, log2_scale(HEAD_DIM));
 }
@@ -334,9 +337,9 @@ void attend(const PrefillAttentionArgs& a, const Stream& stream) {
     SHAPE_CHECK(stream.device().has_wgmma && a.n_tiles > 0 && a.n_blocks > 0 &&
                 is_attention_shape(a.shape));
     if (a.shape.head_dim == 64)
-        launch<64>(a, stream);
+        (a.is_causal ? launch<64, true> : launch<64, false>)(a, stream);
     else
-        launch<128>(a, stream);
+        (a.is_causal ? launch<128, true> : launch<128, false>)(a, stream);
 }
 
 }  // namespace

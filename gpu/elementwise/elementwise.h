@@ -6,7 +6,8 @@
 
 namespace qwend {
 
-/// The launchers of the kernels between products and attention. They neither synchronise nor
+/// The launchers of the kernels between products and attention, and of the one that ends a step
+/// whose hidden states are asked for. They neither synchronise nor
 /// allocate, and throw BackendFault for a shape that no kernel is made for. Rows beyond those in
 /// use (padding of a captured batch size) write nothing that anybody reads.
 
@@ -47,5 +48,25 @@ void rmsnorm(const float* x, const int32_t* rows, const float* weight, float eps
 /// Source: Shazeer 2020, arXiv:2002.05202.
 void glu(Activation activation, const bf16* gate_up, int n, int width, bf16* out,
          const Stream& stream);
+
+/// Rows of a step that become one vector.
+struct PooledRows {
+    int32_t first, n;     // rows of the residual stream, at least one
+    int32_t reduction;    // a Reduction; each: there is one row
+    int32_t first_place;  // of the first row in its sequence, from 1 on: its weight in weighted_sum
+};
+/// vectors (n, width) f32 = rmsnorm of each pooled row of hidden (rows, width) f32, reduced as
+/// Backend has it.
+struct PoolArgs {
+    const float* hidden;
+    const float* weight;  // (width) of the norm
+    float eps;
+    int width;                 // a multiple of 4
+    const PooledRows* pooled;  // (n), in device memory
+    int n;
+    float* inverse_rms;  // (rows) scratch
+    float* vectors;      // in device memory, or in pinned memory of the host
+};
+void pool(const PoolArgs& args, const Stream& stream);
 
 }  // namespace qwend

@@ -339,7 +339,7 @@ struct Run {
 };
 
 /// Cuts runs into tiles of at most so many queries, of random length if `randomly`.
-std::vector<PrefillTile> cut(Random& random, int most, const std::vector<Run>& runs,
+std::vector<PrefillTile> cut(Random& random, int most, const std::vector<Run>& runs, bool is_causal,
                              bool randomly) {
     std::vector<PrefillTile> tiles;
     int query = 0;
@@ -347,7 +347,8 @@ std::vector<PrefillTile> cut(Random& random, int most, const std::vector<Run>& r
         for (int done = 0; done < runs[lane].n_query;) {
             const int wanted = randomly ? 1 + random.below(most) : most;
             const int n = std::min(wanted, runs[lane].n_query - done);
-            tiles.push_back({query, n, runs[lane].position + done, int(lane)});
+            const int seen = is_causal ? done + n : runs[lane].n_query;
+            tiles.push_back({query, n, runs[lane].position + seen, int(lane)});
             query += n, done += n;
         }
     tiles.push_back({});  // padding of a captured step
@@ -357,12 +358,13 @@ std::vector<PrefillTile> cut(Random& random, int most, const std::vector<Run>& r
 }
 
 void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector<Run>& runs,
-                   PrefillTallies& tallies) {
+                   bool is_causal, PrefillTallies& tallies) {
+    CAPTURE(is_causal);
     std::vector<int> lengths;
     std::vector<Row> rows;
     for (const Run& run : runs) {
         for (int i = 0; i < run.n_query; i++)
-            rows.push_back({int(lengths.size()), run.position + i + 1});
+            rows.push_back({int(lengths.size()), run.position + (is_causal ? i + 1 : run.n_query)});
         lengths.push_back(run.position + run.n_query);
     }
     const Contexts contexts(random, shape, kind, lengths);
@@ -372,13 +374,13 @@ void check_prefill(Random& random, HeadShape shape, Kind kind, const std::vector
     auto check = [&](const PrefillAttention& attention, Tally& tally) {
         auto run = [&](bool randomly) {
             const int most = attention.tile_rows(shape.head_dim).most / shape.group();
-            const auto tiles = cut(random, most, runs, randomly);
+            const auto tiles = cut(random, most, runs, is_causal, randomly);
             const DeviceBuffer<PrefillTile> device_tiles = to_device(tiles);
             const Output<bf16> out(queries.size());
-            attention.attend(
-                {device_queries.get(), contexts.cache(), contexts.n_blocks, device_tiles.get(),
-                 contexts.tables(), contexts.table_width, int(tiles.size()), shape, out.get()},
-                test_stream());
+            attention.attend({device_queries.get(), contexts.cache(), contexts.n_blocks,
+                              device_tiles.get(), contexts.tables(), contexts.table_width,
+                              int(tiles.size()), shape, out.get(), is_causal},
+                             test_stream());
             return out.read();
         };
         const auto out = run(false);
@@ -488,6 +490,7 @@ TEST_CASE("attention: runs of queries over what came before, however they are cu
                                  {2046, 3}, {0, 130}, {2040, 40}, {4990, 33}};
         if (shape.is_published) runs.push_back({0, 513}), runs.push_back({32980, 20});
         if (is_quick()) runs.resize(8), runs.push_back({700, 40});  // some turns of the ring
-        check_prefill(random, shape.heads, kind, runs, tallies);
+        for (bool is_causal : {true, false})
+            check_prefill(random, shape.heads, kind, runs, is_causal, tallies);
     });
 }

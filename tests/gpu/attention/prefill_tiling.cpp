@@ -28,8 +28,9 @@ Total random_runs(Random& random, int n_runs, int most) {
     return total;
 }
 
-void check_tiles(const PrefillTiling& tiling, PrefillTileRows rows, int group, const Total& total,
+void check_tiles(HeadShape shape, PrefillTileRows rows, bool is_causal, const Total& total,
                  int padded) {
+    const PrefillTiling tiling(shape, rows, is_causal);
     std::vector<PrefillTile> tiles;
     tiling.cut(total.runs, padded, tiles);
     const int n_runs = int(total.runs.size());
@@ -43,9 +44,11 @@ void check_tiles(const PrefillTiling& tiling, PrefillTileRows rows, int group, c
     for (size_t i = 0; i < tiles.size(); i++) {
         const PrefillTile& tile = tiles[i];
         const PrefillRun& run = total.runs[size_t(tile.lane)];
-        fits &= tile.n_query > 0 && tile.n_query * group <= rows.most;
-        is_sorted &= i == 0 || tiles[i - 1].position >= tile.position;
-        is_of_run &= tile.position - run.position == tile.query_begin - run.query_begin;
+        fits &= tile.n_query > 0 && tile.n_query * shape.group() <= rows.most;
+        is_sorted &= i == 0 || tiles[i - 1].n_keys >= tile.n_keys;
+        const int n_seen =
+            is_causal ? tile.query_begin - run.query_begin + tile.n_query : run.n_query;
+        is_of_run &= tile.n_keys == run.position + n_seen;
         const bool is_inside = tile.query_begin >= run.query_begin &&
                                tile.query_begin + tile.n_query <= run.query_begin + run.n_query;
         is_of_run &= is_inside;
@@ -78,7 +81,7 @@ TEST_CASE("prefill tiles: every query once, in no more tiles than there is room 
                     const int most = std::array{1, 20, 1000}[size_t(turn) % 3];
                     const HeadShape shape{group * n_kv_heads, n_kv_heads, 64};
                     const Total total = random_runs(random, 1 + random.below(30), most);
-                    check_tiles(PrefillTiling(shape, rows), rows, group, total,
+                    check_tiles(shape, rows, turn % 2 == 0, total,
                                 total.n_queries + random.below(100));
                 }
 }
