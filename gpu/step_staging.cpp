@@ -28,10 +28,10 @@ StepKind kind_of(const Batch& batch) {
 }  // namespace
 
 StepStaging::StepStaging(const Device& device, const StepSizes& sizes, HeadShape shape,
-                         bool decodes, bool is_causal)
+                         bool decodes, bool is_causal, int64_t least_shared)
     : device_(device),
       tiling_(shape, prefill_attention(device).tile_rows(shape.head_dim), is_causal),
-      planner_(shape),
+      planner_(shape, least_shared),
       decodes_(decodes),
       most_tokens_(Forward::padded_rows(sizes.max_tokens)),
       most_sampled_(Forward::padded_rows(sizes.max_samples)),

@@ -33,8 +33,9 @@ class StepStaging {
   public:
     /// `decodes`: leading sequences whose tokens are all sampled, or only one, are rows of decode
     /// attention; else of prefill attention. `is_causal`: as PrefillAttentionArgs has it.
+    /// `least_shared`: see SharedPrefixPlanner.
     StepStaging(const Device& device, const StepSizes& sizes, HeadShape shape, bool decodes,
-                bool is_causal);
+                bool is_causal, int64_t least_shared = SharedPrefixPlanner::kLeastSavedBytes);
 
     struct Staged {
         StepInputs inputs;

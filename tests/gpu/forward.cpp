@@ -64,9 +64,9 @@ class Model {
           lanes_(kSequences, kBlocksEach, kHashedVocab, 0),
           forward_(device_, shard_.config, weights_, kMaxTokens, kSequences,
                    kSequences * kBlocksEach, false, std::move(join)),
-          staging_(device_, kMaxTokens, kSequences, 0, kBlocksEach,
+          staging_(device_, StepSizes{kSequences, kMaxTokens, kSequences, 0, 0, kBlocksEach},
                    {shard_.config.n_heads, shard_.config.n_kv_heads, shard_.config.head_dim}, true,
-                   least_shared) {
+                   true, least_shared) {
         CUDA_CHECK(cudaDeviceSynchronize());
     }
 
