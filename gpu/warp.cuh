@@ -40,6 +40,21 @@ __device__ inline float block_sum(float x, float* scratch) {
 __device__ inline void named_barrier_sync(int barrier, int n) {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(n) : "memory");
 }
+/// The same, and whether any of them says so. Source: PTX ISA, bar.red.or.
+__device__ inline bool named_barrier_any(int barrier, int n, bool says) {
+    int any;
+    asm volatile(
+        "{\n"
+        ".reg .pred says;\n"
+        "setp.ne.b32 says, %1, 0;\n"
+        "bar.red.or.pred says, %2, %3, says;\n"
+        "selp.b32 %0, 1, 0, says;\n"
+        "}"
+        : "=r"(any)
+        : "r"(int(says)), "r"(barrier), "r"(n)
+        : "memory");
+    return __any_sync(0xffffffffu, any);  // the compiler learns that a warp has one answer
+}
 /// Counts the calling thread at the barrier without waiting there.
 __device__ inline void named_barrier_arrive(int barrier, int n) {
     asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "r"(n) : "memory");

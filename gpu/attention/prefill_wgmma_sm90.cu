@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "gpu/attention/attention.h"
 #include "gpu/attention/mma_fragments.cuh"
 #include "gpu/launch.h"
@@ -22,6 +24,12 @@
 //         counts the bytes; it waits at empty[stage], where every consumer warp arrives once it is
 //         done with the stage. A warpgroup starts the scores of the next step while the tensor
 //         cores still add the values of this one; while it takes exponentials, the others multiply.
+// Softmax A weight is 2^(score - reference), where others take the maximum so far for a reference:
+//         any does that is not too far below it, since bf16 keeps as many digits of a large number
+//         as of a small one. So nobody looks for the maximum of a step, but for the first, nor
+//         scales the output: what the weights of a step come to says whether they are in range. If
+//         a row's are not, the warpgroup computes the scores of the step again, and such rows take
+//         a reference that fits.
 // When    On sm_90 always; prefill_attention_mma is for other devices.
 // Source  Shah et al. 2024, arXiv:2407.08608 (FlashAttention-3).
 
@@ -102,12 +110,21 @@ __device__ void produce(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionA
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
 
-/// Attention of the 64 rows of a warpgroup, of which a thread has two; see wgmma() for which.
+/// Attention of the 64 rows of a warpgroup, of which a thread has two; see wgmma() for which. Calls
+/// go by steps: start_scores, wgmma_wait, weigh (and raise_references), start_values.
 template <int HEAD_DIM, bool CAUSAL>
 class WarpgroupQueries {
+    using Stage = KvStage<HEAD_DIM>;
+
   public:
-    __device__ WarpgroupQueries(const PrefillAttentionArgs& a, const PrefillTile& tile)
-        : a_(a), tile_(tile) {}
+    __device__ WarpgroupQueries(const PrefillAttentionArgs& a, const PrefillTile& tile,
+                                const PrefillShared<HEAD_DIM>& shared, float scale)
+        : a_(a),
+          tile_(tile),
+          scale_(scale),
+          queries_(shared.queries[0] + threadIdx.x / 128 * 64 * kSwizzleColumns),
+          keys_(shared.stages[0].keys),
+          values_(shared.stages[0].values) {}
 
     /// Loads the queries to shared memory, swizzled as wgmma reads them; zeros for rows that are
     /// not there.
@@ -136,44 +153,68 @@ class WarpgroupQueries {
     }
 
     /// Starts the scores of a stage; wgmma_wait() waits for them.
-    __device__ void score(const PrefillShared<HEAD_DIM>& shared, const KvStage<HEAD_DIM>& stage) {
-        constexpr uint64_t kStep = 32 >> 4;  // 16 columns, in a descriptor's units of 16 bytes
+    __device__ void start_scores(int stage) {
+        constexpr int kColumns = TileShape<HEAD_DIM>::kRows * kSwizzleColumns * int(sizeof(bf16));
         wgmma_fence();
 #pragma unroll
-        for (int c = 0; c < HEAD_DIM / kSwizzleColumns; c++) {
-            const uint64_t queries =
-                smem_descriptor(shared.queries[c] + warpgroup_ * 64 * kSwizzleColumns);
-            const uint64_t keys = smem_descriptor(stage.keys[c]);
+        for (int c = 0; c < HEAD_DIM / kSwizzleColumns; c++)
 #pragma unroll
-            for (int i = 0; i < kSwizzleColumns / 16; i++)
-                wgmma(scores_, queries + i * kStep, keys + i * kStep, c + i > 0);
-        }
+            for (int i = 0; i < kSwizzleColumns / 16; i++)  // 16 columns of 2 bytes at a time
+                wgmma(
+                    scores_, queries_.at(c * kColumns + 32 * i),
+                    keys_.at(stage * int(sizeof(Stage)) + c * int(sizeof Stage{}.keys[0]) + 32 * i),
+                    c + i > 0);
         wgmma_commit();
     }
 
-    /// Online softmax: makes weights of the scores, and rescales the output if a maximum has risen.
-    __device__ void softmax(int first_key, float scale) {
-        // No row is masked up to the last key of the warpgroup's first query.
-        if (first_key + kStepKeys - 1 > last_key(warpgroup_ * 64)) mask(first_key);
+    /// Steps, counted from the first, of which every row sees all keys.
+    __device__ int n_unmasked_steps() const {
+        return (last_key(warpgroup_ * 64) + 1) / kStepKeys;
+    }
+
+    /// Makes weights of the scores. False if those of a row are out of range: then they count for
+    /// nothing, and start_scores() and raise_references() have to follow.
+    template <bool MASKED>
+    __device__ bool weigh(int first_key) {
+        if constexpr (MASKED) mask(first_key);
+        float added[2];
+#pragma unroll
+        for (int r = 0; r < 2; r++) added[r] = exponentials(r), fits_[r] = added[r] < kMostWeight;
+        if (named_barrier_any(1 + warpgroup_, 128, !fits_[0] || !fits_[1])) return false;
+#pragma unroll
+        for (int r = 0; r < 2; r++) sum_[r] += added[r];
+        pack_weights();
+        return true;
+    }
+
+    /// Takes the maximum of the scores as the reference of the rows whose weights did not fit, or
+    /// of all before the first step, and makes weights. What others have does not change.
+    template <bool MASKED>
+    __device__ void raise_references(int first_key) {
+        if constexpr (MASKED) mask(first_key);
         float keep[2];
 #pragma unroll
-        for (int r = 0; r < 2; r++) keep[r] = softmax_row(r, scale);
-        if (__any_sync(0xffffffffu, keep[0] != 1 || keep[1] != 1))
+        for (int r = 0; r < 2; r++) {
+            const float largest_score = row_max(largest(r)) * scale_;
+            const float reference = fits_everywhere(r) ? reference_[r] : largest_score;
+            keep[r] = exp2_ftz(reference_[r] - reference);
+            reference_[r] = reference;
+            sum_[r] = sum_[r] * keep[r] + exponentials(r);
+        }
 #pragma unroll
-            for (int j = 0; j < HEAD_DIM / 8; j++)
+        for (int j = 0; j < HEAD_DIM / 8; j++)
 #pragma unroll
-                for (int i = 0; i < 4; i++) out_[4 * j + i] *= keep[i / 2];
-#pragma unroll
-        for (int i = 0; i < kStepKeys / 4; i++)
-            weights_[i] = pack_bf16(scores_[2 * i], scores_[2 * i + 1]);
+            for (int i = 0; i < 4; i++) out_[4 * j + i] *= keep[i / 2];
+        pack_weights();
     }
 
     /// Starts output += weights · values of a stage; wgmma_wait() waits for it.
-    __device__ void add_values(const KvStage<HEAD_DIM>& stage) {
+    __device__ void start_values(int stage) {
         wgmma_fence();
 #pragma unroll
         for (int i = 0; i < kStepTiles; i++)
-            wgmma(out_, weights_ + 4 * i, smem_descriptor<32>(stage.values[i]));
+            wgmma(out_, weights_ + 4 * i,
+                  values_.at(stage * int(sizeof(Stage)) + i * int(sizeof Stage{}.values[0])));
         wgmma_commit();
     }
 
@@ -191,10 +232,9 @@ class WarpgroupQueries {
     }
 
   private:
-    // By how much a row's running maximum may be too small before it is raised, in powers of 2.
-    // Weights of up to 2^8 are as exact as those up to 1, and the output is seldom rescaled.
-    // FlashAttention-4 does the same.
-    static constexpr float kRescaleLag = 8;
+    // What a thread's weights of a row and a step may come to. So many of a whole context, times
+    // values of up to 2^40, are still a finite sum.
+    static constexpr float kMostWeight = 0x1p64f;
 
     /// Where the head of a row begins in the queries and in the output.
     __device__ size_t head_of(int row) const {
@@ -221,33 +261,44 @@ class WarpgroupQueries {
                     if (8 * j + 2 * t + c > last) scores_[4 * j + 2 * r + c] = -INFINITY;
         }
     }
-    /// The softmax of one of the thread's two rows; returns by what its output has to be
-    /// multiplied. There is a maximum, because every row has key 0.
-    __device__ float softmax_row(int r, float scale) {
-        float step_max = -INFINITY;
+    /// Of the thread's scores of one of its rows. There is one, because every row has key 0.
+    __device__ float largest(int r) const {
+        float largest = -INFINITY;
 #pragma unroll
         for (int j = 0; j < kStepKeys / 8; j++)
-            step_max = fmaxf(step_max, fmaxf(scores_[4 * j + 2 * r], scores_[4 * j + 2 * r + 1]));
-        const float scaled_max = row_max(step_max) * scale;
-        const float new_max = scaled_max > max_[r] + kRescaleLag ? scaled_max : max_[r];
-        const float keep = exp2_ftz(max_[r] - new_max);
+            largest = fmaxf(largest, fmaxf(scores_[4 * j + 2 * r], scores_[4 * j + 2 * r + 1]));
+        return largest;
+    }
+    /// Whether the weights of one of the thread's rows fitted, in all four threads that have it.
+    __device__ bool fits_everywhere(int r) const {
+        return (__ballot_sync(0xffffffffu, !fits_[r]) >> threadIdx.x % kWarp / 4 * 4 & 15) == 0;
+    }
+    /// Makes weights of the scores of a row, and adds them up.
+    __device__ float exponentials(int r) {
         float added = 0;
 #pragma unroll
         for (int j = 0; j < kStepKeys / 8; j++)
 #pragma unroll
             for (int c = 0; c < 2; c++) {
                 float& score = scores_[4 * j + 2 * r + c];
-                added += score = exp2_ftz(fmaf(score, scale, -new_max));
+                added += score = exp2_ftz(fmaf(score, scale_, -reference_[r]));
             }
-        sum_[r] = sum_[r] * keep + added;  // of this thread's keys; the row's at the end
-        max_[r] = new_max;
-        return keep;
+        return added;
+    }
+    __device__ void pack_weights() {
+#pragma unroll
+        for (int i = 0; i < kStepKeys / 4; i++)
+            weights_[i] = pack_bf16(scores_[2 * i], scores_[2 * i + 1]);
     }
 
     const PrefillAttentionArgs& a_;
     const PrefillTile& tile_;
-    const int warpgroup_ = threadIdx.x / 128;
-    float max_[2] = {-INFINITY, -INFINITY}, sum_[2] = {};
+    const float scale_;
+    const int warpgroup_ = __shfl_sync(0xffffffffu, int(threadIdx.x / 128), 0);
+    SmemDescriptors<> queries_, keys_;  // of the first stage
+    SmemDescriptors<32> values_;
+    bool fits_[2] = {};
+    float reference_[2] = {-INFINITY, -INFINITY}, sum_[2] = {};
     float scores_[kStepKeys / 2];
     uint32_t weights_[kStepKeys / 4];
     float out_[HEAD_DIM / 2] = {};
@@ -257,24 +308,35 @@ class WarpgroupQueries {
 template <int HEAD_DIM, bool CAUSAL>
 __device__ void consume(PrefillShared<HEAD_DIM>& shared, const PrefillAttentionArgs& a,
                         const PrefillTile& tile, int n_steps, float scale) {
-    WarpgroupQueries<HEAD_DIM, CAUSAL> rows(a, tile);
+    WarpgroupQueries<HEAD_DIM, CAUSAL> rows(a, tile, shared, scale);
     wait_for_previous_kernel();
     rows.load_queries(shared);
     shared.full[0].wait(0);
-    rows.score(shared, shared.stages[0]);
+    const int n_unmasked = min(rows.n_unmasked_steps(), n_steps);
+    rows.start_scores(0);
     wgmma_wait<0>();
-    for (int step = 0, stage = 0, phase = 0; step < n_steps; step++) {
-        const int this_stage = stage;
+    n_unmasked > 0 ? rows.template raise_references<false>(0)
+                   : rows.template raise_references<true>(0);
+    rows.start_values(0);
+    int step = 1, stage = 0, phase = 0;
+    auto take_step = [&](auto masked) {
+        constexpr bool kMasked = decltype(masked)::value;
+        const int last_stage = stage;
         if (++stage == kStages) stage = 0, phase++;
-        rows.softmax(step * kStepKeys, scale);
-        rows.add_values(shared.stages[this_stage]);
-        if (step + 1 < n_steps) {
-            shared.full[stage].wait(phase);
-            rows.score(shared, shared.stages[stage]);
+        shared.full[stage].wait(phase);
+        rows.start_scores(stage);
+        wgmma_wait<0>();  // and for the values of the step before
+        if (threadIdx.x % kWarp == 0) shared.empty[last_stage].arrive();
+        if (!rows.template weigh<kMasked>(step * kStepKeys)) {
+            rows.start_scores(stage);
+            wgmma_wait<0>();
+            rows.template raise_references<kMasked>(step * kStepKeys);
         }
-        wgmma_wait<0>();
-        if (threadIdx.x % kWarp == 0) shared.empty[this_stage].arrive();
-    }
+        rows.start_values(stage);
+    };
+    for (; step < n_unmasked; step++) take_step(std::false_type{});
+    for (; step < n_steps; step++) take_step(std::true_type{});
+    wgmma_wait<0>();
     rows.write();
 }
 

@@ -16,16 +16,38 @@
 
 namespace qwend {
 
+/// A descriptor without the address.
+template <int ROW_BYTES>
+constexpr uint64_t smem_descriptor_fields() {
+    static_assert(ROW_BYTES == 128 || ROW_BYTES == 32);
+    constexpr uint64_t kSwizzle = uint64_t(ROW_BYTES == 128 ? 1 : 3) << 62;
+    constexpr uint64_t kEightRows = 8 * ROW_BYTES;
+    return kSwizzle | (kEightRows >> 4) << 32 | uint64_t(1) << 16;
+}
+
 /// The matrix descriptor of a tile in shared memory: its address and how it is swizzled. Rows of
 /// 128 bytes are swizzled by 128, rows of 32 by 32; tiles begin at multiples of eight such rows.
 template <int ROW_BYTES = 128>
 __device__ inline uint64_t smem_descriptor(const void* tile) {
-    static_assert(ROW_BYTES == 128 || ROW_BYTES == 32);
-    constexpr uint64_t kSwizzle = uint64_t(ROW_BYTES == 128 ? 1 : 3) << 62;
-    constexpr uint64_t kEightRows = 8 * ROW_BYTES;
-    return kSwizzle | (kEightRows >> 4) << 32 | uint64_t(1) << 16 |
-           (shared_address(tile) & 0x3FFFF) >> 4;
+    return smem_descriptor_fields<ROW_BYTES>() | (shared_address(tile) & 0x3FFFF) >> 4;
 }
+
+/// Descriptors of what lies at some distance from a tile that a warp has in common: one addition
+/// each, where smem_descriptor() takes five instructions for every product of a loop.
+template <int ROW_BYTES = 128>
+class SmemDescriptors {
+  public:
+    __device__ explicit SmemDescriptors(const void* tile)
+        : low_(__shfl_sync(0xffffffffu, uint32_t(smem_descriptor<ROW_BYTES>(tile)), 0)) {}
+    /// `n_bytes` behind the tile: a whole tile, or columns within it.
+    __device__ uint64_t at(int n_bytes) const {
+        constexpr uint64_t kHigh = smem_descriptor_fields<ROW_BYTES>() >> 32 << 32;
+        return kHigh | (low_ + uint32_t(n_bytes) / 16);
+    }
+
+  private:
+    uint32_t low_;  // the address, whose 14 bits hold any of shared memory's
+};
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
 

@@ -1,6 +1,7 @@
 // Attention over a scattered cache against its twin. Queries are of three kinds: random ones; ones
-// that point at a single key, so that each key is missed where it counts; and zeros over whole
-// numbers, which count the keys exactly (attend_evenly).
+// that point at a single key, so that each key is missed where it counts, some of them so much that
+// its score is far out of an exponential's range beside the others'; and zeros over whole numbers,
+// which count the keys exactly (attend_evenly).
 
 #include "gpu/attention/attention.h"
 #include "gpu/attention/shared_prefix.h"
@@ -107,8 +108,10 @@ std::vector<bf16_t> make_queries(Random& random, const Contexts& contexts,
         const int targets[] = {context - 1, 0, (context - 1) / kBlockTokens * kBlockTokens,
                                random.below(context), random.below(context)};
         const bf16_t* key = contexts.key(lane, head / shape.group(), targets[random.below(5)]);
+        const float factors[] = {3, 3, 9, 40};  // of scores by 2^35, 2^100 and 2^460 above others
+        const float factor = factors[random.below(4)];
         for (size_t d = 0; d < dims; d++)
-            queries[i * dims + d] = float_to_bf16(3 * bf16_to_float(key[d]));
+            queries[i * dims + d] = float_to_bf16(factor * bf16_to_float(key[d]));
     }
     return queries;
 }
