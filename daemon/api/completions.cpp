@@ -220,7 +220,8 @@ void Completions::submit(const ExchangePtr& exchange, Prepared prepared) {
         sequences[size_t(i)].id = answer->sequence_of(i) = next_sequence_++;
     const bool in_background = exchange->in_background();
     if (in_background)
-        for (GenerationRequest& sequence : sequences) sequence.priority += kBackgroundPriority;
+        for (GenerationRequest& sequence : sequences)
+            sequence.priority += kBackgroundPriority, sequence.yields = true;
     if (!make_room(*prepared.model, sequences.size(), in_background) ||
         !prepared.model->engine.submit(std::move(sequences)))
         return respond_error(*exchange, refusal(*prepared.model));

@@ -51,6 +51,7 @@ std::vector<GenerationRequest> VectorAnswer::next_sequences(SequenceId& next_id)
         sequence.pooling = PoolingRequest{task_.pooling, input.begin, task_.only_token};
         sequence.priority =
             task_.priority + kBehindGeneration + (in_background ? kBackgroundPriority : 0);
+        sequence.yields = true;
         sequence.cache_salt = task_.cache_salt;
         inputs_of_[sequence.id] = next_input_++;
     }

@@ -40,6 +40,7 @@ bool has_decode(const Sequence& sequence) {
 Scheduler::Scheduler(const BackendInfo& info, bool prefix_cache)
     : max_step_tokens_(info.max_step_tokens),
       busy_step_tokens_(info.busy_step_tokens),
+      least_busy_step_tokens_(info.busy_step_tokens),
       max_draft_rows_(info.max_draft_rows),
       max_steps_in_flight_(info.max_steps_in_flight),
       max_scores_(info.max_scores),
@@ -149,10 +150,15 @@ void Scheduler::plan_decodes() {
             sequence.awaits_drafts = expects_drafts(sequence);
         if (has_decode(sequence) && secure_block(sequence)) plan(sequence, 1);
     }
-    step_tokens_ = max_step_tokens_;
-    if (!is_busy || busy_step_tokens_ == 0) return;
-    const int n_least = (busy_step_tokens_ + 3) / 4;  // of prompts, which have waited too
-    step_tokens_ = std::min(step_tokens_, std::max(busy_step_tokens_, n_planned_tokens_ + n_least));
+    step_tokens_ = is_busy ? smaller_step(busy_step_tokens_) : max_step_tokens_;
+    yielding_step_tokens_ = std::min(step_tokens_, smaller_step(least_busy_step_tokens_));
+}
+
+/// Tokens of a step that should have so many, when its decodes are planned; 0: as any other.
+int Scheduler::smaller_step(int n_tokens) const {
+    if (n_tokens == 0) return max_step_tokens_;
+    const int n_least = (n_tokens + 3) / 4;  // of prompts, which have waited too
+    return std::min(max_step_tokens_, std::max(n_tokens, n_planned_tokens_ + n_least));
 }
 
 void Scheduler::admit_waiting() {
@@ -171,17 +177,32 @@ void Scheduler::admit_waiting() {
 }
 
 void Scheduler::plan_prefills(double now) {
+    const bool all_yield = std::ranges::all_of(running_, [](const Sequence* s) {
+        return s->yields || s->state != SequenceState::prefill;
+    });
+    // Then those that yield are alone in flight, and whoever asks meanwhile waits for one step.
+    if (all_yield && least_busy_step_tokens_ > 0 && plan_.empty() && !in_flight_.empty()) return;
+    bool beside_others = false;
     for (Sequence* sequence : running_) {
-        const int n_left = step_tokens_ - n_planned_tokens_;
-        if (n_left <= 0) return;
         if (sequence->state != SequenceState::prefill) continue;
+        if (sequence->yields && beside_others) continue;
+        const int n_left =
+            (all_yield ? yielding_tokens(*sequence) : step_tokens_) - n_planned_tokens_;
+        if (n_left <= 0) return;
         int& n_planned = sequence->pooling ? n_planned_vectors_ : n_planned_scores_;
         const int n_chunk = prefill_chunk(*sequence, n_left, most_reports(*sequence) - n_planned);
         if (n_chunk == 0) continue;
         if (sequence->times.scheduled < 0) sequence->times.scheduled = now;
         n_planned += n_reports_of(*sequence, n_chunk);
         plan(*sequence, n_chunk);
+        beside_others |= !sequence->yields;
     }
+}
+
+/// Of a step in which every prompt yields, for one; more if it cannot be cut.
+int Scheduler::yielding_tokens(const Sequence& sequence) const {
+    if (is_causal_ || !plan_.empty()) return yielding_step_tokens_;
+    return std::clamp(sequence.n_uncomputed(), yielding_step_tokens_, step_tokens_);
 }
 
 void Scheduler::plan(Sequence& sequence, int n_tokens) {

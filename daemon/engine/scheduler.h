@@ -41,12 +41,12 @@ struct SchedulerCounters {
 ///
 /// The order of service is priority, then arrival. A step takes, until its tokens are used up:
 ///  1. one token of every decoding sequence, so that prefill never stops a stream;
-///  2. chunks of prefill, in order of service; of a smaller step where streams wait for it. A
-///  waiting
-///     sequence starts when a lane is free and the pool has room for all its tokens and one block
-///     more for each running sequence; while the first in line finds no room, nobody overtakes it.
-///     One whose prefix a running sequence is about to compute follows that one: it lets others
-///     pass until it can share those blocks.
+///  2. chunks of prefill, in order of service; of a smaller step where streams wait for it, and of
+///     one as small where all prompts yield, which is alone in flight: whoever comes meanwhile does
+///     not wait for long. A waiting sequence starts when a lane is free and the pool has room for
+///     all its tokens and one block more for each running sequence; while the first in line finds
+///     no room, nobody overtakes it. One whose prefix a running sequence is about to compute
+///     follows that one: it lets others pass until it can share those blocks.
 ///  3. the guesses of drafters, which may be wrong: so they take neither a token that somebody is
 ///     sure of nor a block that somebody may soon need, and there are none in steps of so many
 ///     tokens that one more is not cheap. Sequences share alike in them. A step that finds them
@@ -120,7 +120,8 @@ class Scheduler {
     bool can_find_masks() const { return in_flight_.size() == 1 && awaits_masks(); }
     std::span<const VocabularyMask> find_masks();
 
-    /// How many tokens a step may have while streams wait for their next one.
+    /// How many tokens a step may have while streams wait for their next one; where all its prompts
+    /// yield, as many as the backend said at first.
     void set_busy_step_tokens(int n) { busy_step_tokens_ = n; }
 
     int n_in_flight() const { return static_cast<int>(in_flight_.size()); }
@@ -158,6 +159,8 @@ class Scheduler {
     void plan_decodes();
     void admit_waiting();
     void plan_prefills(double now);
+    int smaller_step(int n_tokens) const;
+    int yielding_tokens(const Sequence& sequence) const;
     void plan_drafts();
     void plan(Sequence& sequence, int n_tokens);
     int draft(Planned& planned, int n_most);
@@ -210,8 +213,8 @@ class Scheduler {
     TokenEvent settle(Sequence& sequence, SampledToken&& sampled);
     void finish(Sequence& sequence);
 
-    int max_step_tokens_, busy_step_tokens_, max_draft_rows_, max_steps_in_flight_, max_scores_,
-        max_vectors_, vector_size_, n_vocab_;
+    int max_step_tokens_, busy_step_tokens_, least_busy_step_tokens_, max_draft_rows_,
+        max_steps_in_flight_, max_scores_, max_vectors_, vector_size_, n_vocab_;
     bool late_masks_, samples_, is_causal_;
     bool prefix_cache_;
     KvBlocks blocks_;
@@ -225,7 +228,8 @@ class Scheduler {
     std::vector<std::unique_ptr<Sequence>> finished_;  // since the last schedule()
     std::vector<Planned> plan_;
     int n_planned_tokens_ = 0, n_planned_scores_ = 0, n_planned_vectors_ = 0;
-    int step_tokens_ = 0;  // most of the step that is planned
+    int step_tokens_ = 0;           // most of the step that is planned
+    int yielding_step_tokens_ = 0;  // where all its prompts yield
     Batch batch_;
     int n_batch_samples_ = 0, n_batch_scores_ = 0, n_batch_vectors_ = 0;
     struct Step {

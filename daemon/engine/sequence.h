@@ -56,6 +56,7 @@ struct GenerationRequest {
     int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
     std::string cache_salt;  // separates prefix caches
     int n_choices = 1;       // of its request; a submission has them one after the other
+    bool yields = false;     // nobody waits for its next step: its prompt has small steps of its own
 
     // Ids that were generated already, by a stream that had not ended, fewer than max_tokens, which
     // counts them: it goes on as if it had never been interrupted, and gives only what is new.
@@ -122,6 +123,7 @@ struct Sequence {
                                   // each: of what is pooled, its vector, else the next one's score
     const int n_prompt_logprobs;  // likeliest beside each
     const int priority;
+    const bool yields;
     const uint64_t arrival;  // rank in order of submission
     const std::string cache_salt;
     const std::shared_ptr<ChoiceGroup> group;  // nullptr: none was given

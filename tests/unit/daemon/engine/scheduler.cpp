@@ -20,6 +20,11 @@ std::vector<int> chunk_sizes(Harness& harness) {
     return sizes;
 }
 
+/// Tokens of the step that is launched; 0: none is.
+size_t launch(Harness& harness) {
+    return harness.launch() ? harness.in_flight.back().tokens.size() : 0;
+}
+
 GenerationRequest with_priority(GenerationRequest request, int priority) {
     request.priority = priority;
     return request;
@@ -81,6 +86,23 @@ TEST_CASE("scheduler: where a stream waits for the step, it is a smaller one") {
     }
     harness.step();
     CHECK(harness.last_batch.tokens.size() == 16);
+    harness.run();
+    harness.check_outputs();
+}
+
+TEST_CASE("scheduler: prompts that yield have small steps, one at a time, beside no other prompt") {
+    BackendInfo info = fake_info(4, 64, 16, 4, 2);
+    info.busy_step_tokens = 8;
+    Harness harness(info);
+    GenerationRequest yielding = make_request(1, make_prompt(40, 1), 2);
+    yielding.yields = true, yielding.priority = 1;
+    harness.add(yielding);
+    CHECK(launch(harness) == 8);
+    CHECK(launch(harness) == 0);  // one is in flight
+    harness.add(make_request(2, make_prompt(12, 2), 2));
+    CHECK(launch(harness) == 12);  // the other prompt waits for no more, and is alone
+    harness.collect();
+    CHECK(launch(harness) == 1 + 7);  // beside the token of a stream
     harness.run();
     harness.check_outputs();
 }

@@ -41,6 +41,7 @@ struct RandomLoad {
         const int max_tokens = pick(1, 24);
         GenerationRequest request = make_request(id, std::move(prompt), max_tokens);
         request.priority = pick(0, 2);
+        request.yields = pick(0, 2) == 0;
         request.sampling.seed = pick(0, 1);
         if (pick(0, 1)) request.sampling.stop_token_ids = {pick(0, FakeBackend::n_vocab - 1)};
         if (pick(0, 9) == 0) request.cache_salt = "salt";
