@@ -56,7 +56,7 @@ struct GenerationRequest {
     int priority = 0;        // lower runs first, as in vLLM; ties in order of arrival
     std::string cache_salt;  // separates prefix caches
     int n_choices = 1;       // of its request; a submission has them one after the other
-    bool yields = false;     // nobody waits for its next step: its prompt has small steps of its own
+    bool yields = false;  // nobody waits for its next step: its prompt has small steps of its own
 
     // Ids that were generated already, by a stream that had not ended, fewer than max_tokens, which
     // counts them: it goes on as if it had never been interrupted, and gives only what is new.
