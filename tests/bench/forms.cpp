@@ -1,5 +1,6 @@
 // What a request waits for whose JSON schema is new: the parts of compiling forty fields, with the
-// memory they ask for and the page faults they take. usage: bench-forms TOKENIZER [ROUNDS]
+// memory they ask for and the page faults they take; and what each token of random answers waits
+// for. usage: bench-forms TOKENIZER [ROUNDS]
 
 #include <fmt/core.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include <functional>
 #include <new>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -228,6 +230,69 @@ void measure_requests(const Tokenizer& tokenizer, int rounds) {
     for (Part* part : {&fresh, &again, &known, &mask, &forced}) part->print();
 }
 
+/// Random ids among those that a mask allows, a quarter of them with what ends a value.
+class Writer {
+  public:
+    explicit Writer(const Tokenizer& tokenizer) {
+        for (int32_t id = 0; id < tokenizer.size(); id++) {
+            const std::string_view bytes = tokenizer.token_bytes(id);
+            if (tokenizer.is_added(id)) continue;
+            ids_.push_back(id);
+            if (bytes.find_first_of("\",]}") != bytes.npos) ends_.push_back(id);
+        }
+    }
+    int32_t choose(VocabularyMask mask) {
+        const int32_t end = random_() % 4 == 0 ? choose(mask, ends_) : kNoToken;
+        return end == kNoToken ? choose(mask, ids_) : end;
+    }
+
+  private:
+    int32_t choose(VocabularyMask mask, const std::vector<int32_t>& ids) {
+        const size_t first = random_() % ids.size();
+        for (size_t i = 0; i < ids.size(); i++)
+            if (const int32_t id = ids[(first + i) % ids.size()]; mask.allows(id)) return id;
+        return kNoToken;
+    }
+
+    std::vector<int32_t> ids_, ends_;
+    std::minstd_rand random_;
+};
+
+/// Masks and tokens of answers to one schema, one answer after the other.
+void measure_answers(const Tokenizer& tokenizer) {
+    constexpr int kAnswers = 50, kTokens = 200;
+    GrammarCache cache(tokenizer);
+    cache.prepare();
+    Writer writer(tokenizer);
+    std::vector<double> first, all, reading;
+    for (int i = 0; i < kSchemas; i++) {
+        const auto form = std::get<0>(cache.compile({.text = schema_of(unsigned(i))}, {}));
+        for (int answer = 0; answer < kAnswers; answer++) {
+            grammar::StateId at = form->start();
+            for (int n = 0; n < kTokens; n++) {
+                double began = microseconds();
+                const VocabularyMask mask = form->mask(at);
+                all.push_back(microseconds() - began);
+                if (answer == 0) first.push_back(all.back());
+                const int32_t id = writer.choose(mask);
+                if (id == kNoToken) break;
+                began = microseconds();
+                at = form->after(at, id);
+                reading.push_back(microseconds() - began);
+            }
+        }
+    }
+    auto print = [](const char* name, std::vector<double>& us) {
+        std::ranges::sort(us);
+        fmt::print("  {:34} {:7.2f} {:7.2f} {:8.2f} us, {} times\n", name, us[us.size() / 2],
+                   us[us.size() * 99 / 100], us.back(), us.size());
+    };
+    fmt::print("{} answers to each of {} schemas: median, p99, most\n", kAnswers, kSchemas);
+    print("mask, of the first answers", first);
+    print("mask, of all", all);
+    print("a token read", reading);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -240,4 +305,5 @@ int main(int argc, char** argv) {
     const grammar::Vocabulary vocabulary(bytes);
     measure_parts(vocabulary, rounds);
     measure_requests(tokenizer, rounds);
+    measure_answers(tokenizer);
 }
