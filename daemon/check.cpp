@@ -6,6 +6,7 @@
 #include "daemon/api/vector_inputs.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
+#include "model/quantized/scheme.h"
 
 namespace qwend {
 
@@ -56,6 +57,10 @@ std::string keys_text(const ServicePlan& plan, const Options& options) {
                                     : "off: whoever reaches the address may ask (api-key-file)";
 }
 
+std::string scheme_text(const ModelConfig& config) {
+    return config.quantization ? ": " + config.quantization->text() : "";
+}
+
 void print_line(std::string_view name, std::string_view text) {
     fmt::print("{:<10} {}\n", name, text);
 }
@@ -73,8 +78,10 @@ int check(const CommandLine& line, const ServicePlan& plan, const ModelText& mod
                fmt::format("{} ({} layers, hidden {}, {} heads of {}, {} KV heads)",
                            fmt::join(model.names, ", "), config.n_layers, config.hidden_size,
                            config.n_heads, config.head_dim, config.n_kv_heads));
-    print_line("weights", fmt::format("{} MiB in {} tensors", checkpoint.files.total_bytes() >> 20,
-                                      checkpoint.files.tensors().size()));
+    print_line("weights",
+               fmt::format("{} MiB in {} tensors{}; {} MiB in memory",
+                           checkpoint.files.total_bytes() >> 20, checkpoint.files.tensors().size(),
+                           scheme_text(config), backend.weight_bytes >> 20));
     print_line("tokenizer",
                fmt::format("{} ids, {} logits", model.tokenizer.size(), config.vocab_size));
     print_line("context", fmt::format("{} tokens", model.max_model_len));

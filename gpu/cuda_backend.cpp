@@ -4,6 +4,7 @@
 
 #include "gpu/rank.h"
 #include "model/error.h"
+#include "model/quantized/scheme.h"
 
 namespace qwend {
 
@@ -128,6 +129,9 @@ class CudaBackend final : public Backend {
 }  // namespace
 
 std::string check_cuda_model(const ModelConfig& c) {
+    if (c.quantization)
+        return "expected weights in BF16, F16 or F32, found quantised ones (" +
+               c.quantization->text() + "), which run on the CPU only";
     if (c.head_dim != 64 && c.head_dim != 128)
         return "expected a head size of 64 or 128, found " + std::to_string(c.head_dim);
     if (c.n_heads / c.n_kv_heads > kMaxGroup)

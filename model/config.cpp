@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <utility>
 
 #include "model/head_config.h"
 #include "model/json.h"
-#include "model/quantization.h"
+#include "model/quantized/scheme.h"
 #include "model/rope_config.h"
 
 namespace qwend {
@@ -173,7 +175,8 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
     ModelConfig config;
     config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
     read_head(json, dir, config);
-    refuse_quantized_config(json, dir);
+    if (auto scheme = read_quant_scheme(json, dir))
+        config.quantization = std::make_shared<const QuantScheme>(*std::move(scheme));
     config.vocab_size = size_or(json, "vocab_size", 151936, kMaxTokenId);
     config.hidden_size = size_or(json, "hidden_size", 4096, 1 << 20);
     config.intermediate_size = size_or(json, "intermediate_size", 22016, 1 << 22);

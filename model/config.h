@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "model/activation.h"
 
 namespace qwend {
+
+struct QuantScheme;  // model/quantized/scheme.h
 
 /// YaRN context extension (Peng et al. 2023, arXiv:2309.00071), as `rope_scaling` spells it and
 /// transformers reads it.
@@ -75,6 +78,7 @@ struct ModelConfig {
     bool is_embedder = false;  // the folder says how vectors are made of its texts
     bool is_gte = false;       // it is one of gte-Qwen2's, with code of its own
     std::optional<int32_t> pad_token_id;
+    std::shared_ptr<const QuantScheme> quantization;  // of linear layers; null: they are numbers
     std::vector<std::string> labels;  // of classes, in order; empty: config.json names none
     std::string problem_type;         // of classes, in transformers' words; empty: it says nothing
 
@@ -97,7 +101,7 @@ struct GenerationDefaults {
 };
 
 /// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2 (named), an out-of-range number,
-/// an unknown hidden_act or rope_scaling, quantised weights (with the scheme).
+/// an unknown hidden_act or rope_scaling, weights quantised in a way that is not served.
 ModelConfig load_model_config(const std::filesystem::path& dir);
 
 /// Reads DIR/generation_config.json; a missing file gives empty defaults. A value beyond its range

@@ -11,7 +11,8 @@
 
 #include "model/embedder_config.h"
 #include "model/error.h"
-#include "model/quantization.h"
+#include "model/quantized/find.h"
+#include "model/quantized/refusal.h"
 
 namespace qwend {
 
@@ -20,8 +21,11 @@ namespace {
 /// Looks tensors up by name and insists on their shape and on a type that can be read.
 class TensorFinder {
   public:
-    TensorFinder(const SafetensorsFiles& files, const std::filesystem::path& dir)
-        : files_(files), dir_(dir) {
+    /// `scheme`: null where nothing is quantised; what it points to has to stay.
+    TensorFinder(const SafetensorsFiles& files, const std::filesystem::path& dir,
+                 const QuantScheme* scheme = nullptr)
+        : files_(files), dir_(dir), has_scheme_(scheme) {
+        if (scheme) quantized_.emplace(files_, dir_, *scheme);
         // A model saved without its head has names without "model.".
         if (!files.find("model.embed_tokens.weight") && files.find("embed_tokens.weight"))
             prefix_ = "";
@@ -47,6 +51,18 @@ class TensorFinder {
         return *tensor;
     }
 
+    /// A linear layer, quantised or not, by its full name.
+    StoredLinear linear_named(const std::string& name, int n, int k, bool has_bias) const {
+        if (quantized_)
+            if (auto found = quantized_->find(name, n, k, has_bias)) return *found;
+        StoredLinear made{LinearKind::dense, n, k, get_named(name + ".weight", {n, k}), {}};
+        if (has_bias) made.bias = get_named(name + ".bias", {n});
+        return made;
+    }
+    bool is_quantized(const std::string& name) const {
+        return quantized_ && quantized_->is_quantized(name);
+    }
+
     /// Of a matrix whose number of rows only the files know.
     int n_rows_named(const std::string& name) const {
         constexpr int64_t kMost = 1 << 16;
@@ -63,13 +79,15 @@ class TensorFinder {
 
     /// Of weights that are quantised that is what is said, whatever was missed first.
     [[noreturn]] void fail(const std::string& name, std::string_view what) const {
-        refuse_quantized_tensors(files_.tensors(), dir_);
+        if (!has_scheme_) refuse_quantized_tensors(files_.tensors(), dir_);
         throw LoadError(fmt::format("{}: tensor {}: {}", dir_.string(), name, what));
     }
 
   private:
     const SafetensorsFiles& files_;
-    std::filesystem::path dir_;
+    const std::filesystem::path dir_;
+    const bool has_scheme_;
+    std::optional<QuantizedFinder> quantized_;
     std::string prefix_ = "model.";
 };
 
@@ -82,16 +100,10 @@ LayerWeights find_layer(const TensorFinder& find, const ModelConfig& config, int
         return find.get(fmt::format("{}{}.weight", prefix, name), {hidden});
     };
     auto linear = [&](const char* name, int n, int k) {
-        return StoredLinear{LinearKind::dense,
-                            n,
-                            k,
-                            find.get(fmt::format("{}{}.weight", prefix, name), {n, k}),
-                            {}};
+        return find.linear_named(find.prefix() + prefix + name, n, k, false);
     };
     auto biased = [&](const char* name, int n, int k) {
-        StoredLinear made = linear(name, n, k);
-        made.bias = find.get(fmt::format("{}{}.bias", prefix, name), {n});
-        return made;
+        return find.linear_named(find.prefix() + prefix + name, n, k, true);
     };
     LayerWeights w;
     w.input_norm = norm("input_layernorm");
@@ -146,6 +158,12 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
     const std::string head = "lm_head.weight";
     Weights& w = checkpoint.weights;
     w.tied = checkpoint.config.tie_word_embeddings;
+    if (checkpoint.config.generates() && find.is_quantized("lm_head")) {
+        w.tied = false;
+        w.embedding = find.get("embed_tokens.weight", shape);
+        w.lm_head = find.linear_named("lm_head", int(shape[0]), int(shape[1]), false);
+        return;
+    }
     w.lm_head.n = checkpoint.config.vocab_size, w.lm_head.k = checkpoint.config.hidden_size;
     if (w.tied && find.has_named(head) && !find.has_named(find.prefix() + "embed_tokens.weight")) {
         w.embedding = w.lm_head.weight = find.get_named(head, shape);
@@ -170,7 +188,7 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
 /// A layer of the head whose sizes, where they are 0, are those that the files have.
 HeadLayer find_head_layer(const TensorFinder& find, const std::string& name, int n, int k,
                           bool has_bias, Activation activation) {
-    HeadLayer layer{{LinearKind::dense, n, k, {}, {}}, activation};
+    HeadLayer layer{{LinearKind::dense, n, k, {}, {}, {}}, activation};
     StoredLinear& linear = layer.linear;
     if (n == 0) linear.n = find.n_rows_named(name + ".weight");
     linear.weight = find.get_named(name + ".weight", {linear.n, k});
@@ -212,7 +230,7 @@ void open_dense(const std::filesystem::path& dir, Checkpoint& checkpoint) {
 Checkpoint open_checkpoint(const std::filesystem::path& dir) {
     Checkpoint checkpoint{load_model_config(dir), SafetensorsFiles::open(dir), {}, {}, {}};
     const ModelConfig& config = checkpoint.config;
-    const TensorFinder find(checkpoint.files, dir);
+    const TensorFinder find(checkpoint.files, dir, config.quantization.get());
     find_ends(find, checkpoint);
     const int n_stored = stored_layers(checkpoint.files.tensors(), find.prefix());
     const std::string both = fmt::format(

@@ -8,6 +8,7 @@
 #include "model/activation.h"
 #include "model/config.h"
 #include "model/linear_kind.h"
+#include "model/quantized/stored.h"
 #include "model/safetensors.h"
 
 namespace qwend {
@@ -16,8 +17,9 @@ namespace qwend {
 struct StoredLinear {
     LinearKind kind = LinearKind::dense;
     int n = 0, k = 0;                  // outputs, inputs
-    StoredTensor weight;               // dense: (n, k)
+    StoredTensor weight;               // dense: (n, k); else codes, as `quantized` has them
     std::optional<StoredTensor> bias;  // (n)
+    std::optional<QuantizedParts> quantized = {};  // of any kind but dense
 };
 
 /// One decoder layer.
@@ -37,7 +39,8 @@ struct HeadLayer {
     Activation activation = Activation::linear;
 };
 
-/// Where the weights of a model lie in its files: all of them BF16, F16 or F32.
+/// Where the weights of a model lie in its files: all of them BF16, F16 or F32 but the linear
+/// layers, which may be quantised.
 struct Weights {
     StoredTensor embedding;  // (vocab, hidden)
     std::vector<LayerWeights> layers;
@@ -64,7 +67,7 @@ struct Checkpoint {
 };
 
 /// Throws LoadError with Expected and Actual for a missing or misshapen tensor, one of a dtype that
-/// is not served, or quantised weights (with the scheme).
+/// is not served, or quantised weights that are not what config.json says of them.
 Checkpoint open_checkpoint(const std::filesystem::path& dir);
 
 }  // namespace qwend

@@ -13,6 +13,10 @@ const LinearKernels* ProductChoice::fused(LinearKind kind, int n_rows) const {
         case LinearKind::dense:
             if (!deterministic_ && n_rows > most_fused_rows_) return nullptr;
             return few ? &kSkinnyMma : &kWgmmaSm90;
+        case LinearKind::int4:
+        case LinearKind::int8:
+        case LinearKind::fp8:
+            break;
     }
     shape_fault("weights of a kind that has a product", __FILE__, __LINE__);
 }

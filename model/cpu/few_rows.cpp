@@ -14,11 +14,6 @@ constexpr int kLanes = 16;  // f32 of a register
 constexpr int kRegisters = kPanelColumns / kLanes;
 constexpr size_t kAhead = 4096;  // bytes; a page, so that the next one's translation is under way
 
-/// oneDNN sums this much of k in registers before it adds to what it has (2.6.3, found by trying).
-int depth_chunk(int k_padded) {
-    return k_padded <= 1024 ? 512 : 1024;
-}
-
 /// A chunk of k of one panel: adds to out[r] (64) for each row, or begins it.
 template <int N_ROWS>
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void chunk_product(
@@ -64,12 +59,19 @@ void few_rows_product(const bf16_t* x, int n_rows, int k_padded, const bf16_t* w
         for (int k = 0; k < k_padded; k += chunk)
             product(x, k_padded, weights + size_t(p) * k_padded * kPanelColumns, k,
                     std::min(k + chunk, k_padded), sums);
-        const int begin = p * kPanelColumns, n_now = std::min(kPanelColumns, n - begin);
-        for (int row = 0; row < n_rows; row++)
-            for (int j = 0; j < n_now; j++)
-                y[size_t(row) * n + begin + j] =
-                    sums[row * kPanelColumns + j] + (bias ? bias[begin + j] : 0.0f);
+        write_panel_sums(sums, n_rows, p, bias, n, y);
     }
+}
+
+}  // namespace qwend
+#else
+#include <exception>
+
+namespace qwend {
+
+/// Never chosen here.
+void few_rows_product(const bf16_t*, int, int, const bf16_t*, const float*, int, float*) {
+    std::terminate();
 }
 
 }  // namespace qwend

@@ -1,13 +1,9 @@
 #include "model/cpu/linear.h"
 
-#include <sys/mman.h>
-
 #include <oneapi/dnnl/dnnl_version.h>
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
-#include <new>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
 #include <unordered_map>
@@ -15,7 +11,10 @@
 
 #include "model/bf16.h"
 #include "model/cpu/few_rows.h"
+#include "model/cpu/huge_pages.h"
 #include "model/cpu/ops.h"
+#include "model/cpu/packed.h"
+#include "model/cpu/packed_rows.h"
 
 namespace qwend {
 
@@ -25,6 +24,7 @@ using dnnl::memory;
 
 constexpr int kPackRows = 4096;  // weight rows packed at a time; a multiple of every block size
 constexpr int kMaxRows = 512;    // rows of one oneDNN call, and what the layout is chosen for
+constexpr size_t kSliceBytes = size_t(4) << 20;  // of quantised weights that are unpacked at a time
 
 /// Rows are padded up to one of few sizes, so that few primitives are ever made.
 int padded_rows(int n_rows) {
@@ -51,10 +51,12 @@ memory::data_type weight_type() {
 }  // namespace
 
 struct LinearWorkspace::Impl {
-    using Key = std::tuple<int, int, int, bool>;  // k, n, rows, bias
+    using Key = std::tuple<int, int, int, bool, bool>;  // k, n, rows, bias, packed
     std::map<Key, dnnl::matmul> primitives;
-    std::map<std::pair<int, int>, bool> few_rows_agrees;  // by k, n: bit for bit with oneDNN
-    std::vector<bf16_t> input;                            // (rows, k), converted
+    std::map<std::tuple<int, int, bool>, bool> few_rows_agrees;  // by k, n, packed: to the bit
+    std::vector<bf16_t> input;                                   // (rows, k), converted
+    std::vector<std::byte> slice;                                // of weights, unpacked
+    std::vector<float> slice_output;                             // (rows, slice)
     std::vector<float> padded_input, padded_output;
     std::vector<std::byte> scratchpad;
     dnnl::stream stream{cpu_engine()};
@@ -70,55 +72,60 @@ std::span<bf16_t> LinearWorkspace::input() {
     return impl_->input;
 }
 
-/// Memory in huge pages where the kernel has them: weights are read from end to end for every
-/// token, and with small pages every 4 KiB of that begins with a walk of the page table.
-struct HugePages {
-    static constexpr size_t kPage = size_t(2) << 20;
-    explicit HugePages(size_t n_bytes) {
-        const size_t n_padded = (n_bytes + kPage - 1) / kPage * kPage;
-        address = std::aligned_alloc(n_bytes < kPage ? 64 : kPage, n_padded);
-        if (!address) throw std::bad_alloc();
-        if (n_bytes >= kPage) (void)!madvise(address, n_padded, MADV_HUGEPAGE);
-    }
-    ~HugePages() { std::free(address); }
-    HugePages(const HugePages&) = delete;
-    HugePages& operator=(const HugePages&) = delete;
-    void* address;
+/// Outputs of a linear layer whose weights are as oneDNN reads them.
+struct WeightSlice {
+    int begin, n;
+    memory weights;  // (k, n)
 };
 
 struct CpuLinear::Impl {
     int n = 0, k = 0;
     std::unique_ptr<HugePages> storage;
-    memory weights;            // (k, n) in oneDNN's own layout, in storage
-    memory bias;               // (1, n) f32, or empty
-    bool is_panelled = false;  // that layout is few_rows_product's
+    memory weights;                         // (k, n) in oneDNN's own layout, in storage
+    std::unique_ptr<PackedWeights> packed;  // or these
+    memory bias;                            // (1, n) f32, or empty
+    bool is_panelled = false;               // that layout is few_rows_product's
 
-    dnnl::matmul::primitive_desc describe(int n_rows, const memory::desc& weight_desc) const {
+    dnnl::matmul::primitive_desc describe(int n_rows, int n_out,
+                                          const memory::desc& weight_desc) const {
         memory::desc x({n_rows, k}, weight_type(), memory::format_tag::ab);
-        memory::desc y({n_rows, n}, memory::data_type::f32, memory::format_tag::ab);
+        memory::desc y({n_rows, n_out}, memory::data_type::f32, memory::format_tag::ab);
+        memory::desc b({1, n_out}, memory::data_type::f32, memory::format_tag::ab);
         dnnl::primitive_attr attributes;
         attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
 #if DNNL_VERSION_MAJOR >= 3
         if (!bias) return {cpu_engine(), x, weight_desc, y, attributes};
-        return {cpu_engine(), x, weight_desc, bias.get_desc(), y, attributes};
+        return {cpu_engine(), x, weight_desc, b, y, attributes};
 #else
         if (!bias) return {{x, weight_desc, y}, attributes, cpu_engine()};
-        return {{x, weight_desc, bias.get_desc(), y}, attributes, cpu_engine()};
+        return {{x, weight_desc, b, y}, attributes, cpu_engine()};
 #endif
+    }
+    /// What oneDNN would have the weights lie like.
+    memory::desc preferred_layout() const {
+        memory::desc any({k, n}, weight_type(), memory::format_tag::any);
+        return describe(kMaxRows, n, any).weights_desc();
+    }
+    memory::desc panels_of(int n_out) const {
+        return {{k, n_out}, weight_type(), memory::format_tag::BA16a64b2a};
+    }
+    float* bias_values() const {
+        return bias ? static_cast<float*>(bias.get_data_handle()) : nullptr;
     }
     void pack(const std::vector<TensorView>& parts);
     void multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
+    void multiply_slice(LinearWorkspace::Impl& workspace, void* x, int n_rows,
+                        const WeightSlice& slice, float* y) const;
+    WeightSlice unpack(LinearWorkspace::Impl& workspace, int first_panel, int n_panels) const;
     bool few_rows_agrees(LinearWorkspace::Impl& workspace) const;
     void multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
 };
 
 void CpuLinear::Impl::pack(const std::vector<TensorView>& parts) {
-    memory::desc any({k, n}, weight_type(), memory::format_tag::any);
-    const memory::desc layout = describe(kMaxRows, any).weights_desc();
+    const memory::desc layout = preferred_layout();
     storage = std::make_unique<HugePages>(layout.get_size());
     weights = memory(layout, cpu_engine(), storage->address);
-    is_panelled = uses_bf16() &&
-                  layout == memory::desc({k, n}, weight_type(), memory::format_tag::BA16a64b2a);
+    is_panelled = uses_bf16() && layout == panels_of(n);
     struct Row {
         const TensorView* part;
         int64_t row;
@@ -165,7 +172,7 @@ void CpuLinear::Impl::pack(const std::vector<TensorView>& parts) {
 /// a row would depend on how many there are. Tried once a shape, on numbers that round.
 bool CpuLinear::Impl::few_rows_agrees(LinearWorkspace::Impl& workspace) const {
     if (!is_panelled) return false;
-    auto [found, is_new] = workspace.few_rows_agrees.try_emplace({k, n});
+    auto [found, is_new] = workspace.few_rows_agrees.try_emplace({k, n, packed != nullptr});
     if (!is_new) return found->second;
     constexpr int kRows = 8;
     std::vector<float> x(size_t(kRows) * k), many(size_t(kRows) * n), few(size_t(kFewRows) * n);
@@ -187,20 +194,49 @@ void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float
         to_bf16(x + size_t(row) * k, to, k);
         std::fill(to + k, to + k_padded, bf16_t{});
     }
+    if (packed)
+        return packed_rows_product(packed->layout(), packed->panels(), input.data(), n_rows,
+                                   bias_values(), y);
     few_rows_product(input.data(), n_rows, k_padded,
-                     static_cast<const bf16_t*>(weights.get_data_handle()),
-                     bias ? static_cast<const float*>(bias.get_data_handle()) : nullptr, n, y);
+                     static_cast<const bf16_t*>(weights.get_data_handle()), bias_values(), n, y);
+}
+
+/// Panels of packed weights as oneDNN reads them: the panels that few rows are multiplied with too,
+/// or plain rows, for a CPU whose oneDNN would have them otherwise.
+WeightSlice CpuLinear::Impl::unpack(LinearWorkspace::Impl& workspace, int first_panel,
+                                    int n_panels) const {
+    const PackedLayout& layout = packed->layout();
+    const int begin = first_panel * kPanelColumns;
+    WeightSlice slice{begin, std::min(n_panels * kPanelColumns, n - begin), {}};
+    const bool bf16 = uses_bf16();
+    const size_t depth = size_t(is_panelled ? layout.k_padded() : k), size = kPanelColumns * depth;
+    grow(workspace.slice, size_t(n_panels) * size * (bf16 ? sizeof(bf16_t) : sizeof(float)));
+    auto* halves = reinterpret_cast<bf16_t*>(workspace.slice.data());
+    auto* floats = reinterpret_cast<float*>(workspace.slice.data());
+#pragma omp parallel
+    {
+        std::vector<float> rows(bf16 && !is_panelled ? size : 0);
+#pragma omp for schedule(static)
+        for (int i = 0; i < n_panels; i++) {
+            const int panel = first_panel + i;
+            const size_t at = size_t(i) * size;
+            if (is_panelled) {
+                packed_to_bf16(layout, packed->panels() + size_t(panel) * layout.panel_bytes(),
+                               halves + at);
+            } else {
+                packed->to_rows(panel, bf16 ? rows.data() : floats + at);
+                if (bf16) to_bf16(rows.data(), halves + at, int(size));
+            }
+        }
+    }
+    const memory::desc plain({k, slice.n}, weight_type(), memory::format_tag::ba);
+    slice.weights =
+        memory(is_panelled ? panels_of(slice.n) : plain, cpu_engine(), workspace.slice.data());
+    return slice;
 }
 
 void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
                                float* y) const {
-    auto [found, is_new] = workspace.primitives.try_emplace({k, n, n_rows, bool(bias)});
-    if (is_new) {
-        auto description = describe(n_rows, weights.get_desc());
-        const size_t n_scratch = description.scratchpad_desc().get_size();
-        grow(workspace.scratchpad, n_scratch);
-        found->second = dnnl::matmul(description);
-    }
     void* source = const_cast<float*>(x);
     if (uses_bf16()) {
         auto& input = workspace.input;
@@ -210,32 +246,78 @@ void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x,
             to_bf16(x + size_t(row) * k, input.data() + size_t(row) * k, k);
         source = input.data();
     }
-    memory from({{n_rows, k}, weight_type(), memory::format_tag::ab}, cpu_engine(), source);
-    memory to({{n_rows, n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine(), y);
+    if (!packed) return multiply_slice(workspace, source, n_rows, {0, n, weights}, y);
+    const PackedLayout& layout = packed->layout();
+    const size_t bytes = size_t(layout.k_padded()) * kPanelColumns * sizeof(bf16_t);
+    const int n_panels = layout.n_panels(), n_most = std::max(int(kSliceBytes / bytes), 1);
+    for (int panel = 0; panel < n_panels; panel += n_most)
+        multiply_slice(workspace, source, n_rows,
+                       unpack(workspace, panel, std::min(n_most, n_panels - panel)), y);
+}
+
+void CpuLinear::Impl::multiply_slice(LinearWorkspace::Impl& workspace, void* x, int n_rows,
+                                     const WeightSlice& slice, float* y) const {
+    auto [found, is_new] =
+        workspace.primitives.try_emplace({k, slice.n, n_rows, bool(bias), packed != nullptr});
+    if (is_new) {
+        auto description = describe(n_rows, slice.n, slice.weights.get_desc());
+        const size_t n_scratch = description.scratchpad_desc().get_size();
+        grow(workspace.scratchpad, n_scratch);
+        found->second = dnnl::matmul(description);
+    }
+    memory from({{n_rows, k}, weight_type(), memory::format_tag::ab}, cpu_engine(), x);
+    // oneDNN 2.6 has fast kernels only for rows that follow each other.
+    float* out = y;
+    if (slice.n < n) {
+        grow(workspace.slice_output, size_t(n_rows) * size_t(slice.n));
+        out = workspace.slice_output.data();
+    }
+    memory to({{n_rows, slice.n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine(),
+              out);
     memory::desc scratch_desc({dnnl_dim_t(workspace.scratchpad.size())}, memory::data_type::u8,
                               memory::format_tag::a);
     std::unordered_map<int, memory> arguments{
         {DNNL_ARG_SRC, from},
-        {DNNL_ARG_WEIGHTS, weights},
+        {DNNL_ARG_WEIGHTS, slice.weights},
         {DNNL_ARG_DST, to},
         {DNNL_ARG_SCRATCHPAD, {scratch_desc, cpu_engine(), workspace.scratchpad.data()}}};
-    if (bias) arguments.emplace(DNNL_ARG_BIAS, bias);
+    if (bias)
+        arguments.emplace(DNNL_ARG_BIAS,
+                          memory({{1, slice.n}, memory::data_type::f32, memory::format_tag::ab},
+                                 cpu_engine(), bias_values() + slice.begin));
     found->second.execute(workspace.stream, arguments);
     workspace.stream.wait();
+    if (out == y) return;
+#pragma omp parallel for if (n_rows > 4)
+    for (int row = 0; row < n_rows; row++)
+        std::copy_n(out + size_t(row) * size_t(slice.n), slice.n,
+                    y + size_t(row) * size_t(n) + size_t(slice.begin));
+}
+
+void CpuLinear::set_bias(const std::vector<TensorView>& biases) {
+    if (biases.empty()) return;
+    impl_->bias =
+        memory({{1, impl_->n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine());
+    float* out = impl_->bias_values();
+    for (auto& part : biases)
+        for (float value : tensor_to_float(part)) *out++ = value;
 }
 
 CpuLinear::CpuLinear(const std::vector<TensorView>& weights, const std::vector<TensorView>& biases)
     : impl_(std::make_unique<Impl>()) {
     impl_->k = int(weights[0].shape[1]);
     for (auto& part : weights) impl_->n += int(part.shape[0]);
-    if (!biases.empty()) {
-        impl_->bias =
-            memory({{1, impl_->n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine());
-        float* out = static_cast<float*>(impl_->bias.get_data_handle());
-        for (auto& part : biases)
-            for (float value : tensor_to_float(part)) *out++ = value;
-    }
+    set_bias(biases);
     impl_->pack(weights);
+}
+
+CpuLinear::CpuLinear(const std::vector<QuantizedView>& weights,
+                     const std::vector<TensorView>& biases)
+    : impl_(std::make_unique<Impl>()) {
+    impl_->packed = std::make_unique<PackedWeights>(weights);
+    impl_->k = impl_->packed->layout().k, impl_->n = impl_->packed->layout().n;
+    set_bias(biases);
+    impl_->is_panelled = uses_bf16() && impl_->preferred_layout() == impl_->panels_of(impl_->n);
 }
 
 CpuLinear::CpuLinear(CpuLinear&&) noexcept = default;
@@ -270,7 +352,7 @@ int CpuLinear::k() const {
     return impl_->k;
 }
 size_t CpuLinear::weight_bytes() const {
-    return impl_->weights.get_desc().get_size();
+    return impl_->packed ? impl_->packed->layout().n_bytes() : impl_->weights.get_desc().get_size();
 }
 
 bool CpuLinear::uses_bf16() {

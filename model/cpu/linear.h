@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/bf16.h"
+#include "model/quantized/unpack.h"
 #include "model/safetensors.h"
 
 namespace qwend {
@@ -33,10 +34,16 @@ class LinearWorkspace {
 /// On the bf16 path a row's result has the same bits for any number of rows beside it (measured for
 /// 1 to 512 rows, oneDNN 2.6.3, AVX-512 bf16; tests/unit/cpu_linear.cpp holds it to that). One to
 /// four rows are read by a kernel of our own, model/cpu/few_rows.h, to the same bits.
+/// Quantised weights stay packed. Few rows read them so, model/cpu/packed_rows.h; for many they
+/// become bf16 a slice at a time, or f32. Either way that is what they are multiplied as, so that
+/// the same holds for a row's bits.
 class CpuLinear {
   public:
     /// weights: each (n_i, k); biases: empty, or each (n_i).
     CpuLinear(const std::vector<TensorView>& weights, const std::vector<TensorView>& biases);
+    /// Of quantised weights that PackedWeights::fit() each other. Throws LoadError for numbers that
+    /// are none.
+    CpuLinear(const std::vector<QuantizedView>& weights, const std::vector<TensorView>& biases);
     CpuLinear(CpuLinear&&) noexcept;
     CpuLinear& operator=(CpuLinear&&) noexcept;
     ~CpuLinear();
@@ -52,6 +59,7 @@ class CpuLinear {
 
   private:
     struct Impl;
+    void set_bias(const std::vector<TensorView>& biases);
     std::unique_ptr<Impl> impl_;
 };
 

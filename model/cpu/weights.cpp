@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <cassert>
 #include <exception>
+#include <list>
+#include <optional>
 
+#include "model/cpu/packed.h"
 #include "model/error.h"
+#include "model/quantized/unpack.h"
 
 namespace qwend {
 
@@ -20,6 +24,84 @@ struct Piece {
     const StoredTensor* tensor;
     size_t begin, n_bytes;
     std::byte* to;
+};
+
+/// Of linear layers that are read at once: where in the list of their tensors each lies.
+class LinearTensors {
+  public:
+    LinearTensors(TensorBuffer& buffer, std::span<const StoredLinear* const> parts)
+        : parts_(parts) {
+        std::vector<const StoredTensor*> tensors;
+        for (const StoredLinear* part : parts) {
+            assert(part->k == parts[0]->k);
+            tensors.push_back(&part->weight);
+            if (part->quantized) tensors.push_back(&part->quantized->scales);
+            if (part->quantized && part->quantized->zeros)
+                tensors.push_back(&*part->quantized->zeros);
+            if (part->bias) tensors.push_back(&*part->bias);
+        }
+        views_ = buffer.read(tensors);
+        size_t at = 0;
+        for (const StoredLinear* part : parts) {
+            QuantizedView view{part, views_[at++], {}, {}};
+            if (part->quantized) view.scales = views_[at++];
+            if (part->quantized && part->quantized->zeros) view.zeros = views_[at++];
+            weights_.push_back(view);
+            biases_.push_back(part->bias ? std::optional(views_[at++]) : std::nullopt);
+        }
+    }
+
+    const std::vector<QuantizedView>& weights() const { return weights_; }
+
+    /// One for each part, zeros where it has none; empty if none has one.
+    std::vector<TensorView> biases() {
+        if (std::none_of(biases_.begin(), biases_.end(), [](auto& b) { return b.has_value(); }))
+            return {};
+        std::vector<TensorView> made;
+        int most = 0;
+        for (const StoredLinear* part : parts_) most = std::max(most, part->n);
+        zeros_.assign(size_t(most), 0);
+        for (size_t i = 0; i < biases_.size(); i++) {
+            const int n = parts_[i]->n;
+            made.push_back(
+                biases_[i].value_or(TensorView{DType::f32,
+                                               {n},
+                                               reinterpret_cast<const std::byte*>(zeros_.data()),
+                                               size_t(n) * sizeof(float)}));
+        }
+        return made;
+    }
+
+    /// The weights as numbers: of parts that are not of one kind.
+    std::vector<TensorView> dense() {
+        std::vector<TensorView> made;
+        for (const QuantizedView& part : weights_) {
+            if (part.linear->kind == LinearKind::dense) {
+                made.push_back(part.codes);
+                continue;
+            }
+            const PackedWeights packed({part});
+            const int n = part.linear->n, k = part.linear->k;
+            std::vector<float>& values = values_.emplace_back(size_t(packed.layout().n_panels()) *
+                                                              kPanelColumns * size_t(k));
+#pragma omp parallel for schedule(static)
+            for (int panel = 0; panel < packed.layout().n_panels(); panel++)
+                packed.to_rows(panel, values.data() + size_t(panel) * kPanelColumns * size_t(k));
+            made.push_back({DType::f32,
+                            {n, k},
+                            reinterpret_cast<const std::byte*>(values.data()),
+                            size_t(n) * size_t(k) * sizeof(float)});
+        }
+        return made;
+    }
+
+  private:
+    std::span<const StoredLinear* const> parts_;
+    std::vector<TensorView> views_;
+    std::vector<QuantizedView> weights_;
+    std::vector<std::optional<TensorView>> biases_;
+    std::vector<float> zeros_;
+    std::list<std::vector<float>> values_;
 };
 
 }  // namespace
@@ -60,27 +142,26 @@ std::vector<TensorView> TensorBuffer::read(std::span<const StoredTensor* const> 
 }
 
 CpuLinear load_linear(TensorBuffer& buffer, std::initializer_list<const StoredLinear*> parts) {
-    std::vector<const StoredTensor*> tensors;
-    for (const StoredLinear* part : parts) {
-        assert(part->kind == LinearKind::dense && part->k == (*parts.begin())->k);
-        tensors.push_back(&part->weight);
-    }
-    for (const StoredLinear* part : parts)
-        if (part->bias) tensors.push_back(&*part->bias);
-    assert(tensors.size() == parts.size() || tensors.size() == 2 * parts.size());
-    const std::vector<TensorView> views = buffer.read(tensors);
-    const auto biases = views.begin() + ptrdiff_t(parts.size());
-    return CpuLinear({views.begin(), biases}, {biases, views.end()});
+    LinearTensors tensors(buffer, std::span(parts.begin(), parts.size()));
+    if (PackedWeights::fit({parts})) return CpuLinear(tensors.weights(), tensors.biases());
+    return CpuLinear(tensors.dense(), tensors.biases());
 }
 
 size_t cpu_weight_bytes(const Weights& weights, size_t element_bytes) {
     size_t bytes = weights.embedding.n_bytes;
-    auto add = [&](const StoredLinear& linear) {
-        bytes += size_t(linear.n) * size_t(linear.k) * element_bytes;
+    auto add = [&](const std::vector<const StoredLinear*>& parts) {
+        if (PackedWeights::fit(parts)) {
+            bytes += PackedWeights::layout_of(parts).n_bytes();
+            return;
+        }
+        for (const StoredLinear* part : parts)
+            bytes += size_t(part->n) * size_t(part->k) * element_bytes;
     };
-    add(weights.lm_head);
-    for (const LayerWeights& l : weights.layers)
-        for (auto* linear : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) add(*linear);
+    add({&weights.lm_head});
+    for (const LayerWeights& l : weights.layers) {
+        add({&l.q, &l.k, &l.v}), add({&l.o});
+        add({&l.gate, &l.up}), add({&l.down});
+    }
     return bytes;
 }
 

@@ -29,8 +29,9 @@ class TensorBuffer {
     LazyMemory memory_;
 };
 
-/// One product of several linear layers with the same input and of the same kind: their outputs
-/// side by side. Either all have a bias or none has. Throws LoadError as TensorBuffer::read() does.
+/// One product of several linear layers with the same input: their outputs side by side. Quantised
+/// ones stay packed if all are of one kind; else each becomes numbers. Throws LoadError as
+/// TensorBuffer::read() does, and for quantised weights that are no numbers.
 CpuLinear load_linear(TensorBuffer& buffer, std::initializer_list<const StoredLinear*> parts);
 
 /// What the CPU backend needs of memory and may have, in bytes.
@@ -45,8 +46,8 @@ struct CpuMemory {
 CpuMemory plan_cpu_memory(size_t weight_bytes, size_t kv_bytes, size_t wanted,
                           const HostMemory& host);
 
-/// Bytes of a checkpoint once loaded: matrices of `element_bytes` and the embedding as it is
-/// stored.
+/// Bytes of a checkpoint once loaded: matrices of `element_bytes`, or packed where they are
+/// quantised, and the embedding as it is stored.
 size_t cpu_weight_bytes(const Weights& weights, size_t element_bytes);
 
 }  // namespace qwend

@@ -38,10 +38,10 @@ class LayerProducts {
     explicit LayerProducts(const Checkpoint& checkpoint) {
         const LayerWeights& w = checkpoint.weights.layers[0];
         TensorBuffer buffer(checkpoint.files);
-        parts_.emplace_back(CpuLinear(buffer.read({&w.q.weight, &w.k.weight, &w.v.weight}), {}));
-        parts_.emplace_back(CpuLinear(buffer.read({&w.o.weight}), {}));
-        parts_.emplace_back(CpuLinear(buffer.read({&w.gate.weight, &w.up.weight}), {}));
-        parts_.emplace_back(CpuLinear(buffer.read({&w.down.weight}), {}));
+        parts_.emplace_back(load_linear(buffer, {&w.q, &w.k, &w.v}));
+        parts_.emplace_back(load_linear(buffer, {&w.o}));
+        parts_.emplace_back(load_linear(buffer, {&w.gate, &w.up}));
+        parts_.emplace_back(load_linear(buffer, {&w.down}));
     }
     /// Seconds oneDNN needs for them with `rows` rows.
     double run_seconds(int rows) {

@@ -148,8 +148,14 @@ def test_added_tokens_without_a_row_are_told(folder):
 
 
 def test_quantised_folders_are_refused_by_their_scheme(folder):
+    change(folder / "config.json", quantization_config={"quant_method": "exl2", "bits": 4})
+    assert "quantised (exl2, 4 bits)" in refusal("--model", str(folder))
+
+
+def test_a_folder_that_is_not_quantised_as_it_says_is_refused_by_its_tensors(folder):
     change(folder / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
-    assert "quantised (awq, 4 bits)" in refusal("--model", str(folder))
+    message = refusal("--model", str(folder))
+    assert "q_proj.qweight: expected I32, found BF16 as if it were not quantised" in message
 
 
 def test_a_snapshot_of_the_cache_has_the_repository_s_name_and_no_path(folder, tmp_path):

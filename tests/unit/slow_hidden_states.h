@@ -2,7 +2,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "model/bf16.h"
@@ -12,13 +15,26 @@
 namespace qwend {
 
 /// The transformer in double, a token and a head at a time, as transformers' modeling_qwen2.py has
-/// it: the slow twin of every backend's hidden states. Of bf16 checkpoints with SiLU.
+/// it: the slow twin of every backend's hidden states. Of bf16 checkpoints with SiLU, whose linear
+/// layers may be quantised if somebody says what they stand for.
 class SlowForward {
   public:
     using Rows = std::vector<std::vector<double>>;
 
-    explicit SlowForward(const Checkpoint& checkpoint)
-        : checkpoint_(checkpoint), c_(checkpoint.config) {}
+    /// The weights (n, k) of a quantised module.
+    using Dequantized = std::function<std::vector<float>(const std::string& module)>;
+
+    explicit SlowForward(const Checkpoint& checkpoint, Dequantized dequantized = nullptr)
+        : checkpoint_(checkpoint), c_(checkpoint.config), dequantized_(std::move(dequantized)) {}
+
+    /// Of a final state, where the head is the embedding.
+    std::vector<double> tied_logits(const std::vector<double>& state) const {
+        const auto embedding = read(checkpoint_.weights.embedding);
+        std::vector<double> logits(embedding.size() / state.size());
+        for (size_t i = 0; i < embedding.size(); i++)
+            logits[i / state.size()] += embedding[i] * state[i % state.size()];
+        return logits;
+    }
 
     /// (n, hidden) after the last norm.
     Rows hidden_states(std::span<const int32_t> tokens) const {
@@ -53,6 +69,13 @@ class SlowForward {
         return values;
     }
 
+    std::vector<double> matrix(const StoredLinear& linear) const {
+        if (!linear.quantized) return read(linear.weight);
+        const std::string& name = linear.quantized->name;  // behind the folder's
+        const auto values = dequantized_(name.substr(name.rfind(' ') + 1));
+        return {values.begin(), values.end()};
+    }
+
     static void add(Rows& to, const Rows& other) {
         for (size_t t = 0; t < to.size(); t++)
             for (size_t i = 0; i < to[t].size(); i++) to[t][i] += other[t][i];
@@ -71,7 +94,7 @@ class SlowForward {
     }
 
     Rows product(const StoredLinear& linear, const Rows& x) const {
-        const auto w = read(linear.weight);
+        const auto w = matrix(linear);
         const auto bias = linear.bias ? read(*linear.bias) : std::vector<double>(size_t(linear.n));
         Rows out;
         for (const auto& row : x) {
@@ -126,6 +149,7 @@ class SlowForward {
 
     const Checkpoint& checkpoint_;
     const ModelConfig& c_;
+    const Dequantized dequantized_;
 };
 
 }  // namespace qwend

@@ -10,6 +10,7 @@
 #include "tests/unit/backend_samples.h"
 #include "tests/unit/backend_scores.h"
 #include "tests/unit/backend_vectors.h"
+#include "tests/unit/quantized_checks.h"
 #include "tests/unit/scheduled_checks.h"
 #include "tests/unit/skip.h"
 
@@ -93,6 +94,12 @@ TEST_CASE("cpu_backend: a prompt's tokens are scored as they would be sampled") 
 
 TEST_CASE("cpu_backend: vectors of texts are those of the forward in double") {
     check_vectors(make);
+}
+
+TEST_CASE("cpu_backend: quantised weights are what the forward in double makes of them") {
+    const HashedShape shape{"quantised", 256, 4, 2, 384, true};
+    for (const QuantizedFormat& format : quantized_formats())
+        check_quantized(make, format, shape, std::random_device{}(), 1e-3);
 }
 
 TEST_CASE("cpu_backend: more samples than there are logits for at once") {

@@ -1,4 +1,4 @@
-#include "model/quantization.h"
+#include "model/quantized/refusal.h"
 
 #include <fmt/core.h>
 
@@ -12,15 +12,6 @@ namespace qwend {
 namespace {
 
 using simdjson::dom::object;
-
-[[noreturn]] void refuse(const std::string& where, std::string_view scheme,
-                         std::string_view advice = {}) {
-    throw LoadError(
-        fmt::format("{}: the weights are quantised ({}); expected BF16, F16 or F32: serve the "
-                    "repository that they were made from, usually the same name without its "
-                    "-GPTQ-Int4, -AWQ, -FP8 or the like{}",
-                    where, scheme, advice));
-}
 
 std::optional<int64_t> integer(object fields, std::initializer_list<const char*> names) {
     int64_t value = 0;
@@ -58,8 +49,18 @@ std::string group_description(object fields) {
     return {};
 }
 
-/// "gptq, 4 bits" and the like, of the object in config.json.
-std::string describe(object fields, std::string_view otherwise) {
+}  // namespace
+
+void refuse_scheme(std::string_view where, std::string_view scheme, std::string_view why) {
+    throw LoadError(fmt::format(
+        "{}: the weights are quantised ({}){}{}; expected BF16, F16 or F32, AWQ (gemm, 4 bits), "
+        "GPTQ (4 or 8 bits, without desc_act), compressed-tensors (pack-quantized, int-quantized "
+        "or float-quantized, of 4 or 8 bits) or fp8: serve one of these, or the repository that "
+        "they were made from",
+        where, scheme, why.empty() ? "" : ": ", why));
+}
+
+std::string describe_scheme(object fields, std::string_view otherwise) {
     std::string method = text(fields, "quant_method");
     for (const char* other : {"quant_algo", "quant_type", "format", "mode"})
         if (method.empty()) method = text(fields, other);
@@ -77,34 +78,6 @@ std::string describe(object fields, std::string_view otherwise) {
     return groups.empty() ? method : method + ", " + groups;
 }
 
-}  // namespace
-
-void refuse_quantized_config(const JsonFile& config, const std::filesystem::path& dir) {
-    for (auto [field, scheme] : {std::pair{"quantization_config", "scheme not named"},
-                                 {"compression_config", "compressed-tensors"},
-                                 {"quantization", "MLX"}}) {
-        object fields;
-        const auto element = config.find(field);
-        if (!element || element->get(fields) != simdjson::SUCCESS || fields.size() == 0) continue;
-        refuse(config.name(), describe(fields, scheme),
-               fmt::format(". If they are not, remove \"{}\" from config.json", field));
-    }
-    for (auto [name, scheme] : {std::pair{"quantize_config.json", "GPTQ"},
-                                {"quant_config.json", "AWQ"},
-                                {"hf_quant_config.json", "ModelOpt"}}) {
-        if (!file_exists(dir / name)) continue;
-        const JsonFile json(dir / name);
-        object fields = json.root();
-        if (const auto inner = json.find("quantization")) (void)!inner->get(fields);
-        const auto bits = integer(fields, {"bits", "w_bit"});
-        const std::string algorithm = text(fields, "quant_algo");
-        std::string what = scheme;
-        if (!algorithm.empty()) what += ", " + algorithm;
-        if (bits) what += fmt::format(", {} bits", *bits);
-        refuse(json.name(), what, ". If they are not, remove this file");
-    }
-}
-
 void refuse_quantized_tensors(const StoredTensors& tensors, const std::filesystem::path& dir) {
     std::set<std::string, std::less<>> endings, types;
     for (auto& [name, tensor] : tensors) {
@@ -112,16 +85,19 @@ void refuse_quantized_tensors(const StoredTensors& tensors, const std::filesyste
         endings.insert(dot == name.npos ? name : name.substr(dot + 1));
         if (name.ends_with("proj.weight")) types.insert(tensor.dtype_name);
     }
+    auto refuse = [&](std::string_view scheme) {
+        refuse_scheme(dir.string(), scheme, "config.json has no quantization_config that says how");
+    };
     auto has = [&](std::string_view ending) { return endings.find(ending) != endings.end(); };
-    if (has("qweight")) refuse(dir.string(), has("g_idx") ? "GPTQ" : "GPTQ or AWQ");
-    if (has("weight_packed")) refuse(dir.string(), "compressed-tensors, packed");
-    if (has("quant_map") || has("absmax")) refuse(dir.string(), "bitsandbytes, 4 bits");
-    if (has("SCB")) refuse(dir.string(), "bitsandbytes, 8 bits");
+    if (has("qweight")) refuse(has("g_idx") ? "GPTQ" : "GPTQ or AWQ");
+    if (has("weight_packed")) refuse("compressed-tensors, packed");
+    if (has("quant_map") || has("absmax")) refuse("bitsandbytes, 4 bits");
+    if (has("SCB")) refuse("bitsandbytes, 8 bits");
     for (const std::string& type : types) {
-        if (type.starts_with("F8_")) refuse(dir.string(), fmt::format("FP8, stored as {}", type));
-        if (type == "I8") refuse(dir.string(), "INT8, stored as I8");
+        if (type.starts_with("F8_")) refuse(fmt::format("FP8, stored as {}", type));
+        if (type == "I8") refuse("INT8, stored as I8");
         if (type == "U8" || type == "F4" || type == "U32" || type == "I32")
-            refuse(dir.string(), fmt::format("packed, stored as {}", type));
+            refuse(fmt::format("packed, stored as {}", type));
     }
 }
 

@@ -1,0 +1,153 @@
+#include "model/cpu/packed.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstring>
+
+#include "model/bf16.h"
+
+namespace qwend {
+
+namespace {
+
+/// What the kernel subtracts by itself from the code of a kind.
+int middle_of(LinearKind kind) {
+    return kind == LinearKind::int4 ? 8 : kind == LinearKind::int8 ? 128 : 0;
+}
+
+/// Of 64 outputs, as unpacked: codes (64, k); scales and zeros (64, groups).
+struct Unpacked {
+    std::vector<uint8_t> codes;
+    std::vector<float> scales;
+    std::vector<int16_t> zeros;
+};
+
+}  // namespace
+
+float e4m3_to_float(uint8_t code) {
+    // In the place of a half's, exponent and mantissa are the number times 2^-8.
+    return half_to_float(uint16_t((code & 0x80) << 8 | (code & 0x7F) << 7)) * 256;
+}
+
+bool PackedWeights::fit(const std::vector<const StoredLinear*>& parts) {
+    return std::all_of(parts.begin(), parts.end(), [&](const StoredLinear* part) {
+        const StoredLinear& first = *parts[0];
+        return part->kind != LinearKind::dense && part->kind == first.kind && part->k == first.k &&
+               part->quantized->group == first.quantized->group;
+    });
+}
+
+PackedLayout PackedWeights::layout_of(const std::vector<const StoredLinear*>& parts) {
+    PackedLayout layout{parts[0]->kind, 0, parts[0]->k, parts[0]->quantized->group, false};
+    for (const StoredLinear* part : parts) {
+        layout.n += part->n;
+        layout.has_zeros |= part->quantized->zeros.has_value();
+    }
+    return layout;
+}
+
+PackedWeights::PackedWeights(const std::vector<QuantizedView>& parts) {
+    std::vector<const StoredLinear*> linears;
+    for (const QuantizedView& part : parts) linears.push_back(part.linear);
+    layout_ = layout_of(linears);
+    storage_ = std::make_unique<HugePages>(layout_.n_bytes());
+    std::atomic<bool> good = true;  // nothing may be thrown within a parallel region
+#pragma omp parallel for schedule(static)
+    for (int panel = 0; panel < layout_.n_panels(); panel++)
+        if (!pack_panel(parts, panel)) good = false;
+    if (good) return;
+    for (const QuantizedView& part : parts) {
+        const int n = part.linear->n, n_groups = part.linear->quantized->n_groups(layout_.k);
+        std::vector<uint8_t> codes(size_t(n) * size_t(layout_.k));
+        std::vector<float> scales(size_t(n) * size_t(n_groups));
+        std::vector<int16_t> zeros(scales.size());
+        if (!unpack_codes(part, 0, n, codes.data()) ||
+            !unpack_scales(part, 0, n, scales.data(), zeros.data()))
+            refuse_numbers(part);
+    }
+}
+
+bool PackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int panel) {
+    const auto k = size_t(layout_.k);
+    const int n_groups = parts[0].linear->quantized->n_groups(layout_.k);
+    thread_local Unpacked u;
+    u.codes.assign(kPanelColumns * k, 0);
+    u.scales.assign(size_t(kPanelColumns * n_groups), 0);
+    u.zeros.assign(size_t(kPanelColumns * n_groups), 0);
+    bool good = true;
+    const int begin = panel * kPanelColumns, end = begin + kPanelColumns;
+    int at = 0;  // output that the part begins with
+    for (const QuantizedView& part : parts) {
+        const int first = std::max(begin, at), last = std::min(end, at + part.linear->n);
+        if (first < last) {
+            const auto row = size_t(first - begin), place = row * size_t(n_groups);
+            good &= unpack_codes(part, first - at, last - first, u.codes.data() + row * k);
+            good &= unpack_scales(part, first - at, last - first, u.scales.data() + place,
+                                  u.zeros.data() + place);
+        }
+        at += part.linear->n;
+    }
+    auto* record =
+        static_cast<std::byte*>(storage_->address) + size_t(panel) * layout_.panel_bytes();
+    std::memset(record, 0, layout_.panel_bytes());
+    const int depth = layout_.depth();
+    for (int group = 0; group < layout_.n_groups(); group++) {
+        for (int j = 0; j < kPanelColumns; j++) {
+            const size_t from = size_t(j * n_groups + group);
+            std::memcpy(record + j * 4, &u.scales[from], 4);
+            const auto zero = int16_t(
+                u.zeros[from] - (layout_.kind == LinearKind::int8 ? middle_of(layout_.kind) : 0));
+            if (layout_.has_zeros)
+                std::memcpy(record + PackedLayout::kScaleBytes + j * 2, &zero, 2);
+        }
+        std::byte* codes = record + layout_.header_bytes();
+        const int inputs = std::min(depth, layout_.k - group * depth);
+        const int flip = layout_.kind == LinearKind::int8 ? 0x80 : 0;
+        for (int j = 0; j < kPanelColumns; j++) {
+            const uint8_t* row = u.codes.data() + size_t(j) * k + size_t(group) * size_t(depth);
+            for (int i = 0; i < inputs; i++) {
+                const auto [byte, nibble] = layout_.place(j, i);
+                codes[byte] |= std::byte((row[i] ^ flip) << (4 * nibble));
+            }
+        }
+        const int padded = std::min(depth, layout_.k_padded() - group * depth);
+        record = codes + size_t(padded) * layout_.input_bytes();
+    }
+    return good;
+}
+
+void PackedWeights::to_rows(int panel, float* out) const {
+    const int depth = layout_.depth();
+    const std::byte* begin = panels() + size_t(panel) * layout_.panel_bytes();
+    std::array<float, 256> values;  // of the codes, less the middle
+    for (int code = 0; code < 256; code++)
+        values[size_t(code)] = layout_.kind == LinearKind::fp8    ? e4m3_to_float(uint8_t(code))
+                               : layout_.kind == LinearKind::int8 ? float(int8_t(code))
+                                                                  : float(code);
+    for (int group = 0; group < layout_.n_groups(); group++) {
+        const std::byte* record = begin + layout_.record_begin(group);
+        const std::byte* codes = record + layout_.header_bytes();
+        const int inputs = std::min(depth, layout_.k - group * depth);
+        for (int j = 0; j < kPanelColumns; j++) {
+            float scale, zero = layout_.kind == LinearKind::int4 ? 8 : 0;
+            std::memcpy(&scale, record + j * 4, 4);
+            if (layout_.has_zeros) {
+                int16_t stored;
+                std::memcpy(&stored, record + PackedLayout::kScaleBytes + j * 2, 2);
+                zero = stored;
+            }
+            float* to = out + size_t(j) * size_t(layout_.k) + size_t(group) * size_t(depth);
+            for (int i = 0; i < inputs; i++) {
+                const auto [byte, nibble] = layout_.place(j, i);
+                const auto bits = uint8_t(codes[byte]);
+                const uint8_t code =
+                    layout_.kind == LinearKind::int4 ? uint8_t(bits >> (4 * nibble) & 15) : bits;
+                to[i] = (values[code] - zero) * scale;
+            }
+        }
+    }
+}
+
+}  // namespace qwend

@@ -1,0 +1,179 @@
+#include "model/quantized/unpack.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "model/bf16.h"
+#include "model/error.h"
+
+namespace qwend {
+
+namespace {
+
+constexpr int kWordBits = 32;
+/// The nibble of a word in which AWQ keeps each of eight outputs.
+constexpr int kAwqNibble[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+constexpr uint8_t kNan = 0x7F;  // of e4m3, which has no infinity; the sign aside
+
+uint32_t word(const TensorView& tensor, size_t i) {
+    uint32_t value;  // the file promises no alignment
+    std::memcpy(&value, tensor.data + i * sizeof value, sizeof value);
+    return value;
+}
+
+float number(const TensorView& tensor, size_t i) {
+    if (tensor.dtype == DType::f32) return std::bit_cast<float>(word(tensor, i));
+    uint16_t bits;
+    std::memcpy(&bits, tensor.data + i * sizeof bits, sizeof bits);
+    return tensor.dtype == DType::bf16 ? bf16_to_float(bits) : half_to_float(bits);
+}
+
+int bits_of(const StoredLinear& linear) {
+    return linear.kind == LinearKind::int4 ? 4 : 8;
+}
+
+/// Codes of an input for consecutive outputs that lie in words of eight.
+void unpack_awq(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    const size_t k = size_t(view.linear->k), n_words = size_t(view.linear->n) / 8;
+    for (size_t i = 0; i < k; i++)
+        for (int row = 0; row < n_rows;) {
+            const int output = first + row;
+            const uint32_t eight = word(view.codes, i * n_words + size_t(output / 8));
+            for (int j = output % 8; j < 8 && row < n_rows; j++, row++)
+                out[size_t(row) * k + i] = uint8_t(eight >> (4 * kAwqNibble[j]) & 15);
+        }
+}
+
+/// Words of consecutive inputs, one for each output beside the next.
+void unpack_gptq(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    const int bits = bits_of(*view.linear), in_word = kWordBits / bits;
+    const auto k = size_t(view.linear->k), n = size_t(view.linear->n);
+    const uint32_t mask = (1u << bits) - 1;
+    for (size_t i = 0; i < k / size_t(in_word); i++)
+        for (int row = 0; row < n_rows; row++) {
+            const uint32_t packed = word(view.codes, i * n + size_t(first + row));
+            uint8_t* to = out + size_t(row) * k + i * size_t(in_word);
+            for (int j = 0; j < in_word; j++) to[j] = uint8_t(packed >> (j * bits) & mask);
+        }
+}
+
+void unpack_along_k(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    const int bits = bits_of(*view.linear), in_word = kWordBits / bits, k = view.linear->k;
+    const size_t n_words = size_t((k + in_word - 1) / in_word);
+    const uint32_t mask = (1u << bits) - 1;
+    for (int row = 0; row < n_rows; row++)
+        for (int i = 0; i < k; i += in_word) {
+            const uint32_t packed =
+                word(view.codes, size_t(first + row) * n_words + size_t(i / in_word));
+            uint8_t* to = out + size_t(row) * size_t(k) + size_t(i);
+            for (int j = 0; j < std::min(in_word, k - i); j++)
+                to[j] = uint8_t(packed >> (j * bits) & mask);
+        }
+}
+
+bool unpack_bytes(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    const auto k = size_t(view.linear->k), n_bytes = size_t(n_rows) * k;
+    std::memcpy(out, view.codes.data + size_t(first) * k, n_bytes);
+    if (view.linear->kind == LinearKind::fp8)
+        return std::none_of(out, out + n_bytes, [](uint8_t b) { return (b & 0x7F) == kNan; });
+    for (size_t i = 0; i < n_bytes; i++) out[i] ^= 0x80;  // signed, from the middle on
+    return true;
+}
+
+/// The zero of an output and a group.
+int zero_of(const QuantizedView& view, int output, int group) {
+    const QuantizedParts& parts = *view.linear->quantized;
+    const int bits = bits_of(*view.linear), in_word = kWordBits / bits;
+    if (!view.zeros) return 1 << (bits - 1);
+    const auto n = size_t(view.linear->n), column = size_t(group);
+    const auto n_groups = size_t(parts.n_groups(view.linear->k));
+    const uint32_t mask = (1u << bits) - 1;
+    const int row = parts.rows == 1 ? output : output / parts.rows, place = row % in_word;
+    switch (parts.packing) {
+        case CodePacking::awq:
+            return int(word(*view.zeros, column * (n / 8) + size_t(row / 8)) >>
+                           (4 * kAwqNibble[row % 8]) &
+                       mask);
+        case CodePacking::gptq: {
+            const size_t n_words = n / size_t(in_word);
+            const uint32_t packed = word(*view.zeros, column * n_words + size_t(row / in_word));
+            return int(packed >> (place * bits) & mask) +
+                   (parts.zero_points == ZeroPoints::stored_less ? 1 : 0);
+        }
+        case CodePacking::along_k:
+            return int(word(*view.zeros, size_t(row / in_word) * n_groups + column) >>
+                           (place * bits) &
+                       mask);
+        case CodePacking::bytes:
+            break;
+    }
+    return int(int8_t(view.zeros->data[size_t(row) * n_groups + column])) + 128;
+}
+
+size_t scale_place(const QuantizedView& view, int output, int group) {
+    const QuantizedParts& parts = *view.linear->quantized;
+    const auto n_groups = size_t(parts.n_groups(view.linear->k));
+    if (parts.packing == CodePacking::awq || parts.packing == CodePacking::gptq)
+        return size_t(group) * size_t(view.linear->n) + size_t(output);
+    return size_t(output / parts.rows) * n_groups + size_t(group);
+}
+
+bool is_scale(const QuantizedView& view, float value) {
+    return std::isfinite(value) && (value >= 0 || view.linear->kind != LinearKind::fp8);
+}
+
+}  // namespace
+
+bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    switch (view.linear->quantized->packing) {
+        case CodePacking::awq:
+            unpack_awq(view, first, n_rows, out);
+            return true;
+        case CodePacking::gptq:
+            unpack_gptq(view, first, n_rows, out);
+            return true;
+        case CodePacking::along_k:
+            unpack_along_k(view, first, n_rows, out);
+            return true;
+        case CodePacking::bytes:
+            break;
+    }
+    return unpack_bytes(view, first, n_rows, out);
+}
+
+bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales,
+                   int16_t* zeros) {
+    const int n_groups = view.linear->quantized->n_groups(view.linear->k);
+    const bool has_zeros = view.linear->kind != LinearKind::fp8;
+    bool good = true;
+    for (int row = 0; row < n_rows; row++)
+        for (int group = 0; group < n_groups; group++, scales++) {
+            *scales = number(view.scales, scale_place(view, first + row, group));
+            good &= is_scale(view, *scales);
+            if (has_zeros) *zeros++ = int16_t(zero_of(view, first + row, group));
+        }
+    return good;
+}
+
+void refuse_numbers(const QuantizedView& view) {
+    const QuantizedParts& parts = *view.linear->quantized;
+    const size_t n_scales = view.scales.n_bytes / dtype_size(view.scales.dtype);
+    for (size_t i = 0; i < n_scales; i++)
+        if (const float value = number(view.scales, i); !is_scale(view, value))
+            throw LoadError(fmt::format(
+                "{}.{}: expected {}, found {} at {}", parts.name, parts.scale_name,
+                std::isfinite(value) ? "no number below 0" : "finite numbers", value, i));
+    for (size_t i = 0; i < view.codes.n_bytes; i++)
+        if ((uint8_t(view.codes.data[i]) & 0x7F) == kNan)
+            throw LoadError(
+                fmt::format("{}.weight: expected finite numbers, found nan at {}", parts.name, i));
+    throw LoadError(parts.name + ": expected finite numbers");
+}
+
+}  // namespace qwend

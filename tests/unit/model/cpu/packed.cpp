@@ -1,0 +1,138 @@
+// Quantised weights as the CPU holds them, beside the dense ones that they stand for.
+
+#include "model/cpu/packed.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include "model/cpu/linear.h"
+#include "tests/unit/quantized_formats.h"
+
+using namespace qwend;
+
+namespace {
+
+/// Quantised weights in the one form that every format comes to, as a layer of a file.
+struct PackedProblem {
+    StoredLinear stored;
+    std::vector<uint8_t> codes;
+    std::vector<float> scales;
+    std::vector<int8_t> zeros;
+    std::vector<float> weights;  // (n, k), what they stand for
+
+    PackedProblem(LinearKind kind, int n, int k, int group, bool has_zeros, unsigned seed) {
+        std::mt19937 random(seed);
+        stored = {kind, n, k, {}, {}, QuantizedParts{}};
+        QuantizedParts& parts = *stored.quantized;
+        parts.group = std::min(group, k);
+        if (has_zeros) parts.zeros = StoredTensor{};
+        const int n_groups = parts.n_groups(k), n_codes = kind == LinearKind::int4 ? 16 : 256;
+        // int4 lies along k, in words of eight.
+        const bool is_int4 = kind == LinearKind::int4;
+        parts.packing = is_int4 ? CodePacking::along_k : CodePacking::bytes;
+        const int row_bytes = is_int4 ? (k + 7) / 8 * 4 : k;
+        codes.resize(size_t(n) * size_t(row_bytes));
+        zeros.resize(size_t(n + 8) * size_t(n_groups));
+        for (int i = 0; i < n * n_groups; i++)
+            scales.push_back(bf16_to_float(float_to_bf16(float(random() % 1000 + 1) * 1e-5f)));
+        for (int row = 0; row < n; row++)
+            for (int i = 0; i < k; i++) {
+                const size_t at = size_t(row * n_groups + i / parts.group);
+                int zero = n_codes / 2, code = int(random() % uint32_t(n_codes));
+                if (has_zeros) zero = int(at * 7 % size_t(n_codes));
+                if (kind == LinearKind::fp8 && (code & 0x7F) == 0x7F) code = 0;
+                uint8_t& byte =
+                    codes[size_t(row) * size_t(row_bytes) + size_t(is_int4 ? i / 2 : i)];
+                byte |= uint8_t(is_int4 ? code << (i % 2 * 4) : code ^ (fp8(kind) ? 0 : 0x80));
+                set_zero(at, row, i / parts.group, n_groups, zero, is_int4);
+                const double value = fp8(kind) ? e4m3_value(uint8_t(code)) : code - zero;
+                weights.push_back(float(value * double(scales[at])));
+            }
+    }
+    static bool fp8(LinearKind kind) { return kind == LinearKind::fp8; }
+    void set_zero(size_t at, int row, int group, int n_groups, int zero, bool is_int4) {
+        if (!is_int4) {
+            zeros[at] = int8_t(zero - 128);
+            return;
+        }
+        const size_t word = size_t(row / 8 * n_groups + group) * 4;
+        auto& byte = reinterpret_cast<uint8_t&>(zeros[word + size_t(row % 8 / 2)]);
+        byte = uint8_t((byte & (row % 2 ? 0x0F : 0xF0)) | zero << (row % 2 * 4));
+    }
+    QuantizedView view() const {
+        const auto bytes = [](const auto& values) {
+            return reinterpret_cast<const std::byte*>(values.data());
+        };
+        QuantizedView made;
+        made.linear = &stored;
+        made.codes = {DType::other, {}, bytes(codes), codes.size()};
+        made.scales = {DType::f32, {}, bytes(scales), scales.size() * 4};
+        if (stored.quantized->zeros) made.zeros = {DType::other, {}, bytes(zeros), zeros.size()};
+        return made;
+    }
+    /// The weights as a dense product has them.
+    TensorView dense() const {
+        return {DType::f32,
+                {stored.n, stored.k},
+                reinterpret_cast<const std::byte*>(weights.data()),
+                weights.size() * sizeof(float)};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("cpu_packed: weights give the bits of the dense ones that they stand for") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    struct Shape {
+        int n, k, group;
+    };
+    constexpr int kRows = 40, kWhole = 1 << 20;
+    for (auto [kind, has_zeros] : {std::pair{LinearKind::int4, true},
+                                   {LinearKind::int4, false},
+                                   {LinearKind::int8, true},
+                                   {LinearKind::int8, false},
+                                   {LinearKind::fp8, false}})
+        for (auto [n, k, group] : {Shape{64, 32, 32},
+                                   {1152, 896, 128},
+                                   {104, 70, kWhole},
+                                   {896, 4864, 128},
+                                   {72, 2048, kWhole},
+                                   {200, 1056, 128},
+                                   {9000, 256, 64}}) {
+            CAPTURE(int(kind));
+            CAPTURE(n);
+            CAPTURE(k);
+            CAPTURE(group);
+            const PackedProblem packed(kind, n, k, group, has_zeros, seed);
+            std::mt19937 random(seed);
+            std::normal_distribution<float> normal;
+            std::vector<float> x(size_t(kRows) * size_t(k)), biases(static_cast<size_t>(n));
+            for (auto* values : {&x, &biases})
+                for (float& value : *values) value = normal(random);
+            const TensorView bias{DType::f32,
+                                  {n},
+                                  reinterpret_cast<const std::byte*>(biases.data()),
+                                  biases.size() * sizeof(float)};
+            CpuLinear linear({packed.view()}, {bias}), dense({packed.dense()}, {bias});
+            LinearWorkspace workspace;
+            std::vector<float> expected(size_t(kRows) * n), found(size_t(kRows) * n);
+            dense.apply(workspace, x.data(), kRows, expected.data());
+            for (int rows : {1, 2, 3, 4, 5, 17, kRows}) {
+                CAPTURE(rows);
+                linear.apply(workspace, x.data(), rows, found.data());
+                double error = 0, norm = 0;
+                for (size_t i = 0; i < size_t(rows) * size_t(n); i++)
+                    error += std::pow(found[i] - expected[i], 2), norm += std::pow(expected[i], 2);
+                CHECK(error <= norm * 1e-10);
+                if (CpuLinear::uses_bf16())
+                    CHECK(std::memcmp(found.data(), expected.data(),
+                                      size_t(rows) * size_t(n) * sizeof(float)) == 0);
+            }
+        }
+}

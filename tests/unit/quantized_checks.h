@@ -1,0 +1,55 @@
+#pragma once
+
+#include "tests/unit/backend_driver.h"
+#include "tests/unit/quantized_checkpoint.h"
+#include "tests/unit/slow_hidden_states.h"
+
+/// What every backend has to show of quantised weights: the forward in double with what they stand
+/// for.
+
+namespace qwend {
+
+/// Log-probabilities of the next token, of a model whose head is its embedding.
+inline std::vector<double> slow_logprobs(const SlowForward& slow, std::span<const int32_t> tokens) {
+    const auto last = slow.hidden_states(tokens).back();
+    std::vector<double> logits = slow.tied_logits(last);
+    double most = *std::max_element(logits.begin(), logits.end()), sum = 0;
+    for (double logit : logits) sum += std::exp(logit - most);
+    for (double& logit : logits) logit -= most + std::log(sum);
+    return logits;
+}
+
+/// KL divergence of a step's first sample from the slow forward's distribution.
+inline double divergence_from(const std::vector<double>& expected, const SampledToken& sample) {
+    REQUIRE(sample.top.size() == expected.size());
+    double sum = 0;
+    for (auto& entry : sample.top)
+        sum += std::exp(expected[size_t(entry.token)]) *
+               (expected[size_t(entry.token)] - entry.logprob);
+    return sum;
+}
+
+/// The first token's distribution after prompts that fit into few rows and that do not; `bound`: of
+/// the divergence of one.
+inline void check_quantized(const BackendFactory& make, const QuantizedFormat& format,
+                            const HashedShape& shape, unsigned seed, double bound) {
+    CAPTURE(format.name);
+    CAPTURE(seed);
+    const QuantizedCheckpoint made(shape, format, seed);
+    const SlowForward slow(*made.checkpoint, [&](const std::string& module) {
+        return made.linears.at(module).weights;
+    });
+    Driver driver(make, made.checkpoint, 4096);
+    double total = 0;
+    for (int length : {1, 3, 17, 70}) {
+        CAPTURE(length);
+        DrivenStream stream = make_stream(length);
+        driver.run({&stream}, 1);
+        const double found = divergence_from(slow_logprobs(slow, stream.prompt), stream.samples[0]);
+        CHECK(found < bound);
+        total += found;
+    }
+    MESSAGE(format.name << ": KL to the forward in double " << total / 4);
+}
+
+}  // namespace qwend
