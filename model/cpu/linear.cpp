@@ -1,5 +1,6 @@
 #include "model/cpu/linear.h"
 
+#include <omp.h>
 #include <oneapi/dnnl/dnnl_version.h>
 #include <algorithm>
 #include <cstring>
@@ -24,7 +25,8 @@ using dnnl::memory;
 
 constexpr int kPackRows = 4096;  // weight rows packed at a time; a multiple of every block size
 constexpr int kMaxRows = 512;    // rows of one oneDNN call, and what the layout is chosen for
-constexpr size_t kSliceBytes = size_t(4) << 20;  // of quantised weights that are unpacked at a time
+constexpr size_t kTileBytes = size_t(512) << 10;  // of unpacked weights: they stay in the cache
+constexpr int kMostTilePanels = 4, kTileRows = 64;
 
 /// Rows are padded up to one of few sizes, so that few primitives are ever made.
 int padded_rows(int n_rows) {
@@ -50,16 +52,21 @@ memory::data_type weight_type() {
 
 }  // namespace
 
+/// What one execution of a primitive needs for itself.
+struct Scratch {
+    std::vector<std::byte> scratchpad;
+    std::vector<std::byte> weights;  // of a tile, unpacked
+    std::vector<float> output;       // of a tile
+    dnnl::stream stream{cpu_engine()};
+};
+
 struct LinearWorkspace::Impl {
     using Key = std::tuple<int, int, int, bool, bool>;  // k, n, rows, bias, packed
     std::map<Key, dnnl::matmul> primitives;
     std::map<std::tuple<int, int, bool>, bool> few_rows_agrees;  // by k, n, packed: to the bit
     std::vector<bf16_t> input;                                   // (rows, k), converted
-    std::vector<std::byte> slice;                                // of weights, unpacked
-    std::vector<float> slice_output;                             // (rows, slice)
     std::vector<float> padded_input, padded_output;
-    std::vector<std::byte> scratchpad;
-    dnnl::stream stream{cpu_engine()};
+    std::vector<Scratch> scratch = std::vector<Scratch>(1);  // one for each thread
 };
 
 LinearWorkspace::LinearWorkspace() : impl_(std::make_unique<Impl>()) {}
@@ -72,9 +79,9 @@ std::span<bf16_t> LinearWorkspace::input() {
     return impl_->input;
 }
 
-/// Outputs of a linear layer whose weights are as oneDNN reads them.
-struct WeightSlice {
-    int begin, n;
+/// A part of a product: rows of x, outputs, and their weights as oneDNN reads them.
+struct Tile {
+    int row, n_rows, begin, n;
     memory weights;  // (k, n)
 };
 
@@ -114,9 +121,16 @@ struct CpuLinear::Impl {
     }
     void pack(const std::vector<TensorView>& parts);
     void multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
-    void multiply_slice(LinearWorkspace::Impl& workspace, void* x, int n_rows,
-                        const WeightSlice& slice, float* y) const;
-    WeightSlice unpack(LinearWorkspace::Impl& workspace, int first_panel, int n_panels) const;
+    void multiply_packed(LinearWorkspace::Impl& workspace, void* x, int n_rows, float* y) const;
+    const dnnl::matmul& primitive(LinearWorkspace::Impl& workspace, int n_rows, int n_out,
+                                  const memory::desc& weight_desc) const;
+    void execute(const dnnl::matmul& primitive, Scratch& scratch, void* x, const Tile& tile,
+                 float* out) const;
+    void unpack(int first_panel, int n_panels, std::byte* out) const;
+    memory::desc unpacked_desc(int n_out) const {
+        return is_panelled ? panels_of(n_out)
+                           : memory::desc({k, n_out}, weight_type(), memory::format_tag::ba);
+    }
     bool few_rows_agrees(LinearWorkspace::Impl& workspace) const;
     void multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
 };
@@ -203,36 +217,23 @@ void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float
 
 /// Panels of packed weights as oneDNN reads them: the panels that few rows are multiplied with too,
 /// or plain rows, for a CPU whose oneDNN would have them otherwise.
-WeightSlice CpuLinear::Impl::unpack(LinearWorkspace::Impl& workspace, int first_panel,
-                                    int n_panels) const {
+void CpuLinear::Impl::unpack(int first_panel, int n_panels, std::byte* out) const {
     const PackedLayout& layout = packed->layout();
-    const int begin = first_panel * kPanelColumns;
-    WeightSlice slice{begin, std::min(n_panels * kPanelColumns, n - begin), {}};
     const bool bf16 = uses_bf16();
     const size_t depth = size_t(is_panelled ? layout.k_padded() : k), size = kPanelColumns * depth;
-    grow(workspace.slice, size_t(n_panels) * size * (bf16 ? sizeof(bf16_t) : sizeof(float)));
-    auto* halves = reinterpret_cast<bf16_t*>(workspace.slice.data());
-    auto* floats = reinterpret_cast<float*>(workspace.slice.data());
-#pragma omp parallel
-    {
-        std::vector<float> rows(bf16 && !is_panelled ? size : 0);
-#pragma omp for schedule(static)
-        for (int i = 0; i < n_panels; i++) {
-            const int panel = first_panel + i;
-            const size_t at = size_t(i) * size;
-            if (is_panelled) {
-                packed_to_bf16(layout, packed->panels() + size_t(panel) * layout.panel_bytes(),
-                               halves + at);
-            } else {
-                packed->to_rows(panel, bf16 ? rows.data() : floats + at);
-                if (bf16) to_bf16(rows.data(), halves + at, int(size));
-            }
+    auto* halves = reinterpret_cast<bf16_t*>(out);
+    auto* floats = reinterpret_cast<float*>(out);
+    std::vector<float> rows(bf16 && !is_panelled ? size : 0);
+    for (int i = 0; i < n_panels; i++) {
+        const int panel = first_panel + i;
+        if (is_panelled) {
+            packed_to_bf16(layout, packed->panels() + size_t(panel) * layout.panel_bytes(), halves);
+        } else {
+            packed->to_rows(panel, bf16 ? rows.data() : floats);
+            if (bf16) to_bf16(rows.data(), halves, int(size));
         }
+        halves += size, floats += size;
     }
-    const memory::desc plain({k, slice.n}, weight_type(), memory::format_tag::ba);
-    slice.weights =
-        memory(is_panelled ? panels_of(slice.n) : plain, cpu_engine(), workspace.slice.data());
-    return slice;
 }
 
 void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
@@ -246,52 +247,93 @@ void CpuLinear::Impl::multiply(LinearWorkspace::Impl& workspace, const float* x,
             to_bf16(x + size_t(row) * k, input.data() + size_t(row) * k, k);
         source = input.data();
     }
-    if (!packed) return multiply_slice(workspace, source, n_rows, {0, n, weights}, y);
-    const PackedLayout& layout = packed->layout();
-    const size_t bytes = size_t(layout.k_padded()) * kPanelColumns * sizeof(bf16_t);
-    const int n_panels = layout.n_panels(), n_most = std::max(int(kSliceBytes / bytes), 1);
-    for (int panel = 0; panel < n_panels; panel += n_most)
-        multiply_slice(workspace, source, n_rows,
-                       unpack(workspace, panel, std::min(n_most, n_panels - panel)), y);
+    if (packed) return multiply_packed(workspace, source, n_rows, y);
+    execute(primitive(workspace, n_rows, n, weights.get_desc()), workspace.scratch[0], source,
+            {0, n_rows, 0, n, weights}, y);
 }
 
-void CpuLinear::Impl::multiply_slice(LinearWorkspace::Impl& workspace, void* x, int n_rows,
-                                     const WeightSlice& slice, float* y) const {
+/// A thread unpacks a tile's weights into its own cache and multiplies them there, with a primitive
+/// made for one thread: nobody waits for anybody before the end.
+void CpuLinear::Impl::multiply_packed(LinearWorkspace::Impl& workspace, void* x, int n_rows,
+                                      float* y) const {
+    const int n_threads = omp_get_max_threads(), n_panels = packed->layout().n_panels();
+    const size_t element = uses_bf16() ? sizeof(bf16_t) : sizeof(float);
+    const size_t panel_bytes = size_t(packed->layout().k_padded()) * kPanelColumns * element;
+    const int wide = std::clamp(std::min(int(kTileBytes / panel_bytes), n_panels / n_threads), 1,
+                                kMostTilePanels);
+    const int n_wide = (n_panels + wide - 1) / wide;
+    // More threads than that share the rows.
+    const int n_high = std::clamp(n_threads / n_wide, 1, (n_rows + kTileRows - 1) / kTileRows);
+    const int high = n_high == 1 ? n_rows : padded_rows((n_rows + n_high - 1) / n_high);
+    std::vector<Tile> tiles;
+    for (int row = 0; row < n_rows; row += high)
+        for (int panel = 0; panel < n_panels; panel += wide) {
+            const int begin = panel * kPanelColumns;
+            tiles.push_back({row,
+                             std::min(high, n_rows - row),
+                             begin,
+                             std::min(wide * kPanelColumns, n - begin),
+                             {}});
+        }
+    omp_set_num_threads(1);  // which oneDNN makes primitives for
+    std::vector<const dnnl::matmul*> primitives;
+    for (const Tile& tile : tiles)
+        primitives.push_back(&primitive(workspace, tile.n_rows, tile.n, unpacked_desc(tile.n)));
+    omp_set_num_threads(n_threads);
+    if (int(workspace.scratch.size()) < n_threads) workspace.scratch.resize(size_t(n_threads));
+    for (Scratch& scratch : workspace.scratch) {
+        grow(scratch.scratchpad, workspace.scratch[0].scratchpad.size());
+        grow(scratch.weights, size_t(wide) * panel_bytes);
+        grow(scratch.output, size_t(std::min(high, n_rows)) * size_t(wide) * kPanelColumns);
+    }
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < tiles.size(); i++) {
+        Tile& tile = tiles[i];
+        Scratch& scratch = workspace.scratch[size_t(omp_get_thread_num())];
+        unpack(tile.begin / kPanelColumns, (tile.n + kPanelColumns - 1) / kPanelColumns,
+               scratch.weights.data());
+        tile.weights = memory(unpacked_desc(tile.n), cpu_engine(), scratch.weights.data());
+        // oneDNN 2.6 has fast kernels only for rows that follow each other.
+        execute(*primitives[i], scratch,
+                static_cast<std::byte*>(x) + size_t(tile.row) * size_t(k) * element, tile,
+                scratch.output.data());
+        for (int row = 0; row < tile.n_rows; row++)
+            std::copy_n(scratch.output.data() + size_t(row) * size_t(tile.n), tile.n,
+                        y + size_t(tile.row + row) * size_t(n) + size_t(tile.begin));
+    }
+}
+
+const dnnl::matmul& CpuLinear::Impl::primitive(LinearWorkspace::Impl& workspace, int n_rows,
+                                               int n_out, const memory::desc& weight_desc) const {
     auto [found, is_new] =
-        workspace.primitives.try_emplace({k, slice.n, n_rows, bool(bias), packed != nullptr});
+        workspace.primitives.try_emplace({k, n_out, n_rows, bool(bias), packed != nullptr});
     if (is_new) {
-        auto description = describe(n_rows, slice.n, slice.weights.get_desc());
+        auto description = describe(n_rows, n_out, weight_desc);
         const size_t n_scratch = description.scratchpad_desc().get_size();
-        grow(workspace.scratchpad, n_scratch);
+        grow(workspace.scratch[0].scratchpad, n_scratch);
         found->second = dnnl::matmul(description);
     }
-    memory from({{n_rows, k}, weight_type(), memory::format_tag::ab}, cpu_engine(), x);
-    // oneDNN 2.6 has fast kernels only for rows that follow each other.
-    float* out = y;
-    if (slice.n < n) {
-        grow(workspace.slice_output, size_t(n_rows) * size_t(slice.n));
-        out = workspace.slice_output.data();
-    }
-    memory to({{n_rows, slice.n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine(),
+    return found->second;
+}
+
+void CpuLinear::Impl::execute(const dnnl::matmul& primitive, Scratch& scratch, void* x,
+                              const Tile& tile, float* out) const {
+    memory from({{tile.n_rows, k}, weight_type(), memory::format_tag::ab}, cpu_engine(), x);
+    memory to({{tile.n_rows, tile.n}, memory::data_type::f32, memory::format_tag::ab}, cpu_engine(),
               out);
-    memory::desc scratch_desc({dnnl_dim_t(workspace.scratchpad.size())}, memory::data_type::u8,
+    memory::desc scratch_desc({dnnl_dim_t(scratch.scratchpad.size())}, memory::data_type::u8,
                               memory::format_tag::a);
     std::unordered_map<int, memory> arguments{
         {DNNL_ARG_SRC, from},
-        {DNNL_ARG_WEIGHTS, slice.weights},
+        {DNNL_ARG_WEIGHTS, tile.weights},
         {DNNL_ARG_DST, to},
-        {DNNL_ARG_SCRATCHPAD, {scratch_desc, cpu_engine(), workspace.scratchpad.data()}}};
+        {DNNL_ARG_SCRATCHPAD, {scratch_desc, cpu_engine(), scratch.scratchpad.data()}}};
     if (bias)
         arguments.emplace(DNNL_ARG_BIAS,
-                          memory({{1, slice.n}, memory::data_type::f32, memory::format_tag::ab},
-                                 cpu_engine(), bias_values() + slice.begin));
-    found->second.execute(workspace.stream, arguments);
-    workspace.stream.wait();
-    if (out == y) return;
-#pragma omp parallel for if (n_rows > 4)
-    for (int row = 0; row < n_rows; row++)
-        std::copy_n(out + size_t(row) * size_t(slice.n), slice.n,
-                    y + size_t(row) * size_t(n) + size_t(slice.begin));
+                          memory({{1, tile.n}, memory::data_type::f32, memory::format_tag::ab},
+                                 cpu_engine(), bias_values() + tile.begin));
+    primitive.execute(scratch.stream, arguments);
+    scratch.stream.wait();
 }
 
 void CpuLinear::set_bias(const std::vector<TensorView>& biases) {

@@ -23,7 +23,7 @@ namespace {
 
 constexpr int kLanes = 16;  // f32 of a register
 constexpr int kRegisters = kPanelColumns / kLanes;
-constexpr size_t kAhead = 4096;  // bytes, as in few_rows.cpp
+constexpr size_t kAhead = 8192;  // bytes, as in few_rows.cpp
 constexpr int kPairs = 8;        // of inputs, whose int4 codes are loaded at once
 
 /// Of one group: each output's twice, for two inputs; `less` is -zero * scale.

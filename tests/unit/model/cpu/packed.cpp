@@ -8,10 +8,14 @@
 #include <cmath>
 #include <cstring>
 #include <random>
-#include <utility>
+#include <vector>
 
+#include "model/bf16.h"
 #include "model/cpu/linear.h"
+#include "model/cpu/ops.h"
+#include "model/cpu/packed_rows.h"
 #include "tests/unit/quantized_formats.h"
+#include "tests/unit/skip.h"
 
 using namespace qwend;
 
@@ -84,20 +88,74 @@ struct PackedProblem {
     }
 };
 
+struct Shape {
+    int n, k, group;
+};
+constexpr int kWhole = 1 << 20;
+
+struct Kind {
+    LinearKind kind;
+    bool has_zeros;
+};
+constexpr Kind kKinds[] = {{LinearKind::int4, true},
+                           {LinearKind::int4, false},
+                           {LinearKind::int8, true},
+                           {LinearKind::int8, false},
+                           {LinearKind::fp8, false}};
+
 }  // namespace
+
+TEST_CASE("cpu_packed: weights unpack to what they stand for, on any CPU") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    for (const Kind& kind : kKinds)
+        for (auto [n, k, group] : {Shape{64, 32, 32}, {200, 1056, 128}, {104, 70, kWhole}}) {
+            const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
+            const PackedWeights packed({problem.view()});
+            std::vector<float> rows(size_t(kPanelColumns) * size_t(k));
+            for (int panel = 0; panel < packed.layout().n_panels(); panel++) {
+                packed.to_rows(panel, rows.data());
+                const int n_now = std::min(kPanelColumns, n - panel * kPanelColumns);
+                CHECK(std::memcmp(rows.data(), problem.weights.data() + size_t(panel) * rows.size(),
+                                  size_t(n_now) * size_t(k) * sizeof(float)) == 0);
+            }
+        }
+}
+
+TEST_CASE("cpu_packed: few rows are multiplied to the bits of many dense ones") {
+    if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    for (const Kind& kind : kKinds)
+        for (auto [n, k, group] : {Shape{64, 32, 32}, {1152, 896, 128}, {104, 70, kWhole}}) {
+            CAPTURE(int(kind.kind));
+            CAPTURE(k);
+            const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
+            const PackedWeights packed({problem.view()});
+            const int k_padded = packed.layout().k_padded();
+            std::mt19937 random(seed);
+            std::normal_distribution<float> normal;
+            std::vector<float> x(size_t(8) * size_t(k)), many(size_t(8) * size_t(n));
+            for (float& value : x) value = normal(random);
+            std::vector<bf16_t> halves(size_t(kFewRows) * size_t(k_padded));
+            for (int row = 0; row < kFewRows; row++)
+                to_bf16(x.data() + row * k, halves.data() + row * k_padded, k);
+            LinearWorkspace workspace;
+            CpuLinear({problem.dense()}, {}).apply(workspace, x.data(), 8, many.data());
+            for (int rows = 1; rows <= kFewRows; rows++) {
+                std::vector<float> few(size_t(rows) * size_t(n));
+                packed_rows_product(packed.layout(), packed.panels(), halves.data(), rows, nullptr,
+                                    few.data());
+                CHECK(std::memcmp(few.data(), many.data(), few.size() * sizeof(float)) == 0);
+            }
+        }
+}
 
 TEST_CASE("cpu_packed: weights give the bits of the dense ones that they stand for") {
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
-    struct Shape {
-        int n, k, group;
-    };
-    constexpr int kRows = 40, kWhole = 1 << 20;
-    for (auto [kind, has_zeros] : {std::pair{LinearKind::int4, true},
-                                   {LinearKind::int4, false},
-                                   {LinearKind::int8, true},
-                                   {LinearKind::int8, false},
-                                   {LinearKind::fp8, false}})
+    constexpr int kRows = 40;
+    for (auto [kind, has_zeros] : kKinds)
         for (auto [n, k, group] : {Shape{64, 32, 32},
                                    {1152, 896, 128},
                                    {104, 70, kWhole},
