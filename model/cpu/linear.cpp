@@ -16,6 +16,7 @@
 #include "model/cpu/ops.h"
 #include "model/cpu/packed.h"
 #include "model/cpu/packed_rows.h"
+#include "model/cpu/packed_rows_f32.h"
 
 namespace qwend {
 
@@ -133,6 +134,8 @@ struct CpuLinear::Impl {
     }
     bool few_rows_agrees(LinearWorkspace::Impl& workspace) const;
     void multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows, float* y) const;
+    void multiply_few_f32(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
+                          float* y) const;
 };
 
 void CpuLinear::Impl::pack(const std::vector<TensorView>& parts) {
@@ -213,6 +216,20 @@ void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float
                                    bias_values(), y);
     few_rows_product(input.data(), n_rows, k_padded,
                      static_cast<const bf16_t*>(weights.get_data_handle()), bias_values(), n, y);
+}
+
+/// The same where there is no bf16: dense weights have no kernel of ours there.
+void CpuLinear::Impl::multiply_few_f32(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
+                                       float* y) const {
+    const auto k_padded = size_t(packed->layout().k_padded());
+    grow(workspace.padded_input, size_t(n_rows) * k_padded);
+    for (int row = 0; row < n_rows; row++) {
+        float* to = workspace.padded_input.data() + size_t(row) * k_padded;
+        std::copy_n(x + size_t(row) * size_t(k), k, to);
+        std::fill(to + k, to + k_padded, 0.0f);
+    }
+    packed_rows_product_f32(packed->layout(), packed->panels(), workspace.padded_input.data(),
+                            n_rows, bias_values(), y);
 }
 
 /// Panels of packed weights as oneDNN reads them: the panels that few rows are multiplied with too,
@@ -369,6 +386,8 @@ CpuLinear::~CpuLinear() = default;
 void CpuLinear::apply(LinearWorkspace& workspace, const float* x, int n_rows, float* y) const {
     const int n = impl_->n, k = impl_->k;
     LinearWorkspace::Impl& w = *workspace.impl_;
+    if (n_rows <= kFewRows && impl_->packed && !uses_bf16())
+        return impl_->multiply_few_f32(w, x, n_rows, y);
     if (n_rows <= kFewRows && impl_->few_rows_agrees(w))
         return impl_->multiply_few(w, x, n_rows, y);
     for (int row = 0; row < n_rows; row += kMaxRows) {

@@ -14,6 +14,7 @@
 #include "model/cpu/linear.h"
 #include "model/cpu/ops.h"
 #include "model/cpu/packed_rows.h"
+#include "model/cpu/packed_rows_f32.h"
 #include "tests/unit/quantized_formats.h"
 #include "tests/unit/skip.h"
 
@@ -147,6 +148,39 @@ TEST_CASE("cpu_packed: few rows are multiplied to the bits of many dense ones") 
                 packed_rows_product(packed.layout(), packed.panels(), halves.data(), rows, nullptr,
                                     few.data());
                 CHECK(std::memcmp(few.data(), many.data(), few.size() * sizeof(float)) == 0);
+            }
+        }
+}
+
+TEST_CASE("cpu_packed: few rows in f32 are the sums in double") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    for (const Kind& kind : kKinds)
+        for (auto [n, k, group] : {Shape{64, 32, 32}, {200, 896, 128}, {104, 70, kWhole}}) {
+            CAPTURE(int(kind.kind));
+            CAPTURE(k);
+            const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
+            const PackedWeights packed({problem.view()});
+            const int k_padded = packed.layout().k_padded();
+            std::mt19937 random(seed);
+            std::normal_distribution<float> normal;
+            std::vector<float> x(size_t(kFewRows) * size_t(k_padded)), bias(static_cast<size_t>(n));
+            for (int i = 0; i < kFewRows * k_padded; i++)
+                x[size_t(i)] = i % k_padded < k ? normal(random) : 0;
+            for (float& value : bias) value = normal(random);
+            for (int rows = 1; rows <= kFewRows; rows++) {
+                std::vector<float> few(size_t(rows) * size_t(n));
+                packed_rows_product_f32(packed.layout(), packed.panels(), x.data(), rows,
+                                        bias.data(), few.data());
+                double error = 0, norm = 0;
+                for (int i = 0; i < rows * n; i++) {
+                    double sum = bias[size_t(i % n)];
+                    for (int j = 0; j < k; j++)
+                        sum += double(x[size_t(i / n * k_padded + j)]) *
+                               double(problem.weights[size_t(i % n * k + j)]);
+                    error += std::pow(few[size_t(i)] - sum, 2), norm += sum * sum;
+                }
+                CHECK(std::sqrt(error / norm) < 2e-6);
             }
         }
 }
