@@ -200,7 +200,7 @@ bool CpuLinear::Impl::few_rows_agrees(LinearWorkspace::Impl& workspace) const {
     return found->second = std::memcmp(few.data(), many.data(), few.size() * sizeof(float)) == 0;
 }
 
-/// Up to four rows on our own kernel.
+/// Few rows on our own kernel.
 void CpuLinear::Impl::multiply_few(LinearWorkspace::Impl& workspace, const float* x, int n_rows,
                                    float* y) const {
     const int k_padded = (k + kPanelDepth - 1) / kPanelDepth * kPanelDepth;
@@ -388,8 +388,8 @@ void CpuLinear::apply(LinearWorkspace& workspace, const float* x, int n_rows, fl
     LinearWorkspace::Impl& w = *workspace.impl_;
     if (n_rows <= kFewRows && impl_->packed && !uses_bf16())
         return impl_->multiply_few_f32(w, x, n_rows, y);
-    if (n_rows <= kFewRows && impl_->few_rows_agrees(w))
-        return impl_->multiply_few(w, x, n_rows, y);
+    const int few = impl_->packed ? kPackedRows : kFewRows;
+    if (n_rows <= few && impl_->few_rows_agrees(w)) return impl_->multiply_few(w, x, n_rows, y);
     for (int row = 0; row < n_rows; row += kMaxRows) {
         const int n_now = std::min(kMaxRows, n_rows - row), n_padded = padded_rows(n_now);
         const float* from = x + size_t(row) * k;

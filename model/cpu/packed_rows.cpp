@@ -96,21 +96,21 @@ struct Int8 {
     }
 };
 
-/// e4m3, whose bits in the place of a half's are the number times 2^-8, subnormals too.
+/// e4m3, whose bits in the place of a float's are the number times 2^-120, subnormals too.
 struct Fp8 {
-    static constexpr float kScale = 256;
+    static constexpr float kScale = 0x1p120f;
     static constexpr size_t kInputBytes = kPanelColumns;
     const std::byte* codes = nullptr;
 
     WITHIN_AVX512 void begin() {}
     WITHIN_AVX512 void load(const std::byte* from) { codes = from; }
     WITHIN_AVX512 void take(int pair, int i, __m512& low, __m512& high) {
-        const auto* from = reinterpret_cast<const __m256i*>(codes + pair * 128 + i * 32);
-        const __m512i words = _mm512_cvtepi8_epi16(_mm256_loadu_si256(from));
-        const __m512i halves =
-            _mm512_and_si512(_mm512_slli_epi16(words, 7), _mm512_set1_epi16(short(0xBFFF)));
-        low = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
-        high = _mm512_cvtph_ps(_mm512_extracti64x4_epi64(halves, 1));
+        const auto* from = reinterpret_cast<const __m128i*>(codes + pair * 128 + i * 32);
+        const __m512i bits = _mm512_set1_epi32(int(0x87FFFFFF));  // the sign, and seven below
+        const __m512i first = _mm512_cvtepi8_epi32(_mm_loadu_si128(from));
+        const __m512i second = _mm512_cvtepi8_epi32(_mm_loadu_si128(from + 1));
+        low = (__m512)_mm512_and_si512(bits, _mm512_slli_epi32(first, 20));
+        high = (__m512)_mm512_and_si512(bits, _mm512_slli_epi32(second, 20));
     }
 };
 
@@ -228,16 +228,20 @@ const Kernels& kernels_of(const PackedLayout& layout) {
 
 void packed_rows_product(const PackedLayout& layout, const std::byte* panels, const bf16_t* x,
                          int n_rows, const float* bias, float* y) {
-    const auto product = kernels_of(layout).products[n_rows - 1];
+    const Kernels& kernels = kernels_of(layout);
     const int k_padded = layout.k_padded(), chunk = depth_chunk(k_padded), n = layout.n;
     const int n_panels = layout.n_panels();
 #pragma omp parallel for schedule(static)
     for (int p = 0; p < n_panels; p++) {
-        float sums[kFewRows * kPanelColumns] = {};
         const std::byte* panel = panels + size_t(p) * layout.panel_bytes();
-        for (int k = 0; k < k_padded; k += chunk)
-            product(layout, panel, x, k, std::min(k + chunk, k_padded), sums);
-        write_panel_sums(sums, n_rows, p, bias, n, y);
+        for (int row = 0; row < n_rows; row += kFewRows) {
+            const int n_now = std::min(kFewRows, n_rows - row);
+            float sums[kFewRows * kPanelColumns] = {};
+            for (int k = 0; k < k_padded; k += chunk)
+                kernels.products[n_now - 1](layout, panel, x + size_t(row) * size_t(k_padded), k,
+                                            std::min(k + chunk, k_padded), sums);
+            write_panel_sums(sums, n_now, p, bias, n, y + size_t(row) * size_t(n));
+        }
     }
 }
 

@@ -124,8 +124,13 @@ size_t scale_place(const QuantizedView& view, int output, int group) {
     return size_t(output / parts.rows) * n_groups + size_t(group);
 }
 
+/// Floats' scales may not be so large that a kernel has to fear an overflow: weights would be above
+/// 100,000.
+constexpr float kScaleEnd = 256;
+
 bool is_scale(const QuantizedView& view, float value) {
-    return std::isfinite(value) && (value >= 0 || view.linear->kind != LinearKind::fp8);
+    if (view.linear->kind != LinearKind::fp8) return std::isfinite(value);
+    return value >= 0 && value < kScaleEnd;
 }
 
 }  // namespace
@@ -168,7 +173,7 @@ void refuse_numbers(const QuantizedView& view) {
         if (const float value = number(view.scales, i); !is_scale(view, value))
             throw LoadError(fmt::format(
                 "{}.{}: expected {}, found {} at {}", parts.name, parts.scale_name,
-                std::isfinite(value) ? "no number below 0" : "finite numbers", value, i));
+                std::isfinite(value) ? "numbers from 0 to 256" : "finite numbers", value, i));
     for (size_t i = 0; i < view.codes.n_bytes; i++)
         if ((uint8_t(view.codes.data[i]) & 0x7F) == kNan)
             throw LoadError(

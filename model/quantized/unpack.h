@@ -22,7 +22,7 @@ struct QuantizedView {
 bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out);
 
 /// Their scales (n_rows, groups) and, where the codes are integers, zeros of 0 to 256 (n_rows,
-/// groups). False if a scale is not finite, or is negative though it divides floats. Integers may
+/// groups). False if a scale is not finite or, of floats, not from 0 to 256. Integers may
 /// have one that is: AutoRound's do.
 bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales, int16_t* zeros);
 

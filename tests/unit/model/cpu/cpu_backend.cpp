@@ -99,7 +99,7 @@ TEST_CASE("cpu_backend: vectors of texts are those of the forward in double") {
 TEST_CASE("cpu_backend: quantised weights are what the forward in double makes of them") {
     const HashedShape shape{"quantised", 256, 4, 2, 384, true};
     for (const QuantizedFormat& format : quantized_formats())
-        check_quantized(make, format, shape, std::random_device{}(), 1e-3);
+        check_quantized(make, format, shape, std::random_device{}(), 5e-3);
 }
 
 TEST_CASE("cpu_backend: more samples than there are logits for at once") {

@@ -110,7 +110,8 @@ TEST_CASE("cpu_packed: weights unpack to what they stand for, on any CPU") {
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     for (const Kind& kind : kKinds)
-        for (auto [n, k, group] : {Shape{64, 32, 32}, {200, 1056, 128}, {104, 70, kWhole}}) {
+        for (const Shape& shape : {Shape{64, 32, 32}, {200, 1056, 128}, {104, 70, kWhole}}) {
+            const int n = shape.n, k = shape.k, group = shape.group;
             const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
             const PackedWeights packed({problem.view()});
             std::vector<float> rows(size_t(kPanelColumns) * size_t(k));
@@ -128,7 +129,8 @@ TEST_CASE("cpu_packed: few rows are multiplied to the bits of many dense ones") 
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     for (const Kind& kind : kKinds)
-        for (auto [n, k, group] : {Shape{64, 32, 32}, {1152, 896, 128}, {104, 70, kWhole}}) {
+        for (const Shape& shape : {Shape{64, 32, 32}, {1152, 896, 128}, {104, 70, kWhole}}) {
+            const int n = shape.n, k = shape.k, group = shape.group;
             CAPTURE(int(kind.kind));
             CAPTURE(k);
             const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
@@ -156,7 +158,8 @@ TEST_CASE("cpu_packed: few rows in f32 are the sums in double") {
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     for (const Kind& kind : kKinds)
-        for (auto [n, k, group] : {Shape{64, 32, 32}, {200, 896, 128}, {104, 70, kWhole}}) {
+        for (const Shape& shape : {Shape{64, 32, 32}, {200, 896, 128}, {104, 70, kWhole}}) {
+            const int n = shape.n, k = shape.k, group = shape.group;
             CAPTURE(int(kind.kind));
             CAPTURE(k);
             const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
@@ -189,19 +192,20 @@ TEST_CASE("cpu_packed: weights give the bits of the dense ones that they stand f
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     constexpr int kRows = 40;
-    for (auto [kind, has_zeros] : kKinds)
-        for (auto [n, k, group] : {Shape{64, 32, 32},
+    for (const Kind& kind : kKinds)
+        for (const Shape& shape : {Shape{64, 32, 32},
                                    {1152, 896, 128},
                                    {104, 70, kWhole},
                                    {896, 4864, 128},
                                    {72, 2048, kWhole},
                                    {200, 1056, 128},
                                    {9000, 256, 64}}) {
-            CAPTURE(int(kind));
+            const int n = shape.n, k = shape.k, group = shape.group;
+            CAPTURE(int(kind.kind));
             CAPTURE(n);
             CAPTURE(k);
             CAPTURE(group);
-            const PackedProblem packed(kind, n, k, group, has_zeros, seed);
+            const PackedProblem packed(kind.kind, n, k, group, kind.has_zeros, seed);
             std::mt19937 random(seed);
             std::normal_distribution<float> normal;
             std::vector<float> x(size_t(kRows) * size_t(k)), biases(static_cast<size_t>(n));

@@ -142,7 +142,7 @@ TEST_CASE("quantized/find: scales and weights that are no numbers") {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     for (const Case& c : std::vector<Case>{
              {"w4a16", nan, "weight_scale: expected finite numbers, found nan at 5"},
-             {"fp8 block", -1, "weight_scale: expected no number below 0, found -1 at 5"},
+             {"fp8 block", -1, "weight_scale: expected numbers from 0 to 256, found -1 at 5"},
              {"fp8 blocks", nan, "weight_scale_inv: expected finite numbers, found nan at 5"},
              {"w8a8", -INFINITY, "weight_scale: expected finite numbers, found -inf at 5"}}) {
         const auto spoil = [&](QuantizedLinear& w) {
