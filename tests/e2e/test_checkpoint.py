@@ -1,5 +1,6 @@
 """Checkpoint folders as they come, and what happens to them under a running daemon."""
 
+import array
 import contextlib
 import json
 import os
@@ -156,6 +157,57 @@ def test_a_folder_that_is_not_quantised_as_it_says_is_refused_by_its_tensors(fol
     change(folder / "config.json", quantization_config={"quant_method": "awq", "bits": 4})
     message = refusal("--model", str(folder))
     assert "q_proj.qweight: expected I32, found BF16 as if it were not quantised" in message
+
+
+def quantise_down_projections(folder):
+    """To 8 bits with a scale for each output, as compressed-tensors does."""
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header, data = json.loads(content[8:8 + length]), content[8 + length:]
+    made, body = {}, bytearray()
+
+    def add(name, dtype, shape, values):
+        made[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(values)]}
+        body.extend(values)
+
+    for name, tensor in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = tensor["data_offsets"]
+        if not name.endswith("down_proj.weight"):
+            add(name, tensor["dtype"], tensor["shape"], data[begin:end])
+            continue
+        n, k = tensor["shape"]
+        assert tensor["dtype"] == "BF16"
+        numbers = array.array("f")
+        numbers.frombytes(array.array("I", (h << 16 for h in array.array("H", data[begin:end]))).tobytes())
+        codes, scales = array.array("b"), array.array("f")
+        for row in range(n):
+            values = numbers[row * k:row * k + k]
+            scales.append(max(map(abs, values)) / 127)
+            codes.extend(round(value / scales[-1]) for value in values)
+        add(name, "I8", [n, k], codes.tobytes())
+        add(name + "_scale", "F32", [n, 1], scales.tobytes())
+    text = json.dumps(made).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    weights = {"num_bits": 8, "type": "int", "symmetric": True, "strategy": "channel"}
+    change(folder / "config.json", quantization_config={
+        "quant_method": "compressed-tensors", "format": "int-quantized", "quantization_status": "compressed",
+        "config_groups": {"group_0": {"weights": weights, "targets": ["Linear"]}},
+        "ignore": ["lm_head", "self_attn", "re:.*mlp\\.gate_proj$", "re:.*up_proj"]})
+
+
+def test_a_quantised_folder_is_served_and_named_by_its_scheme(folder):
+    quantise_down_projections(folder)
+    scheme = "compressed-tensors int-quantized, 8 bits, a scale for each output"
+    checked = subprocess.run([BINARY, "check", "--model", str(folder)], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0 and scheme in checked.stdout
+    with Daemon(model=str(folder)) as daemon:
+        assert scheme in daemon.log()
+        question = {"messages": [{"role": "user", "content": "How do I put qwend behind nginx?"}], "temperature": 0}
+        status, body = daemon.post("/v1/chat/completions", {**question, "max_tokens": 40})
+        assert status == 200 and "etc/nginx/qwend.conf" in body["choices"][0]["message"]["content"]
 
 
 def test_a_snapshot_of_the_cache_has_the_repository_s_name_and_no_path(folder, tmp_path):

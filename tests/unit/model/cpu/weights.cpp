@@ -6,8 +6,12 @@
 
 #include <cstring>
 
+#include "model/bf16.h"
+#include "model/cpu/cpu_backend.h"
+#include "model/cpu/linear.h"
 #include "model/error.h"
 #include "tests/unit/hashed_checkpoint.h"
+#include "tests/unit/quantized_checkpoint.h"
 
 using namespace qwend;
 
@@ -66,4 +70,18 @@ TEST_CASE("cpu_weights: what the weights will take is known before they are load
     const size_t layer = 256 * (256 + 2 * 128 + 256 + 3 * 480);
     const size_t matrices = 3 * layer + kHashedVocab * 256;
     CHECK(cpu_weight_bytes(hashed.checkpoint->weights, 4) == 4 * matrices + 2 * kHashedVocab * 256);
+}
+
+TEST_CASE("cpu_weights: quantised weights are counted as they will be packed") {
+    for (const QuantizedFormat& format : quantized_formats()) {
+        CAPTURE(format.name);
+        const QuantizedCheckpoint made({"small", 256, 4, 2, 384, true}, format, 1);
+        const Weights& weights = made.checkpoint->weights;
+        BackendOptions options;
+        options.kv_cache_bytes = 1 << 20, options.max_context = 64;
+        const auto backend = make_cpu_backend(*made.checkpoint, options);
+        const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
+        CHECK(backend->info().weight_bytes + weights.embedding.n_bytes ==
+              cpu_weight_bytes(weights, element_bytes));
+    }
 }
