@@ -24,6 +24,41 @@ struct Unpacked {
     std::vector<int16_t> zeros;
 };
 
+/// Writes an output's codes of one group to where its lanes are.
+void pack_row(const PackedLayout& layout, const uint8_t* row, int inputs, int output,
+              std::byte* codes) {
+    codes += layout.lane_begin(output);
+    if (layout.kind == LinearKind::int4) {
+        for (int i = 0; i < inputs; i += 16, codes += 16 * layout.input_bytes()) {
+            uint32_t words[2] = {};  // of even inputs, and of odd ones
+            for (int j = 0; j < std::min(16, inputs - i); j++)
+                words[j % 2] |= uint32_t(row[i + j]) << (j / 2 * 4);
+            std::memcpy(codes, words, sizeof words);
+        }
+        return;
+    }
+    const uint8_t flip = layout.kind == LinearKind::int8 ? 0x80 : 0;
+    for (int i = 0; i < inputs; i++)
+        codes[size_t(i / 2) * 2 * layout.input_bytes() + size_t(i % 2)] = std::byte(row[i] ^ flip);
+}
+
+/// The opposite, as numbers; `values`: of each code.
+void unpack_row(const PackedLayout& layout, const std::byte* codes, int inputs, int output,
+                const float* values, float* row) {
+    codes += layout.lane_begin(output);
+    if (layout.kind == LinearKind::int4) {
+        for (int i = 0; i < inputs; i += 16, codes += 16 * layout.input_bytes()) {
+            uint32_t words[2];
+            std::memcpy(words, codes, sizeof words);
+            for (int j = 0; j < std::min(16, inputs - i); j++)
+                row[i + j] = values[words[j % 2] >> (j / 2 * 4) & 15];
+        }
+        return;
+    }
+    for (int i = 0; i < inputs; i++)
+        row[i] = values[uint8_t(codes[size_t(i / 2) * 2 * layout.input_bytes() + size_t(i % 2)])];
+}
+
 }  // namespace
 
 float e4m3_to_float(uint8_t code) {
@@ -104,14 +139,9 @@ bool PackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int pane
         }
         std::byte* codes = record + layout_.header_bytes();
         const int inputs = std::min(depth, layout_.k - group * depth);
-        const int flip = layout_.kind == LinearKind::int8 ? 0x80 : 0;
-        for (int j = 0; j < kPanelColumns; j++) {
-            const uint8_t* row = u.codes.data() + size_t(j) * k + size_t(group) * size_t(depth);
-            for (int i = 0; i < inputs; i++) {
-                const auto [byte, nibble] = layout_.place(j, i);
-                codes[byte] |= std::byte((row[i] ^ flip) << (4 * nibble));
-            }
-        }
+        for (int j = 0; j < kPanelColumns; j++)
+            pack_row(layout_, u.codes.data() + size_t(j) * k + size_t(group) * size_t(depth),
+                     inputs, j, codes);
         const int padded = std::min(depth, layout_.k_padded() - group * depth);
         record = codes + size_t(padded) * layout_.input_bytes();
     }
@@ -121,14 +151,14 @@ bool PackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int pane
 void PackedWeights::to_rows(int panel, float* out) const {
     const int depth = layout_.depth();
     const std::byte* begin = panels() + size_t(panel) * layout_.panel_bytes();
-    std::array<float, 256> values;  // of the codes, less the middle
-    for (int code = 0; code < 256; code++)
-        values[size_t(code)] = layout_.kind == LinearKind::fp8    ? e4m3_to_float(uint8_t(code))
-                               : layout_.kind == LinearKind::int8 ? float(int8_t(code))
-                                                                  : float(code);
+    std::array<float, 256> numbers, values;  // of the codes: less the middle, and as weights
+    const int n_codes = layout_.kind == LinearKind::int4 ? 16 : 256;
+    for (int code = 0; code < n_codes; code++)
+        numbers[size_t(code)] = layout_.kind == LinearKind::fp8    ? e4m3_to_float(uint8_t(code))
+                                : layout_.kind == LinearKind::int8 ? float(int8_t(code))
+                                                                   : float(code);
     for (int group = 0; group < layout_.n_groups(); group++) {
         const std::byte* record = begin + layout_.record_begin(group);
-        const std::byte* codes = record + layout_.header_bytes();
         const int inputs = std::min(depth, layout_.k - group * depth);
         for (int j = 0; j < kPanelColumns; j++) {
             float scale, zero = layout_.kind == LinearKind::int4 ? 8 : 0;
@@ -138,14 +168,10 @@ void PackedWeights::to_rows(int panel, float* out) const {
                 std::memcpy(&stored, record + PackedLayout::kScaleBytes + j * 2, 2);
                 zero = stored;
             }
-            float* to = out + size_t(j) * size_t(layout_.k) + size_t(group) * size_t(depth);
-            for (int i = 0; i < inputs; i++) {
-                const auto [byte, nibble] = layout_.place(j, i);
-                const auto bits = uint8_t(codes[byte]);
-                const uint8_t code =
-                    layout_.kind == LinearKind::int4 ? uint8_t(bits >> (4 * nibble) & 15) : bits;
-                to[i] = (values[code] - zero) * scale;
-            }
+            for (int code = 0; code < n_codes; code++)
+                values[size_t(code)] = (numbers[size_t(code)] - zero) * scale;
+            unpack_row(layout_, record + layout_.header_bytes(), inputs, j, values.data(),
+                       out + size_t(j) * size_t(layout_.k) + size_t(group) * size_t(depth));
         }
     }
 }

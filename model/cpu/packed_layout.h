@@ -41,17 +41,11 @@ struct PackedLayout {
     }
     size_t n_bytes() const { return size_t(n_panels()) * panel_bytes(); }
 
-    /// Where the code of an output of the panel and an input of its record lies: bytes behind the
-    /// header and, of int4, the nibble.
-    struct Place {
-        size_t byte;
-        int nibble;
-    };
-    Place place(int output, int input) const {
-        const int lane = output % 8 * 2 + input % 2, eight = output / 8;
-        if (kind != LinearKind::int4) return {size_t(input / 2 * 128 + eight * 16 + lane), 0};
-        const int nibble = input % 16 / 2;
-        return {size_t(input / 16 * 512 + eight * 64 + lane * 4 + nibble / 2), nibble % 2};
+    /// Bytes behind the header to an output's first lane; its second is the next. The following
+    /// inputs are 16 or 2 of them further.
+    size_t lane_begin(int output) const {
+        const size_t lane_bytes = kind == LinearKind::int4 ? 4 : 1;
+        return size_t(output / 8 * 16 + output % 8 * 2) * lane_bytes;
     }
 };
 

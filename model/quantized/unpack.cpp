@@ -38,15 +38,21 @@ int bits_of(const StoredLinear& linear) {
     return linear.kind == LinearKind::int4 ? 4 : 8;
 }
 
-/// Codes of an input for consecutive outputs that lie in words of eight.
+/// Codes of an input for consecutive outputs, in words of eight. Inputs are taken a cache line's
+/// worth of the result at a time, whose rows would otherwise displace each other.
 void unpack_awq(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    constexpr size_t kTile = 64;
     const size_t k = size_t(view.linear->k), n_words = size_t(view.linear->n) / 8;
-    for (size_t i = 0; i < k; i++)
+    for (size_t begin = 0; begin < k; begin += kTile)
         for (int row = 0; row < n_rows;) {
-            const int output = first + row;
-            const uint32_t eight = word(view.codes, i * n_words + size_t(output / 8));
-            for (int j = output % 8; j < 8 && row < n_rows; j++, row++)
-                out[size_t(row) * k + i] = uint8_t(eight >> (4 * kAwqNibble[j]) & 15);
+            const int output = first + row, n_now = std::min(8 - output % 8, n_rows - row);
+            for (size_t i = begin; i < std::min(begin + kTile, k); i++) {
+                const uint32_t eight = word(view.codes, i * n_words + size_t(output / 8));
+                for (int j = 0; j < n_now; j++)
+                    out[size_t(row + j) * k + i] =
+                        uint8_t(eight >> (4 * kAwqNibble[output % 8 + j]) & 15);
+            }
+            row += n_now;
         }
 }
 
