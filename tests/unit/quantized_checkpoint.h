@@ -86,6 +86,8 @@ inline std::vector<QuantizedFormat> compressed_formats() {
          write_packed},
         {"w8a8", ints(int8 + sym + channel), 8, false, false, 0, 1, bf16, bytes},
         {"w8a8 asymmetric", ints(int8 + asym + channel), 8, false, true, 0, 1, bf16, bytes},
+        {"w8a8 group", ints(int8 + sym + g128), 8, false, false, 128, 1, bf16, bytes},
+        {"fp8 group", floats(fp8 + sym + g128), 8, true, false, 128, 1, bf16, bytes},
         {"fp8 dynamic", floats(fp8 + sym + channel), 8, true, false, 0, 1, bf16, bytes},
         {"fp8 static", floats(fp8 + sym + R"("strategy":"tensor")"), 8, true, false, 0, 0, bf16,
          of_tensor},

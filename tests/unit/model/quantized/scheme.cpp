@@ -164,3 +164,19 @@ TEST_CASE("quantized/scheme: lists of modules") {
         CHECK(converts(std::string("\"ignore\":") + list, q) == answer);
     }
 }
+
+TEST_CASE("quantized/scheme: GPTQ's lists of modules") {
+    const auto converts = [](const std::string& more, const char* module) {
+        const TempDir dir;
+        dir.write("config.json",
+                  with_quantization(R"({"quant_method":"gptq","bits":4,)" + more + "}"));
+        return load_model_config(dir.path()).quantization->converts(module);
+    };
+    const std::string skipped = R"("dynamic":{"-:.*down.*":{}})";
+    CHECK(converts(skipped, "model.layers.0.mlp.down_proj") == Named::no);
+    CHECK(converts(skipped, "model.layers.0.mlp.up_proj") == Named::yes);
+    const std::string some =
+        R"("modules_in_block_to_quantize":[["self_attn.q_proj"],["mlp.up_proj"]])";
+    CHECK(converts(some, "model.layers.0.mlp.up_proj") == Named::yes);
+    CHECK(converts(some, "model.layers.0.mlp.down_proj") == Named::no);
+}
