@@ -7,18 +7,13 @@
 #include <random>
 
 #include "gpu/attention/attention.h"
-#include "gpu/cuda_backend.h"
 #include "gpu/linear/linear.h"
+#include "tests/gpu/make_backend.h"
 #include "tests/unit/backend_checks.h"
 
 using namespace qwend;
 
 namespace {
-
-std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
-                              const BackendOptions& options) {
-    return make_cuda_backend(*checkpoint, 0, options);
-}
 
 /// The step in which every stream gets its next token, but not for the streams themselves.
 std::vector<DrivenStream> next_samples(Driver& driver, const std::vector<DrivenStream>& streams) {

@@ -8,24 +8,10 @@
 #include <memory>
 
 #include "model/weights.h"
+#include "tests/gpu/make_backend.h"
 #include "tests/unit/backend_samples.h"
 
 using namespace qwend;
-
-namespace {
-
-std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
-                              const BackendOptions& options) {
-    return make_cuda_backend(*checkpoint, 0, options);
-}
-
-std::unique_ptr<Backend> make_deterministic(std::shared_ptr<const Checkpoint> checkpoint,
-                                            BackendOptions options) {
-    options.deterministic = true;
-    return make(std::move(checkpoint), options);
-}
-
-}  // namespace
 
 TEST_CASE("cuda_backend: several samples of a step are those of several steps") {
     check_drafts(make);

@@ -5,17 +5,12 @@
 
 #include <random>
 
-#include "gpu/cuda_backend.h"
+#include "tests/gpu/make_backend.h"
 #include "tests/unit/backend_driver.h"
 
 using namespace qwend;
 
 namespace {
-
-std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
-                              const BackendOptions& options) {
-    return make_cuda_backend(*checkpoint, 0, options);
-}
 
 SamplingParams random_params(std::mt19937& random) {
     auto one_in = [&](unsigned n) { return random() % n == 0; };

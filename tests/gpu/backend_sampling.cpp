@@ -4,18 +4,13 @@
 #include <algorithm>
 #include <random>
 
-#include "gpu/cuda_backend.h"
 #include "model/sampler.h"
+#include "tests/gpu/make_backend.h"
 #include "tests/unit/backend_driver.h"
 
 using namespace qwend;
 
 namespace {
-
-std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
-                              const BackendOptions& options) {
-    return make_cuda_backend(*checkpoint, 0, options);
-}
 
 class Random {
   public:

@@ -3,21 +3,11 @@
 
 #include "tests/unit/backend_scores.h"
 #include "gpu/cuda_backend.h"
+#include "tests/gpu/make_backend.h"
 
 using namespace qwend;
 
 namespace {
-
-std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
-                              const BackendOptions& options) {
-    return make_cuda_backend(*checkpoint, 0, options);
-}
-
-std::unique_ptr<Backend> make_deterministic(std::shared_ptr<const Checkpoint> checkpoint,
-                                            BackendOptions options) {
-    options.deterministic = true;
-    return make_cuda_backend(*checkpoint, 0, options);
-}
 
 /// Fewer logits at once than a step has scores: they are made in several goes.
 std::unique_ptr<Backend> make_narrow(std::shared_ptr<const Checkpoint> checkpoint,

@@ -3,19 +3,10 @@
 // more the order of additions depends on their number, and texts are compared while they are
 // decided.
 
-#include "gpu/cuda_backend.h"
+#include "tests/gpu/make_backend.h"
 #include "tests/unit/scheduled_checks.h"
 
 using namespace qwend;
-
-namespace {
-
-std::unique_ptr<Backend> make(std::shared_ptr<const Checkpoint> checkpoint,
-                              const BackendOptions& options) {
-    return make_cuda_backend(*checkpoint, 0, options);
-}
-
-}  // namespace
 
 TEST_CASE("scheduled cuda_backend: preempted streams resume with the same text") {
     for (bool prefix_cache : {false, true}) check_preemption(make, prefix_cache, false);
