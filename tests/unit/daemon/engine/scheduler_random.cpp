@@ -158,11 +158,14 @@ TEST_CASE("scheduler: 100,000 random steps leak nothing, starve nobody and chang
     BackendInfo late_masks[] = {fake_info(4, 40, 16, 8), fake_info(4, 18, 7, 6)};
     for (BackendInfo& info : late_masks) info.late_masks = true;
     late_masks[0].busy_step_tokens = 5;
+    BackendInfo busy = fake_info(4, 40, 16, 8);
+    busy.busy_step_tokens = 5;
     const BackendInfo infos[] = {fake_info(4, 200, 64, 16),
                                  fake_info(4, 40, 16, 8),
                                  fake_info(4, 18, 7, 6),
                                  fake_info(4, 18, 3, 8),
                                  fake_info(1, 90, 20, 8),
+                                 busy,
                                  late_masks[0],
                                  late_masks[1]};
     for (const int depth : {1, 2, 3}) {
@@ -207,6 +210,7 @@ TEST_CASE("scheduler: 20,000 random steps of whole sequences lose and mix up non
             info.max_steps_in_flight = depth;
             info.samples = info.is_causal = false;
             info.max_vectors = 50;
+            if (info.n_blocks == 200) info.busy_step_tokens = 8;  // shorter than many of them
             RandomLoad load(43, info);
             while (load.n_steps < 20000 / 6) load.burst();
             CHECK(load.harness.scheduler.blocks().n_free() == info.n_blocks);
