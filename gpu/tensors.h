@@ -3,6 +3,7 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include <cstddef>
 #include <cstdint>
 
 #include "model/linear_kind.h"
@@ -39,8 +40,10 @@ struct KvCache {
 /// A weight matrix of n outputs and k inputs, both multiples of 32, as its kind has it.
 struct LinearWeights {
     LinearKind kind;
-    const void* data;  // dense: (n, k) row-major bf16
+    const void* data;  // dense: (n, k) row-major bf16; else codes as model/packed_linear.h has them
     int n, k;
+    const uint32_t* scales = nullptr;  // of any kind but dense, as is `group`
+    int group = 0;                     // inputs that share a scale
 };
 
 /// One of kind dense, as kernels take it.
@@ -49,6 +52,14 @@ struct DenseWeights {
     int n, k;
 
     operator LinearWeights() const { return {LinearKind::dense, data, n, k}; }
+};
+
+/// One of any other kind, as kernels take it.
+struct PackedWeights {
+    LinearKind kind;
+    const std::byte* codes;  // (n, k * bits / 8), as model/packed_linear.h has them
+    const uint32_t* scales;  // (n, k / group), the same
+    int n, k, group;
 };
 
 /// The residual stream, and what the next product wants of it: see RMSNorm in gpu/linear/linear.h.

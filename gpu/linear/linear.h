@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+
 #include "gpu/cuda.h"
 #include "gpu/tensors.h"
 #include "model/activation.h"
@@ -45,6 +48,16 @@ struct LinearInput {
 inline DenseWeights dense(const LinearWeights& weights) {
     SHAPE_CHECK(weights.kind == LinearKind::dense);
     return {static_cast<const bf16*>(weights.data), weights.n, weights.k};
+}
+
+/// The weights as the products of quantised ones take them; throws BackendFault for dense ones, and
+/// for shapes in which a group does not fill whole steps of the kernels.
+inline PackedWeights packed(const LinearWeights& weights) {
+    SHAPE_CHECK(weights.kind != LinearKind::dense && weights.scales != nullptr);
+    SHAPE_CHECK(weights.k % 128 == 0 && weights.group > 0 && weights.group % 32 == 0);
+    return {weights.kind,   static_cast<const std::byte*>(weights.data),
+            weights.scales, weights.n,
+            weights.k,      weights.group};
 }
 
 /// What becomes of q, k, v: a bias is added, q and k are rotated (RoPE), queries go to `queries`,
