@@ -1,0 +1,200 @@
+// Quantised matrices as a device has them, read back by somebody who knows the layout alone.
+
+#include "model/packed_linear.h"
+
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/error.h"
+#include "tests/unit/quantized_checkpoint.h"
+
+using namespace qwend;
+
+namespace {
+
+/// A linear layer of one code a byte and f32 scales, in memory.
+struct InMemory {
+    StoredLinear linear;
+    std::vector<uint8_t> codes;  // as the file has them
+    std::vector<int8_t> zeros;
+    std::vector<float> scales;
+
+    InMemory(int n, int k, int group, float scale) {
+        linear.kind = LinearKind::int8;
+        linear.n = n, linear.k = k;
+        linear.quantized = QuantizedParts{};
+        linear.quantized->name = "the layer";
+        linear.quantized->scale_name = "weight_scale";
+        linear.quantized->group = group;
+        codes.assign(size_t(n * k), 0);
+        scales.assign(size_t(n * k / group), scale), zeros.assign(scales.size(), 0);
+    }
+    QuantizedView view() const {
+        auto bytes = [](const auto& of) { return reinterpret_cast<const std::byte*>(of.data()); };
+        return {&linear,
+                {DType::other, {linear.n, linear.k}, bytes(codes), codes.size()},
+                {DType::f32, {}, bytes(scales), scales.size() * sizeof(float)},
+                TensorView{DType::other, {}, bytes(zeros), zeros.size()}};
+    }
+};
+
+/// The tensors of a linear layer, read from its files.
+struct Loaded {
+    std::vector<std::byte> codes, scales, zeros;
+    QuantizedView view;
+
+    Loaded(const SafetensorsFiles& files, const StoredLinear& linear) {
+        auto read = [&](const StoredTensor& tensor, std::vector<std::byte>& to) {
+            to.resize(tensor.n_bytes);
+            files.read(tensor, 0, to.size(), to.data());
+            return TensorView{tensor.dtype, tensor.shape, to.data(), to.size()};
+        };
+        view.linear = &linear;
+        view.codes = read(linear.weight, codes);
+        view.scales = read(linear.quantized->scales, scales);
+        if (linear.quantized->zeros) view.zeros = read(*linear.quantized->zeros, zeros);
+    }
+};
+
+/// The code of an input, by the layout's description: where its eight lie, then which it is.
+int code_at(LinearKind kind, const uint8_t* row, int input) {
+    const int in_eight = input % 8, thread = input / 8 % 4;
+    if (kind != LinearKind::int4) {
+        const int chunk = input / 64, step = input % 64 / 32;
+        return row[chunk * 64 + thread * 16 + step * 8 + in_eight];
+    }
+    static constexpr int kNibble[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    const int chunk = input / 128, step = input % 128 / 32;
+    const int byte = row[chunk * 64 + thread * 16 + step * 4 + kNibble[in_eight] / 2];
+    return kNibble[in_eight] % 2 ? byte >> 4 : byte & 15;
+}
+
+/// Packs some outputs into memory that is no longer, and compares with what the tool has packed.
+void check_packed_rows(const QuantizedView& view, const QuantizedLinear& made, int first, int n) {
+    CAPTURE(first);
+    CAPTURE(n);
+    const LinearKind kind = view.linear->kind;
+    const PackedShape shape{kind, n, made.k, view.linear->quantized->group};
+    std::vector<uint8_t> codes(packed_code_bytes(shape));
+    std::vector<uint32_t> scales(packed_scale_bytes(shape) / 4);
+    const size_t row_bytes = size_t(made.k) / (kind == LinearKind::int4 ? 2 : 1);
+    REQUIRE(codes.size() == size_t(n) * row_bytes);
+    REQUIRE(scales.size() == size_t(n * made.n_groups()));
+    pack_rows(view, first, n, reinterpret_cast<std::byte*>(codes.data()), scales.data());
+    int n_wrong = 0;
+    for (int row = 0; row < n; row++) {
+        for (int input = 0; input < made.k; input++)
+            n_wrong += code_at(kind, codes.data() + size_t(row) * row_bytes, input) !=
+                       made.code(first + row, input);
+        for (int group = 0; group < made.n_groups(); group++) {
+            const uint32_t found = scales[size_t(row * made.n_groups() + group)];
+            const size_t from = made.place((first + row) / made.rows, group);
+            if (kind == LinearKind::fp8) {
+                n_wrong += found != std::bit_cast<uint32_t>(made.scales[from]);
+                continue;
+            }
+            n_wrong += uint16_t(found) != float_to_half(made.scales[from]);
+            n_wrong += bf16_to_float(uint16_t(found >> 16)) != float(made.zeros[from]);
+        }
+    }
+    CHECK(n_wrong == 0);
+}
+
+/// A scale as it is packed.
+uint16_t packed_scale(float scale) {
+    const InMemory made(1, 128, 128, scale);
+    std::byte codes[128];
+    uint32_t found;
+    pack_rows(made.view(), 0, 1, codes, &found);
+    return uint16_t(found);
+}
+
+}  // namespace
+
+TEST_CASE("packed_linear: every format's codes, scales and zeros are where a device looks") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    for (const QuantizedFormat& format : quantized_formats()) {
+        CAPTURE(format.name);
+        const QuantizedCheckpoint made({"small", 256, 4, 2, 384, true}, format, seed, 1);
+        const LayerWeights& layer = made.checkpoint->weights.layers[0];
+        for (auto [linear, name] : {std::pair{&layer.k, "self_attn.k_proj"},
+                                    {&layer.gate, "mlp.gate_proj"},
+                                    {&layer.down, "mlp.down_proj"}}) {
+            const std::string module = std::string("model.layers.0.") + name;
+            CAPTURE(module);
+            CHECK(check_packed(name, packed_shape(*linear)) == "");
+            const Loaded loaded(made.checkpoint->files, *linear);
+            const QuantizedLinear& tool = made.linears.at(module);
+            for (auto [first, n] : {std::pair{0, linear->n}, {linear->n - 1, 1}, {3, 67}, {64, 64}})
+                check_packed_rows(loaded.view, tool, first, n);
+        }
+    }
+}
+
+TEST_CASE("packed_linear: every code and every zero") {
+    InMemory made(4, 256, 128, 0.5f);
+    std::vector<uint8_t> codes(4 * 256);
+    std::vector<uint32_t> scales(8);
+    for (int shift = 0; shift < 256; shift++) {
+        for (size_t i = 0; i < codes.size(); i++)
+            made.codes[i] = uint8_t((int(i) + shift + 128) & 255);
+        for (size_t i = 0; i < scales.size(); i++)
+            made.zeros[i] = int8_t((shift + int(i)) % 256 - 128);
+        pack_rows(made.view(), 0, 4, reinterpret_cast<std::byte*>(codes.data()), scales.data());
+        int n_wrong = 0;
+        for (int i = 0; i < 4 * 256; i++)
+            n_wrong += code_at(LinearKind::int8, codes.data() + i / 256 * 256, i % 256) !=
+                       ((i + shift) & 255);
+        for (int i = 0; i < 8; i++)
+            n_wrong += bf16_to_float(uint16_t(scales[size_t(i)] >> 16)) != float((shift + i) % 256);
+        CHECK(n_wrong == 0);
+    }
+}
+
+TEST_CASE("packed_linear: scales are rounded to the nearest half, those between to the even one") {
+    for (uint32_t half = 0; half < 0x7BFF; half++) {
+        const float value = half_to_float(uint16_t(half)), next = half_to_float(uint16_t(half + 1));
+        const float between = (value + next) / 2;  // exact
+        const bool good = packed_scale(value) == half && packed_scale(-value) == (half | 0x8000) &&
+                          packed_scale(between) == (half % 2 ? half + 1 : half) &&
+                          packed_scale(std::nextafter(between, 0.0f)) == half &&
+                          packed_scale(std::nextafter(between, 1e9f)) == half + 1;
+        if (!good) FAIL("half " << half);
+    }
+    CHECK(packed_scale(65504) == 0x7BFF);
+    CHECK(packed_scale(std::nextafter(65520.0f, 0.0f)) == 0x7BFF);
+    CHECK(packed_scale(1e-30f) == 0);
+}
+
+TEST_CASE("packed_linear: scales that a half does not hold are refused with their tensor") {
+    for (float scale : {65520.0f, -65520.0f, 65536.0f, 1e30f})
+        CHECK_THROWS_WITH_AS(packed_scale(scale),
+                             doctest::Contains("the layer.weight_scale: expected numbers below "),
+                             LoadError);
+    CHECK_THROWS_WITH_AS(packed_scale(INFINITY), doctest::Contains("expected finite numbers"),
+                         LoadError);
+}
+
+TEST_CASE("packed_linear: shapes that a device does not take are refused by name") {
+    constexpr auto int4 = LinearKind::int4;
+    for (auto [k, group] : {std::pair{128, 32}, {896, 896}, {4864, 64}, {8960, 128}, {384, 96}})
+        CHECK(check_packed("up", {int4, 8, k, group}) == "");
+    for (int k : {64, 32, 192, 130})
+        CHECK(check_packed("up", {int4, 8, k, 32}) ==
+              "up: expected inputs that are a multiple of 128, found " + std::to_string(k));
+    CHECK(check_packed("up", {int4, 8, 1 << 21, 32}) ==
+          "up: expected at most 1048576 inputs, found 2097152");
+    for (int group : {16, 48, 8, 160, 512})
+        CHECK(check_packed("up", {int4, 8, 256, group}) ==
+              "up: expected groups of a multiple of 32 inputs that divides 256, found " +
+                  std::to_string(group));
+}
