@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <mutex>
@@ -9,6 +11,8 @@
 #include <vector>
 
 #include "model/bf16.h"
+#include "model/packed_linear.h"
+#include "model/quantized/unpack.h"
 #include "model/weight_placement.h"
 
 namespace qwend {
@@ -69,48 +73,152 @@ struct StreamEnd {
     }
 };
 
-/// One thread's part: takes the next copy until there is none. Two buffers, so that filling one
-/// overlaps with the transfer of the other.
-void copy_some(const SafetensorsFiles& files, const std::vector<WeightCopy>& copies, std::byte* to,
-               const Device& device, std::atomic<size_t>& next,
-               const std::function<void(float)>& on_progress, std::mutex& progress_mutex) {
-    CUDA_CHECK(cudaSetDevice(device.index));
-    Stream stream(device);
-    PinnedBuffer<std::byte> buffers[2];
-    for (auto& buffer : buffers) buffer = PinnedBuffer<std::byte>(WeightPlacement::kCopyBytes);
-    std::vector<std::byte> unconverted;
-    Event sent[2];
-    const StreamEnd end{stream};
-    for (size_t turn = 0;; turn++) {
-        const size_t i = next.fetch_add(1);
-        if (i >= copies.size()) break;
-        CUDA_CHECK(cudaEventSynchronize(sent[turn % 2]));  // done at once if never recorded
-        const size_t n_bytes = stage(files, copies[i], unconverted, buffers[turn % 2].get());
-        CUDA_CHECK(cudaMemcpyAsync(to + copies[i].to, buffers[turn % 2].get(), n_bytes,
-                                   cudaMemcpyHostToDevice, stream));
-        CUDA_CHECK(cudaEventRecord(sent[turn % 2], stream));
-        if (on_progress && i % 16 == 0) {
-            std::lock_guard lock(progress_mutex);
-            on_progress(float(i) / float(copies.size()));
+/// The tensors of a quantised layer, in memory of which only as much as the largest needs.
+class QuantizedReader {
+  public:
+    QuantizedView read(const SafetensorsFiles& files, const StoredLinear& linear) {
+        QuantizedView view{&linear, read(files, linear.weight, codes_), {}, {}};
+        view.scales = read(files, linear.quantized->scales, scales_);
+        if (linear.quantized->zeros) view.zeros = read(files, *linear.quantized->zeros, zeros_);
+        return view;
+    }
+
+  private:
+    static TensorView read(const SafetensorsFiles& files, const StoredTensor& tensor,
+                           std::vector<std::byte>& to) {
+        if (to.size() < tensor.n_bytes) {
+            to = {};  // the old goes before the new comes
+            to.resize(tensor.n_bytes);
+        }
+        files.read(tensor, 0, tensor.n_bytes, to.data());
+        return {tensor.dtype, tensor.shape, to.data(), tensor.n_bytes};
+    }
+
+    std::vector<std::byte> codes_, scales_, zeros_;
+};
+
+/// What has to be done, and how much of it is: threads take pieces, each a copy or all that is
+/// packed of a layer, whose tensors are read once.
+class Work {
+  public:
+    Work(const WeightPlacement& placed, const std::function<void(float)>& on_progress)
+        : copies_(placed.copies),
+          on_progress_(on_progress),
+          n_parts_(copies_.size() + placed.packs.size()) {
+        for (const WeightPack& pack : placed.packs) {
+            if (packed_.empty() || packed_.back().back().from != pack.from) packed_.emplace_back();
+            packed_.back().push_back(pack);
         }
     }
-    if (!device_lost()) stream.synchronize();
+
+    /// Gives the next piece to one of the two; false if there is none.
+    template <typename Copy, typename Pack>
+    bool take(Copy&& copy, Pack&& pack) {
+        const size_t i = next_.fetch_add(1);
+        if (i >= copies_.size() + packed_.size()) return false;
+        if (i < copies_.size())
+            copy(copies_[i]);
+        else
+            pack(packed_[i - copies_.size()]);
+        return true;
+    }
+    void stop() { next_ = copies_.size() + packed_.size(); }
+
+    /// One more copy, or one more of what is packed of a layer.
+    void add_done() {
+        std::lock_guard lock(mutex_);
+        if (on_progress_ && ++n_done_ % 16 == 0) on_progress_(float(n_done_) / float(n_parts_));
+    }
+
+  private:
+    const std::vector<WeightCopy>& copies_;
+    std::vector<std::vector<WeightPack>> packed_;  // by layer
+    const std::function<void(float)>& on_progress_;
+    const size_t n_parts_;
+    std::atomic<size_t> next_{0};
+    std::mutex mutex_;
+    size_t n_done_ = 0;
+};
+
+/// Sends what one thread makes. Two buffers, so that filling one overlaps with the transfer of the
+/// other.
+class Sender {
+  public:
+    explicit Sender(const Device& device) : stream_(device) {
+        for (auto& buffer : buffers_) buffer = PinnedBuffer<std::byte>(WeightPlacement::kCopyBytes);
+    }
+
+    /// A buffer that nothing is read from any more.
+    std::byte* next() {
+        turn_++;
+        CUDA_CHECK(cudaEventSynchronize(sent_[turn_ % 2]));  // done at once if never recorded
+        return buffers_[turn_ % 2].get();
+    }
+    /// Some of the buffer that next() gave.
+    void send(std::byte* to, const std::byte* from, size_t n_bytes) {
+        CUDA_CHECK(cudaMemcpyAsync(to, from, n_bytes, cudaMemcpyHostToDevice, stream_));
+        CUDA_CHECK(cudaEventRecord(sent_[turn_ % 2], stream_));
+    }
+    void finish() {
+        if (!device_lost()) stream_.synchronize();
+    }
+
+  private:
+    Stream stream_;
+    PinnedBuffer<std::byte> buffers_[2];
+    Event sent_[2];
+    size_t turn_ = 0;
+    const StreamEnd end_{stream_};  // ends before the buffers do
+};
+
+/// Packs a layer's outputs and sends them.
+void send_packed(const QuantizedView& view, const std::vector<WeightPack>& packs, std::byte* to,
+                 Sender& sender, Work& work) {
+    for (const WeightPack& pack : packs) {
+        PackedShape shape = packed_shape(*pack.from);
+        shape.n = pack.n;
+        const size_t n_codes = packed_code_bytes(shape);  // a multiple of 64
+        std::byte* codes = sender.next();
+        pack_rows(view, pack.first, pack.n, codes, reinterpret_cast<uint32_t*>(codes + n_codes));
+        sender.send(to + pack.codes, codes, n_codes);
+        sender.send(to + pack.scales, codes + n_codes, packed_scale_bytes(shape));
+        work.add_done();
+    }
 }
 
-void copy_all(const SafetensorsFiles& files, const std::vector<WeightCopy>& copies, std::byte* to,
+/// One thread's part: takes the next piece until there is none.
+void copy_some(const SafetensorsFiles& files, std::byte* to, const Device& device, Work& work) {
+    CUDA_CHECK(cudaSetDevice(device.index));
+    Sender sender(device);
+    std::vector<std::byte> unconverted;
+    QuantizedReader reader;
+    auto copy = [&](const WeightCopy& piece) {
+        std::byte* buffer = sender.next();
+        sender.send(to + piece.to, buffer, stage(files, piece, unconverted, buffer));
+        work.add_done();
+    };
+    auto pack = [&](const std::vector<WeightPack>& pieces) {
+        send_packed(reader.read(files, *pieces[0].from), pieces, to, sender, work);
+    };
+    while (work.take(copy, pack)) {
+    }
+    sender.finish();
+}
+
+void copy_all(const SafetensorsFiles& files, const WeightPlacement& placed, std::byte* to,
               const Device& device, const std::function<void(float)>& on_progress) {
-    std::atomic<size_t> next{0};
+    Work work(placed, on_progress);
     std::mutex mutex;
     std::exception_ptr failure;
     std::vector<std::thread> threads;
     for (int i = 0; i < kCopiers; i++)
         threads.emplace_back([&] {
             try {
-                copy_some(files, copies, to, device, next, on_progress, mutex);
+                copy_some(files, to, device, work);
             } catch (...) {
                 std::lock_guard lock(mutex);
                 if (!failure) failure = std::current_exception();
-                next = copies.size();  // the others stop too
+                work.stop();  // the others stop too
             }
         });
     for (std::thread& thread : threads) thread.join();
@@ -129,12 +237,16 @@ DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Shard& shard, c
     const ModelConfig& c = shard.config;
     const WeightPlacement placed(checkpoint.weights, shard);
     memory_ = DeviceBuffer<std::byte>(placed.n_bytes);
-    copy_all(checkpoint.files, placed.copies, memory_.get(), device, on_progress);
+    copy_all(checkpoint.files, placed, memory_.get(), device, on_progress);
     checkpoint.files.check_unchanged();
 
     auto vector = [&](size_t at) { return reinterpret_cast<const float*>(memory_.get() + at); };
-    auto matrix = [&](const StoredLinear& from, size_t at, int n, int k) {
-        return LinearWeights{from.kind, memory_.get() + at, n, k};
+    auto matrix = [&](const StoredLinear& from, WeightPlacement::Matrix at, int n, int k) {
+        LinearWeights weights{from.kind, memory_.get() + at.data, n, k};
+        if (!from.quantized) return weights;
+        weights.scales = reinterpret_cast<const uint32_t*>(memory_.get() + at.scales);
+        weights.group = from.quantized->group;
+        return weights;
     };
     const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;
     for (size_t i = 0; i < placed.layers.size(); i++) {

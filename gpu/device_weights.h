@@ -19,16 +19,17 @@ struct DeviceLayer {
     LinearWeights down;
 };
 
-/// A shard of a checkpoint in device memory: matrices bf16, vectors f32, one copy of each; a tied
-/// head is the embedding itself.
+/// A shard of a checkpoint in device memory: matrices bf16, or packed where they are quantised,
+/// vectors f32, one copy of each; a tied head is the embedding itself.
 class DeviceWeights {
   public:
     /// Copies from the files through pinned memory, several copies in flight; `on_progress` gets
-    /// 0 … 1. Throws BackendFault, or LoadError if a file changed meanwhile.
+    /// 0 … 1. Throws BackendFault, or LoadError if a file changed meanwhile or quantised weights
+    /// are none that a device takes.
     DeviceWeights(const Checkpoint& checkpoint, const Shard& shard, const Device& device,
                   const std::function<void(float)>& on_progress);
 
-    /// What n_bytes() will be, without a device.
+    /// What n_bytes() will be, without a device. Throws LoadError for quantised weights as above.
     static size_t bytes_of(const Weights& weights, const Shard& shard);
 
     const bf16* embedding() const { return embedding_; }

@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include "model/packed_linear.h"
 #include "tests/unit/hashed_checkpoint.h"
+#include "tests/unit/quantized_checkpoint.h"
 
 using namespace qwend;
 
@@ -137,7 +139,61 @@ void check_loaded(const HashedShape& shape, HashedTypes types) {
     }
 }
 
+TensorView read_tensor(const SafetensorsFiles& files, const StoredTensor& tensor,
+                       std::vector<std::byte>& to) {
+    to.resize(tensor.n_bytes);
+    files.read(tensor, 0, to.size(), to.data());
+    return {tensor.dtype, tensor.shape, to.data(), to.size()};
+}
+
+/// The layers, below each other, are at `device` as packed_linear.h has them.
+void check_packed_matrix(const SafetensorsFiles& files, const LinearWeights& device,
+                         std::initializer_list<const StoredLinear*> linears) {
+    size_t code = 0, scale = 0;
+    int n = 0;
+    for (const StoredLinear* linear : linears) {
+        std::vector<std::byte> stored_codes, stored_scales, stored_zeros;
+        QuantizedView view{linear, read_tensor(files, linear->weight, stored_codes), {}, {}};
+        view.scales = read_tensor(files, linear->quantized->scales, stored_scales);
+        if (linear->quantized->zeros)
+            view.zeros = read_tensor(files, *linear->quantized->zeros, stored_zeros);
+        const PackedShape shape = packed_shape(*linear);
+        CHECK((device.kind == shape.kind && device.k == shape.k && device.group == shape.group));
+        std::vector<std::byte> codes(packed_code_bytes(shape));
+        std::vector<uint32_t> scales(packed_scale_bytes(shape) / sizeof(uint32_t));
+        pack_rows(view, 0, shape.n, codes.data(), scales.data());
+        const auto* at = static_cast<const std::byte*>(device.data) + code;
+        CHECK(read_back<std::byte>(at, codes.size()) == codes);
+        CHECK(read_back<uint32_t>(device.scales + scale, scales.size()) == scales);
+        code += codes.size(), scale += scales.size(), n += shape.n;
+    }
+    CHECK(device.n == n);
+}
+
 }  // namespace
+
+TEST_CASE("device_weights: quantised layers of every format, packed") {
+    for (const QuantizedFormat& format : quantized_formats()) {
+        CAPTURE(format.name);
+        const QuantizedCheckpoint made({"small", 256, 4, 2, 384, true}, format, 7, 1);
+        const SafetensorsFiles& files = made.checkpoint->files;
+        const Shard whole = shard_of(made.checkpoint->config, 0, 1);
+        float progress = 0;
+        const DeviceWeights device(*made.checkpoint, whole, use_device(0), [&](float done) {
+            CHECK(done >= progress);
+            progress = done;
+        });
+        CHECK(progress == 1);
+        CHECK(device.n_bytes() == DeviceWeights::bytes_of(made.checkpoint->weights, whole));
+        const DeviceLayer& d = device.layers()[0];
+        const LayerWeights& l = made.checkpoint->weights.layers[0];
+        check_packed_matrix(files, d.qkv, {&l.q, &l.k, &l.v});
+        check_vector(files, d.qkv_bias, {&*l.q.bias, &*l.k.bias, &*l.v.bias});
+        check_packed_matrix(files, d.o, {&l.o});
+        check_packed_matrix(files, d.gate_up, {&l.gate, &l.up});
+        check_packed_matrix(files, d.down, {&l.down});
+    }
+}
 
 TEST_CASE("device_weights: every tensor of bf16, f16, f32 and mixed files, to the bit") {
     for (const HashedShape& shape : golden_shapes()) {

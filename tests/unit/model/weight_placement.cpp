@@ -115,13 +115,13 @@ class Twin {
         const auto all = range(0, hidden), inner = range(size_t(first_inner_), size_t(n_inner_));
         take_vector(at.input_norm, {{&l.input_norm, all}});
         take_vector(at.post_attention_norm, {{&l.post_attention_norm, all}});
-        take_matrix(at.qkv,
+        take_matrix(at.qkv.data,
                     {{&l.q.weight, heads}, {&l.k.weight, kv_heads}, {&l.v.weight, kv_heads}}, all);
         take_vector(at.qkv_bias,
                     {{&*l.q.bias, heads}, {&*l.k.bias, kv_heads}, {&*l.v.bias, kv_heads}});
-        take_matrix(at.o, {{&l.o.weight, all}}, heads);
-        take_matrix(at.gate_up, {{&l.gate.weight, inner}, {&l.up.weight, inner}}, all);
-        take_matrix(at.down, {{&l.down.weight, all}}, inner);
+        take_matrix(at.o.data, {{&l.o.weight, all}}, heads);
+        take_matrix(at.gate_up.data, {{&l.gate.weight, inner}, {&l.up.weight, inner}}, all);
+        take_matrix(at.down.data, {{&l.down.weight, all}}, inner);
     }
     void take_ends(const WeightPlacement& placed) {
         const ModelConfig& c = model_.config;
@@ -129,9 +129,9 @@ class Twin {
         take_matrix(placed.embedding, {{&model_.weights.embedding, vocab}}, all);
         take_vector(placed.final_norm, {{&model_.weights.final_norm, all}});
         if (model_.weights.tied)
-            CHECK(placed.lm_head == placed.embedding);
+            CHECK(placed.lm_head.data == placed.embedding);
         else
-            take_matrix(placed.lm_head, {{&model_.weights.lm_head.weight, vocab}}, all);
+            take_matrix(placed.lm_head.data, {{&model_.weights.lm_head.weight, vocab}}, all);
     }
     bool is_empty() const {
         return std::all_of(memory_.begin(), memory_.end(), [](Cell c) { return c == Cell{}; });
