@@ -1,9 +1,12 @@
 #include "gpu/cuda_backend.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "gpu/rank.h"
 #include "model/error.h"
+#include "model/packed_linear.h"
 #include "model/quantized/scheme.h"
 
 namespace qwend {
@@ -126,12 +129,27 @@ class CudaBackend final : public Backend {
     Rank rank_;
 };
 
+/// Why quantised layers of a decoder, as the configuration has them, cannot be on the device. The
+/// tensors of some may be refused later: here nobody knows which layers are left alone.
+std::string check_quantized(const ModelConfig& c) {
+    if (!c.quantization) return {};
+    const QuantScheme& scheme = *c.quantization;
+    for (auto [name, k] : {std::pair{"self_attn.q_proj", c.hidden_size},
+                           {"self_attn.o_proj", c.n_heads * c.head_dim},
+                           {"mlp.down_proj", c.intermediate_size}}) {
+        const std::string layer = std::string("model.layers.0.") + name;
+        if (scheme.converts(layer) == Named::no) continue;
+        const int group = scheme.group > 0 ? std::min(scheme.group, k) : k;
+        const std::string fault = check_packed(layer, {scheme.kind, 1, k, group});
+        if (!fault.empty()) return fault + " (" + scheme.text() + ")";
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string check_cuda_model(const ModelConfig& c) {
-    if (c.quantization)
-        return "expected weights in BF16, F16 or F32, found quantised ones (" +
-               c.quantization->text() + "), which run on the CPU only";
+    if (std::string fault = check_quantized(c); !fault.empty()) return fault;
     if (c.head_dim != 64 && c.head_dim != 128)
         return "expected a head size of 64 or 128, found " + std::to_string(c.head_dim);
     if (c.n_heads / c.n_kv_heads > kMaxGroup)
