@@ -66,10 +66,11 @@ TEST_CASE("quantized/unpack: every format gives what was packed, for any range o
         for (auto [linear, name] : {std::pair{&layer.k, "self_attn.k_proj"},
                                     {&layer.gate, "mlp.gate_proj"},
                                     {&layer.down, "mlp.down_proj"}}) {
-            CAPTURE(name);
+            const std::string module = std::string("model.layers.0.") + name;
+            CAPTURE(module);
             REQUIRE(linear->quantized);
             const Loaded loaded(made.checkpoint->files, *linear);
-            const QuantizedLinear& packed = made.linears.at(std::string("model.layers.0.") + name);
+            const QuantizedLinear& packed = made.linears.at(module);
             for (auto [first, n] :
                  {std::pair{0, linear->n}, {0, 1}, {linear->n - 1, 1}, {3, 67}, {64, 64}})
                 check_unpacked(loaded.view, packed, first, n);
