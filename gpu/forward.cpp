@@ -4,6 +4,7 @@
 
 #include "gpu/attention/shared_prefix.h"
 #include "gpu/linear/glu_wgmma_sm90.h"
+#include "gpu/linear/unpack_weights.h"
 
 namespace qwend {
 
@@ -34,6 +35,17 @@ size_t shared_floats(const ModelConfig& c, int max_samples) {
                                  head_shape(c));
 }
 
+/// Elements of the largest quantised matrix; 0: there is none.
+size_t largest_packed(const DeviceWeights& weights) {
+    size_t largest = 0;
+    auto see = [&](const LinearWeights& w) {
+        if (w.kind != LinearKind::dense) largest = std::max(largest, size_t(w.n) * size_t(w.k));
+    };
+    for (const DeviceLayer& l : weights.layers()) see(l.qkv), see(l.o), see(l.gate_up), see(l.down);
+    see(weights.lm_head());
+    return largest;
+}
+
 }  // namespace
 
 size_t Forward::kv_bytes_per_token(const ModelConfig& c) {
@@ -52,7 +64,8 @@ size_t Forward::activation_bytes(const ModelConfig& c, int max_tokens, int max_s
         (wide_width(c) + size_t(head_shape(c).q_dim()) + inner_width(c)) * sizeof(bf16);
     return size_t(padded_rows(max_tokens)) * token +
            size_t(padded_rows(max_samples)) * 2 * size_t(c.vocab_size) * sizeof(float) +
-           (partial_floats(c) + shared_floats(c, max_samples)) * sizeof(float);
+           (partial_floats(c) + shared_floats(c, max_samples)) * sizeof(float) +
+           (c.quantization ? wide_width(c) * size_t(c.hidden_size) * sizeof(bf16) : 0);
 }
 
 Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights& weights,
@@ -64,7 +77,8 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
       shape_(head_shape(c)),
       max_logit_rows_(padded_rows(max_samples)),
       choice_(device, c.hidden_size, deterministic),
-      fuses_o_proj_(!join && can_fuse_o_proj(device, shape_, c.hidden_size)),
+      fuses_o_proj_(!join && weights.layers()[0].o.kind == LinearKind::dense &&
+                    can_fuse_o_proj(device, shape_, c.hidden_size)),
       deterministic_(deterministic),
       join_(std::move(join)),
       n_blocks_(n_blocks),
@@ -86,6 +100,7 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
     wide_ = DeviceBuffer<bf16>(n * wide_width(c));
     queries_ = DeviceBuffer<bf16>(n * size_t(shape_.q_dim()));
     inner_ = DeviceBuffer<bf16>(n * inner_width(c));
+    unpacked_ = DeviceBuffer<bf16>(largest_packed(weights));
     for (DeviceBuffer<float>& sums : partial_sums_)
         if (join_) sums = DeviceBuffer<float>(hidden_.size());
     partials_ = DeviceBuffer<float>(partial_floats(c));
@@ -106,6 +121,13 @@ KvCache Forward::cache_of(int layer) const {
 /// Those of the layers, whose weights are of one kind, for a step of n rows; null: cuBLASLt.
 const LinearKernels* Forward::fused_products(int n) const {
     return choice_.fused(weights_.layers()[0].qkv.kind, n);
+}
+
+/// As dense products take them, until the next call on the stream.
+LinearWeights Forward::unpacked(const LinearWeights& weights, const Stream& stream) {
+    if (weights.kind == LinearKind::dense) return weights;
+    unpack_weights(packed(weights), unpacked_.get(), stream);
+    return DenseWeights{unpacked_.get(), weights.n, weights.k};
 }
 
 DecodeAttentionArgs Forward::decode_args(const StepInputs& in, const ForwardState& state,
@@ -139,13 +161,14 @@ void Forward::add_product(const LinearWeights& weights, const LinearKernels* fus
                           ResidualStream out, int n, const Stream& stream) {
     if (!join_) {
         if (fused) return fused->add(weights, inner_.get(), out, n, stream);
-        return gemm_.run(weights, inner_.get(), out.hidden, GemmOutput::add_f32, n, stream);
+        return gemm_.run(unpacked(weights, stream), inner_.get(), out.hidden, GemmOutput::add_f32,
+                         n, stream);
     }
     float* own = partial_sums_[std::exchange(turn_, 1 - turn_)].get();
     if (fused)
         fused->partial(weights, inner_.get(), own, n, stream);
     else
-        gemm_.run(weights, inner_.get(), own, GemmOutput::f32, n, stream);
+        gemm_.run(unpacked(weights, stream), inner_.get(), own, GemmOutput::f32, n, stream);
     add_partial_sums(join_(own, n, stream), out, fused ? fused->square_width : 0, n,
                      config_.hidden_size, stream);
 }
@@ -183,16 +206,18 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     const float eps = config_.rms_norm_eps;
     const int n = in.n_tokens, width = config_.hidden_size;
     rmsnorm(hidden_.get(), nullptr, l.input_norm, eps, n, width, normed_.get(), stream);
-    gemm_.run(l.qkv, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
+    gemm_.run(unpacked(l.qkv, stream), normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
     rope_kv_write(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
                   cache_of(layer), stream);
     attend(in, state, layer, stream);
     add_product(l.o, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
     rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);
-    if (choice_.gates_at_once(l.gate_up.kind, n)) {
-        glu_wgmma_sm90(l.gate_up, normed_.get(), config_.activation, inner_.get(), n, stream);
+    if (choice_.gates_at_once(n)) {
+        glu_wgmma_sm90(unpacked(l.gate_up, stream), normed_.get(), config_.activation, inner_.get(),
+                       n, stream);
     } else {
-        gemm_.run(l.gate_up, normed_.get(), wide_.get(), GemmOutput::bf16, n, stream);
+        gemm_.run(unpacked(l.gate_up, stream), normed_.get(), wide_.get(), GemmOutput::bf16, n,
+                  stream);
         glu(config_.activation, wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
     }
     add_product(l.down, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
@@ -223,7 +248,7 @@ void Forward::launch_logits(const int32_t* rows, int n, const Stream& stream) {
     if (const LinearKernels* p = choice_.fused(head.kind, n))
         p->logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
     else
-        gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
+        gemm_.run(unpacked(head, stream), normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
 }
 
 void Forward::launch_vectors(const StepInputs& in, float* out, const Stream& stream) {

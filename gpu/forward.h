@@ -94,6 +94,7 @@ class Forward {
   private:
     KvCache cache_of(int layer) const;
     const LinearKernels* fused_products(int n) const;
+    LinearWeights unpacked(const LinearWeights& weights, const Stream& stream);
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, const Stream& stream);
@@ -128,6 +129,7 @@ class Forward {
     DeviceBuffer<bf16> wide_;              // (tokens, qkv_dim or 2 * intermediate)
     DeviceBuffer<bf16> queries_;           // (tokens, q_dim)
     DeviceBuffer<bf16> inner_;             // (tokens, q_dim or intermediate)
+    DeviceBuffer<bf16> unpacked_;          // (n, k) of one quantised matrix
     DeviceBuffer<float> partial_sums_[2];  // (tokens, hidden), by turns; see JoinPartialSums
     int turn_ = 0;                         // a step has an even number of them
     DeviceBuffer<float> partials_, shared_partials_;

@@ -11,11 +11,11 @@ class ProductChoice {
     ProductChoice(const Device& device, int hidden_size, bool deterministic);
 
     /// The fused products that n_rows take, because they are faster there or the same bits are
-    /// wanted; null: cuBLASLt (Gemm). Throws BackendFault for a kind that has no product.
+    /// wanted; null: cuBLASLt (Gemm), of weights unpacked if they are quantised.
     const LinearKernels* fused(LinearKind kind, int n_rows) const;
     /// Where cuBLASLt would multiply gates and ups: whether glu_wgmma_sm90 is faster, which gates
     /// them too.
-    bool gates_at_once(LinearKind kind, int n_rows) const;
+    bool gates_at_once(int n_rows) const;
 
   private:
     bool has_wgmma_, deterministic_;

@@ -11,7 +11,9 @@ namespace qwend {
 
 /// The matrix products of the transformer, y = x · Wᵀ, each fused with what surrounds it: RMSNorm
 /// before it, and an epilogue that makes the result of the sums. There are three ways to compute
-/// them with dense weights; ProductChoice chooses by the number of rows (tokens of the step).
+/// them with dense weights; ProductChoice chooses by the number of rows (tokens of the step). With
+/// quantised weights there are kSkinnyPacked (skinny_packed.cu), for few rows, and those for dense
+/// ones, to which unpack_weights.h makes bf16 of a matrix first.
 ///
 ///   kSkinnyMma  skinny_mma.cu   up to kSkinnyRows rows: weights straight to registers, mma.sync
 ///   kWgmmaSm90  wgmma_sm90.cu   more rows, on sm_90: TMA, wgmma, split-K over a cluster
@@ -54,7 +56,8 @@ inline DenseWeights dense(const LinearWeights& weights) {
 /// for shapes in which a group does not fill whole steps of the kernels.
 inline PackedWeights packed(const LinearWeights& weights) {
     SHAPE_CHECK(weights.kind != LinearKind::dense && weights.scales != nullptr);
-    SHAPE_CHECK(weights.k % 128 == 0 && weights.group > 0 && weights.group % 32 == 0);
+    SHAPE_CHECK(weights.k % 128 == 0 && weights.group > 0 && weights.group % 32 == 0 &&
+                weights.k % weights.group == 0);
     return {weights.kind,   static_cast<const std::byte*>(weights.data),
             weights.scales, weights.n,
             weights.k,      weights.group};
@@ -97,8 +100,9 @@ struct LinearKernels {
     int square_width;  // of the sums of squares that `add` makes and the others read
     bool gathers;      // whether `logits` takes LinearInput::row_of
 };
-/// Any number of rows works with both. The second needs Device::has_wgmma.
-extern const LinearKernels kSkinnyMma, kWgmmaSm90;
+/// Any number of rows works with all. The second needs Device::has_wgmma; the last takes quantised
+/// weights of any kind, and no others.
+extern const LinearKernels kSkinnyMma, kWgmmaSm90, kSkinnyPacked;
 
 /// The rest of `add`, for partial sums of all ranks: hidden (n, width) += each of them, in the
 /// order of ranks, and what the next product wants of hidden, with sums of squares of square_width

@@ -1,5 +1,5 @@
 #include "gpu/launch.h"
-#include "gpu/linear/skinny_mma_epilogues.cuh"
+#include "gpu/linear/skinny_mma.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
 
 // linear_skinny_mma: y = norm(x) · Wᵀ and an epilogue, for up to eight rows of x at a time.
@@ -25,72 +25,10 @@ namespace {
 constexpr int kWarps = 4;       // of a block, where k is the hidden size
 constexpr int kStepsAhead = 7;  // steps of k whose weights such a warp has in flight
 
-/// A block's partial sums, in shared memory.
-template <int WARPS, class Epilogue>
-struct PartialSums {
-    float of_warp[WARPS][Epilogue::kHasHigh ? 16 : 8][kSkinnyRows + 1];
-    float scales[kSkinnyRows];  // of a row of x: 1 / rms
-
-    /// Stores the warp's sums as mma left them: see mma() for who has what.
-    template <int CHAINS>
-    __device__ void put(int warp, int g, int t, const MmaChains<CHAINS>& sums) {
-        auto& own = of_warp[warp];
-        float sum[4];
-        sums.total(sum);
-        own[g][2 * t] = sum[0], own[g][2 * t + 1] = sum[1];
-        if constexpr (Epilogue::kHasHigh)
-            own[g + 8][2 * t] = sum[2], own[g + 8][2 * t + 1] = sum[3];
-    }
-    /// The sums of weight rows low + i and high + i with row `column` of x, added warp by warp.
-    __device__ float2 total(int i, int column) const {
-        float low = 0, high = 0;
-#pragma unroll
-        for (int w = 0; w < WARPS; w++) {
-            low += of_warp[w][i][column];
-            if constexpr (Epilogue::kHasHigh) high += of_warp[w][i + 8][column];
-        }
-        return {low * scales[column], high * scales[column]};
-    }
-};
-
 /// Where a thread reads a row of weights, from step `begin` on.
 __device__ inline const bf16* place_in(const DenseWeights& weights, int row, int begin, int t) {
     return weights.data + size_t(row) * weights.k + begin * kStepColumns + 8 * t;
 }
-
-/// Where a thread reads x: row g of the tile's eight, from the warp's slice on; zeros beyond
-/// n_rows.
-class InputRow {
-  public:
-    __device__ InputRow(const LinearInput& input, int first_row, int n_rows, int k, int begin) {
-        const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-        is_row_ = g < n_rows;
-        const int source = input.source(first_row + (is_row_ ? g : 0));
-        from_ = input.x + size_t(source) * k + begin * kStepColumns + 8 * t;
-    }
-    /// An early return would be slower: nvcc 13.0 makes one branch around all loads of it.
-    __device__ uint4 load(int step) const {
-        uint4 x = {};
-        if (is_row_) x = *reinterpret_cast<const uint4*>(from_ + step * kStepColumns);
-        return x;
-    }
-
-    /// The steps of a round of AHEAD from its step `first` on, of `n_steps` in the slice: zeros for
-    /// what is beyond them.
-    template <int AHEAD, bool EXACT, int N>
-    __device__ void load(uint4 (&x)[N], int round, int first, int n_steps) const {
-#pragma unroll
-        for (int i = 0; i < N; i++) {
-            const int step = round + first + i;
-            const bool is_step = first + i < AHEAD && (EXACT || step < n_steps);
-            x[i] = is_step ? load(step) : uint4{};
-        }
-    }
-
-  private:
-    const bf16* from_;
-    bool is_row_;
-};
 
 /// So many steps have their loads of x in flight: all, unless there are too few registers.
 constexpr int steps_together(int ahead, int min_blocks) {
@@ -103,7 +41,7 @@ template <int WARPS, int AHEAD, bool EXACT, int MIN_BLOCKS, class Epilogue>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     linear_skinny_mma_kernel(DenseWeights weights, int n_rows, LinearInput input,
                              Epilogue epilogue) {
-    __shared__ PartialSums<WARPS, Epilogue> sums;
+    __shared__ BlockSums<WARPS, Epilogue> sums;
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
     const int tile = blockIdx.x, first_row = blockIdx.y * kSkinnyRows;
     const WeightRows rows = epilogue.weight_rows(tile);

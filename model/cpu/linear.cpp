@@ -89,10 +89,10 @@ struct Tile {
 struct CpuLinear::Impl {
     int n = 0, k = 0;
     std::unique_ptr<HugePages> storage;
-    memory weights;                         // (k, n) in oneDNN's own layout, in storage
-    std::unique_ptr<PackedWeights> packed;  // or these
-    memory bias;                            // (1, n) f32, or empty
-    bool is_panelled = false;               // that layout is few_rows_product's
+    memory weights;                            // (k, n) in oneDNN's own layout, in storage
+    std::unique_ptr<CpuPackedWeights> packed;  // or these
+    memory bias;                               // (1, n) f32, or empty
+    bool is_panelled = false;                  // that layout is few_rows_product's
 
     dnnl::matmul::primitive_desc describe(int n_rows, int n_out,
                                           const memory::desc& weight_desc) const {
@@ -373,7 +373,7 @@ CpuLinear::CpuLinear(const std::vector<TensorView>& weights, const std::vector<T
 CpuLinear::CpuLinear(const std::vector<QuantizedView>& weights,
                      const std::vector<TensorView>& biases)
     : impl_(std::make_unique<Impl>()) {
-    impl_->packed = std::make_unique<PackedWeights>(weights);
+    impl_->packed = std::make_unique<CpuPackedWeights>(weights);
     impl_->k = impl_->packed->layout().k, impl_->n = impl_->packed->layout().n;
     set_bias(biases);
     impl_->is_panelled = uses_bf16() && impl_->preferred_layout() == impl_->panels_of(impl_->n);

@@ -41,8 +41,8 @@ class CpuLinear {
   public:
     /// weights: each (n_i, k); biases: empty, or each (n_i).
     CpuLinear(const std::vector<TensorView>& weights, const std::vector<TensorView>& biases);
-    /// Of quantised weights that PackedWeights::fit() each other. Throws LoadError for numbers that
-    /// are none.
+    /// Of quantised weights that CpuPackedWeights::fit() each other. Throws LoadError for numbers
+    /// that are none.
     CpuLinear(const std::vector<QuantizedView>& weights, const std::vector<TensorView>& biases);
     CpuLinear(CpuLinear&&) noexcept;
     CpuLinear& operator=(CpuLinear&&) noexcept;

@@ -66,7 +66,7 @@ float e4m3_to_float(uint8_t code) {
     return half_to_float(uint16_t((code & 0x80) << 8 | (code & 0x7F) << 7)) * 256;
 }
 
-bool PackedWeights::fit(const std::vector<const StoredLinear*>& parts) {
+bool CpuPackedWeights::fit(const std::vector<const StoredLinear*>& parts) {
     return std::all_of(parts.begin(), parts.end(), [&](const StoredLinear* part) {
         const StoredLinear& first = *parts[0];
         return part->kind != LinearKind::dense && part->kind == first.kind && part->k == first.k &&
@@ -74,7 +74,7 @@ bool PackedWeights::fit(const std::vector<const StoredLinear*>& parts) {
     });
 }
 
-PackedLayout PackedWeights::layout_of(const std::vector<const StoredLinear*>& parts) {
+PackedLayout CpuPackedWeights::layout_of(const std::vector<const StoredLinear*>& parts) {
     PackedLayout layout{parts[0]->kind, 0, parts[0]->k, parts[0]->quantized->group, false};
     for (const StoredLinear* part : parts) {
         layout.n += part->n;
@@ -83,7 +83,7 @@ PackedLayout PackedWeights::layout_of(const std::vector<const StoredLinear*>& pa
     return layout;
 }
 
-PackedWeights::PackedWeights(const std::vector<QuantizedView>& parts) {
+CpuPackedWeights::CpuPackedWeights(const std::vector<QuantizedView>& parts) {
     std::vector<const StoredLinear*> linears;
     for (const QuantizedView& part : parts) linears.push_back(part.linear);
     layout_ = layout_of(linears);
@@ -104,7 +104,7 @@ PackedWeights::PackedWeights(const std::vector<QuantizedView>& parts) {
     }
 }
 
-bool PackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int panel) {
+bool CpuPackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int panel) {
     const auto k = size_t(layout_.k);
     const int n_groups = parts[0].linear->quantized->n_groups(layout_.k);
     thread_local Unpacked u;
@@ -148,7 +148,7 @@ bool PackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int pane
     return good;
 }
 
-void PackedWeights::to_rows(int panel, float* out) const {
+void CpuPackedWeights::to_rows(int panel, float* out) const {
     const int depth = layout_.depth();
     const std::byte* begin = panels() + size_t(panel) * layout_.panel_bytes();
     std::array<float, 256> numbers, values;  // of the codes: less the middle, and as weights

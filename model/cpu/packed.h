@@ -13,14 +13,14 @@ namespace qwend {
 
 /// Quantised weights of several projections of the same input, side by side, packed as kernels read
 /// them.
-class PackedWeights {
+class CpuPackedWeights {
   public:
     /// Whether these can lie side by side: of the same kind, with the same groups.
     static bool fit(const std::vector<const StoredLinear*>& parts);
     static PackedLayout layout_of(const std::vector<const StoredLinear*>& parts);
 
     /// Packs parts that fit, by all threads. Throws LoadError for numbers that are none.
-    explicit PackedWeights(const std::vector<QuantizedView>& parts);
+    explicit CpuPackedWeights(const std::vector<QuantizedView>& parts);
 
     const PackedLayout& layout() const { return layout_; }
     const std::byte* panels() const { return static_cast<const std::byte*>(storage_->address); }

@@ -80,7 +80,7 @@ class LinearTensors {
                 made.push_back(part.codes);
                 continue;
             }
-            const PackedWeights packed({part});
+            const CpuPackedWeights packed({part});
             const int n = part.linear->n, k = part.linear->k;
             std::vector<float>& values = values_.emplace_back(size_t(packed.layout().n_panels()) *
                                                               kPanelColumns * size_t(k));
@@ -143,15 +143,15 @@ std::vector<TensorView> TensorBuffer::read(std::span<const StoredTensor* const> 
 
 CpuLinear load_linear(TensorBuffer& buffer, std::initializer_list<const StoredLinear*> parts) {
     LinearTensors tensors(buffer, std::span(parts.begin(), parts.size()));
-    if (PackedWeights::fit({parts})) return CpuLinear(tensors.weights(), tensors.biases());
+    if (CpuPackedWeights::fit({parts})) return CpuLinear(tensors.weights(), tensors.biases());
     return CpuLinear(tensors.dense(), tensors.biases());
 }
 
 size_t cpu_weight_bytes(const Weights& weights, size_t element_bytes) {
     size_t bytes = weights.embedding.n_bytes;
     auto add = [&](const std::vector<const StoredLinear*>& parts) {
-        if (PackedWeights::fit(parts)) {
-            bytes += PackedWeights::layout_of(parts).n_bytes();
+        if (CpuPackedWeights::fit(parts)) {
+            bytes += CpuPackedWeights::layout_of(parts).n_bytes();
             return;
         }
         for (const StoredLinear* part : parts)

@@ -55,13 +55,29 @@ class Pool {
 
 /// A weight matrix of the shape.
 struct Matrix {
+    static constexpr int kGroup = 128;
     const char* name;
     int n, k;
     std::string shape() const { return fmt::format("{}x{}", n, k); }
     size_t size() const { return size_t(n) * size_t(k); }
-    Work work(int rows, size_t output_bytes) const {
-        return {2.0 * (double(size()) + double(rows) * k) + double(rows) * double(output_bytes),
+    Work work(int rows, size_t output_bytes, LinearKind kind = LinearKind::dense) const {
+        return {double(bytes(kind)) + double(rows) * (2.0 * k + double(output_bytes)),
                 2.0 * rows * double(size())};
+    }
+    /// Of the weights, those that are quantised in groups of kGroup.
+    size_t bytes(LinearKind kind) const {
+        const size_t codes = size() *
+                             (kind == LinearKind::dense  ? 4
+                              : kind == LinearKind::int4 ? 1
+                                                         : 2) /
+                             2;
+        return codes + (kind == LinearKind::dense ? 0 : size() / kGroup * sizeof(uint32_t));
+    }
+    /// At `at`, where there are so many bytes.
+    LinearWeights weights(bf16* at, LinearKind kind) const {
+        if (kind == LinearKind::dense) return DenseWeights{at, n, k};
+        const size_t n_codes = bytes(kind) - size() / kGroup * sizeof(uint32_t);
+        return {kind, at, n, k, reinterpret_cast<uint32_t*>(at + n_codes / sizeof(bf16)), kGroup};
     }
 };
 

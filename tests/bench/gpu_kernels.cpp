@@ -2,7 +2,8 @@
 // same run: reading memory once, or the best large product. Weights and caches are taken in turn
 // from copies that the L2 cache cannot hold; activations stay in it, as they do in a step. A
 // percentage above 100 is what the L2 cache gave. usage: bench-gpu_kernels [SHAPE [KIND]]; KIND:
-// skinny_mma, wgmma_sm90, gemm, decode, shared_prefix, prefill, elementwise or sampling
+// skinny_mma, wgmma_sm90, skinny_packed, gemm, decode, shared_prefix, prefill, elementwise or
+// sampling
 
 #include <fmt/core.h>
 
@@ -43,6 +44,11 @@ class KernelBench {
         const bool all = kind.empty();
         if (all || kind == "skinny_mma") fused("skinny_mma", kSkinnyMma);
         if ((all || kind == "wgmma_sm90") && device().has_wgmma) fused("wgmma_sm90", kWgmmaSm90);
+        if (all || kind == "skinny_packed") {
+            fused("skinny_packed int4", kSkinnyPacked, LinearKind::int4);
+            fused("skinny_packed int8", kSkinnyPacked, LinearKind::int8);
+            fused("skinny_packed fp8", kSkinnyPacked, LinearKind::fp8);
+        }
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
         if (all || kind == "shared_prefix")
@@ -56,7 +62,8 @@ class KernelBench {
   private:
     const Device& device() const { return timer_.stream().device(); }
     void measure_ceilings();
-    void fused(const std::string& kind, const LinearKernels& products);
+    void fused(const std::string& name, const LinearKernels& products,
+               LinearKind kind = LinearKind::dense);
     void products();
     void gate_up_of_prompts(int n);
     void decode_attention();
@@ -70,9 +77,12 @@ class KernelBench {
 
     /// Times launch(weights, stream) with another copy of the matrix each time, and prints it.
     template <class Launch>
-    void time_product(const std::string& kernel, Matrix m, int rows, Work work, Launch launch) {
-        const double seconds = timer_.seconds(Pool::copies(m.size()), [&](int i, const Stream& s) {
-            launch(DenseWeights{pool_.take(m.size(), i), m.n, m.k}, s);
+    void time_product(const std::string& kernel, Matrix m, int rows, size_t output_bytes,
+                      Launch launch, LinearKind kind = LinearKind::dense) {
+        const Work work = m.work(rows, output_bytes, kind);
+        const size_t size = m.bytes(kind) / sizeof(bf16);
+        const double seconds = timer_.seconds(Pool::copies(size), [&](int i, const Stream& s) {
+            launch(m.weights(pool_.take(size, i), kind), s);
         });
         ceilings_.print(kernel, m.shape(), rows, seconds, work);
     }
@@ -163,37 +173,42 @@ void KernelBench::measure_ceilings() {
                n_bytes >> 20, ceilings_.bytes * 1e-9, best, ceilings_.flops * 1e-12);
 }
 
-void KernelBench::fused(const std::string& kind, const LinearKernels& p) {
+void KernelBench::fused(const std::string& name, const LinearKernels& p, LinearKind kind) {
     std::vector<int> counts(std::begin(kRows), std::end(kRows));
     if (&p == &kWgmmaSm90) counts.insert(counts.end(), std::begin(kTokens), std::end(kTokens));
     for (int n : counts) {
         const LinearInput input{x_.get(), ones_.get(), kEps};
         const ResidualStream stream{stream_.get(), ones_.get(), y_.get(), logits_.get()};
         const size_t stream_bytes = size_t(hidden_) * 10;  // read and written f32, bf16 beside it
-        time_product("qkv, " + kind, qkv_, n, qkv_.work(n, size_t(qkv_.n) * 2),
-                     [&](LinearWeights w, const Stream& s) {
-                         p.qkv({w,
-                                input,
-                                ones_.get(),
-                                reinterpret_cast<float2*>(ones_.get()),
-                                slots_.get(),
-                                heads_,
-                                y_.get(),
-                                {keys_.get(), values_.get()}},
-                               n, s);
-                     });
+        time_product(
+            "qkv, " + name, qkv_, n, size_t(qkv_.n) * 2,
+            [&](LinearWeights w, const Stream& s) {
+                p.qkv({w,
+                       input,
+                       ones_.get(),
+                       reinterpret_cast<float2*>(ones_.get()),
+                       slots_.get(),
+                       heads_,
+                       y_.get(),
+                       {keys_.get(), values_.get()}},
+                      n, s);
+            },
+            kind);
         for (const Matrix& m : {o_, down_})
             time_product(
-                (m.k == inner_ ? "down, " : "o, ") + kind, m, n, m.work(n, stream_bytes),
-                [&](LinearWeights w, const Stream& s) { p.add(w, x_.get(), stream, n, s); });
-        time_product("gate_up, " + kind, gate_up_, n, gate_up_.work(n, size_t(inner_) * 2),
-                     [&](LinearWeights w, const Stream& s) {
-                         p.gate_up(w, input, Activation::silu, y_.get(), n, s);
-                     });
+                (m.k == inner_ ? "down, " : "o, ") + name, m, n, stream_bytes,
+                [&](LinearWeights w, const Stream& s) { p.add(w, x_.get(), stream, n, s); }, kind);
+        time_product(
+            "gate_up, " + name, gate_up_, n, size_t(inner_) * 2,
+            [&](LinearWeights w, const Stream& s) {
+                p.gate_up(w, input, Activation::silu, y_.get(), n, s);
+            },
+            kind);
         if (n > kMaxDecode) continue;
         time_product(
-            "logits, " + kind, head_, n, head_.work(n, size_t(vocab_) * 4),
-            [&](LinearWeights w, const Stream& s) { p.logits(w, input, logits_.get(), n, s); });
+            "logits, " + name, head_, n, size_t(vocab_) * 4,
+            [&](LinearWeights w, const Stream& s) { p.logits(w, input, logits_.get(), n, s); },
+            kind);
     }
 }
 
@@ -219,7 +234,7 @@ void KernelBench::products() {
             const size_t element = output == GemmOutput::bf16  ? 2
                                    : output == GemmOutput::f32 ? 4
                                                                : 8;
-            time_product(kernel, m, n, m.work(n, size_t(m.n) * element),
+            time_product(kernel, m, n, size_t(m.n) * element,
                          [&, output = output, y = y](LinearWeights w, const Stream& s) {
                              gemm_.run(w, x_.get(), y, output, n, s);
                          });
@@ -230,15 +245,17 @@ void KernelBench::products() {
 
 /// Of a prompt: the product and the gating as two kernels and as one.
 void KernelBench::gate_up_of_prompts(int n) {
-    const Work work = gate_up_.work(n, size_t(inner_) * 2);
-    time_product("gemm gate_up, glu", gate_up_, n, work, [&](LinearWeights w, const Stream& s) {
-        gemm_.run(w, x_.get(), y_.get(), GemmOutput::bf16, n, s);
-        glu(Activation::silu, y_.get(), n, inner_, reinterpret_cast<bf16*>(logits_.get()), s);
-    });
-    if (device().has_wgmma)
-        time_product("glu_wgmma_sm90", gate_up_, n, work, [&](LinearWeights w, const Stream& s) {
-            glu_wgmma_sm90(w, x_.get(), Activation::silu, y_.get(), n, s);
+    const size_t output_bytes = size_t(inner_) * 2;
+    time_product(
+        "gemm gate_up, glu", gate_up_, n, output_bytes, [&](LinearWeights w, const Stream& s) {
+            gemm_.run(w, x_.get(), y_.get(), GemmOutput::bf16, n, s);
+            glu(Activation::silu, y_.get(), n, inner_, reinterpret_cast<bf16*>(logits_.get()), s);
         });
+    if (device().has_wgmma)
+        time_product("glu_wgmma_sm90", gate_up_, n, output_bytes,
+                     [&](LinearWeights w, const Stream& s) {
+                         glu_wgmma_sm90(w, x_.get(), Activation::silu, y_.get(), n, s);
+                     });
 }
 
 void KernelBench::decode_attention() {

@@ -59,6 +59,15 @@ Bounded dot(const bf16_t* a, const bf16_t* b, int n) {
     return {sums.value, n * 0x1p-23 * kPartialSums * std::sqrt(sums.squares)};
 }
 
+Bounded dot(const bf16_t* a, const float* b, int n) {
+    double value = 0, squares = 0;
+    for (int i = 0; i < n; i++) {
+        const double product = double(bf16_to_float(a[i])) * double(b[i]);
+        value += product, squares += product * product;
+    }
+    return {value, n * 0x1p-22 * kPartialSums * std::sqrt(squares)};
+}
+
 Bounded divide_by_rms(Bounded x, double sum, int n, double eps) {
     const double scale = 1 / std::sqrt(sum / n + eps);
     return {x.value * scale, (x.bound + 0x1p-19 * std::fabs(x.value)) * scale};

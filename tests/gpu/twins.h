@@ -25,6 +25,8 @@ Bounded rounded(Bounded x, int bits);
 
 /// a · b, and its error in f32 in any order.
 Bounded dot(const bf16_t* a, const bf16_t* b, int n);
+/// The same of numbers that bf16 does not have: sums of quantised weights are scaled, too.
+Bounded dot(const bf16_t* a, const float* b, int n);
 
 /// 1 / sqrt(sum / n + eps) * x. 2^-19: a sum of up to 8192 squares in f32, by many threads, is off
 /// by fewer than 50 roundings of 2^-24, of which the root halves the effect; rsqrtf adds 2 ulp.

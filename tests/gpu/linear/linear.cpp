@@ -37,11 +37,28 @@ void check_rows(Tally& tally, const std::vector<Expected>& expected, size_t widt
     }
 }
 
-/// Calls test(products, name of their kind) for those the device has.
+/// Fused products, with the weights that they take.
+struct Fused {
+    const LinearKernels& products;
+    std::string name;
+    LinearKind kind = LinearKind::dense;
+    int group = 0;
+
+    bool takes(int k) const { return kind == LinearKind::dense || k % 128 == 0; }
+    Product product(Random& random, int n, int k) const {
+        return Product(random, n, k, kMaxRows, products.square_width, kind, group);
+    }
+};
+
+/// Calls test(fused) for those the device has.
 template <class Test>
-void for_both(Test test) {
-    test(kSkinnyMma, "skinny_mma");
-    if (test_device().has_wgmma) test(kWgmmaSm90, "wgmma_sm90");
+void for_each_kind(Test test) {
+    test(Fused{kSkinnyMma, "skinny_mma"});
+    if (test_device().has_wgmma) test(Fused{kWgmmaSm90, "wgmma_sm90"});
+    test(Fused{kSkinnyPacked, "skinny_packed, int4 in groups of 128", LinearKind::int4, 128});
+    test(Fused{kSkinnyPacked, "skinny_packed, int4 in groups of 32", LinearKind::int4, 32});
+    test(Fused{kSkinnyPacked, "skinny_packed, int8 by rows", LinearKind::int8, 0});
+    test(Fused{kSkinnyPacked, "skinny_packed, fp8 in groups of 128", LinearKind::fp8, 128});
 }
 
 /// Calls test(shape, random) for every shape.
@@ -59,10 +76,10 @@ void for_each_shape(Test test) {
 /// What LinearKernels::qkv does, with queries, keys and values in one row again.
 class QkvCase {
   public:
-    QkvCase(HeadShape shape, int hidden, int square_width, Random& random)
+    QkvCase(const Fused& fused, HeadShape shape, int hidden, Random& random)
         : shape_(shape),
           half_(shape.head_dim / 2),
-          product_(random, shape.qkv_dim(), hidden, kMaxRows, square_width),
+          product_(fused.product(random, shape.qkv_dim(), hidden)),
           bias_(random.floats(size_t(shape.qkv_dim()))),
           slots_(random.permutation(kBlocks * kBlockTokens)),
           device_bias_(to_device(bias_)) {
@@ -153,10 +170,10 @@ class QkvCase {
 /// hidden += x · Wᵀ, and what the next norm wants. Returns the stream and the sums of squares.
 class AddCase {
   public:
-    AddCase(int width, int k, int square_width, Random& random)
-        : square_width_(size_t(square_width)),
+    AddCase(const Fused& fused, int width, int k, Random& random)
+        : square_width_(size_t(fused.products.square_width)),
           n_sums_((size_t(width) + square_width_ - 1) / square_width_),
-          product_(random, width, k, kMaxRows),
+          product_(fused.product(random, width, k)),
           hidden_(random.floats(size_t(kMaxRows) * size_t(width), 3)),
           norm_(random.floats(size_t(width), 0.3f, 1)),
           device_norm_(to_device(norm_)) {}
@@ -242,9 +259,9 @@ class AddCase {
     DeviceBuffer<float> device_norm_;
 };
 
-void check_logits(const LinearKernels& products, Tally& tally, Random& random, int vocab,
-                  int hidden) {
-    const Product product(random, vocab, hidden, kMaxRows, products.square_width);
+void check_logits(const Fused& fused, Tally& tally, Random& random, int vocab, int hidden) {
+    const LinearKernels& products = fused.products;
+    const Product product = fused.product(random, vocab, hidden);
     const size_t width = size_t(vocab);
     const auto columns = some_columns(random, vocab, double(kMaxRows) * hidden);
     const auto expected = expect(kMaxRows, columns, [&](int row, int column, Expected* out) {
@@ -260,7 +277,7 @@ void check_logits(const LinearKernels& products, Tally& tally, Random& random, i
                       [&](int first, int n) { return launch(product.input(first), n); });
     const auto all = launch(product.input(), kSkinnyRows * 5);
     for (int n : {1, 5, 8, 20}) {
-        if (&products != &kSkinnyMma) break;  // only they gather
+        if (!products.gathers) break;
         CAPTURE(n);
         std::vector<int32_t> row_of;
         for (int i = 0; i < n; i++) row_of.push_back(random.below(kSkinnyRows * 5));
@@ -281,10 +298,11 @@ void check_logits(const LinearKernels& products, Tally& tally, Random& random, i
     tally.check(launch(input, kSkinnyRows), plain);
 }
 
-void check_gate_up(const LinearKernels& products, Tally& tally, Random& random,
-                   const ModelShape& shape, const std::vector<Activation>& activations) {
+void check_gate_up(const Fused& fused, Tally& tally, Random& random, const ModelShape& shape,
+                   const std::vector<Activation>& activations) {
+    const LinearKernels& products = fused.products;
     const int inner = shape.inner;
-    const Product product(random, 2 * inner, shape.hidden, kMaxRows, products.square_width);
+    const Product product = fused.product(random, 2 * inner, shape.hidden);
     const auto columns = some_columns(random, inner, 2.0 * kMaxRows * shape.hidden);
     for (Activation activation : activations) {
         CAPTURE(int(activation));
@@ -305,47 +323,52 @@ void check_gate_up(const LinearKernels& products, Tally& tally, Random& random,
 }  // namespace
 
 TEST_CASE("linear: qkv multiplies, adds the bias, rotates and files") {
-    for_both([](const LinearKernels& products, const std::string& kind) {
-        Tally tally("qkv, " + kind);
+    for_each_kind([](const Fused& fused) {
+        Tally tally("qkv, " + fused.name);
         for_each_shape([&](const ModelShape& shape, Random& random) {
-            const QkvCase test(shape.heads, shape.hidden, products.square_width, random);
-            check_rows<bf16_t>(tally, test.expected(random), size_t(shape.heads.qkv_dim()),
-                               [&](int first, int n) { return test.launch(products, first, n); });
+            if (!fused.takes(shape.hidden)) return;
+            const QkvCase test(fused, shape.heads, shape.hidden, random);
+            check_rows<bf16_t>(
+                tally, test.expected(random), size_t(shape.heads.qkv_dim()),
+                [&](int first, int n) { return test.launch(fused.products, first, n); });
         });
     });
 }
 
 TEST_CASE("linear: add adds to the stream and prepares the next norm") {
-    for_both([](const LinearKernels& products, const std::string& kind) {
-        Tally tally("add, " + kind), squares("squares, " + kind);
+    for_each_kind([](const Fused& fused) {
+        Tally tally("add, " + fused.name), squares("squares, " + fused.name);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             for (int k : {shape.heads.q_dim(), shape.inner}) {
                 CAPTURE(k);
-                const AddCase test(shape.hidden, k, products.square_width, random);
-                check_rows<float>(
-                    tally, test.expected(random), test.row_size(),
-                    [&](int first, int n) { return test.launch(products, first, n, squares); });
+                if (!fused.takes(k)) continue;
+                const AddCase test(fused, shape.hidden, k, random);
+                check_rows<float>(tally, test.expected(random), test.row_size(),
+                                  [&](int first, int n) {
+                                      return test.launch(fused.products, first, n, squares);
+                                  });
             }
         });
     });
 }
 
 TEST_CASE("linear: a partial product gives the sums alone, of which the rest of add has its bits") {
-    for_both([](const LinearKernels& products, const std::string& kind) {
-        Tally sums("partial, " + kind), squares("squares of partial, " + kind);
+    for_each_kind([](const Fused& fused) {
+        Tally sums("partial, " + fused.name), squares("squares of partial, " + fused.name);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             // A whole k, and the one that each of two ranks has.
             for (int k : {shape.heads.q_dim(), shape.inner, shape.inner / 64 * 32}) {
                 CAPTURE(k);
-                const AddCase test(shape.hidden, k, products.square_width, random);
+                if (!fused.takes(k)) continue;
+                const AddCase test(fused, shape.hidden, k, random);
                 const auto expected = test.expected_partial(random);
                 for (int n : kRowCounts) {
                     if (n > kMaxRows) break;
                     CAPTURE(n);
                     for (int first : {0, n < kMaxRows ? 1 : 0})
                         CHECK(same_bits(
-                            test.launch_partial(products, first, n, sums, squares, expected),
-                            test.launch(products, first, n, squares)));
+                            test.launch_partial(fused.products, first, n, sums, squares, expected),
+                            test.launch(fused.products, first, n, squares)));
                 }
             }
         });
@@ -353,10 +376,11 @@ TEST_CASE("linear: a partial product gives the sums alone, of which the rest of 
 }
 
 TEST_CASE("linear: gate_up multiplies and gates") {
-    for_both([](const LinearKernels& products, const std::string& kind) {
-        Tally tally("gate_up, " + kind);
+    for_each_kind([](const Fused& fused) {
+        Tally tally("gate_up, " + fused.name);
         for_each_shape([&](const ModelShape& shape, Random& random) {
-            check_gate_up(products, tally, random, shape, {Activation::silu});
+            if (fused.takes(shape.hidden))
+                check_gate_up(fused, tally, random, shape, {Activation::silu});
         });
     });
 }
@@ -365,20 +389,21 @@ TEST_CASE("linear: gate_up with other activations") {
     std::vector<Activation> others;
     for (const auto& [name, activation] : named_activations())
         if (activation != Activation::silu) others.push_back(activation);
-    for_both([&](const LinearKernels& products, const std::string& kind) {
-        Tally tally("gate_up with other activations, " + kind);
+    for_each_kind([&](const Fused& fused) {
+        Tally tally("gate_up with other activations, " + fused.name);
         Random random(test_seed());
-        check_gate_up(products, tally, random, model_shapes()[1], others);
-        check_gate_up(products, tally, random, model_shapes().back(), others);
+        for (const ModelShape& shape : {model_shapes()[1], model_shapes().back()})
+            if (fused.takes(shape.hidden)) check_gate_up(fused, tally, random, shape, others);
     });
 }
 
 TEST_CASE("linear: logits, of gathered rows and normed ones too") {
-    for_both([](const LinearKernels& products, const std::string& kind) {
-        Tally tally("logits, " + kind);
+    for_each_kind([](const Fused& fused) {
+        Tally tally("logits, " + fused.name);
         for_each_shape([&](const ModelShape& shape, Random& random) {
             const bool whole = shape.hidden == 896 && shape.heads.head_dim == 64 && !is_quick();
-            check_logits(products, tally, random,
+            if (!fused.takes(shape.hidden)) return;
+            check_logits(fused, tally, random,
                          whole                 ? 151936
                          : shape.hidden < 1024 ? 384
                                                : 8224,

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "gpu/linear/linear.h"
 #include "tests/gpu/kernel_test.h"
+#include "tests/gpu/linear/packed_matrix.h"
 
 /// What the tests of matrix products share: shapes, and a product's inputs on both sides.
 
@@ -29,11 +31,15 @@ class Product {
   public:
     static constexpr float kEps = 1e-6f;
 
-    Product(Random& random, int n, int k, int n_rows, int square_width = kSkinnySquareWidth)
+    /// `group`: inputs that share a scale where `kind` is a quantised one; 0: all.
+    Product(Random& random, int n, int k, int n_rows, int square_width = kSkinnySquareWidth,
+            LinearKind kind = LinearKind::dense, int group = 0)
         : n(n),
           k(k),
           n_sums_(size_t((k + square_width - 1) / square_width)),
-          weights_(random.bf16s(size_t(n) * size_t(k), 1 / std::sqrt(float(k)))),
+          weights_(kind != LinearKind::dense
+                       ? std::vector<bf16_t>()
+                       : random.bf16s(size_t(n) * size_t(k), 1 / std::sqrt(float(k)))),
           x_(random.bf16s(size_t(n_rows) * size_t(k))),
           squares_(random.floats(size_t(n_rows) * n_sums_, 1, float(square_width))),
           device_weights_(to_device(weights_)),
@@ -42,6 +48,7 @@ class Product {
         for (size_t i = 0; i < squares_.size(); i++)
             if (i / n_sums_ % 5 == 4) squares_[i] *= kEps;
         device_squares_ = to_device(squares_);
+        if (kind != LinearKind::dense) packed_.emplace(random, kind, n, k, group ? group : k);
         for (int row = 0; row < n_rows; row++) {
             double sum = 0;
             for (size_t i = 0; i < n_sums_; i++) sum += squares_[size_t(row) * n_sums_ + i];
@@ -51,14 +58,17 @@ class Product {
 
     /// Of row · column, not rounded.
     Bounded plain(int row, int column) const {
-        return dot(x_.data() + size_t(row) * size_t(k),
-                   weights_.data() + size_t(column) * size_t(k), k);
+        const bf16_t* x = x_.data() + size_t(row) * size_t(k);
+        return packed_ ? dot(x, packed_->row(column), k)
+                       : dot(x, weights_.data() + size_t(column) * size_t(k), k);
     }
     Bounded normed(int row, int column) const {
         return divide_by_rms(plain(row, column), sums_[size_t(row)], k, kEps);
     }
 
-    DenseWeights weights() const { return {device_weights_.get(), n, k}; }
+    LinearWeights weights() const {
+        return packed_ ? packed_->weights() : DenseWeights{device_weights_.get(), n, k};
+    }
     const bf16* x(int first_row = 0) const {
         return device_x_.get() + size_t(first_row) * size_t(k);
     }
@@ -71,6 +81,7 @@ class Product {
   private:
     size_t n_sums_;  // of squares, a row
     std::vector<bf16_t> weights_, x_;
+    std::optional<PackedMatrix> packed_;
     std::vector<float> squares_;
     std::vector<double> sums_;  // of a row's squares
     DeviceBuffer<bf16> device_weights_, device_x_;

@@ -113,7 +113,7 @@ TEST_CASE("cpu_packed: weights unpack to what they stand for, on any CPU") {
         for (const Shape& shape : {Shape{64, 32, 32}, {200, 1056, 128}, {104, 70, kWhole}}) {
             const int n = shape.n, k = shape.k, group = shape.group;
             const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
-            const PackedWeights packed({problem.view()});
+            const CpuPackedWeights packed({problem.view()});
             std::vector<float> rows(size_t(kPanelColumns) * size_t(k));
             for (int panel = 0; panel < packed.layout().n_panels(); panel++) {
                 packed.to_rows(panel, rows.data());
@@ -134,7 +134,7 @@ TEST_CASE("cpu_packed: few rows are multiplied to the bits of many dense ones") 
             CAPTURE(int(kind.kind));
             CAPTURE(k);
             const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
-            const PackedWeights packed({problem.view()});
+            const CpuPackedWeights packed({problem.view()});
             const int k_padded = packed.layout().k_padded();
             std::mt19937 random(seed);
             std::normal_distribution<float> normal;
@@ -163,7 +163,7 @@ TEST_CASE("cpu_packed: few rows in f32 are the sums in double") {
             CAPTURE(int(kind.kind));
             CAPTURE(k);
             const PackedProblem problem(kind.kind, n, k, group, kind.has_zeros, seed);
-            const PackedWeights packed({problem.view()});
+            const CpuPackedWeights packed({problem.view()});
             const int k_padded = packed.layout().k_padded();
             std::mt19937 random(seed);
             std::normal_distribution<float> normal;
