@@ -1,3 +1,5 @@
+#include <bit>
+
 #include "gpu/launch.h"
 #include "gpu/linear/packed_steps.cuh"
 #include "gpu/linear/skinny_mma.cuh"
@@ -47,8 +49,12 @@ class PackedRow {
           scales_(w.scales + size_t(row) * (w.k / w.group)),
           first_step_(first_chunk * Steps::kOfChunk) {}
     __device__ uint4 load(int chunk) const { return load_streaming(codes_ + chunk * 64); }
+    /// Of a chunk of the slice, where 2^shift chunks share it.
+    __device__ uint32_t scale_of_chunk(int chunk, int shift) const {
+        return scales_[(first_step_ / Steps::kOfChunk + chunk) >> shift];
+    }
     /// Of a step of the slice, where so many share it.
-    __device__ uint32_t scale(int step, int group_steps) const {
+    __device__ uint32_t scale_of_step(int step, int group_steps) const {
         return scales_[(first_step_ + step) / group_steps];
     }
 
@@ -58,11 +64,11 @@ class PackedRow {
     int first_step_;
 };
 
-/// WIDE: no chunk has inputs of two groups.
+/// WIDE: a group is 2^group_size chunks, or all; else group_size steps.
 template <int WARPS, int MIN_BLOCKS, LinearKind KIND, bool WIDE, class Epilogue>
 __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
-    linear_skinny_packed_kernel(PackedWeights weights, int n_rows, LinearInput input,
-                                Epilogue epilogue) {
+    linear_skinny_packed_kernel(PackedWeights weights, int group_size, int n_rows,
+                                LinearInput input, Epilogue epilogue) {
     using Steps = PackedSteps<KIND>;
     constexpr int kSteps = Steps::kOfChunk, kScales = WIDE ? 1 : kSteps;
     __shared__ BlockSums<WARPS, Epilogue> sums;
@@ -70,7 +76,6 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     const int tile = blockIdx.x, first_row = blockIdx.y * kSkinnyRows;
     const WeightRows rows = epilogue.weight_rows(tile);
     const ChunkSlice slice(warp, WARPS, weights.k / (kSteps * kStepColumns));
-    const int group_steps = weights.group / kStepColumns;
     const PackedRow<KIND> low(weights, rows.low + g, slice.begin, t),
         high(weights, rows.high + g, slice.begin, t);
     const int n_here = min(kSkinnyRows, n_rows - first_row);
@@ -84,9 +89,12 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
         if constexpr (Epilogue::kHasHigh) high_ahead[i] = high.load(chunk);
 #pragma unroll
         for (int s = 0; s < kScales; s++) {
-            low_scales[i][s] = low.scale(chunk * kSteps + s, group_steps);
-            if constexpr (Epilogue::kHasHigh)
-                high_scales[i][s] = high.scale(chunk * kSteps + s, group_steps);
+            auto scale = [&](const PackedRow<KIND>& row) {
+                return WIDE ? row.scale_of_chunk(chunk, group_size)
+                            : row.scale_of_step(chunk * kSteps + s, group_size);
+            };
+            low_scales[i][s] = scale(low);
+            if constexpr (Epilogue::kHasHigh) high_scales[i][s] = scale(high);
         }
     };
 #pragma unroll
@@ -149,12 +157,17 @@ void launch_kind(const PackedWeights& weights, const LinearInput& input, int n_r
     const LaunchShape shape{
         dim3(weights.n / (Epilogue::kHasHigh ? 16 : 8), (n_rows + kSkinnyRows - 1) / kSkinnyRows),
         WARPS * kWarp};
-    if (weights.group % (PackedSteps<KIND>::kOfChunk * kStepColumns) == 0)
+    constexpr int kInputs = PackedSteps<KIND>::kOfChunk * kStepColumns;  // of a chunk
+    const bool is_all = weights.group == weights.k;
+    const auto n_chunks = unsigned(weights.group / kInputs);
+    if (is_all || (weights.group % kInputs == 0 && std::has_single_bit(n_chunks)))
         launch_dependent(linear_skinny_packed_kernel<WARPS, MIN_BLOCKS, KIND, true, Epilogue>,
-                         shape, stream, weights, n_rows, input, epilogue);
+                         shape, stream, weights, is_all ? 31 : std::countr_zero(n_chunks), n_rows,
+                         input, epilogue);
     else
         launch_dependent(linear_skinny_packed_kernel<WARPS, MIN_BLOCKS, KIND, false, Epilogue>,
-                         shape, stream, weights, n_rows, input, epilogue);
+                         shape, stream, weights, weights.group / kStepColumns, n_rows, input,
+                         epilogue);
 }
 
 template <int WARPS, int MIN_BLOCKS, class Epilogue>
