@@ -140,7 +140,7 @@ std::string check_quantized(const ModelConfig& c) {
         const std::string layer = std::string("model.layers.0.") + name;
         if (scheme.converts(layer) == Named::no) continue;
         const int group = scheme.group > 0 ? std::min(scheme.group, k) : k;
-        const std::string fault = check_packed(layer, {scheme.kind, 1, k, group});
+        const std::string fault = check_packed(layer, {scheme.kind, kPackedRows, k, group});
         if (!fault.empty()) return fault + " (" + scheme.text() + ")";
     }
     return {};

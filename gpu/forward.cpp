@@ -35,15 +35,22 @@ size_t shared_floats(const ModelConfig& c, int max_samples) {
                                  head_shape(c));
 }
 
-/// Elements of the largest quantised matrix; 0: there is none.
+/// Elements of the largest quantised matrix of a layer; 0: there is none.
 size_t largest_packed(const DeviceWeights& weights) {
     size_t largest = 0;
     auto see = [&](const LinearWeights& w) {
         if (w.kind != LinearKind::dense) largest = std::max(largest, size_t(w.n) * size_t(w.k));
     };
     for (const DeviceLayer& l : weights.layers()) see(l.qkv), see(l.o), see(l.gate_up), see(l.down);
-    see(weights.lm_head());
     return largest;
+}
+
+QuantizedUse quantized_use(const DeviceWeights& weights) {
+    QuantizedUse use;
+    for (const DeviceLayer& l : weights.layers())
+        use.see(l.qkv), use.see(l.o), use.see(l.gate_up), use.see(l.down);
+    use.see(weights.lm_head());
+    return use;
 }
 
 }  // namespace
@@ -76,7 +83,7 @@ Forward::Forward(const Device& device, const ModelConfig& c, const DeviceWeights
       weights_(weights),
       shape_(head_shape(c)),
       max_logit_rows_(padded_rows(max_samples)),
-      choice_(device, c.hidden_size, deterministic),
+      choice_(device, c.hidden_size, deterministic, quantized_use(weights)),
       fuses_o_proj_(!join && weights.layers()[0].o.kind == LinearKind::dense &&
                     can_fuse_o_proj(device, shape_, c.hidden_size)),
       deterministic_(deterministic),
@@ -118,11 +125,6 @@ KvCache Forward::cache_of(int layer) const {
     return {keys, keys + cache_elements_};
 }
 
-/// Those of the layers, whose weights are of one kind, for a step of n rows; null: cuBLASLt.
-const LinearKernels* Forward::fused_products(int n) const {
-    return choice_.fused(weights_.layers()[0].qkv.kind, n);
-}
-
 /// As dense products take them, until the next call on the stream.
 LinearWeights Forward::unpacked(const LinearWeights& weights, const Stream& stream) {
     if (weights.kind == LinearKind::dense) return weights;
@@ -155,10 +157,10 @@ void Forward::attend(const StepInputs& in, const ForwardState& state, int layer,
             stream);
 }
 
-/// out.hidden += inner · Wᵀ, over all ranks. `fused` null: with cuBLASLt, and nothing else of
-/// `out`.
-void Forward::add_product(const LinearWeights& weights, const LinearKernels* fused,
-                          ResidualStream out, int n, const Stream& stream) {
+/// out.hidden += inner · Wᵀ, over all ranks. With cuBLASLt nothing else of `out`.
+void Forward::add_product(const LinearWeights& weights, ProductWay way, ResidualStream out, int n,
+                          const Stream& stream) {
+    const LinearKernels* fused = ProductChoice::fused(way, weights.kind);
     if (!join_) {
         if (fused) return fused->add(weights, inner_.get(), out, n, stream);
         return gemm_.run(unpacked(weights, stream), inner_.get(), out.hidden, GemmOutput::add_f32,
@@ -174,30 +176,33 @@ void Forward::add_product(const LinearWeights& weights, const LinearKernels* fus
 }
 
 void Forward::launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
-                                 const Stream& stream) {
+                                 ProductWay way, const Stream& stream) {
     const DeviceLayer& l = weights_.layers()[size_t(layer)];
     const bool is_last = layer + 1 == config_.n_layers;
     const float* next_norm =
         is_last ? weights_.final_norm() : weights_.layers()[size_t(layer) + 1].input_norm;
     const int n = in.n_tokens;
-    const LinearKernels& p = *fused_products(n);
+    auto products = [&](const LinearWeights& weights) -> const LinearKernels& {
+        return *ProductChoice::fused(way, weights.kind);
+    };
     const LinearInput normed{normed_.get(), squares_.get(), config_.rms_norm_eps};
     auto residual = [&](const float* norm) {
         return ResidualStream{hidden_.get(), norm, normed_.get(), squares_.get()};
     };
-    p.qkv({l.qkv,
-           normed,
-           {l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(), cache_of(layer)}},
-          n, stream);
+    products(l.qkv).qkv(
+        {l.qkv,
+         normed,
+         {l.qkv_bias, rotations_.get(), in.slots, shape_, queries_.get(), cache_of(layer)}},
+        n, stream);
     const ResidualStream attended = residual(l.post_attention_norm);
     if (in.one_short_row && fuses_o_proj_) {
         decode_attention_o_proj_14x64_sm90(decode_args(in, state, layer), l.o, attended, stream);
     } else {
         attend(in, state, layer, stream);
-        add_product(l.o, &p, attended, n, stream);
+        add_product(l.o, way, attended, n, stream);
     }
-    p.gate_up(l.gate_up, normed, config_.activation, inner_.get(), n, stream);
-    add_product(l.down, &p, residual(next_norm), n, stream);
+    products(l.gate_up).gate_up(l.gate_up, normed, config_.activation, inner_.get(), n, stream);
+    add_product(l.down, way, residual(next_norm), n, stream);
 }
 
 void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
@@ -210,7 +215,7 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
     rope_kv_write(wide_.get(), l.qkv_bias, rotations_.get(), in.slots, n, shape_, queries_.get(),
                   cache_of(layer), stream);
     attend(in, state, layer, stream);
-    add_product(l.o, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
+    add_product(l.o, ProductWay::gemm, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
     rmsnorm(hidden_.get(), nullptr, l.post_attention_norm, eps, n, width, normed_.get(), stream);
     if (choice_.gates_at_once(n)) {
         glu_wgmma_sm90(unpacked(l.gate_up, stream), normed_.get(), config_.activation, inner_.get(),
@@ -220,7 +225,7 @@ void Forward::launch_gemm_layer(const StepInputs& in, const ForwardState& state,
                   stream);
         glu(config_.activation, wide_.get(), n, config_.intermediate_size, inner_.get(), stream);
     }
-    add_product(l.down, nullptr, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
+    add_product(l.down, ProductWay::gemm, {hidden_.get(), nullptr, nullptr, nullptr}, n, stream);
 }
 
 void Forward::launch_head(const StepInputs& in, const Stream& stream) {
@@ -229,9 +234,9 @@ void Forward::launch_head(const StepInputs& in, const Stream& stream) {
     const float eps = config_.rms_norm_eps;
     const int n = in.n_sampled;
     const int32_t* rows = in.samples_in_order ? nullptr : in.sampled_tokens;
-    const LinearKernels *p = choice_.fused(head.kind, n), *before = fused_products(in.n_tokens);
-    const bool has_squares =
-        p && before && p->square_width == before->square_width && (!rows || p->gathers);
+    const ProductWay way = choice_.of_head(head.kind, n);
+    const LinearKernels* p = ProductChoice::fused(way, head.kind);
+    const bool has_squares = p && way == choice_.of_layers(in.n_tokens) && (!rows || p->gathers);
     // Norm by norm wherever the rows come from, if bits are to be the same.
     if (has_squares && !deterministic_)
         return p->logits(head, {normed_.get(), squares_.get(), eps, rows}, logits_.get(), n,
@@ -245,10 +250,10 @@ void Forward::launch_logits(const int32_t* rows, int n, const Stream& stream) {
     const float eps = config_.rms_norm_eps;
     rmsnorm(hidden_.get(), rows, weights_.final_norm(), eps, n, config_.hidden_size, normed_.get(),
             stream);
-    if (const LinearKernels* p = choice_.fused(head.kind, n))
+    if (const LinearKernels* p = ProductChoice::fused(choice_.of_head(head.kind, n), head.kind))
         p->logits(head, {normed_.get(), nullptr, eps}, logits_.get(), n, stream);
     else
-        gemm_.run(unpacked(head, stream), normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
+        gemm_.run(head, normed_.get(), logits_.get(), GemmOutput::f32, n, stream);
 }
 
 void Forward::launch_vectors(const StepInputs& in, float* out, const Stream& stream) {
@@ -258,7 +263,8 @@ void Forward::launch_vectors(const StepInputs& in, float* out, const Stream& str
 }
 
 void Forward::launch(const StepInputs& in, const ForwardState& state, const Stream& stream) {
-    const LinearKernels* fused = fused_products(in.n_tokens);
+    const ProductWay way = choice_.of_layers(in.n_tokens);
+    const LinearKernels* fused = ProductChoice::fused(way, weights_.layers()[0].qkv.kind);
     embed({in.updates, in.n_updates, state.block_tables, in.tokens, in.positions, state.last_tokens,
            weights_.embedding(), inv_freq_.get(), rope_scale_, in.n_tokens, config_.hidden_size,
            config_.head_dim, hidden_.get(), rotations_.get(), weights_.layers()[0].input_norm,
@@ -266,7 +272,7 @@ void Forward::launch(const StepInputs& in, const ForwardState& state, const Stre
           stream);
     for (int layer = 0; layer < config_.n_layers; layer++) {
         if (fused)
-            launch_fused_layer(in, state, layer, stream);
+            launch_fused_layer(in, state, layer, way, stream);
         else
             launch_gemm_layer(in, state, layer, stream);
     }

@@ -93,15 +93,14 @@ class Forward {
 
   private:
     KvCache cache_of(int layer) const;
-    const LinearKernels* fused_products(int n) const;
     LinearWeights unpacked(const LinearWeights& weights, const Stream& stream);
     DecodeAttentionArgs decode_args(const StepInputs& in, const ForwardState& state,
                                     int layer) const;
     void attend(const StepInputs& in, const ForwardState& state, int layer, const Stream& stream);
-    void add_product(const LinearWeights& weights, const LinearKernels* fused, ResidualStream out,
-                     int n, const Stream& stream);
+    void add_product(const LinearWeights& weights, ProductWay way, ResidualStream out, int n,
+                     const Stream& stream);
     void launch_fused_layer(const StepInputs& in, const ForwardState& state, int layer,
-                            const Stream& stream);
+                            ProductWay way, const Stream& stream);
     void launch_gemm_layer(const StepInputs& in, const ForwardState& state, int layer,
                            const Stream& stream);
     void launch_head(const StepInputs& in, const Stream& stream);

@@ -18,6 +18,27 @@ __device__ inline void mma(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2,
         : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
+/// The same with c = a · b.
+__device__ inline void mma_first(float (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3,
+                                 uint32_t b0, uint32_t b1) {
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+        "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+        : "=f"(c[0]), "=f"(c[1]), "=f"(c[2]), "=f"(c[3])
+        : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1), "f"(0.f));
+}
+
+/// Four matrices of 8 by 8 bf16 from shared memory, lane l giving where row l % 8 of matrix l / 8
+/// is, 16 bytes: of each, a lane has two of row g, columns 2t and 2t + 1. Source: PTX ISA,
+/// ldmatrix.
+__device__ inline uint4 load_matrices(const void* row) {
+    uint4 v;
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "r"(uint32_t(__cvta_generic_to_shared(row)))
+                 : "memory");
+    return v;
+}
+
 /// Sums, over steps of 32 columns of k, of weight rows g (low) and g + 8 (high) times the columns
 /// of x. An mma waits for the one before it that adds to the same sums, so the sums are kept in
 /// several chains and added at the end.

@@ -14,11 +14,11 @@ namespace qwend {
 
 namespace {
 
-constexpr int kStepInputs = 32, kThreadInputs = 8, kThreadBytes = 16;
-constexpr int kChunkBytes = 4 * kThreadBytes;
+constexpr int kLeastGroup = 32;  // inputs that share a scale
+constexpr size_t kTileBytes = 512, kRowBytes = kTileBytes / kPackedRows;
 constexpr int kMultiple = 128;       // of inputs: whole chunks, whatever the kind
-constexpr int kMaxInputs = 1 << 20;  // more than any model has; a row fits a copy
-constexpr int kRowsAtOnce = 64;      // two words of consecutive columns fill half a cache line
+constexpr int kMaxInputs = 1 << 16;  // more than any model has; a row of x fits an SM
+constexpr int kRowsAtOnce = 64;      // tiles of AWQ's words fill half a cache line
 constexpr uint16_t kHalfInfinity = 0x7C00;
 
 int bits_of(LinearKind kind) {
@@ -37,30 +37,33 @@ uint16_t float_to_f16(float value) {
     return sign | uint16_t(std::bit_cast<uint32_t>(moved) - std::bit_cast<uint32_t>(0.5f));
 }
 
-/// Every other byte's low nibble, side by side.
-uint32_t gather(uint64_t bytes) {
-    // The products of nibbles and powers do not overlap, so there is no carry.
-    constexpr uint64_t kToTop = 1ull << 48 | 1ull << 36 | 1ull << 24 | 1ull << 12;
-    return uint32_t(((bytes & 0x000F000F000F000Full) * kToTop) >> 48);
+/// Of one output and a word of each of four lanes: 32 codes of int4.
+void pack_word(const uint8_t* codes, std::byte* lanes, size_t word) {
+    for (int t = 0; t < 4; t++, lanes += 16) {
+        uint8_t bytes[4];
+        for (int i = 0; i < 4; i++) {
+            const uint8_t* two_steps = codes + 2 * t + i / 2;
+            bytes[i] = uint8_t(two_steps[i % 2 * 16] | two_steps[i % 2 * 16 + 8] << 4);
+        }
+        std::memcpy(lanes + 4 * word, bytes, sizeof bytes);
+    }
 }
 
-/// Codes of a row, one a byte, as threads read them.
+/// The same of 16 codes of a byte.
+void pack_bytes(const uint8_t* codes, std::byte* lanes, size_t word) {
+    for (int t = 0; t < 4; t++, lanes += 16) {
+        std::memcpy(lanes + 4 * word, codes + 2 * t, 2);
+        std::memcpy(lanes + 4 * word + 2, codes + 2 * t + 8, 2);
+    }
+}
+
+/// Codes of an output, one a byte, to its rows of the tiles.
 void pack_codes(LinearKind kind, int k, const uint8_t* row, std::byte* out) {
-    const int thread_step_bytes = kThreadInputs * bits_of(kind) / 8;
-    const int chunk_steps = kThreadBytes / thread_step_bytes;
-    for (int at = 0; at < k; at += chunk_steps * kStepInputs, out += kChunkBytes)
-        for (int step = 0; step < chunk_steps; step++)
-            for (int thread = 0; thread < 4; thread++) {
-                uint64_t eight;
-                std::memcpy(&eight, row + at + step * kStepInputs + thread * kThreadInputs, 8);
-                std::byte* to = out + thread * kThreadBytes + step * thread_step_bytes;
-                if (kind == LinearKind::int4) {
-                    const uint32_t word = gather(eight) | gather(eight >> 8) << 16;
-                    std::memcpy(to, &word, sizeof word);
-                } else {
-                    std::memcpy(to, &eight, sizeof eight);
-                }
-            }
+    const bool is_int4 = kind == LinearKind::int4;
+    const int inputs = is_int4 ? 32 : 16;  // of a word of each of four lanes
+    for (int at = 0; at < k; out += kTileBytes)
+        for (size_t word = 0; word < 4; word++, at += inputs)
+            is_int4 ? pack_word(row + at, out, word) : pack_bytes(row + at, out, word);
 }
 
 [[noreturn]] void refuse_scale(const QuantizedView& view, float value) {
@@ -69,17 +72,12 @@ void pack_codes(LinearKind kind, int k, const uint8_t* row, std::byte* out) {
                                 parts.scale_name, value));
 }
 
-void pack_scales(const QuantizedView& view, const std::vector<float>& scales,
-                 const std::vector<int16_t>& zeros, size_t n, uint32_t* out) {
-    if (view.linear->kind == LinearKind::fp8) {
-        std::memcpy(out, scales.data(), n * sizeof *out);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const uint16_t scale = float_to_f16(scales[i]);
-        if ((scale & 0x7FFF) == kHalfInfinity) refuse_scale(view, scales[i]);
-        out[i] = uint32_t(float_to_bf16(float(zeros[i]))) << 16 | scale;
-    }
+/// A word of scale and zero.
+uint32_t pack_scale(const QuantizedView& view, float scale, int16_t zero) {
+    if (view.linear->kind == LinearKind::fp8) return std::bit_cast<uint32_t>(scale);
+    const uint16_t half = float_to_f16(scale);
+    if ((half & 0x7FFF) == kHalfInfinity) refuse_scale(view, scale);
+    return uint32_t(float_to_bf16(float(zero))) << 16 | half;
 }
 
 }  // namespace
@@ -94,11 +92,16 @@ std::string check_packed(std::string_view name, const PackedShape& shape) {
     if (shape.k % kMultiple != 0)
         return fmt::format("{}: expected inputs that are a multiple of {}, found {}", name,
                            kMultiple, shape.k);
-    if (shape.group % kStepInputs != 0 || shape.k % shape.group != 0)
+    // Kernels find a group by a shift.
+    const bool is_power = shape.group >= kLeastGroup && std::has_single_bit(unsigned(shape.group));
+    if (shape.group != shape.k && (!is_power || shape.k % shape.group != 0))
         return fmt::format(
-            "{}: expected groups of a multiple of {} inputs that divides {}, found "
-            "{}",
-            name, kStepInputs, shape.k, shape.group);
+            "{}: expected groups of {}, {}, {} inputs and so on that divide {}, or one of all, "
+            "found {}",
+            name, kLeastGroup, 2 * kLeastGroup, 4 * kLeastGroup, shape.k, shape.group);
+    if (shape.n % kPackedRows != 0)
+        return fmt::format("{}: expected outputs that are a multiple of {}, found {}", name,
+                           kPackedRows, shape.n);
     return {};
 }
 
@@ -114,7 +117,7 @@ void pack_rows(const QuantizedView& view, int first, int n_rows, std::byte* code
                uint32_t* scales) {
     const PackedShape shape = packed_shape(*view.linear);
     const auto k = size_t(shape.k), n_groups = size_t(shape.k / shape.group);
-    const size_t row_bytes = packed_code_bytes({shape.kind, 1, shape.k, shape.group});
+    const size_t eight_bytes = packed_code_bytes({shape.kind, kPackedRows, shape.k, shape.group});
     thread_local std::vector<uint8_t> unpacked;
     thread_local std::vector<float> numbers;
     thread_local std::vector<int16_t> zeros;
@@ -125,9 +128,15 @@ void pack_rows(const QuantizedView& view, int first, int n_rows, std::byte* code
         if (!unpack_codes(view, first + done, some, unpacked.data()) ||
             !unpack_scales(view, first + done, some, numbers.data(), zeros.data()))
             refuse_numbers(view);
-        for (int row = 0; row < some; row++, codes += row_bytes)
-            pack_codes(shape.kind, shape.k, unpacked.data() + size_t(row) * k, codes);
-        pack_scales(view, numbers, zeros, size_t(some) * n_groups, scales);
+        for (size_t row = 0; row < size_t(some); row++) {
+            const size_t eight = row / kPackedRows, g = row % kPackedRows;
+            pack_codes(shape.kind, shape.k, unpacked.data() + row * k,
+                       codes + eight * eight_bytes + g * kRowBytes);
+            for (size_t i = 0; i < n_groups; i++)
+                scales[(eight * n_groups + i) * kPackedRows + g] =
+                    pack_scale(view, numbers[row * n_groups + i], zeros[row * n_groups + i]);
+        }
+        codes += size_t(some) / kPackedRows * eight_bytes;
         scales += size_t(some) * n_groups;
     }
 }

@@ -50,7 +50,8 @@ class Layout {
                                             take(packed_scale_bytes(all))};
         const PackedShape row{all.kind, 1, all.k, all.group};
         const size_t row_codes = packed_code_bytes(row), row_scales = packed_scale_bytes(row);
-        const size_t most = std::max(size_t(1), copy_bytes_ / (row_codes + row_scales));
+        const size_t eights = copy_bytes_ / (kPackedRows * (row_codes + row_scales));
+        const size_t most = kPackedRows * std::max(size_t(1), eights);
         size_t above = 0;  // rows of the layers before
         for (const StoredLinear* linear : linears) {
             const auto n = size_t(linear->n);

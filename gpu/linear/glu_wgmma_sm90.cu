@@ -216,7 +216,7 @@ void launch(DenseWeights weights, const bf16* x, bf16* out, int n_rows, Gate act
     shape.carveout_percent = kLargeStepCarveout;
     const GateUpWgmmaEpilogue<Gate> epilogue(out, n, activate);
     launch_dependent(glu_wgmma_sm90_kernel<GateUpWgmmaEpilogue<Gate>>, shape, stream,
-                     WeightTensorMap(weights, n, kGroups).map,
+                     weight_tensor_map(weights, n, kGroups),
                      matrix_tensor_map(x, n_rows, weights.k, kRows / kBlocks),
                      result_tensor_map(out, n_rows, n, kRows), plan, epilogue);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -56,8 +57,9 @@ inline DenseWeights dense(const LinearWeights& weights) {
 /// for shapes in which a group does not fill whole steps of the kernels.
 inline PackedWeights packed(const LinearWeights& weights) {
     SHAPE_CHECK(weights.kind != LinearKind::dense && weights.scales != nullptr);
-    SHAPE_CHECK(weights.k % 128 == 0 && weights.group > 0 && weights.group % 32 == 0 &&
+    SHAPE_CHECK(weights.k % 128 == 0 && weights.n % 8 == 0 && weights.group >= 32 &&
                 weights.k % weights.group == 0);
+    SHAPE_CHECK(weights.group == weights.k || std::has_single_bit(unsigned(weights.group)));
     return {weights.kind,   static_cast<const std::byte*>(weights.data),
             weights.scales, weights.n,
             weights.k,      weights.group};
@@ -102,7 +104,7 @@ struct LinearKernels {
 };
 /// Any number of rows works with all. The second needs Device::has_wgmma; the last takes quantised
 /// weights of any kind, and no others.
-extern const LinearKernels kSkinnyMma, kWgmmaSm90, kSkinnyPacked;
+extern const LinearKernels kSkinnyMma, kWgmmaSm90, kSkinnyPacked, kWgmmaPackedSm90;
 
 /// The rest of `add`, for partial sums of all ranks: hidden (n, width) += each of them, in the
 /// order of ranks, and what the next product wants of hidden, with sums of squares of square_width

@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
             uint4 x[kTogether];
             input_row.load<AHEAD, EXACT>(x, begin, first, slice.n);
             if (first == 0 && (EXACT || begin == 0))
-                make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, weights.k);
+                make_rms_scales<WARPS>(sums.scales, warp, input, first_row, n_here, weights.k);
 #pragma unroll
             for (int i = 0; i < kTogether; i++) {
                 if (first + i >= AHEAD) break;

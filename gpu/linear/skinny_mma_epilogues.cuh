@@ -168,10 +168,10 @@ struct LogitsMmaEpilogue {
 // -------------------------------------------------------------------------------------- RMSNorm
 
 /// Makes scales[i] = 1 / rms of row first_row + i of the input, or 1 where it is normed already. A
-/// warp has two rows at a time, so that their loads are under way together.
+/// warp, one of WARPS, has two rows at a time, so that their loads are under way together.
 template <int WARPS, int N>
-__device__ void make_rms_scales(float (&scales)[N], const LinearInput& input, int first_row,
-                                int n_rows, int k) {
+__device__ void make_rms_scales(float (&scales)[N], int warp, const LinearInput& input,
+                                int first_row, int n_rows, int k) {
     const int n = input.squares ? k / kSkinnySquareWidth : 0;
     auto squares_of = [&](int row) {
         return input.squares + size_t(input.source(first_row + row)) * n;
@@ -182,7 +182,7 @@ __device__ void make_rms_scales(float (&scales)[N], const LinearInput& input, in
     };
 #pragma unroll
     for (int first = 0; first < N; first += 2 * WARPS) {
-        const int row = first + int(threadIdx.x) / kWarp, other = row + WARPS;
+        const int row = first + warp, other = row + WARPS;
         if (row >= n_rows) return;
         const bool has_other = other < n_rows;
         const float *squares = squares_of(row),

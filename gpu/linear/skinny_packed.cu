@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <bit>
 
 #include "gpu/launch.h"
 #include "gpu/linear/packed_steps.cuh"
 #include "gpu/linear/skinny_mma.cuh"
+#include "gpu/sm90/cp_async.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
 
 // linear_skinny_packed: y = norm(x) · Wᵀ and an epilogue, of quantised weights, for up to eight
@@ -11,94 +13,208 @@
 // What    y (rows, n) of x (rows, k) bf16 and W (n, k) in codes of 4 or 8 bits; a weight is
 //         (code - zero) * scale. mma takes code - zero, which bf16 has exactly; the sums of a group
 //         of inputs are f32, and are added times the group's scale.
-// Grid    (n / 16 or n / 8 weight rows of a tile, rows / 8), as linear_skinny_mma; more rows read
-//         the weights again.
-// Block   WARPS warps, a slice of k each (split-K within the block), in chunks of 64 bytes.
-// Shared  the warps' partial sums and the rows' scales.
-// Order   as linear_skinny_mma: a warp has AHEAD chunks under way before it waits for the kernel
-//         before it, and loads another when it has multiplied one.
-// When    Up to kMostPackedRows rows of quantised weights; for more they are unpacked once a step.
+// Grid    (n / 16 or n / 8 weight rows, rows / 8), as linear_skinny_mma; more rows read the weights
+//         again.
+// Block   WARPS warps, a slice of k each (split-K within the block), in chunks: what tiles of the
+//         weights have of k.
+// Shared  each warp's ring of AHEAD chunks of x; the warps' partial sums and the rows' scales.
+// Order   as linear_skinny_mma: a warp has the codes of AHEAD chunks under way before it waits for
+//         the kernel before it, and loads another when it has multiplied one. x follows the wait
+//         and goes through shared memory, since lanes of mma have pairs of it and not 16 bytes.
+// When    Up to kMostPackedRows rows of quantised weights.
 
 namespace qwend {
 
 namespace {
 
-constexpr int kWarps = 4, kWarpsOfLongK = 8;
-constexpr int kLongK = 2048;
-constexpr int kChunksAhead = 4;
+constexpr int kLongK = 4096;
 
-/// Chunks of one of WARPS slices of k.
+/// Chunks of one of n_slices slices of k, whose sizes differ by one at most.
 struct ChunkSlice {
     int begin, n;
-    __device__ ChunkSlice(int slice, int n_slices, int n_chunks) {
-        const int each = (n_chunks + n_slices - 1) / n_slices;
-        begin = min(slice * each, n_chunks);
-        n = min(each, n_chunks - begin);
+    __device__ ChunkSlice(int slice, int n_slices, int n_chunks)
+        : begin(slice * n_chunks / n_slices), n((slice + 1) * n_chunks / n_slices - begin) {}
+};
+
+/// A warp's slice of x in shared memory, where rows of a block have k columns.
+class InputSlice {
+  public:
+    // The padding has the rows of an 8 by 8 matrix begin at different banks.
+    __host__ __device__ static int row_elements(int k) { return k + 8; }
+
+    __device__ InputSlice(bf16* memory, int k, int begin) : to_(memory + begin), k_(k) {}
+    /// Copies n columns from `begin` on. All lanes call it, and wait then.
+    __device__ void copy(const LinearInput& input, int first_row, int n_rows, int begin, int n) {
+        for (int row = 0; row < n_rows; row++) {
+            const bf16* from = input.x + size_t(input.source(first_row + row)) * k_ + begin;
+            bf16* to = to_ + row * row_elements(k_);
+            for (int i = threadIdx.x % kWarp * 8; i < n; i += kWarp * 8) cp_async(to + i, from + i);
+        }
+        // Rows beyond are the last one again, whose sums are nobody's.
+        const int lane = threadIdx.x % kWarp;
+        from_ = to_ + min(lane % 8, n_rows - 1) * row_elements(k_) + lane / 8 * 8;
+    }
+    __device__ static void wait() {
+        cp_async_wait_all();
+        __syncwarp();
+    }
+    /// b0 and b1 of the two mma of a step.
+    __device__ uint4 load(int step) const { return load_matrices(from_ + step * kStepColumns); }
+
+  private:
+    bf16* to_;
+    const bf16* from_;
+    int k_;
+};
+
+/// How a product is cut: warps of a block, chunks that each has under way, and blocks of an SM.
+template <int WARPS, int AHEAD, int BLOCKS>
+struct PackedCut {
+    static constexpr int kWarps = WARPS, kAhead = AHEAD, kBlocks = BLOCKS;
+};
+
+/// Sums of a warp: eight low and eight high weight rows times eight rows of x, as mma has them.
+/// Products with whole numbers are added times their scales.
+template <LinearKind KIND, bool HAS_HIGH>
+struct PackedSums {
+    using Steps = PackedSteps<KIND>;
+    float total[4] = {};
+
+    /// N steps that share scales, from step `first` of the chunk on.
+    template <int N>
+    __device__ void add(const uint4& low, const uint4& high, int first, uint32_t low_scale,
+                        uint32_t high_scale, const uint4* x) {
+        const auto low_zero = Steps::zero_of(low_scale), high_zero = Steps::zero_of(high_scale);
+        float sums[2][4];  // two chains: an mma waits for the one before it that adds to the same
+#pragma unroll
+        for (int s = 0; s < N; s++) {
+            const uint4 a = Steps::unpack(low, first + s, low_zero);
+            const uint4 b = HAS_HIGH ? Steps::unpack(high, first + s, high_zero) : uint4{};
+            if (s == 0) {
+                mma_first(sums[0], a.x, b.x, a.y, b.y, x[s].x, x[s].y);
+                mma_first(sums[1], a.z, b.z, a.w, b.w, x[s].z, x[s].w);
+            } else {
+                mma(sums[0], a.x, b.x, a.y, b.y, x[s].x, x[s].y);
+                mma(sums[1], a.z, b.z, a.w, b.w, x[s].z, x[s].w);
+            }
+        }
+        const float low_factor = Steps::scale_of(low_scale),
+                    high_factor = Steps::scale_of(high_scale);
+#pragma unroll
+        for (int j = 0; j < (HAS_HIGH ? 4 : 2); j++)
+            total[j] = fmaf(j < 2 ? low_factor : high_factor, sums[0][j] + sums[1][j], total[j]);
+    }
+    __device__ void put(float (&to)[16][kSkinnyRows + 1], int g, int t) const {
+        to[g][2 * t] = total[0], to[g][2 * t + 1] = total[1];
+        if constexpr (HAS_HIGH) to[g + 8][2 * t] = total[2], to[g + 8][2 * t + 1] = total[3];
     }
 };
 
-/// A row of weights as a thread reads it.
-template <LinearKind KIND>
-class PackedRow {
+/// How a product's work is dealt to blocks.
+struct PackedPlan {
+    int n_rows, block_rows;  // of x; and of a block
+    int n_tiles;
+    int group_shift;  // 2^group_shift steps share a scale
+};
+
+template <int WARPS>
+struct PackedShared {
+    float sums[2][WARPS][16][kSkinnyRows + 1];  // of the warps, for tiles in turn
+    float squares[kSkinnyRows][WARPS];          // of rows of x: the warps' parts
+};
+
+/// Leaves the warps' parts of the sums of squares of rows of x.
+template <int WARPS>
+__device__ void sum_squares(PackedShared<WARPS>& shared, const LinearInput& input, int first_row,
+                            int n_rows, int k) {
+    if (!input.squares) return;
+    const int n = k / kSkinnySquareWidth;
+    for (int row = 0; row < n_rows; row++) {
+        const float* squares = input.squares + size_t(input.source(first_row + row)) * n;
+        float sum = 0;
+        for (int i = threadIdx.x; i < n; i += WARPS * kWarp) sum += squares[i];
+        sum = warp_sum(sum);
+        if (threadIdx.x % kWarp == 0) shared.squares[row][threadIdx.x / kWarp] = sum;
+    }
+}
+/// 1 / rms of a row, or 1 where it is normed already.
+template <int WARPS>
+__device__ float rms_scale(const PackedShared<WARPS>& shared, const LinearInput& input, int row,
+                           int k) {
+    if (!input.squares) return 1;
+    float sum = 0;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) sum += shared.squares[row][w];
+    return rsqrtf(sum / float(k) + input.eps);
+}
+
+/// A warp's slice of eight low and eight high weight rows, of which a lane has AHEAD chunks under
+/// way.
+template <int AHEAD, LinearKind KIND, bool WIDE, class Epilogue>
+class PackedStream {
     using Steps = PackedSteps<KIND>;
-    static constexpr int kInputs = Steps::kOfChunk * kStepColumns;  // of a chunk
 
   public:
-    __device__ PackedRow(const PackedWeights& w, int row, int first_chunk, int t)
-        : codes_(w.codes + (size_t(row) * (w.k / kInputs) + first_chunk) * 64 + 16 * t),
-          scales_(w.scales + size_t(row) * (w.k / w.group)),
-          first_step_(first_chunk * Steps::kOfChunk) {}
-    __device__ uint4 load(int chunk) const { return load_streaming(codes_ + chunk * 64); }
-    /// Of a chunk of the slice, where 2^shift chunks share it.
-    __device__ uint32_t scale_of_chunk(int chunk, int shift) const {
-        return scales_[(first_step_ / Steps::kOfChunk + chunk) >> shift];
+    static constexpr int kScales = WIDE ? 1 : Steps::kOfChunk;
+    struct Chunk {
+        uint4 low = {}, high = {};
+        uint32_t low_scales[kScales] = {}, high_scales[kScales] = {};
+    };
+    /// Of a tile's weight rows, the first tiles of codes and the first scales.
+    struct Place {
+        int low, high, low_scales, high_scales;
+    };
+    Chunk ahead[AHEAD];
+
+    __device__ PackedStream(const PackedWeights& weights, int group_shift, int first_chunk)
+        : lane_(weights), group_shift_(group_shift), first_(first_chunk) {}
+
+    __device__ Place place_of(const WeightRows& rows) const {
+        return {lane_.tile(rows.low), lane_.tile(rows.high), lane_.scales(rows.low),
+                lane_.scales(rows.high)};
     }
-    /// Of a step of the slice, where so many share it.
-    __device__ uint32_t scale_of_step(int step, int group_steps) const {
-        return scales_[(first_step_ + step) / group_steps];
+    __device__ void load(int i, const Place& at, int of_slice) {
+        const int chunk = first_ + of_slice;
+        ahead[i].low = load_streaming(lane_.codes(at.low + chunk));
+        if constexpr (Epilogue::kHasHigh)
+            ahead[i].high = load_streaming(lane_.codes(at.high + chunk));
+#pragma unroll
+        for (int s = 0; s < kScales; s++) {
+            const int group = (chunk * Steps::kOfChunk + s) >> group_shift_;
+            ahead[i].low_scales[s] = *lane_.scale(at.low_scales + group);
+            if constexpr (Epilogue::kHasHigh)
+                ahead[i].high_scales[s] = *lane_.scale(at.high_scales + group);
+        }
     }
 
   private:
-    const std::byte* codes_;
-    const uint32_t* scales_;
-    int first_step_;
+    const PackedLane<KIND> lane_;
+    const int group_shift_, first_;
 };
 
-/// WIDE: a group is 2^group_size chunks, or all; else group_size steps.
-template <int WARPS, int MIN_BLOCKS, LinearKind KIND, bool WIDE, class Epilogue>
-__global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
-    linear_skinny_packed_kernel(PackedWeights weights, int group_size, int n_rows,
-                                LinearInput input, Epilogue epilogue) {
+/// WIDE: a scale is of a chunk or more.
+template <class Cut, LinearKind KIND, bool WIDE, class Epilogue>
+__global__ void __launch_bounds__(Cut::kWarps* kWarp, Cut::kBlocks)
+    linear_skinny_packed_kernel(PackedWeights weights, PackedPlan plan, LinearInput input,
+                                Epilogue epilogue) {
     using Steps = PackedSteps<KIND>;
-    constexpr int kSteps = Steps::kOfChunk, kScales = WIDE ? 1 : kSteps;
-    __shared__ BlockSums<WARPS, Epilogue> sums;
+    using Packed = PackedStream<Cut::kAhead, KIND, WIDE, Epilogue>;
+    constexpr int kAhead = Cut::kAhead, kWarps = Cut::kWarps;
+    constexpr int kSteps = Steps::kOfChunk, kScales = Packed::kScales;
+    __shared__ PackedShared<kWarps> shared;
+    extern __shared__ __align__(16) bf16 rows_of_x[];
     const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-    const int tile = blockIdx.x, first_row = blockIdx.y * kSkinnyRows;
-    const WeightRows rows = epilogue.weight_rows(tile);
-    const ChunkSlice slice(warp, WARPS, weights.k / (kSteps * kStepColumns));
-    const PackedRow<KIND> low(weights, rows.low + g, slice.begin, t),
-        high(weights, rows.high + g, slice.begin, t);
-    const int n_here = min(kSkinnyRows, n_rows - first_row);
+    const int first_row = blockIdx.y * plan.block_rows;
+    const ChunkSlice slice(warp, kWarps, weights.k / Steps::kInputs);
+    const int n_here = min(plan.block_rows, plan.n_rows - first_row);
 
     allow_next_kernel();
-    uint4 low_ahead[kChunksAhead] = {}, high_ahead[kChunksAhead] = {};
-    uint32_t low_scales[kChunksAhead][kScales] = {}, high_scales[kChunksAhead][kScales] = {};
-    auto load_weights = [&](int i, int chunk) {
-        if (chunk >= slice.n) return;
-        low_ahead[i] = low.load(chunk);
-        if constexpr (Epilogue::kHasHigh) high_ahead[i] = high.load(chunk);
+    int tile = blockIdx.x;
+    Packed packed(weights, plan.group_shift, slice.begin);
+    auto place = packed.place_of(epilogue.weight_rows(tile));
 #pragma unroll
-        for (int s = 0; s < kScales; s++) {
-            auto scale = [&](const PackedRow<KIND>& row) {
-                return WIDE ? row.scale_of_chunk(chunk, group_size)
-                            : row.scale_of_step(chunk * kSteps + s, group_size);
-            };
-            low_scales[i][s] = scale(low);
-            if constexpr (Epilogue::kHasHigh) high_scales[i][s] = scale(high);
-        }
-    };
-#pragma unroll
-    for (int i = 0; i < kChunksAhead; i++) load_weights(i, i);
+    for (int i = 0; i < kAhead; i++)
+        if (i < slice.n) packed.load(i, place, i);
     __syncwarp();  // keeps ptxas from moving the loads down
     const int out_i = threadIdx.x % 8, out_column = threadIdx.x / 8;  // what this thread finishes
     const int out_row = first_row + out_column;
@@ -106,84 +222,105 @@ __global__ void __launch_bounds__(WARPS* kWarp, MIN_BLOCKS)
     typename Epilogue::State state = epilogue.prepare(tile, out_i, out_row, is_row);
     wait_for_previous_kernel();
 
+    InputSlice slice_of_x(rows_of_x, weights.k, slice.begin * Steps::kInputs);
+    slice_of_x.copy(input, first_row, n_here, slice.begin * Steps::kInputs,
+                    slice.n * Steps::kInputs);
     epilogue.fetch(state, tile, out_i, out_row, is_row);
-    const InputRow input_row(input, first_row, n_here, weights.k, slice.begin * kSteps);
-    make_rms_scales<WARPS>(sums.scales, input, first_row, n_here, weights.k);
-    float total_of_slice[4] = {};
-    auto multiply = [&](int i, int chunk) {
-        uint4 x[kSteps];
+    sum_squares(shared, input, first_row, n_here, weights.k);
+    InputSlice::wait();
+    float scale = 1;
+    for (int turn = 0; tile < plan.n_tiles; turn++) {
+        const int next_tile = tile + int(gridDim.x);
+        const bool has_next = next_tile < plan.n_tiles;
+        const auto next = packed.place_of(epilogue.weight_rows(has_next ? next_tile : tile));
+        PackedSums<KIND, Epilogue::kHasHigh> sums;
+        for (int begin = 0; begin < slice.n; begin += kAhead)
 #pragma unroll
-        for (int s = 0; s < kSteps; s++) x[s] = input_row.load(chunk * kSteps + s);
+            for (int i = 0; i < kAhead; i++) {
+                const int chunk = begin + i;
+                if (chunk >= slice.n) break;
+                uint4 x[kSteps];
 #pragma unroll
-        for (int of_scale = 0; of_scale < kScales; of_scale++) {
-            const uint32_t low_scale = low_scales[i][of_scale],
-                           high_scale = high_scales[i][of_scale];
-            const auto low_zero = Steps::zero_of(low_scale), high_zero = Steps::zero_of(high_scale);
-            MmaChains<2> group_sums;
+                for (int s = 0; s < kSteps; s++) x[s] = slice_of_x.load(chunk * kSteps + s);
+                const auto& w = packed.ahead[i];
 #pragma unroll
-            for (int s = 0; s < kSteps / kScales; s++) {
-                const int step = of_scale * (kSteps / kScales) + s;
-                uint4 high_step = {};
-                if constexpr (Epilogue::kHasHigh)
-                    high_step = Steps::unpack(high_ahead[i], step, high_zero);
-                group_sums.add(s, Steps::unpack(low_ahead[i], step, low_zero), high_step, x[step]);
+                for (int s = 0; s < kScales; s++)
+                    sums.template add<kSteps / kScales>(w.low, w.high, s, w.low_scales[s],
+                                                        w.high_scales[s], x + s);
+                // In two branches: one that selects an address is slower.
+                if (chunk + kAhead < slice.n)
+                    packed.load(i, place, chunk + kAhead);
+                else if (has_next)
+                    packed.load(i, next, i);
             }
-            float sum[4];
-            group_sums.total(sum);
+        sums.put(shared.sums[turn % 2][warp], g, t);
+        __syncthreads();  // the sums of two tiles before are not read any more
+        if (out_column < kSkinnyRows) {
+            if (turn == 0) scale = rms_scale(shared, input, min(out_column, n_here - 1), weights.k);
+            float low = 0, high = 0;
 #pragma unroll
-            for (int j = 0; j < 4; j++)
-                total_of_slice[j] = fmaf(Steps::scale_of(j < 2 ? low_scale : high_scale), sum[j],
-                                         total_of_slice[j]);
+            for (int w = 0; w < kWarps; w++) {
+                low += shared.sums[turn % 2][w][out_i][out_column];
+                if constexpr (Epilogue::kHasHigh)
+                    high += shared.sums[turn % 2][w][out_i + 8][out_column];
+            }
+            epilogue.finish(state, tile, out_i, out_row, is_row, low * scale, high * scale);
+            if (has_next) {
+                state = epilogue.prepare(next_tile, out_i, out_row, is_row);
+                epilogue.fetch(state, next_tile, out_i, out_row, is_row);
+            }
         }
-    };
-    for (int begin = 0; begin < slice.n; begin += kChunksAhead)
-#pragma unroll
-        for (int i = 0; i < kChunksAhead; i++) {
-            if (begin + i >= slice.n) break;
-            multiply(i, begin + i);
-            load_weights(i, begin + i + kChunksAhead);
-        }
-    sums.put(warp, g, t, total_of_slice);
-    __syncthreads();
-    if (out_column >= kSkinnyRows) return;
-    const float2 total = sums.total(out_i, out_column);
-    epilogue.finish(state, tile, out_i, out_row, is_row, total.x, total.y);
+        tile = next_tile, place = next;
+    }
 }
 
-template <int WARPS, int MIN_BLOCKS, LinearKind KIND, class Epilogue>
+template <class Cut, LinearKind KIND, bool WIDE, class Epilogue>
+void launch_cut(const PackedWeights& weights, const LinearInput& input, int n_rows,
+                const Epilogue& epilogue, const Stream& stream) {
+    static_assert(Cut::kWarps * kWarp >= 8 * kSkinnyRows);  // a thread for each output
+    constexpr int kRoom = 160 << 10;                        // bytes of shared memory for x
+    const int row_bytes = InputSlice::row_elements(weights.k) * int(sizeof(bf16));
+    PackedPlan plan{};
+    plan.n_rows = n_rows;
+    plan.block_rows = std::clamp(kRoom / row_bytes, 1, std::min(n_rows, kSkinnyRows));
+    plan.n_tiles = weights.n / (Epilogue::kHasHigh ? 16 : 8);
+    plan.group_shift =
+        weights.group == weights.k ? 31 : std::countr_zero(unsigned(weights.group / kStepColumns));
+    const int n_blocks = std::min(plan.n_tiles, kMultiprocessors * Cut::kBlocks);
+    LaunchShape shape{
+        dim3(unsigned(n_blocks), unsigned((n_rows + plan.block_rows - 1) / plan.block_rows)),
+        Cut::kWarps * kWarp};
+    shape.shared_bytes = size_t(plan.block_rows) * size_t(row_bytes);
+    shape.carveout_percent = kLargeStepCarveout;
+    launch_dependent(linear_skinny_packed_kernel<Cut, KIND, WIDE, Epilogue>, shape, stream, weights,
+                     plan, input, epilogue);
+}
+
+template <class Cut, LinearKind KIND, class Epilogue>
 void launch_kind(const PackedWeights& weights, const LinearInput& input, int n_rows,
                  const Epilogue& epilogue, const Stream& stream) {
-    static_assert(WARPS * kWarp >= 8 * kSkinnyRows);  // a thread for each element of the output
-    const LaunchShape shape{
-        dim3(weights.n / (Epilogue::kHasHigh ? 16 : 8), (n_rows + kSkinnyRows - 1) / kSkinnyRows),
-        WARPS * kWarp};
-    constexpr int kInputs = PackedSteps<KIND>::kOfChunk * kStepColumns;  // of a chunk
-    const bool is_all = weights.group == weights.k;
-    const auto n_chunks = unsigned(weights.group / kInputs);
-    if (is_all || (weights.group % kInputs == 0 && std::has_single_bit(n_chunks)))
-        launch_dependent(linear_skinny_packed_kernel<WARPS, MIN_BLOCKS, KIND, true, Epilogue>,
-                         shape, stream, weights, is_all ? 31 : std::countr_zero(n_chunks), n_rows,
-                         input, epilogue);
+    const bool is_wide = weights.group % PackedSteps<KIND>::kInputs == 0;
+    if (is_wide)
+        launch_cut<Cut, KIND, true>(weights, input, n_rows, epilogue, stream);
     else
-        launch_dependent(linear_skinny_packed_kernel<WARPS, MIN_BLOCKS, KIND, false, Epilogue>,
-                         shape, stream, weights, weights.group / kStepColumns, n_rows, input,
-                         epilogue);
+        launch_cut<Cut, KIND, false>(weights, input, n_rows, epilogue, stream);
 }
 
-template <int WARPS, int MIN_BLOCKS, class Epilogue>
+using CutOfHidden = PackedCut<8, 4, 2>;
+using CutOfShortK = PackedCut<8, 4, 2>;
+using CutOfLongK = PackedCut<16, 4, 1>;
+
+template <class Cut, class Epilogue>
 void launch(const PackedWeights& weights, const LinearInput& input, int n_rows,
             const Epilogue& epilogue, const Stream& stream) {
     SHAPE_CHECK(n_rows > 0 && weights.n % 16 == 0);
     switch (weights.kind) {
         case LinearKind::int4:
-            return launch_kind<WARPS, MIN_BLOCKS, LinearKind::int4>(weights, input, n_rows,
-                                                                    epilogue, stream);
+            return launch_kind<Cut, LinearKind::int4>(weights, input, n_rows, epilogue, stream);
         case LinearKind::int8:
-            return launch_kind<WARPS, MIN_BLOCKS, LinearKind::int8>(weights, input, n_rows,
-                                                                    epilogue, stream);
+            return launch_kind<Cut, LinearKind::int8>(weights, input, n_rows, epilogue, stream);
         case LinearKind::fp8:
-            return launch_kind<WARPS, MIN_BLOCKS, LinearKind::fp8>(weights, input, n_rows, epilogue,
-                                                                   stream);
+            return launch_kind<Cut, LinearKind::fp8>(weights, input, n_rows, epilogue, stream);
         case LinearKind::dense:
             break;
     }
@@ -192,8 +329,33 @@ void launch(const PackedWeights& weights, const LinearInput& input, int n_rows,
 
 void qkv(const QkvArgs& args, int n_rows, const Stream& stream) {
     SHAPE_CHECK(args.weights.n == args.out.shape.qkv_dim() && args.out.shape.head_dim % 16 == 0);
-    launch<kWarps, 4>(packed(args.weights), args.input, n_rows, QkvMmaEpilogue{args.out}, stream);
+    launch<CutOfHidden>(packed(args.weights), args.input, n_rows, QkvMmaEpilogue{args.out}, stream);
 }
+
+/// Two tiles of an epilogue whose tiles have eight weight rows.
+template <class Epilogue>
+struct InPairs {
+    static constexpr bool kHasHigh = true;
+    struct State {
+        typename Epilogue::State low, high;
+    };
+    Epilogue of;
+    __device__ WeightRows weight_rows(int tile) const {
+        return {of.weight_rows(2 * tile).low, of.weight_rows(2 * tile + 1).low};
+    }
+    __device__ State prepare(int tile, int i, int row, bool is_row) const {
+        return {of.prepare(2 * tile, i, row, is_row), of.prepare(2 * tile + 1, i, row, is_row)};
+    }
+    __device__ void fetch(State& state, int tile, int i, int row, bool is_row) const {
+        of.fetch(state.low, 2 * tile, i, row, is_row);
+        of.fetch(state.high, 2 * tile + 1, i, row, is_row);
+    }
+    __device__ void finish(const State& state, int tile, int i, int row, bool is_row, float low,
+                           float high) const {
+        of.finish(state.low, 2 * tile, i, row, is_row, low, 0);
+        of.finish(state.high, 2 * tile + 1, i, row, is_row, high, 0);
+    }
+};
 
 /// `Epilogue`: one of those whose tiles have eight weight rows, of which there are few.
 template <class Epilogue>
@@ -201,9 +363,9 @@ void launch_narrow(const PackedWeights& weights, const bf16* x, int n_rows,
                    const Epilogue& epilogue, const Stream& stream) {
     const LinearInput input{x, nullptr, 0};
     if (weights.k > kLongK)
-        launch<kWarpsOfLongK, 3>(weights, input, n_rows, epilogue, stream);
+        launch<CutOfLongK>(weights, input, n_rows, InPairs<Epilogue>{epilogue}, stream);
     else
-        launch<kWarps, 6>(weights, input, n_rows, epilogue, stream);
+        launch<CutOfShortK>(weights, input, n_rows, InPairs<Epilogue>{epilogue}, stream);
 }
 
 void add(LinearWeights weights, const bf16* x, ResidualStream out, int n_rows,
@@ -219,15 +381,16 @@ void gate_up(LinearWeights weights, LinearInput input, Activation activation, bf
              const Stream& stream) {
     const int n = weights.n / 2;
     if (activation == Activation::silu)
-        return launch<kWarps, 4>(packed(weights), input, n_rows,
-                                 GateUpMmaEpilogue<Silu>{out, n, {}}, stream);
-    launch<kWarps, 4>(packed(weights), input, n_rows,
-                      GateUpMmaEpilogue<AnyActivation>{out, n, AnyActivation(activation)}, stream);
+        return launch<CutOfHidden>(packed(weights), input, n_rows,
+                                   GateUpMmaEpilogue<Silu>{out, n, {}}, stream);
+    launch<CutOfHidden>(packed(weights), input, n_rows,
+                        GateUpMmaEpilogue<AnyActivation>{out, n, AnyActivation(activation)},
+                        stream);
 }
 
 void logits(LinearWeights weights, LinearInput input, float* out, int n_rows,
             const Stream& stream) {
-    launch<kWarps, 4>(packed(weights), input, n_rows, LogitsMmaEpilogue{out, weights.n}, stream);
+    launch<CutOfHidden>(packed(weights), input, n_rows, LogitsMmaEpilogue{out, weights.n}, stream);
 }
 
 }  // namespace

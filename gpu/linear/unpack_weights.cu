@@ -6,53 +6,63 @@
 
 // unpack_weights: quantised weights to bf16.
 //
-// What    codes (n, k) of 4 or 8 bits, in chunks of 64 bytes, and scales to out (n, k) bf16.
-// Grid    enough blocks of 256 threads for 16 bytes of codes each: what a thread of a product
-//         reads, whose inputs are 16 bytes of the output a step.
+// What    codes (n, k) of 4 or 8 bits, in tiles, and scales to out (n, k) bf16.
+// Grid    a warp for each tile.
+// Shared  the warps' tiles as bf16: a lane has pairs of a row, but 16 bytes of it should be
+//         written at a time.
 // Source  model/packed_linear.h, which says what lies where.
 
 namespace qwend {
 
 namespace {
 
-constexpr int kThreads = 256, kStepInputs = 32;
+constexpr int kWarps = 8;
 
 template <LinearKind KIND>
-__global__ void __launch_bounds__(kThreads)
-    unpack_weights_kernel(PackedWeights weights, size_t n_reads, bf16* out) {
+__global__ void __launch_bounds__(kWarps* kWarp)
+    unpack_weights_kernel(PackedWeights weights, int n_tiles, bf16* out) {
     using Steps = PackedSteps<KIND>;
-    constexpr int kInputs = Steps::kOfChunk * kStepInputs;  // of a chunk
+    constexpr int kInputs = Steps::kInputs, kStepInputs = kInputs / Steps::kOfChunk;
+    __shared__ __align__(16) bf16 tiles[kWarps][kTileRows][kInputs + 8];
     allow_next_kernel();
     wait_for_previous_kernel();  // which may still read `out`
-    const size_t i = size_t(blockIdx.x) * kThreads + threadIdx.x;
-    if (i >= n_reads) return;
-    const uint4 chunk = reinterpret_cast<const uint4*>(weights.codes)[i];
-    const size_t n_chunks = size_t(weights.k / kInputs), row = i / 4 / n_chunks;
-    const int first = int(i / 4 % n_chunks) * kInputs;
-    const uint32_t* scales = weights.scales + row * size_t(weights.k / weights.group);
-    bf16* to = out + row * size_t(weights.k) + first + i % 4 * 8;
+    const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+    const int tile = int(blockIdx.x) * kWarps + warp;
+    if (tile >= n_tiles) return;
+    const int n_chunks = weights.k / kInputs, chunk = tile % n_chunks;
+    const int first_row = tile / n_chunks * kTileRows;
+    const PackedLane<KIND> from(weights);
+    const uint4 codes = load_streaming(from.codes(tile));
 #pragma unroll
     for (int step = 0; step < Steps::kOfChunk; step++) {
-        const uint32_t scale = scales[(first + step * kStepInputs) / weights.group];
-        const uint4 codes = Steps::unpack(chunk, step, Steps::zero_of(scale));
+        const int group = (chunk * kInputs + step * kStepInputs) / weights.group;
+        const uint32_t scale = *from.scale(from.scales(first_row) + group);
+        const uint4 pairs = Steps::unpack(codes, step, Steps::zero_of(scale));
         const float factor = Steps::scale_of(scale);
-        uint4 result;
 #pragma unroll
         for (int j = 0; j < 4; j++) {
-            const float2 pair = __bfloat1622float2(pair_of((&codes.x)[j]));
-            (&result.x)[j] = bits_of(__floats2bfloat162_rn(pair.x * factor, pair.y * factor));
+            const float2 pair = __bfloat1622float2(pair_of((&pairs.x)[j]));
+            const int column = step * kStepInputs + j * 8 + 2 * t;
+            *reinterpret_cast<uint32_t*>(&tiles[warp][g][column]) =
+                bits_of(__floats2bfloat162_rn(pair.x * factor, pair.y * factor));
         }
-        *reinterpret_cast<uint4*>(to + step * kStepInputs) = result;
+    }
+    __syncwarp();
+    constexpr int kEights = kInputs / 8;  // of a row
+    for (int i = lane; i < kTileRows * kEights; i += kWarp) {
+        const int row = i / kEights, column = i % kEights * 8;
+        *reinterpret_cast<uint4*>(out + size_t(first_row + row) * weights.k + chunk * kInputs +
+                                  column) =
+            *reinterpret_cast<const uint4*>(&tiles[warp][row][column]);
     }
 }
 
 template <LinearKind KIND>
 void launch(const PackedWeights& weights, bf16* out, const Stream& stream) {
-    constexpr size_t kInputs = PackedSteps<KIND>::kOfChunk * 8;  // of a thread
-    const size_t n_reads = size_t(weights.n) * size_t(weights.k) / kInputs;
+    const int n_tiles = weights.n / kTileRows * (weights.k / PackedSteps<KIND>::kInputs);
     launch_dependent(unpack_weights_kernel<KIND>,
-                     {dim3(unsigned((n_reads + kThreads - 1) / kThreads)), kThreads}, stream,
-                     weights, n_reads, out);
+                     {dim3(unsigned((n_tiles + kWarps - 1) / kWarps)), kWarps * kWarp}, stream,
+                     weights, n_tiles, out);
 }
 
 }  // namespace

@@ -12,13 +12,17 @@ namespace qwend {
 ///   partner_offset = head_dim / 2   the pairs that RoPE rotates
 ///   partner_offset = n / 2          a gate and its up
 /// The offset is a multiple of 8, and n one of 2 * partner_offset. Between a row and its partner
-/// are groups_per_offset groups. A tile has groups_per_tile of them, in the order of their first
+/// are partner_offset / 8 groups. A tile has groups_per_tile of them, in the order of their first
 /// rows, and is a whole number of offsets or a whole part of one.
-struct WeightTensorMap {
-    CUtensorMap map;        // (k, 8 rows, 2 partners, groups_per_offset, n / (2 * partner_offset))
-    int groups_per_offset;  // partner_offset / 8
 
-    WeightTensorMap(DenseWeights weights, int partner_offset, int groups_per_tile);
-};
+/// Of dense weights: (k, 8 rows, 2 partners, partner_offset / 8, n / (2 * partner_offset)).
+CUtensorMap weight_tensor_map(DenseWeights weights, int partner_offset, int groups_per_tile);
+
+/// Of quantised ones the tiles of codes, so many chunks at a time, and the scales, of one group of
+/// inputs at a time: (a tile or eight scales, chunks or groups, 2 partners, and the rest as above).
+CUtensorMap codes_tensor_map(const PackedWeights& weights, int partner_offset, int groups_per_tile,
+                             int n_chunks);
+CUtensorMap scales_tensor_map(const PackedWeights& weights, int partner_offset,
+                              int groups_per_tile);
 
 }  // namespace qwend

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "gpu/linear/weight_stages_sm90.cuh"
 #include "gpu/linear/wgmma_sm90_epilogues.cuh"
 #include "gpu/sm90/dependent_launch.cuh"
 #include "gpu/sm90/dsmem.cuh"
@@ -8,7 +9,7 @@
 #include "gpu/sm90/wgmma.cuh"
 
 // What a block of linear_wgmma_sm90_kernel does; wgmma_sm90.cu says what it is for, and launches
-// it. Names: a group is 16 weight rows (WeightTensorMap), a fragment eight rows of x, a stage 64
+// it. Names: a group is 16 weight rows (weight_map.h), a fragment eight rows of x, a stage 64
 // columns of k of both tiles.
 
 namespace qwend {
@@ -42,14 +43,29 @@ struct WgmmaAccumulator {
         for (int i = 0; i < 4; i++) wgmma(sums, a + i * kStep, b + i * kStep, adds || i > 0);
         wgmma_commit();
     }
+    /// The same of 64 columns of weights in registers.
+    __device__ void add(const uint32_t (&weights)[4][4], const void* input, bool adds) {
+        constexpr uint64_t kStep = 32 >> 4;
+        const uint64_t b = smem_descriptor(input);
+        wgmma_fence();
+#pragma unroll
+        for (int i = 0; i < 4; i++) wgmma(sums, weights[i], b + i * kStep, adds || i > 0);
+        wgmma_commit();
+    }
+    /// Adds others, times a factor for low rows and one for their partners.
+    __device__ void add(const WgmmaAccumulator& products, float2 factors) {
+#pragma unroll
+        for (int i = 0; i < ROWS / 2; i++)
+            sums[i] = fmaf(i % 4 < 2 ? factors.x : factors.y, products.sums[i], sums[i]);
+    }
 };
 #endif
 
 /// How a product is cut into tiles and slices. Slices of k follow from the shape of the weights
 /// alone, so that the order of additions, and so a row's bits, do too.
 struct WgmmaPlan {
-    int n_rows, n_groups, groups_per_offset;  // rows of x; groups of W; see WeightTensorMap
-    int k, n_k_steps, k_steps_per_slice;      // k steps have 64 columns
+    int n_rows, n_groups, groups_per_offset;  // rows of x; groups of W; see weight_map.h
+    int k, n_k_steps, k_steps_per_slice;      // k steps have the columns of a stage
     int n_stages;
 };
 
@@ -68,17 +84,22 @@ struct WgmmaSharedLayout {
     int received, control, total;
 };
 
-template <int WARPGROUPS, int ROWS>
+template <class Stages, int WARPGROUPS, int ROWS>
 struct WgmmaBlockShape {
     static constexpr int kGroups = 4 * WARPGROUPS;  // of a block
     static constexpr int kConsumerThreads = 128 * WARPGROUPS;
     static constexpr int kScaleThreads = (kHelperWarps - 1) * kWarp;
     static constexpr int kThreads = kConsumerThreads + kHelperWarps * kWarp;
     static constexpr int kConsumersBarrier = 1, kScalesBarrier = 2;
-    static constexpr int kWeightBytes = kGroups * 16 * kSwizzleColumns * 2;
-    static constexpr int kStageBytes = kWeightBytes + ROWS * kSwizzleColumns * 2;
+    static constexpr int kCopiedWeightBytes = kGroups * Stages::kGroupBytes;
+    static constexpr int kWeightBytes = (kCopiedWeightBytes + 1023) / 1024 * 1024;  // swizzled
+    static constexpr int kSubtileBytes = ROWS * kSwizzleColumns * 2;  // x, of 64 columns
+    static constexpr int kInputBytes = Stages::kColumns / kSwizzleColumns * kSubtileBytes;
+    static constexpr int kStageBytes = kWeightBytes + kInputBytes;
     static constexpr int kFragments = ROWS / kFragmentRows;
-    static constexpr int kBlocksPerSm = WARPGROUPS * ROWS <= 128 ? 2 : 1;
+    // Quantised weights have twice the sums in registers.
+    static constexpr int kBlocksPerSm =
+        WARPGROUPS * ROWS * (Stages::kIsPacked ? 2 : 1) <= 128 ? 2 : 1;
 
     /// Partial tiles that a block gets from each of a cluster's n_blocks: fragments are dealt in
     /// turn.
@@ -98,10 +119,10 @@ struct WgmmaBlockShape {
 };
 
 /// `Epilogue`: one of wgmma_sm90_epilogues.cuh.
-template <int WARPGROUPS, int ROWS, class Epilogue>
+template <class Stages, int WARPGROUPS, int ROWS, class Epilogue>
 class WgmmaBlock {
   public:
-    using S = WgmmaBlockShape<WARPGROUPS, ROWS>;
+    using S = WgmmaBlockShape<Stages, WARPGROUPS, ROWS>;
 
     __device__ WgmmaBlock(unsigned char* shared, const WgmmaPlan& plan)
         : plan_(plan),
@@ -138,8 +159,8 @@ class WgmmaBlock {
     /// The producer: has TMA fill the stages of the ring, in turn, as they are read. Weights of the
     /// first stages come before the wait for the previous kernel, since they depend on nothing.
     /// Called by one thread.
-    __device__ void produce(const CUtensorMap& weights, const CUtensorMap& input) {
-        prefetch_tensor_map(weights);
+    __device__ void produce(const Stages& weights, const CUtensorMap& input) {
+        weights.prefetch();
         prefetch_tensor_map(input);
         const int n_first = min(plan_.n_stages, n_k_steps_);
         for (int i = 0; i < n_first; i++) copy_weights(weights, i, i);
@@ -184,8 +205,8 @@ class WgmmaBlock {
     }
 
   private:
-    // There are registers left, beside the sums, for what the first result needs.
-    static constexpr bool kPreparesFirst = ROWS <= 64;
+    // Whether registers are left, beside the sums, for what the first result needs.
+    static constexpr bool kPreparesFirst = ROWS * (Stages::kIsPacked ? 2 : 1) <= 64;
 
     /// The i-th quad that this block finishes.
     __device__ OutputQuad quad_of(int i) const {
@@ -213,15 +234,19 @@ class WgmmaBlock {
         return static_cast<PartialTile*>(
             tiles)[block * S::tiles_from_each(n_blocks_) + own_fragment * S::kGroups + group];
     }
-    __device__ void copy_weights(const CUtensorMap& map, int stage, int k_step) {
-        control_->full[stage].arrive_expect_tx(S::kStageBytes);
-        tma_load_5d(ring_ + stage * S::kStageBytes, map, control_->full[stage],
-                    (first_k_step_ + k_step) * kSwizzleColumns, 0, 0,
-                    first_group_ % plan_.groups_per_offset, first_group_ / plan_.groups_per_offset);
+    __device__ void copy_weights(const Stages& weights, int stage, int k_step) {
+        control_->full[stage].arrive_expect_tx(S::kCopiedWeightBytes + S::kInputBytes);
+        weights.copy(ring_ + stage * S::kStageBytes, control_->full[stage], first_k_step_ + k_step,
+                     first_group_ % plan_.groups_per_offset,
+                     first_group_ / plan_.groups_per_offset);
     }
     __device__ void copy_input(const CUtensorMap& map, int stage, int k_step) {
-        tma_load_2d(ring_ + stage * S::kStageBytes + S::kWeightBytes, map, control_->full[stage],
-                    (first_k_step_ + k_step) * kSwizzleColumns, first_row_);
+        unsigned char* to = ring_ + stage * S::kStageBytes + S::kWeightBytes;
+#pragma unroll
+        for (int i = 0; i < S::kInputBytes / S::kSubtileBytes; i++)
+            tma_load_2d(to + i * S::kSubtileBytes, map, control_->full[stage],
+                        (first_k_step_ + k_step) * Stages::kColumns + i * kSwizzleColumns,
+                        first_row_);
     }
 
 #if __CUDA_ARCH_FEAT_SM90_ALL
@@ -292,6 +317,12 @@ class WgmmaBlock {
     /// Multiplies all stages. One product stays under way while the next stage is waited for; a
     /// stage is given back to the producer when the product after its own has begun.
     __device__ void multiply(WgmmaAccumulator<ROWS>& sums) {
+        if constexpr (Stages::kIsPacked)
+            multiply_packed(sums);
+        else
+            multiply_dense(sums);
+    }
+    __device__ void multiply_dense(WgmmaAccumulator<ROWS>& sums) {
         const int own_weights = threadIdx.x / 128 * (4 * 16 * kSwizzleColumns * 2);
         int stage = 0, phase = 0, last_stage = 0;
         for (int i = 0; i < n_k_steps_; i++) {
@@ -306,6 +337,39 @@ class WgmmaBlock {
             if (++stage == plan_.n_stages) stage = 0, phase++;
         }
         wgmma_wait<0>();
+        __syncwarp();
+    }
+
+    /// The same of quantised weights, which go through registers: half a stage is unpacked while
+    /// the half before it is multiplied. Sums of whole numbers are added times their scales.
+    __device__ void multiply_packed(WgmmaAccumulator<ROWS>& sums) {
+        PackedGroup<Stages::Steps::kKind> group;
+        WgmmaAccumulator<ROWS> products;
+        float2 factors{};
+        uint32_t first[4][4], second[4][4];
+#pragma unroll
+        for (float& sum : sums.sums) sum = 0;
+        int stage = 0, phase = 0, last_stage = 0;
+        for (int i = 0; i < n_k_steps_; i++) {
+            control_->full[stage].wait(phase);
+            const unsigned char* tiles = ring_ + stage * S::kStageBytes;
+            group.load(tiles, threadIdx.x / kWarp, S::kGroups);
+            wgmma_wait<1>();  // the first half of the stage before
+            group.unpack(0, first);
+            if (i > 0) {
+                wgmma_wait<0>();
+                if (threadIdx.x % kWarp == 0) control_->empty[last_stage].arrive();
+                sums.add(products, factors);
+            }
+            factors = group.factors();
+            products.add(first, tiles + S::kWeightBytes, false);
+            group.unpack(1, second);
+            products.add(second, tiles + S::kWeightBytes + S::kSubtileBytes, true);
+            last_stage = stage;
+            if (++stage == plan_.n_stages) stage = 0, phase++;
+        }
+        wgmma_wait<0>();
+        sums.add(products, factors);
         __syncwarp();
     }
 

@@ -6,7 +6,7 @@
 #include "gpu/warp.cuh"
 
 // The epilogues of linear_wgmma_sm90_kernel (wgmma_sm90.cu), of two kinds. partner_offset() says
-// how far a weight row is from its partner (see WeightTensorMap).
+// how far a weight row is from its partner (see weight_map.h).
 
 namespace qwend {
 

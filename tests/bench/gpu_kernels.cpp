@@ -2,8 +2,8 @@
 // same run: reading memory once, or the best large product. Weights and caches are taken in turn
 // from copies that the L2 cache cannot hold; activations stay in it, as they do in a step. A
 // percentage above 100 is what the L2 cache gave. usage: bench-gpu_kernels [SHAPE [KIND]]; KIND:
-// skinny_mma, wgmma_sm90, skinny_packed, gemm, decode, shared_prefix, prefill, elementwise or
-// sampling
+// skinny_mma, wgmma_sm90, skinny_packed, wgmma_packed, gemm, decode, shared_prefix, prefill,
+// elementwise or sampling
 
 #include <fmt/core.h>
 
@@ -48,6 +48,11 @@ class KernelBench {
             fused("skinny_packed int4", kSkinnyPacked, LinearKind::int4);
             fused("skinny_packed int8", kSkinnyPacked, LinearKind::int8);
             fused("skinny_packed fp8", kSkinnyPacked, LinearKind::fp8);
+        }
+        if ((all || kind == "wgmma_packed") && device().has_wgmma) {
+            fused("wgmma_packed int4", kWgmmaPackedSm90, LinearKind::int4);
+            fused("wgmma_packed int8", kWgmmaPackedSm90, LinearKind::int8);
+            fused("wgmma_packed fp8", kWgmmaPackedSm90, LinearKind::fp8);
         }
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();

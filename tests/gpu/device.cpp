@@ -21,23 +21,53 @@ TEST_CASE("device: what is chosen follows the device that is given, not the proc
 }
 
 TEST_CASE("device: products are chosen by the kind of weights and the number of rows") {
-    const auto dense = LinearKind::dense;
-    const ProductChoice hopper({1, 9, true}, 896, false), large({1, 9, true}, 3584, false);
-    CHECK(hopper.fused(dense, 1) == &kSkinnyMma);
-    CHECK(hopper.fused(dense, kSkinnyRows) == &kSkinnyMma);
-    CHECK(hopper.fused(dense, kSkinnyRows + 1) == &kWgmmaSm90);
-    CHECK(hopper.fused(dense, 256) == &kWgmmaSm90);
-    CHECK(hopper.fused(dense, 257) == nullptr);
-    CHECK(large.fused(dense, 65) == nullptr);
-    const ProductChoice old({0, 8, false}, 896, false);
-    CHECK(old.fused(dense, kSkinnyRows) == &kSkinnyMma);
-    CHECK(old.fused(dense, kSkinnyRows + 1) == nullptr);
-    for (int n : {1, 8, 9, 5000}) {
-        CHECK(ProductChoice({1, 9, true}, 896, true).fused(dense, n) == &kWgmmaSm90);
-        CHECK(ProductChoice({0, 8, false}, 896, true).fused(dense, n) == &kSkinnyMma);
+    const Device hopper{1, 9, true}, old{0, 8, false};
+    const auto layers = [](const Device& device, int hidden, QuantizedUse use, int n_rows,
+                           bool deterministic = false) {
+        return ProductChoice(device, hidden, deterministic, use).of_layers(n_rows);
+    };
+    const QuantizedUse none, wide{true, true}, narrow{true, false};
+    using enum ProductWay;
+    CHECK(layers(hopper, 896, none, 1) == skinny);
+    CHECK(layers(hopper, 896, none, kSkinnyRows) == skinny);
+    CHECK(layers(hopper, 896, none, kSkinnyRows + 1) == wgmma);
+    CHECK(layers(hopper, 896, none, 256) == wgmma);
+    CHECK(layers(hopper, 896, none, 257) == gemm);
+    CHECK(layers(hopper, 3584, none, 65) == gemm);
+    CHECK(layers(hopper, 3584, wide, 1) == skinny);
+    CHECK(layers(hopper, 3584, wide, 65) == wgmma);
+    CHECK(layers(hopper, 3584, wide, 5000) == gemm);
+    for (const Device& device : {hopper, old}) {
+        CHECK(layers(device, 3584, narrow, 16) == skinny);
+        CHECK(layers(device, 3584, narrow, 64) == gemm);
     }
-    CHECK_THROWS_AS(hopper.fused(LinearKind(99), 1), BackendFault);
-    CHECK_THROWS_AS(qwend::dense({LinearKind(99), nullptr, 64, 64}), BackendFault);
+    CHECK(layers(old, 896, none, kSkinnyRows) == skinny);
+    CHECK(layers(old, 896, none, kSkinnyRows + 1) == gemm);
+    for (int n : {1, 8, 9, 5000}) {
+        CHECK(layers(hopper, 896, none, n, true) == wgmma);
+        CHECK(layers(hopper, 896, wide, n, true) == wgmma);
+        CHECK(layers(hopper, 896, narrow, n, true) == skinny);
+        CHECK(layers(old, 896, none, n, true) == skinny);
+    }
+    const ProductChoice of_wide(hopper, 3584, false, wide), of_narrow(hopper, 3584, false, narrow);
+    CHECK(of_wide.of_head(LinearKind::dense, 300) == gemm);
+    CHECK(of_wide.of_head(LinearKind::int8, 300) == wgmma);
+    CHECK(of_narrow.of_head(LinearKind::int8, 300) == skinny);
+}
+
+TEST_CASE("device: every way has products of every kind, which refuse other kinds") {
+    const auto dense = LinearKind::dense, int4 = LinearKind::int4;
+    CHECK(ProductChoice::fused(ProductWay::skinny, dense) == &kSkinnyMma);
+    CHECK(ProductChoice::fused(ProductWay::wgmma, dense) == &kWgmmaSm90);
+    CHECK(ProductChoice::fused(ProductWay::skinny, int4) == &kSkinnyPacked);
+    CHECK(ProductChoice::fused(ProductWay::wgmma, int4) == &kWgmmaPackedSm90);
+    CHECK(ProductChoice::fused(ProductWay::gemm, int4) == nullptr);
+    const uint32_t scales[1] = {};
+    const LinearWeights unknown{LinearKind(99), nullptr, 128, 128, scales, 128};
+    CHECK_THROWS_AS(qwend::dense(unknown), BackendFault);
+    for (const LinearKernels* kernels :
+         {&kSkinnyMma, &kWgmmaSm90, &kSkinnyPacked, &kWgmmaPackedSm90})
+        CHECK_THROWS_AS(kernels->add(unknown, nullptr, {}, 1, test_stream()), BackendFault);
     CHECK_FALSE(device_lost());
 }
 

@@ -122,8 +122,9 @@ inline std::vector<QuantizedFormat> quantized_formats() {
 /// A checkpoint of random weights, quantised in a format, as its tools leave it.
 class QuantizedCheckpoint {
   public:
+    /// `has_stray_bias`: of a layer that has none, as some tools leave it.
     QuantizedCheckpoint(const HashedShape& shape, const QuantizedFormat& format, unsigned seed,
-                        int layers = 2)
+                        int layers = 2, bool has_stray_bias = true)
         : format_(format), random_(seed) {
         const int h = shape.hidden, kv = h / shape.heads * shape.kv_heads;
         const int inner = shape.intermediate;
@@ -140,7 +141,7 @@ class QuantizedCheckpoint {
             // Some tools save a bias that nobody asked for.
             if (i == 0) add_numbers(p + "self_attn.o_proj.bias", {h}, 0, 0);
             add_linear(p + "mlp.gate_proj", inner, h), add_linear(p + "mlp.up_proj", inner, h);
-            if (i == 1) add_numbers(p + "mlp.up_proj.bias", {inner}, 0, 0.5f);
+            if (i == 1 && has_stray_bias) add_numbers(p + "mlp.up_proj.bias", {inner}, 0, 0.5f);
             add_linear(p + "mlp.down_proj", h, inner);
         }
         add_numbers("model.norm.weight", {h}, 1, 0.25f);

@@ -30,12 +30,13 @@ inline double divergence_from(const std::vector<double>& expected, const Sampled
 }
 
 /// The first token's distribution after prompts that fit into few rows and that do not; `bound`: of
-/// the divergence of one.
+/// the divergence of one. `takes_stray_bias`: whether the backend takes a bias of any layer.
 inline void check_quantized(const BackendFactory& make, const QuantizedFormat& format,
-                            const HashedShape& shape, unsigned seed, double bound) {
+                            const HashedShape& shape, unsigned seed, double bound,
+                            bool takes_stray_bias = true) {
     CAPTURE(format.name);
     CAPTURE(seed);
-    const QuantizedCheckpoint made(shape, format, seed);
+    const QuantizedCheckpoint made(shape, format, seed, 2, takes_stray_bias);
     const SlowForward slow(*made.checkpoint, [&](const std::string& module) {
         return made.linears.at(module).weights;
     });

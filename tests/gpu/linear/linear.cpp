@@ -58,7 +58,12 @@ void for_each_kind(Test test) {
     test(Fused{kSkinnyPacked, "skinny_packed, int4 in groups of 128", LinearKind::int4, 128});
     test(Fused{kSkinnyPacked, "skinny_packed, int4 in groups of 32", LinearKind::int4, 32});
     test(Fused{kSkinnyPacked, "skinny_packed, int8 by rows", LinearKind::int8, 0});
+    test(Fused{kSkinnyPacked, "skinny_packed, int8 in groups of 32", LinearKind::int8, 32});
     test(Fused{kSkinnyPacked, "skinny_packed, fp8 in groups of 128", LinearKind::fp8, 128});
+    if (!test_device().has_wgmma) return;
+    test(Fused{kWgmmaPackedSm90, "wgmma_packed, int4 in groups of 128", LinearKind::int4, 128});
+    test(Fused{kWgmmaPackedSm90, "wgmma_packed, int8 by rows", LinearKind::int8, 0});
+    test(Fused{kWgmmaPackedSm90, "wgmma_packed, fp8 in groups of 128", LinearKind::fp8, 128});
 }
 
 /// Calls test(shape, random) for every shape.

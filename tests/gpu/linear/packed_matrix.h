@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <vector>
@@ -47,9 +46,10 @@ class PackedMatrix {
         for (int i = 0; i < k_; i++) {
             const size_t at = size_t(row) * size_t(k_ / group_) + size_t(i / group_);
             const float factor = (1 + 0.2f * noise[at]) / std::sqrt(float(k_));
-            if (i % group_ == 0) scales_[at] = make_scale(factor, random);
+            uint32_t& scale = scales_[place_of_scale(row, i / group_)];
+            if (i % group_ == 0) scale = make_scale(factor, random);
             const auto code = make_code(random);
-            values_[size_t(row) * size_t(k_) + size_t(i)] = value(code, scales_[at]);
+            values_[size_t(row) * size_t(k_) + size_t(i)] = value(code, scale);
             put(row, i, code);
         }
     }
@@ -77,19 +77,22 @@ class PackedMatrix {
         const float zero = std::bit_cast<float>(scale & 0xFFFF0000u);
         return (float(code) - zero) * half_to_float(uint16_t(scale));
     }
+    size_t place_of_scale(int row, int group) const {
+        return size_t(row / 8 * (k_ / group_) + group) * 8 + size_t(row % 8);
+    }
     void put(int row, int input, uint32_t code) {
         const bool is_int4 = kind_ == LinearKind::int4;
-        const int inputs = is_int4 ? 128 : 64;  // of 64 bytes
-        const int in_chunk = input % inputs, step = in_chunk / 32, t = in_chunk % 32 / 8;
-        const size_t chunk = size_t(row) * size_t(k_ / inputs) + size_t(input / inputs);
-        const size_t begin = chunk * 64 + size_t(t) * 16;
+        const int inputs = is_int4 ? 128 : 64;  // of a tile
+        const int step = input % inputs / 16, in_step = input % 16;
+        const int t = in_step % 8 / 2, second = in_step % 2, upper = in_step / 8;
+        const size_t tile = size_t(row / 8) * size_t(k_ / inputs) + size_t(input / inputs);
+        const size_t begin = tile * 512 + size_t(row % 8 * 4 + t) * 16;
         if (!is_int4) {
-            codes_[begin + size_t(step) * 8 + size_t(input % 8)] = std::byte(code);
+            codes_[begin + size_t(step * 4 + upper * 2 + second)] = std::byte(code);
             return;
         }
-        constexpr int kOrder[] = {0, 2, 4, 6, 1, 3, 5, 7};  // of the inputs, by nibble
-        const auto nibble = size_t(std::find(kOrder, kOrder + 8, input % 8) - kOrder);
-        codes_[begin + size_t(step) * 4 + nibble / 2] |= std::byte(code << (nibble % 2 * 4));
+        const int nibble = second * 4 + step % 2 * 2 + upper;
+        codes_[begin + size_t(step / 2 * 4 + nibble / 2)] |= std::byte(code << (nibble % 2 * 4));
     }
 
     LinearKind kind_;

@@ -64,17 +64,17 @@ struct Loaded {
     }
 };
 
-/// The code of an input, by the layout's description: where its eight lie, then which it is.
-int code_at(LinearKind kind, const uint8_t* row, int input) {
-    const int in_eight = input % 8, thread = input / 8 % 4;
-    if (kind != LinearKind::int4) {
-        const int chunk = input / 64, step = input % 64 / 32;
-        return row[chunk * 64 + thread * 16 + step * 8 + in_eight];
-    }
-    static constexpr int kNibble[8] = {0, 4, 1, 5, 2, 6, 3, 7};
-    const int chunk = input / 128, step = input % 128 / 32;
-    const int byte = row[chunk * 64 + thread * 16 + step * 4 + kNibble[in_eight] / 2];
-    return kNibble[in_eight] % 2 ? byte >> 4 : byte & 15;
+/// The code of an output and input, by the layout's description: its tile, the lane, the pair.
+int code_at(LinearKind kind, const uint8_t* codes, int k, int output, int input) {
+    const bool is_int4 = kind == LinearKind::int4;
+    const int chunk = is_int4 ? 128 : 64, in_chunk = input % chunk;
+    const int step = in_chunk / 16, in_step = in_chunk % 16;
+    const int lane = output % 8 * 4 + in_step % 8 / 2, second = in_step % 2, upper = in_step / 8;
+    const uint8_t* sixteen = codes + (output / 8 * (k / chunk) + input / chunk) * 512 + lane * 16;
+    if (!is_int4) return sixteen[step * 4 + upper * 2 + second];
+    const int nibble = second * 4 + step % 2 * 2 + upper;
+    const int byte = sixteen[step / 2 * 4 + nibble / 2];
+    return nibble % 2 ? byte >> 4 : byte & 15;
 }
 
 /// Packs some outputs into memory that is no longer, and compares with what the tool has packed.
@@ -92,10 +92,11 @@ void check_packed_rows(const QuantizedView& view, const QuantizedLinear& made, i
     int n_wrong = 0;
     for (int row = 0; row < n; row++) {
         for (int input = 0; input < made.k; input++)
-            n_wrong += code_at(kind, codes.data() + size_t(row) * row_bytes, input) !=
-                       made.code(first + row, input);
+            n_wrong +=
+                code_at(kind, codes.data(), made.k, row, input) != made.code(first + row, input);
         for (int group = 0; group < made.n_groups(); group++) {
-            const uint32_t found = scales[size_t(row * made.n_groups() + group)];
+            const uint32_t found =
+                scales[size_t((row / 8 * made.n_groups() + group) * 8 + row % 8)];
             const size_t from = made.place((first + row) / made.rows, group);
             if (kind == LinearKind::fp8) {
                 n_wrong += found != std::bit_cast<uint32_t>(made.scales[from]);
@@ -110,11 +111,11 @@ void check_packed_rows(const QuantizedView& view, const QuantizedLinear& made, i
 
 /// A scale as it is packed.
 uint16_t packed_scale(float scale) {
-    const InMemory made(1, 128, 128, scale);
-    std::byte codes[128];
-    uint32_t found;
-    pack_rows(made.view(), 0, 1, codes, &found);
-    return uint16_t(found);
+    const InMemory made(8, 128, 128, scale);
+    std::byte codes[8 * 128];
+    uint32_t found[8];
+    pack_rows(made.view(), 0, 8, codes, found);
+    return uint16_t(found[3]);
 }
 
 }  // namespace
@@ -134,28 +135,30 @@ TEST_CASE("packed_linear: every format's codes, scales and zeros are where a dev
             CHECK(check_packed(name, packed_shape(*linear)) == "");
             const Loaded loaded(made.checkpoint->files, *linear);
             const QuantizedLinear& tool = made.linears.at(module);
-            for (auto [first, n] : {std::pair{0, linear->n}, {linear->n - 1, 1}, {3, 67}, {64, 64}})
+            for (auto [first, n] : {std::pair{0, linear->n}, {linear->n - 8, 8}, {8, 72}, {64, 64}})
                 check_packed_rows(loaded.view, tool, first, n);
         }
     }
 }
 
 TEST_CASE("packed_linear: every code and every zero") {
-    InMemory made(4, 256, 128, 0.5f);
-    std::vector<uint8_t> codes(4 * 256);
-    std::vector<uint32_t> scales(8);
+    constexpr int kRows = 8, kInputs = 256;
+    InMemory made(kRows, kInputs, 128, 0.5f);
+    std::vector<uint8_t> codes(kRows * kInputs);
+    std::vector<uint32_t> scales(kRows * 2);
     for (int shift = 0; shift < 256; shift++) {
         for (size_t i = 0; i < codes.size(); i++)
             made.codes[i] = uint8_t((int(i) + shift + 128) & 255);
         for (size_t i = 0; i < scales.size(); i++)
             made.zeros[i] = int8_t((shift + int(i)) % 256 - 128);
-        pack_rows(made.view(), 0, 4, reinterpret_cast<std::byte*>(codes.data()), scales.data());
+        pack_rows(made.view(), 0, kRows, reinterpret_cast<std::byte*>(codes.data()), scales.data());
         int n_wrong = 0;
-        for (int i = 0; i < 4 * 256; i++)
-            n_wrong += code_at(LinearKind::int8, codes.data() + i / 256 * 256, i % 256) !=
+        for (int i = 0; i < kRows * kInputs; i++)
+            n_wrong += code_at(LinearKind::int8, codes.data(), kInputs, i / kInputs, i % kInputs) !=
                        ((i + shift) & 255);
-        for (int i = 0; i < 8; i++)
-            n_wrong += bf16_to_float(uint16_t(scales[size_t(i)] >> 16)) != float((shift + i) % 256);
+        for (int i = 0; i < kRows * 2; i++)
+            n_wrong += bf16_to_float(uint16_t(scales[size_t(i % 2 * kRows + i / 2)] >> 16)) !=
+                       float((shift + i) % 256);
         CHECK(n_wrong == 0);
     }
 }
@@ -186,15 +189,18 @@ TEST_CASE("packed_linear: scales that a half does not hold are refused with thei
 
 TEST_CASE("packed_linear: shapes that a device does not take are refused by name") {
     constexpr auto int4 = LinearKind::int4;
-    for (auto [k, group] : {std::pair{128, 32}, {896, 896}, {4864, 64}, {8960, 128}, {384, 96}})
+    for (auto [k, group] : {std::pair{128, 32}, {896, 896}, {4864, 64}, {8960, 128}, {384, 384}})
         CHECK(check_packed("up", {int4, 8, k, group}) == "");
     for (int k : {64, 32, 192, 130})
         CHECK(check_packed("up", {int4, 8, k, 32}) ==
               "up: expected inputs that are a multiple of 128, found " + std::to_string(k));
     CHECK(check_packed("up", {int4, 8, 1 << 21, 32}) ==
-          "up: expected at most 1048576 inputs, found 2097152");
-    for (int group : {16, 48, 8, 160, 512})
+          "up: expected at most 65536 inputs, found 2097152");
+    for (int group : {16, 48, 8, 160, 96, 512})
         CHECK(check_packed("up", {int4, 8, 256, group}) ==
-              "up: expected groups of a multiple of 32 inputs that divides 256, found " +
+              "up: expected groups of 32, 64, 128 inputs and so on that divide 256, or one of all, "
+              "found " +
                   std::to_string(group));
+    CHECK(check_packed("up", {int4, 12, 256, 32}) ==
+          "up: expected outputs that are a multiple of 8, found 12");
 }

@@ -83,6 +83,7 @@ class Memory {
                   {copy.from, Owner::numbers, 0});
         for (const WeightPack& pack : placed.packs) {
             const size_t codes = row_codes(*pack.from), scales = row_scales(*pack.from);
+            CHECK((pack.first % 8 == 0 && pack.n % 8 == 0));
             CHECK(size_t(pack.n) * (codes + scales) <= copy_bytes);
             for (int i = 0; i < pack.n; i++) {
                 write(pack.codes + size_t(i) * codes, codes,
@@ -161,7 +162,7 @@ TEST_CASE("weight_placement: every row of quantised layers is where it belongs, 
             maybe({&l.gate, &l.up}), maybe({&l.down});
         }
         maybe({&model.weights.lm_head});
-        const auto copy_bytes = size_t(pick({2048, 10000, 1 << 20}));
+        const auto copy_bytes = size_t(pick({8192, 20000, 1 << 20}));
         const WeightPlacement placed = model.place(copy_bytes);
         Memory memory(placed, copy_bytes);
         for (size_t i = 0; i < placed.layers.size(); i++) {

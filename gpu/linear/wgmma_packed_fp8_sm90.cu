@@ -1,0 +1,7 @@
+#include "gpu/linear/wgmma_packed_sm90.cuh"
+
+namespace qwend {
+
+template struct WgmmaPacked<LinearKind::fp8>;
+
+}  // namespace qwend
