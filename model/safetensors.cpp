@@ -1,15 +1,10 @@
 #include "model/safetensors.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <simdjson.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <functional>
 #include <map>
 #include <utility>
@@ -151,10 +146,6 @@ uint64_t header_bytes(std::string_view head, uint64_t n_file, const std::string&
     return n_header;
 }
 
-int64_t modification_time(const struct stat& status) {
-    return int64_t(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
-}
-
 [[noreturn]] void fail_no_weights(const std::filesystem::path& dir) {
     std::string hint;
     std::error_code ignored;
@@ -176,24 +167,6 @@ int64_t modification_time(const struct stat& status) {
 }
 
 }  // namespace
-
-size_t dtype_size(DType dtype) {
-    return dtype == DType::f32 ? 4 : dtype == DType::other ? 0 : 2;
-}
-
-std::string_view dtype_name(DType dtype) {
-    switch (dtype) {
-        case DType::bf16:
-            return "BF16";
-        case DType::f16:
-            return "F16";
-        case DType::f32:
-            return "F32";
-        case DType::other:
-            break;
-    }
-    return "?";
-}
 
 StoredTensors parse_safetensors(std::string_view head, uint64_t n_file,
                                 const std::string& file_name) {
@@ -217,46 +190,9 @@ StoredTensors parse_safetensors(std::string_view head, uint64_t n_file,
     return tensors;
 }
 
-SafetensorsFiles::File::File(std::filesystem::path path) : path_(std::move(path)) {
-    fd_ = open_regular_file(path_);
-    struct stat status {};
-    if (fstat(fd_, &status) != 0) fail(name(), std::strerror(errno));
-    n_bytes_ = size_t(status.st_size);
-    modified_ns_ = modification_time(status);
-    posix_fadvise(fd_, 0, 0, POSIX_FADV_WILLNEED);  // a hint; the disk starts while we parse
-}
+namespace {
 
-SafetensorsFiles::File::File(File&& other) noexcept
-    : path_(std::move(other.path_)),
-      fd_(std::exchange(other.fd_, -1)),
-      n_bytes_(other.n_bytes_),
-      modified_ns_(other.modified_ns_) {}
-
-SafetensorsFiles::File::~File() {
-    if (fd_ >= 0) ::close(fd_);
-}
-
-void SafetensorsFiles::File::read(uint64_t offset, size_t n_bytes, void* out) const {
-    for (auto* to = static_cast<char*>(out); n_bytes > 0;) {
-        const ssize_t n = pread(fd_, to, n_bytes, off_t(offset));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail(name(), fmt::format("cannot read: {}", std::strerror(errno)));
-        if (n == 0)
-            fail(name(), fmt::format("ends at byte {}, expected {} bytes as when it was opened; it "
-                                     "was changed while it was read: start again",
-                                     offset, n_bytes_));
-        to += n, offset += uint64_t(n), n_bytes -= size_t(n);
-    }
-}
-
-void SafetensorsFiles::File::check_unchanged() const {
-    struct stat status {};
-    if (fstat(fd_, &status) != 0) fail(name(), std::strerror(errno));
-    if (size_t(status.st_size) != n_bytes_ || modification_time(status) != modified_ns_)
-        fail(name(), "was changed while it was read; start again when it is complete");
-}
-
-StoredTensors SafetensorsFiles::read_header(const File& file) {
+StoredTensors read_header(const OpenFile& file) {
     std::string head(std::min(file.n_bytes(), kLengthBytes), '\0');
     file.read(0, head.size(), head.data());
     if (head.starts_with("version ")) {  // as a git-lfs pointer does
@@ -270,51 +206,34 @@ StoredTensors SafetensorsFiles::read_header(const File& file) {
     return parse_safetensors(head, file.n_bytes(), file.name());
 }
 
-SafetensorsFiles SafetensorsFiles::open(const std::filesystem::path& dir) {
-    SafetensorsFiles files;
+}  // namespace
+
+TensorFiles open_safetensors(const std::filesystem::path& dir) {
+    std::vector<OpenFile> files;
     if (file_exists(dir / kSingleName)) {
-        files.files_.emplace_back(dir / kSingleName);
-        files.tensors_ = read_header(files.files_[0]);
-        return files;
+        files.emplace_back(dir / kSingleName);
+        StoredTensors tensors = read_header(files[0]);
+        return {std::move(files), std::move(tensors)};
     }
     if (!file_exists(dir / kIndexName)) fail_no_weights(dir);
     const auto file_of = read_weight_map(dir / kIndexName);
     std::map<std::string, size_t> index_of;  // of the shards, by name
     for (auto& [tensor, name] : file_of) index_of.emplace(name, 0);
+    StoredTensors tensors;
     for (auto& [name, index] : index_of) {
-        index = files.files_.size();
-        files.files_.emplace_back(dir / name);
-        for (auto& [tensor, stored] : read_header(files.files_.back())) {
+        index = files.size();
+        files.emplace_back(dir / name);
+        for (auto& [tensor, stored] : read_header(files.back())) {
             // Some tools write a tensor to several shards; the index says which one counts.
             auto found = file_of.find(tensor);
             const bool is_named = found != file_of.end() && found->second == name;
-            auto [place, is_new] = files.tensors_.try_emplace(tensor);
+            auto [place, is_new] = tensors.try_emplace(tensor);
             if (!is_new && !is_named) continue;
             place->second = std::move(stored);
             place->second.file = index;
         }
     }
-    return files;
-}
-
-const StoredTensor* SafetensorsFiles::find(std::string_view name) const {
-    auto found = tensors_.find(std::string(name));
-    return found == tensors_.end() ? nullptr : &found->second;
-}
-
-size_t SafetensorsFiles::total_bytes() const {
-    size_t total = 0;
-    for (auto& [name, tensor] : tensors_) total += tensor.n_bytes;
-    return total;
-}
-
-void SafetensorsFiles::read(const StoredTensor& tensor, size_t begin, size_t n_bytes,
-                            void* out) const {
-    files_[tensor.file].read(tensor.offset + begin, n_bytes, out);
-}
-
-void SafetensorsFiles::check_unchanged() const {
-    for (const File& file : files_) file.check_unchanged();
+    return {std::move(files), std::move(tensors)};
 }
 
 }  // namespace qwend

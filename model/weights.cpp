@@ -13,6 +13,7 @@
 #include "model/error.h"
 #include "model/quantized/find.h"
 #include "model/quantized/refusal.h"
+#include "model/safetensors.h"
 
 namespace qwend {
 
@@ -22,7 +23,7 @@ namespace {
 class TensorFinder {
   public:
     /// `scheme`: null where nothing is quantised; what it points to has to stay.
-    TensorFinder(const SafetensorsFiles& files, const std::filesystem::path& dir,
+    TensorFinder(const TensorFiles& files, const std::filesystem::path& dir,
                  const QuantScheme* scheme = nullptr)
         : files_(files), dir_(dir), has_scheme_(scheme) {
         if (scheme) quantized_.emplace(files_, dir_, *scheme);
@@ -84,7 +85,7 @@ class TensorFinder {
     }
 
   private:
-    const SafetensorsFiles& files_;
+    const TensorFiles& files_;
     const std::filesystem::path dir_;
     const bool has_scheme_;
     std::optional<QuantizedFinder> quantized_;
@@ -131,7 +132,7 @@ int stored_layers(const StoredTensors& tensors, const std::string& prefix) {
     return n;
 }
 
-bool same_bytes(const SafetensorsFiles& files, const StoredTensor& a, const StoredTensor& b) {
+bool same_bytes(const TensorFiles& files, const StoredTensor& a, const StoredTensor& b) {
     if (a.dtype != b.dtype || a.n_bytes != b.n_bytes) return false;
     constexpr size_t kPiece = 1 << 20;
     std::vector<char> x(kPiece), y(kPiece);
@@ -218,7 +219,7 @@ void find_head(const TensorFinder& find, const ModelConfig& config, std::vector<
 
 void open_dense(const std::filesystem::path& dir, Checkpoint& checkpoint) {
     for (const DenseModule& dense : load_embedder_config(dir, checkpoint.config).dense) {
-        Checkpoint::Dense opened{SafetensorsFiles::open(dense.dir), {}};
+        Checkpoint::Dense opened{open_safetensors(dense.dir), {}};
         opened.layer = find_head_layer(TensorFinder(opened.files, dense.dir), "linear", dense.n_out,
                                        dense.n_in, dense.has_bias, dense.activation);
         checkpoint.dense.push_back(std::move(opened));
@@ -228,7 +229,7 @@ void open_dense(const std::filesystem::path& dir, Checkpoint& checkpoint) {
 }  // namespace
 
 Checkpoint open_checkpoint(const std::filesystem::path& dir) {
-    Checkpoint checkpoint{load_model_config(dir), SafetensorsFiles::open(dir), {}, {}, {}};
+    Checkpoint checkpoint{load_model_config(dir), open_safetensors(dir), {}, {}, {}};
     const ModelConfig& config = checkpoint.config;
     const TensorFinder find(checkpoint.files, dir, config.quantization.get());
     find_ends(find, checkpoint);

@@ -9,7 +9,7 @@
 #include "model/config.h"
 #include "model/linear_kind.h"
 #include "model/quantized/stored.h"
-#include "model/safetensors.h"
+#include "model/tensor_files.h"
 
 namespace qwend {
 
@@ -55,11 +55,11 @@ struct Weights {
 /// implies. Needed until its weights are loaded and no longer.
 struct Checkpoint {
     ModelConfig config;
-    SafetensorsFiles files;
+    TensorFiles files;
     Weights weights;
     /// What vectors go through after pooling, each with files of its own.
     struct Dense {
-        SafetensorsFiles files;
+        TensorFiles files;
         HeadLayer layer;
     };
     std::vector<Dense> dense;

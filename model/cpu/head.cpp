@@ -8,7 +8,7 @@
 namespace qwend {
 
 Head::Head(const Checkpoint& checkpoint) {
-    const auto add = [this](const SafetensorsFiles& files, const HeadLayer& layer) {
+    const auto add = [this](const TensorFiles& files, const HeadLayer& layer) {
         TensorBuffer buffer(files);
         layers_.push_back({load_linear(buffer, {&layer.linear}), layer.activation});
     };

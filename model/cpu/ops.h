@@ -6,7 +6,7 @@
 
 #include "model/bf16.h"
 #include "model/rope.h"
-#include "model/safetensors.h"
+#include "model/tensor_files.h"
 
 namespace qwend {
 

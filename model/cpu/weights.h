@@ -14,9 +14,9 @@ namespace qwend {
 /// of tensors after the other, so that loading needs little beside what it makes of them.
 class TensorBuffer {
   public:
-    explicit TensorBuffer(const SafetensorsFiles& files) : files_(files) {}
+    explicit TensorBuffer(const TensorFiles& files) : files_(files) {}
 
-    /// The tensors; valid until the next call. Throws LoadError as SafetensorsFiles::read() does.
+    /// The tensors; valid until the next call. Throws LoadError as TensorFiles::read() does.
     std::vector<TensorView> read(std::span<const StoredTensor* const> tensors);
     std::vector<TensorView> read(std::initializer_list<const StoredTensor*> tensors) {
         return read(std::span(tensors.begin(), tensors.size()));
@@ -25,7 +25,7 @@ class TensorBuffer {
     LazyMemory take() { return std::move(memory_); }
 
   private:
-    const SafetensorsFiles& files_;
+    const TensorFiles& files_;
     LazyMemory memory_;
 };
 

@@ -14,7 +14,7 @@ namespace qwend {
 class QuantizedFinder {
   public:
     /// All have to outlive it.
-    QuantizedFinder(const SafetensorsFiles& files, const std::filesystem::path& dir,
+    QuantizedFinder(const TensorFiles& files, const std::filesystem::path& dir,
                     const QuantScheme& scheme)
         : files_(files), dir_(dir), scheme_(scheme) {}
 
@@ -43,7 +43,7 @@ class QuantizedFinder {
     std::vector<T> read(const StoredTensor& tensor) const;
     [[noreturn]] void fail(const std::string& name, std::string_view what) const;
 
-    const SafetensorsFiles& files_;
+    const TensorFiles& files_;
     const std::filesystem::path& dir_;
     const QuantScheme& scheme_;
 };

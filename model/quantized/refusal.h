@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "model/json.h"
-#include "model/safetensors.h"
+#include "model/tensor_files.h"
 
 namespace qwend {
 

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "model/safetensors.h"
+#include "model/tensor_files.h"
 
 namespace qwend {
 
@@ -17,9 +17,9 @@ enum class CodePacking {
 
 /// Where zeros come from.
 enum class ZeroPoints {
-    middle,      // half the number of codes everywhere; for fp8: none
-    stored,      // a tensor of them, packed as the format has it
-    stored_less  // the same, of zeros less one: GPTQ's first format
+    middle,       // half the number of codes everywhere; for fp8: none
+    stored,       // a tensor of them, packed as the format has it
+    stored_less,  // the same, of zeros less one: GPTQ's first format
 };
 
 /// What a quantised linear layer has beside its codes. Scales are (k / group, n) for awq and gptq,
@@ -34,6 +34,7 @@ struct QuantizedParts {
     StoredTensor scales;
     std::optional<StoredTensor> zeros;
 
+    bool has_zeros() const { return zero_points != ZeroPoints::middle; }
     int n_groups(int k) const { return (k + group - 1) / group; }
 };
 

@@ -51,7 +51,7 @@ struct Loaded {
     std::vector<std::byte> codes, scales, zeros;
     QuantizedView view;
 
-    Loaded(const SafetensorsFiles& files, const StoredLinear& linear) {
+    Loaded(const TensorFiles& files, const StoredLinear& linear) {
         auto read = [&](const StoredTensor& tensor, std::vector<std::byte>& to) {
             to.resize(tensor.n_bytes);
             files.read(tensor, 0, to.size(), to.data());

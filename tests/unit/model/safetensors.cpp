@@ -113,7 +113,7 @@ std::string singles(std::initializer_list<std::pair<const char*, std::string_vie
     return file_of(header + "}", data);
 }
 
-std::string content(const SafetensorsFiles& files, const char* name) {
+std::string content(const TensorFiles& files, const char* name) {
     const StoredTensor* tensor = files.find(name);
     if (!tensor) return "absent";
     std::string bytes(tensor->n_bytes, '\0');
@@ -129,7 +129,7 @@ TEST_CASE("safetensors: shards by their index, which names plain files only") {
     dir.write("b.safetensors", singles({{"y", "efgh"}}));
     dir.write("model.safetensors.index.json",
               R"({"weight_map":{"x":"a.safetensors","y":"b.safetensors"}})");
-    const SafetensorsFiles files = SafetensorsFiles::open(dir.path());
+    const TensorFiles files = open_safetensors(dir.path());
     CHECK(content(files, "x") == "abcd");
     CHECK(content(files, "y") == "efgh");
     CHECK(files.find("z") == nullptr);
@@ -137,11 +137,11 @@ TEST_CASE("safetensors: shards by their index, which names plain files only") {
     for (auto name : {"../a.safetensors", "/etc/passwd", "", ".hidden"}) {
         dir.write("model.safetensors.index.json",
                   std::string(R"({"weight_map":{"x":")") + name + "\"}}");
-        CHECK_THROWS_WITH_AS(SafetensorsFiles::open(dir.path()),
-                             doctest::Contains("plain file name"), LoadError);
+        CHECK_THROWS_WITH_AS(open_safetensors(dir.path()), doctest::Contains("plain file name"),
+                             LoadError);
     }
     dir.write("model.safetensors.index.json", R"({"weight_map":{"x":"c.safetensors"}})");
-    CHECK_THROWS_WITH_AS(SafetensorsFiles::open(dir.path()),
+    CHECK_THROWS_WITH_AS(open_safetensors(dir.path()),
                          doctest::Contains("c.safetensors: No such file"), LoadError);
 }
 
@@ -153,7 +153,7 @@ TEST_CASE("safetensors: of a tensor in two shards the one counts that the index 
         dir.write("model.safetensors.index.json", std::string(R"({"weight_map":{"x":")") + x +
                                                       R"(.safetensors","y":")" + y +
                                                       R"(.safetensors"}})");
-        const SafetensorsFiles files = SafetensorsFiles::open(dir.path());
+        const TensorFiles files = open_safetensors(dir.path());
         CHECK(content(files, "x") == std::string(4, x));
         CHECK(content(files, "y") == std::string(4, char(y - 'a' + 'A')));
         CHECK(content(files, "extra") == "eeee");
@@ -166,7 +166,7 @@ TEST_CASE("safetensors: the single file comes before an index beside it, as in t
     for (auto stale :
          {R"({"weight_map":{"x":"model-00001-of-00002.safetensors"}})", "{}", "junk"}) {
         dir.write("model.safetensors.index.json", stale);
-        CHECK(content(SafetensorsFiles::open(dir.path()), "x") == "good");
+        CHECK(content(open_safetensors(dir.path()), "x") == "good");
     }
 }
 
@@ -177,20 +177,19 @@ TEST_CASE("safetensors: folders without weights say what is there instead") {
                               {"adapter_model.safetensors", "adapter (LoRA)"}}) {
         TempDir dir;
         dir.write(name, "x");
-        CHECK_THROWS_WITH_AS(SafetensorsFiles::open(dir.path()), doctest::Contains(hint),
-                             LoadError);
+        CHECK_THROWS_WITH_AS(open_safetensors(dir.path()), doctest::Contains(hint), LoadError);
     }
     TempDir dir;
     std::filesystem::create_directory(dir.path() / "model.safetensors");
-    CHECK_THROWS_WITH_AS(SafetensorsFiles::open(dir.path()), doctest::Contains("Is a directory"),
+    CHECK_THROWS_WITH_AS(open_safetensors(dir.path()), doctest::Contains("Is a directory"),
                          LoadError);
     TempDir pointer;
     pointer.write("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0");
-    CHECK_THROWS_WITH_AS(SafetensorsFiles::open(pointer.path()), doctest::Contains("git lfs pull"),
+    CHECK_THROWS_WITH_AS(open_safetensors(pointer.path()), doctest::Contains("git lfs pull"),
                          LoadError);
     TempDir cache;
     std::filesystem::create_symlink("../../blobs/0123", cache.path() / "model.safetensors");
-    CHECK_THROWS_WITH_AS(SafetensorsFiles::open(cache.path()),
+    CHECK_THROWS_WITH_AS(open_safetensors(cache.path()),
                          doctest::Contains("a link to ../../blobs/0123"), LoadError);
 }
 
@@ -198,7 +197,7 @@ TEST_CASE("safetensors: a file that changes after it was opened is an error and 
     TempDir dir;
     const std::string file = singles({{"x", "abcd"}, {"y", "efgh"}});
     const auto path = dir.write("model.safetensors", file);
-    const SafetensorsFiles files = SafetensorsFiles::open(dir.path());
+    const TensorFiles files = open_safetensors(dir.path());
     CHECK_NOTHROW(files.check_unchanged());
     std::filesystem::resize_file(path, file.size() - 4);
     CHECK(content(files, "x") == "abcd");

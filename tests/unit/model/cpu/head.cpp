@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "model/bf16.h"
+#include "model/safetensors.h"
 #include "tests/unit/checkpoint_files.h"
 #include "tests/unit/hashed_checkpoint.h"
 #include "tests/unit/temp_dir.h"
@@ -70,7 +71,7 @@ TEST_CASE("head: layers follow one another, for any number of vectors") {
     std::string header = "{" + first.header("score.0", 0);
     header += "," + second.header("score.2", first.data().size()) + "}";
     dir.write("model.safetensors", file_of(header, first.data() + second.data()));
-    Checkpoint checkpoint{{}, SafetensorsFiles::open(dir.path()), {}, {}, {}};
+    Checkpoint checkpoint{{}, open_safetensors(dir.path()), {}, {}, {}};
     const auto layer = [&](const char* name, const Layer& made, Activation activation) {
         HeadLayer stored{{LinearKind::dense, made.n, made.k, {}, {}}, activation};
         stored.linear.weight = *checkpoint.files.find(std::string(name) + ".weight");

@@ -1,0 +1,105 @@
+#include "model/tensor_files.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "model/error.h"
+#include "model/file.h"
+
+namespace qwend {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& file_name, std::string_view what) {
+    throw LoadError(fmt::format("{}: {}", file_name, what));
+}
+
+int64_t modification_time(const struct stat& status) {
+    return int64_t(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+}
+
+}  // namespace
+
+size_t dtype_size(DType dtype) {
+    return dtype == DType::f32 ? 4 : dtype == DType::other ? 0 : 2;
+}
+
+std::string_view dtype_name(DType dtype) {
+    switch (dtype) {
+        case DType::bf16:
+            return "BF16";
+        case DType::f16:
+            return "F16";
+        case DType::f32:
+            return "F32";
+        case DType::other:
+            break;
+    }
+    return "?";
+}
+
+OpenFile::OpenFile(std::filesystem::path path) : path_(std::move(path)) {
+    fd_ = open_regular_file(path_);
+    struct stat status {};
+    if (fstat(fd_, &status) != 0) fail(name(), std::strerror(errno));
+    n_bytes_ = size_t(status.st_size);
+    modified_ns_ = modification_time(status);
+    posix_fadvise(fd_, 0, 0, POSIX_FADV_WILLNEED);  // a hint; the disk starts while we parse
+}
+
+OpenFile::OpenFile(OpenFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      fd_(std::exchange(other.fd_, -1)),
+      n_bytes_(other.n_bytes_),
+      modified_ns_(other.modified_ns_) {}
+
+OpenFile::~OpenFile() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void OpenFile::read(uint64_t offset, size_t n_bytes, void* out) const {
+    for (auto* to = static_cast<char*>(out); n_bytes > 0;) {
+        const ssize_t n = pread(fd_, to, n_bytes, off_t(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail(name(), fmt::format("cannot read: {}", std::strerror(errno)));
+        if (n == 0)
+            fail(name(), fmt::format("ends at byte {}, expected {} bytes as when it was opened; it "
+                                     "was changed while it was read: start again",
+                                     offset, n_bytes_));
+        to += n, offset += uint64_t(n), n_bytes -= size_t(n);
+    }
+}
+
+void OpenFile::check_unchanged() const {
+    struct stat status {};
+    if (fstat(fd_, &status) != 0) fail(name(), std::strerror(errno));
+    if (size_t(status.st_size) != n_bytes_ || modification_time(status) != modified_ns_)
+        fail(name(), "was changed while it was read; start again when it is complete");
+}
+
+const StoredTensor* TensorFiles::find(std::string_view name) const {
+    auto found = tensors_.find(std::string(name));
+    return found == tensors_.end() ? nullptr : &found->second;
+}
+
+size_t TensorFiles::total_bytes() const {
+    size_t total = 0;
+    for (auto& [name, tensor] : tensors_) total += tensor.n_bytes;
+    return total;
+}
+
+void TensorFiles::read(const StoredTensor& tensor, size_t begin, size_t n_bytes, void* out) const {
+    files_[tensor.file].read(tensor.offset + begin, n_bytes, out);
+}
+
+void TensorFiles::check_unchanged() const {
+    for (const OpenFile& file : files_) file.check_unchanged();
+}
+
+}  // namespace qwend
