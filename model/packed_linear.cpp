@@ -73,11 +73,11 @@ void pack_codes(LinearKind kind, int k, const uint8_t* row, std::byte* out) {
 }
 
 /// A word of scale and zero.
-uint32_t pack_scale(const QuantizedView& view, float scale, int16_t zero) {
+uint32_t pack_scale(const QuantizedView& view, float scale, float zero) {
     if (view.linear->kind == LinearKind::fp8) return std::bit_cast<uint32_t>(scale);
     const uint16_t half = float_to_f16(scale);
     if ((half & 0x7FFF) == kHalfInfinity) refuse_scale(view, scale);
-    return uint32_t(float_to_bf16(float(zero))) << 16 | half;
+    return uint32_t(float_to_bf16(zero)) << 16 | half;
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ void pack_rows(const QuantizedView& view, int first, int n_rows, std::byte* code
     const size_t eight_bytes = packed_code_bytes({shape.kind, kPackedRows, shape.k, shape.group});
     thread_local std::vector<uint8_t> unpacked;
     thread_local std::vector<float> numbers;
-    thread_local std::vector<int16_t> zeros;
+    thread_local std::vector<float> zeros;
     unpacked.resize(kRowsAtOnce * k);
     numbers.resize(kRowsAtOnce * n_groups), zeros.resize(kRowsAtOnce * n_groups);
     for (int done = 0; done < n_rows; done += kRowsAtOnce) {

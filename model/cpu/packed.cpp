@@ -12,17 +12,30 @@ namespace qwend {
 
 namespace {
 
-/// What the kernel subtracts by itself from the code of a kind.
-int middle_of(LinearKind kind) {
-    return kind == LinearKind::int4 ? 8 : kind == LinearKind::int8 ? 128 : 0;
-}
-
 /// Of 64 outputs, as unpacked: codes (64, k); scales and zeros (64, groups).
 struct Unpacked {
     std::vector<uint8_t> codes;
     std::vector<float> scales;
-    std::vector<int16_t> zeros;
+    std::vector<float> zeros;
 };
+
+/// Writes an output's zero behind the scales, as kernels take it: of int8 less 128, as the codes.
+void write_zero(const PackedLayout& layout, float zero, int output, std::byte* record) {
+    if (layout.kind == LinearKind::int8) zero -= 128;
+    const auto whole = int16_t(layout.has_real_zeros ? 0 : zero);
+    const int n_bytes = layout.zero_bytes();
+    const void* from = layout.has_real_zeros ? static_cast<const void*>(&zero) : &whole;
+    std::memcpy(record + PackedLayout::kScaleBytes + output * n_bytes, from, size_t(n_bytes));
+}
+
+/// The opposite.
+float stored_zero(const PackedLayout& layout, const std::byte* record, int output) {
+    const std::byte* from = record + PackedLayout::kScaleBytes + output * layout.zero_bytes();
+    float zero;
+    int16_t whole;
+    if (layout.has_real_zeros) return std::memcpy(&zero, from, sizeof zero), zero;
+    return std::memcpy(&whole, from, sizeof whole), whole;
+}
 
 /// Writes an output's codes of one group to where its lanes are.
 void pack_row(const PackedLayout& layout, const uint8_t* row, int inputs, int output,
@@ -75,10 +88,10 @@ bool CpuPackedWeights::fit(const std::vector<const StoredLinear*>& parts) {
 }
 
 PackedLayout CpuPackedWeights::layout_of(const std::vector<const StoredLinear*>& parts) {
-    PackedLayout layout{parts[0]->kind, 0, parts[0]->k, parts[0]->quantized->group, false};
+    PackedLayout layout{parts[0]->kind, 0, parts[0]->k, parts[0]->quantized->group};
     for (const StoredLinear* part : parts) {
         layout.n += part->n;
-        layout.has_zeros |= part->quantized->zeros.has_value();
+        layout.has_zeros |= part->quantized->has_zeros();
     }
     return layout;
 }
@@ -97,7 +110,7 @@ CpuPackedWeights::CpuPackedWeights(const std::vector<QuantizedView>& parts) {
         const int n = part.linear->n, n_groups = part.linear->quantized->n_groups(layout_.k);
         std::vector<uint8_t> codes(size_t(n) * size_t(layout_.k));
         std::vector<float> scales(size_t(n) * size_t(n_groups));
-        std::vector<int16_t> zeros(scales.size());
+        std::vector<float> zeros(scales.size());
         if (!unpack_codes(part, 0, n, codes.data()) ||
             !unpack_scales(part, 0, n, scales.data(), zeros.data()))
             refuse_numbers(part);
@@ -132,10 +145,7 @@ bool CpuPackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int p
         for (int j = 0; j < kPanelColumns; j++) {
             const size_t from = size_t(j * n_groups + group);
             std::memcpy(record + j * 4, &u.scales[from], 4);
-            const auto zero = int16_t(
-                u.zeros[from] - (layout_.kind == LinearKind::int8 ? middle_of(layout_.kind) : 0));
-            if (layout_.has_zeros)
-                std::memcpy(record + PackedLayout::kScaleBytes + j * 2, &zero, 2);
+            write_zero(layout_, u.zeros[from], j, record);
         }
         std::byte* codes = record + layout_.header_bytes();
         const int inputs = std::min(depth, layout_.k - group * depth);
@@ -163,11 +173,7 @@ void CpuPackedWeights::to_rows(int panel, float* out) const {
         for (int j = 0; j < kPanelColumns; j++) {
             float scale, zero = layout_.kind == LinearKind::int4 ? 8 : 0;
             std::memcpy(&scale, record + j * 4, 4);
-            if (layout_.has_zeros) {
-                int16_t stored;
-                std::memcpy(&stored, record + PackedLayout::kScaleBytes + j * 2, 2);
-                zero = stored;
-            }
+            if (layout_.has_zeros) zero = stored_zero(layout_, record, j);
             for (int code = 0; code < n_codes; code++)
                 values[size_t(code)] = (numbers[size_t(code)] - zero) * scale;
             unpack_row(layout_, record + layout_.header_bytes(), inputs, j, values.data(),

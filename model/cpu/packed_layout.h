@@ -11,7 +11,8 @@ namespace qwend {
 /// How quantised weights lie in memory: in panels of 64 outputs, as few_rows.h's, and a panel in
 /// records, one for each group of inputs:
 ///   scales  (64) f32
-///   zeros   (64) int16, where they are not the middle; of int8 less 128
+///   zeros   (64) int16, or f32 where they are no integers; none where all are the middle. Of int8
+///           less 128
 ///   codes   of 32 inputs at a time, k padded to a multiple of that
 /// Codes lie as the lanes of a register want them that holds two inputs of eight outputs: a lane is
 /// 2 * output + input.
@@ -21,16 +22,17 @@ namespace qwend {
 struct PackedLayout {
     LinearKind kind = LinearKind::int4;
     int n = 0, k = 0;
-    int group = 0;  // inputs; a multiple of 32 or at least k
-    bool has_zeros = false;
+    int group = 0;                                   // inputs; a multiple of 16 or at least k
+    bool has_zeros = false, has_real_zeros = false;  // the second with the first
 
-    static constexpr int kScaleBytes = kPanelColumns * 4, kZeroBytes = kPanelColumns * 2;
+    static constexpr int kScaleBytes = kPanelColumns * 4;
 
     int n_panels() const { return (n + kPanelColumns - 1) / kPanelColumns; }
     int k_padded() const { return (k + kPanelDepth - 1) / kPanelDepth * kPanelDepth; }
     int depth() const { return group < k ? group : k_padded(); }  // of a record but the last
     int n_groups() const { return (k_padded() + depth() - 1) / depth(); }
-    size_t header_bytes() const { return size_t(kScaleBytes + (has_zeros ? kZeroBytes : 0)); }
+    int zero_bytes() const { return has_real_zeros ? 4 : has_zeros ? 2 : 0; }
+    size_t header_bytes() const { return size_t(kScaleBytes + kPanelColumns * zero_bytes()); }
     /// Of the codes of one input.
     size_t input_bytes() const { return kPanelColumns / (kind == LinearKind::int4 ? 2 : 1); }
     size_t record_begin(int group_index) const {

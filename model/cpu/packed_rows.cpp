@@ -32,7 +32,8 @@ struct GroupScales {
 };
 
 template <class Codes, bool kHasZeros>
-WITHIN_AVX512 void load_scales(const std::byte* record, GroupScales& scales) {
+WITHIN_AVX512 void load_scales(const PackedLayout& layout, const std::byte* record,
+                               GroupScales& scales) {
     const __m512i twice = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
     const __m512i other = _mm512_add_epi32(twice, _mm512_set1_epi32(8));
     const std::byte* zeros = record + PackedLayout::kScaleBytes;
@@ -42,13 +43,13 @@ WITHIN_AVX512 void load_scales(const std::byte* record, GroupScales& scales) {
         scales.scale[2 * i] = _mm512_permutexvar_ps(twice, scale);
         scales.scale[2 * i + 1] = _mm512_permutexvar_ps(other, scale);
         if (!kHasZeros) continue;
-        const __m256i zero =
-            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(zeros + size_t(i) * 32));
-        // Exact, as the product of a code and its scale is: both have at most 24 bits if the scale
-        // was stored in 16. Their sum is rounded once.
-        const __m512 less =
-            _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_setzero_si512(),
-                                                                     _mm512_cvtepi16_epi32(zero))));
+        const __m512 zero = layout.has_real_zeros
+                                ? _mm512_loadu_ps(zeros + size_t(i) * 64)
+                                : _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(
+                                      reinterpret_cast<const __m256i*>(zeros + size_t(i) * 32))));
+        // Exact if the zero is an integer, as the product of a code and its scale is: both have at
+        // most 24 bits if the scale was stored in 16. Their sum is rounded once.
+        const __m512 less = _mm512_mul_ps(scale, _mm512_sub_ps(_mm512_setzero_ps(), zero));
         scales.less[2 * i] = _mm512_permutexvar_ps(twice, less);
         scales.less[2 * i + 1] = _mm512_permutexvar_ps(other, less);
     }
@@ -127,7 +128,7 @@ WITHIN_AVX512 void walk(const PackedLayout& layout, const std::byte* panel, int 
     for (int k = begin; k < end;) {
         const int group = k / depth, first = group * depth;
         const std::byte* record = panel + layout.record_begin(group);
-        load_scales<Codes, kHasZeros>(record, scales);
+        load_scales<Codes, kHasZeros>(layout, record, scales);
         const std::byte* block = record + header + size_t(k - first) * Codes::kInputBytes;
         for (const int stop = std::min(end, first + depth); k < stop; k += 2 * kPairs) {
             codes.load(block);

@@ -83,12 +83,16 @@ void read_inputs(const float* x, size_t stride, int n_rows, Lanes& lanes) {
 }
 
 void read_zeros(const PackedLayout& layout, const std::byte* record, Lanes& lanes) {
-    int16_t stored[kPanelColumns];
-    std::fill_n(stored, kPanelColumns, int16_t(layout.kind == LinearKind::int4 ? 8 : 0));
-    if (layout.has_zeros) std::memcpy(stored, record + PackedLayout::kScaleBytes, sizeof stored);
+    const std::byte* from = record + PackedLayout::kScaleBytes;
+    int16_t whole[kPanelColumns];
+    float zeros[kPanelColumns];
+    std::fill_n(whole, kPanelColumns, int16_t(layout.kind == LinearKind::int4 ? 8 : 0));
+    if (layout.has_zeros && !layout.has_real_zeros) std::memcpy(whole, from, sizeof whole);
+    std::copy_n(whole, kPanelColumns, zeros);
+    if (layout.has_real_zeros) std::memcpy(zeros, from, sizeof zeros);
     for (int j = 0; j < kPanelColumns; j++)
         for (int of_two = 0; of_two < 2; of_two++)
-            lanes.zeros[j / 8][j % 8 * 2 + of_two] = stored[j];
+            lanes.zeros[j / 8][j % 8 * 2 + of_two] = zeros[j];
 }
 
 /// sums: (n_rows, 64).

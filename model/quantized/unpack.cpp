@@ -158,8 +158,7 @@ bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out
     return unpack_bytes(view, first, n_rows, out);
 }
 
-bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales,
-                   int16_t* zeros) {
+bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales, float* zeros) {
     const int n_groups = view.linear->quantized->n_groups(view.linear->k);
     const bool has_zeros = view.linear->kind != LinearKind::fp8;
     bool good = true;
@@ -167,7 +166,7 @@ bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scal
         for (int group = 0; group < n_groups; group++, scales++) {
             *scales = number(view.scales, scale_place(view, first + row, group));
             good &= is_scale(view, *scales);
-            if (has_zeros) *zeros++ = int16_t(zero_of(view, first + row, group));
+            if (has_zeros) *zeros++ = float(zero_of(view, first + row, group));
         }
     return good;
 }

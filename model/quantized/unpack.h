@@ -21,10 +21,10 @@ struct QuantizedView {
 /// e4m3 has them. False if one is not a number.
 bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out);
 
-/// Their scales (n_rows, groups) and, where the codes are integers, zeros of 0 to 256 (n_rows,
-/// groups). False if a scale is not finite or, of floats, not from 0 to 256. Integers may
-/// have one that is: AutoRound's do.
-bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales, int16_t* zeros);
+/// Their scales (n_rows, groups) and, where the codes are integers, zeros (n_rows, groups): numbers
+/// of 0 to 256 unless the format has zeros that are none. False if a scale is not finite or, of
+/// floats, not from 0 to 256. Integers may have one that is: AutoRound's do.
+bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales, float* zeros);
 
 /// Throws LoadError for a view of which one of these has said false: tensor, Expected and Actual.
 [[noreturn]] void refuse_numbers(const QuantizedView& view);

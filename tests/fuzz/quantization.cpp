@@ -65,12 +65,12 @@ void unpack(const QuantScheme& scheme, const uint8_t* data, size_t size) {
     }
     std::vector<uint8_t> codes(elements);
     std::vector<float> scales(size_t(n) * n_groups);
-    std::vector<int16_t> zeros(scales.size());
+    std::vector<float> zeros(scales.size());
     const bool good = unpack_codes(view, 0, n, codes.data()) &&
                       unpack_scales(view, 0, n, scales.data(), zeros.data());
     const int n_codes = 1 << bits;
     for (uint8_t code : codes) require(code < n_codes);
-    for (int16_t zero : zeros) require(zero >= 0 && zero <= n_codes);
+    for (float zero : zeros) require(zero >= 0 && zero <= float(n_codes));
     if (good) return;
     try {
         refuse_numbers(view);

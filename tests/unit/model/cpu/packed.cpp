@@ -35,7 +35,7 @@ struct PackedProblem {
         stored = {kind, n, k, {}, {}, QuantizedParts{}};
         QuantizedParts& parts = *stored.quantized;
         parts.group = std::min(group, k);
-        if (has_zeros) parts.zeros = StoredTensor{};
+        if (has_zeros) parts.zero_points = ZeroPoints::stored, parts.zeros = StoredTensor{};
         const int n_groups = parts.n_groups(k), n_codes = kind == LinearKind::int4 ? 16 : 256;
         // int4 lies along k, in words of eight.
         const bool is_int4 = kind == LinearKind::int4;

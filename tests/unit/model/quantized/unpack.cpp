@@ -15,13 +15,13 @@ struct Loaded {
     std::vector<std::byte> codes, scales, zeros;
     QuantizedView view;
 
-    Loaded(const SafetensorsFiles& files, const StoredLinear& linear) {
+    Loaded(const TensorFiles& files, const StoredLinear& linear) {
         view.linear = &linear;
         view.codes = read(files, linear.weight, codes);
         view.scales = read(files, linear.quantized->scales, scales);
         if (linear.quantized->zeros) view.zeros = read(files, *linear.quantized->zeros, zeros);
     }
-    static TensorView read(const SafetensorsFiles& files, const StoredTensor& tensor,
+    static TensorView read(const TensorFiles& files, const StoredTensor& tensor,
                            std::vector<std::byte>& to) {
         to.resize(tensor.n_bytes);
         files.read(tensor, 0, to.size(), to.data());
@@ -36,7 +36,7 @@ void check_unpacked(const QuantizedView& view, const QuantizedLinear& packed, in
     const int n_groups = packed.n_groups();
     std::vector<uint8_t> codes(size_t(n_rows) * size_t(packed.k));
     std::vector<float> scales(size_t(n_rows) * size_t(n_groups));
-    std::vector<int16_t> zeros(scales.size());
+    std::vector<float> zeros(scales.size());
     CHECK(unpack_codes(view, first, n_rows, codes.data()));
     CHECK(unpack_scales(view, first, n_rows, scales.data(), zeros.data()));
     int n_wrong = 0;
@@ -48,7 +48,7 @@ void check_unpacked(const QuantizedView& view, const QuantizedLinear& packed, in
             const size_t at = size_t(row * n_groups + g);
             const size_t from = packed.place((first + row) / packed.rows, g);
             n_wrong += scales[at] != packed.scales[from];
-            n_wrong += zeros[at] != packed.zeros[from];
+            n_wrong += zeros[at] != float(packed.zeros[from]);
         }
     }
     CHECK(n_wrong == 0);
