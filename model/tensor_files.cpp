@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "model/bf16.h"
 #include "model/error.h"
 #include "model/file.h"
+#include "model/gguf/blocks.h"
 
 namespace qwend {
 
@@ -83,6 +86,14 @@ void OpenFile::check_unchanged() const {
         fail(name(), "was changed while it was read; start again when it is complete");
 }
 
+StoredTensor StoredTensor::as_numbers() const {
+    if (!blocks || dtype != DType::other) return *this;
+    StoredTensor numbers = *this;
+    numbers.dtype = DType::bf16, numbers.dtype_name = qwend::dtype_name(DType::bf16);
+    numbers.n_bytes = n_bytes / size_t(blocks->n_bytes) * size_t(blocks->n_weights) * 2;
+    return numbers;
+}
+
 const StoredTensor* TensorFiles::find(std::string_view name) const {
     auto found = tensors_.find(std::string(name));
     return found == tensors_.end() ? nullptr : &found->second;
@@ -95,7 +106,33 @@ size_t TensorFiles::total_bytes() const {
 }
 
 void TensorFiles::read(const StoredTensor& tensor, size_t begin, size_t n_bytes, void* out) const {
+    if (tensor.blocks && tensor.dtype != DType::other)
+        return read_numbers(tensor, begin, n_bytes, static_cast<std::byte*>(out));
     files_[tensor.file].read(tensor.offset + begin, n_bytes, out);
+}
+
+/// Any part of it, of which the first number and the last may be within a block.
+void TensorFiles::read_numbers(const StoredTensor& tensor, size_t begin, size_t n_bytes,
+                               std::byte* out) const {
+    constexpr size_t kBlocksAtOnce = 256;
+    const BlockFormat& format = *tensor.blocks;
+    const auto block_bytes = size_t(format.n_bytes), n_weights = size_t(format.n_weights);
+    const size_t number_bytes = n_weights * sizeof(bf16_t), end = begin + n_bytes;
+    std::vector<std::byte> blocks(kBlocksAtOnce * block_bytes);
+    std::vector<float> values(kBlocksAtOnce * n_weights);
+    std::vector<bf16_t> numbers(values.size());
+    for (size_t block = begin / number_bytes; block * number_bytes < end;) {
+        const size_t n = std::min(kBlocksAtOnce, (end - 1) / number_bytes + 1 - block);
+        files_[tensor.file].read(tensor.offset + block * block_bytes, n * block_bytes,
+                                 blocks.data());
+        blocks_to_float(format, blocks.data(), n, values.data());
+        std::transform(values.begin(), values.end(), numbers.begin(), float_to_bf16);
+        const size_t first = block * number_bytes, from = std::max(first, begin);
+        const size_t to = std::min(first + n * number_bytes, end);
+        std::memcpy(out + (from - begin),
+                    reinterpret_cast<const std::byte*>(numbers.data()) + (from - first), to - from);
+        block += n;
+    }
 }
 
 void TensorFiles::check_unchanged() const {

@@ -13,6 +13,8 @@
 
 namespace qwend {
 
+struct BlockFormat;  // model/gguf/blocks.h
+
 /// A tensor as the header of its file describes it: where its bytes lie, not the bytes.
 struct StoredTensor {
     DType dtype = DType::other;
@@ -21,6 +23,11 @@ struct StoredTensor {
     uint64_t offset = 0;         // bytes from the start of the file
     size_t n_bytes = 0;
     size_t file = 0;  // index in its TensorFiles
+    // Of GGUF's quantised types: what the file has. The bytes are these blocks if dtype is `other`,
+    // and numbers that are made of them where they are read if it is bf16.
+    const BlockFormat* blocks = nullptr;
+
+    StoredTensor as_numbers() const;
 };
 
 using StoredTensors = std::unordered_map<std::string, StoredTensor>;
@@ -69,6 +76,9 @@ class TensorFiles {
     void check_unchanged() const;
 
   private:
+    void read_numbers(const StoredTensor& tensor, size_t begin, size_t n_bytes,
+                      std::byte* out) const;
+
     std::vector<OpenFile> files_;
     StoredTensors tensors_;
 };
