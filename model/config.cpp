@@ -7,6 +7,8 @@
 #include <memory>
 #include <utility>
 
+#include "model/gguf/files.h"
+#include "model/gguf_config.h"
 #include "model/head_config.h"
 #include "model/json.h"
 #include "model/quantized/scheme.h"
@@ -115,16 +117,16 @@ void check_folder(const std::filesystem::path& dir) {
     if (status.type() == fs::file_type::not_found)
         throw LoadError(
             fmt::format("{}: no such folder; give --model a checkpoint folder, as "
-                        "`git clone` of a Qwen2.5 repository leaves it",
+                        "`git clone` of a Qwen2.5 repository leaves it, or a GGUF file",
                         dir.string()));
     if (status.type() == fs::file_type::none)
         throw LoadError(
             fmt::format("cannot read the folder {}: {}", dir.string(), error.message()));
     if (!fs::is_directory(status))
-        throw LoadError(fmt::format(
-            "{} is a file; expected a checkpoint folder with config.json, "
-            "tokenizer.json and model.safetensors{}",
-            dir.string(), dir.extension() == ".gguf" ? " (qwend does not read GGUF)" : ""));
+        throw LoadError(
+            fmt::format("{}: expected a checkpoint folder with config.json, tokenizer.json and "
+                        "model.safetensors, or a GGUF file",
+                        dir.string()));
     if (!file_exists(dir / "config.json"))
         throw LoadError(fmt::format(
             "{}: no config.json; expected a Hugging Face checkpoint folder{}", dir.string(),
@@ -167,16 +169,27 @@ class Defaults {
     std::vector<std::string>& warnings_;
 };
 
+GenerationDefaults read_generation_defaults(const JsonFile& json) {
+    GenerationDefaults defaults;
+    Defaults read(json, defaults.warnings);
+    constexpr double kAny = 1e9;
+    defaults.temperature = read.number("temperature", 0, 100);
+    if (!read.boolean("do_sample", true)) defaults.temperature = 0.0f;
+    // transformers and vLLM take the likeliest token alone for 0, and everything for 1 and above.
+    if (const auto p = read.number("top_p", 0, kAny))
+        defaults.top_p = float(std::clamp(*p, 1e-9, 1.0));
+    defaults.min_p = read.number("min_p", 0, 1);
+    // Everything: -1 in vLLM, 0 in transformers.
+    if (const auto k = read.number("top_k", -1, kAny))
+        defaults.top_k = int(std::clamp(*k, 0.0, double(kMaxTokenId)));
+    defaults.repetition_penalty = read.number("repetition_penalty", 1e-3, 100);
+    defaults.eos_token_ids = token_ids(json, "eos_token_id");
+    return defaults;
+}
+
 }  // namespace
 
-ModelConfig load_model_config(const std::filesystem::path& dir) {
-    check_folder(dir);
-    JsonFile json(dir / "config.json");
-    ModelConfig config;
-    config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
-    read_head(json, dir, config);
-    if (auto scheme = read_quant_scheme(json, dir))
-        config.quantization = std::make_shared<const QuantScheme>(*std::move(scheme));
+void read_model_numbers(const JsonFile& json, ModelConfig& config) {
     config.vocab_size = size_or(json, "vocab_size", 151936, kMaxTokenId);
     config.hidden_size = size_or(json, "hidden_size", 4096, 1 << 20);
     config.intermediate_size = size_or(json, "intermediate_size", 22016, 1 << 22);
@@ -203,28 +216,30 @@ ModelConfig load_model_config(const std::filesystem::path& dir) {
     cut_to_window(json, config);
     config.eos_token_ids = token_ids(json, "eos_token_id");
     check_shapes(json, config);
+}
+
+ModelConfig load_model_config(const std::filesystem::path& model) {
+    if (const auto file = find_gguf(model); !file.empty()) {
+        const GgufModel opened = open_gguf(file);
+        return gguf_config(opened.header, opened.files.tensors());
+    }
+    check_folder(model);
+    const JsonFile json(model / "config.json");
+    ModelConfig config;
+    config.tie_word_embeddings = json.boolean("tie_word_embeddings", false);
+    read_head(json, model, config);
+    if (auto scheme = read_quant_scheme(json, model))
+        config.quantization = std::make_shared<const QuantScheme>(*std::move(scheme));
+    read_model_numbers(json, config);
     return config;
 }
 
-GenerationDefaults load_generation_defaults(const std::filesystem::path& dir) {
-    GenerationDefaults defaults;
-    const auto path = dir / "generation_config.json";
-    if (!file_exists(path)) return defaults;
-    JsonFile json(path);
-    Defaults read(json, defaults.warnings);
-    constexpr double kAny = 1e9;
-    defaults.temperature = read.number("temperature", 0, 100);
-    if (!read.boolean("do_sample", true)) defaults.temperature = 0.0f;
-    // transformers and vLLM take the likeliest token alone for 0, and everything for 1 and above.
-    if (const auto p = read.number("top_p", 0, kAny))
-        defaults.top_p = float(std::clamp(*p, 1e-9, 1.0));
-    defaults.min_p = read.number("min_p", 0, 1);
-    // Everything: -1 in vLLM, 0 in transformers.
-    if (const auto k = read.number("top_k", -1, kAny))
-        defaults.top_k = int(std::clamp(*k, 0.0, double(kMaxTokenId)));
-    defaults.repetition_penalty = read.number("repetition_penalty", 1e-3, 100);
-    defaults.eos_token_ids = token_ids(json, "eos_token_id");
-    return defaults;
+GenerationDefaults load_generation_defaults(const std::filesystem::path& model) {
+    if (const auto file = find_gguf(model); !file.empty())
+        return read_generation_defaults(
+            JsonFile(gguf_generation_json(read_gguf_header(file)), file.string()));
+    const auto path = model / "generation_config.json";
+    return file_exists(path) ? read_generation_defaults(JsonFile(path)) : GenerationDefaults();
 }
 
 int64_t count_parameters(const ModelConfig& config) {

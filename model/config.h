@@ -11,6 +11,7 @@
 
 namespace qwend {
 
+class JsonFile;      // model/json.h
 struct QuantScheme;  // model/quantized/scheme.h
 
 /// YaRN context extension (Peng et al. 2023, arXiv:2309.00071), as `rope_scaling` spells it and
@@ -77,6 +78,7 @@ struct ModelConfig {
     bool is_causal = true;     // whether a token attends to those before it only; else to all
     bool is_embedder = false;  // the folder says how vectors are made of its texts
     bool is_gte = false;       // it is one of gte-Qwen2's, with code of its own
+    bool is_gguf = false;      // it is of a GGUF file
     std::optional<int32_t> pad_token_id;
     std::shared_ptr<const QuantScheme> quantization;  // of linear layers; null: they are numbers
     std::vector<std::string> labels;  // of classes, in order; empty: config.json names none
@@ -100,13 +102,18 @@ struct GenerationDefaults {
     std::vector<std::string> warnings;  // settings that make no sense and are not used
 };
 
-/// Reads and checks DIR/config.json. Throws LoadError: not a Qwen2 (named), an out-of-range number,
-/// an unknown hidden_act or rope_scaling, weights quantised in a way that is not served.
-ModelConfig load_model_config(const std::filesystem::path& dir);
+/// Reads and checks DIR/config.json, or what a GGUF file says in its place. Throws LoadError: not a
+/// Qwen2 (named), an out-of-range number, an unknown hidden_act or rope_scaling, weights quantised
+/// in a way that is not served.
+ModelConfig load_model_config(const std::filesystem::path& model);
 
-/// Reads DIR/generation_config.json; a missing file gives empty defaults. A value beyond its range
+/// The shapes and the mathematics of a config.json alone.
+void read_model_numbers(const JsonFile& json, ModelConfig& config);
+
+/// Reads DIR/generation_config.json, or what a GGUF file says in its place; a missing file gives
+/// empty defaults. A value beyond its range
 /// that others take for "off" is read so; any other is left out, with a warning. Throws LoadError:
 /// not JSON, or eos_token_id is not token ids.
-GenerationDefaults load_generation_defaults(const std::filesystem::path& dir);
+GenerationDefaults load_generation_defaults(const std::filesystem::path& model);
 
 }  // namespace qwend

@@ -11,7 +11,11 @@
 
 #include "model/embedder_config.h"
 #include "model/error.h"
+#include "model/gguf/files.h"
+#include "model/gguf/names.h"
+#include "model/gguf_config.h"
 #include "model/quantized/find.h"
+#include "model/quantized/find_blocks.h"
 #include "model/quantized/refusal.h"
 #include "model/safetensors.h"
 
@@ -24,9 +28,9 @@ class TensorFinder {
   public:
     /// `scheme`: null where nothing is quantised; what it points to has to stay.
     TensorFinder(const TensorFiles& files, const std::filesystem::path& dir,
-                 const QuantScheme* scheme = nullptr)
-        : files_(files), dir_(dir), has_scheme_(scheme) {
-        if (scheme) quantized_.emplace(files_, dir_, *scheme);
+                 const QuantScheme* scheme = nullptr, bool is_gguf = false)
+        : files_(files), dir_(dir), has_scheme_(scheme), is_gguf_(is_gguf) {
+        if (scheme && !is_gguf) quantized_.emplace(files_, dir_, *scheme);
         // A model saved without its head has names without "model.".
         if (!files.find("model.embed_tokens.weight") && files.find("embed_tokens.weight"))
             prefix_ = "";
@@ -42,14 +46,15 @@ class TensorFinder {
         if (!tensor)
             fail(name,
                  fmt::format("expected shape [{}], found no such tensor", fmt::join(shape, ", ")));
-        if (tensor->dtype == DType::other)
+        if (tensor->dtype == DType::other && !tensor->blocks)
             fail(name, fmt::format("expected BF16, F16 or F32, found {}; convert the checkpoint",
                                    tensor->dtype_name));
         if (tensor->shape != shape)
-            fail(name, fmt::format("expected shape [{}], found [{}]; do config.json and the "
-                                   "weights belong together?",
-                                   fmt::join(shape, ", "), fmt::join(tensor->shape, ", ")));
-        return *tensor;
+            fail(name, fmt::format("expected shape [{}], found [{}]; do {} and the weights belong "
+                                   "together?",
+                                   fmt::join(shape, ", "), fmt::join(tensor->shape, ", "),
+                                   is_gguf_ ? "the metadata" : "config.json"));
+        return tensor->as_numbers();
     }
 
     /// A linear layer, quantised or not, by its full name.
@@ -57,11 +62,20 @@ class TensorFinder {
         if (quantized_)
             if (auto found = quantized_->find(name, n, k, has_bias)) return *found;
         StoredLinear made{LinearKind::dense, n, k, get_named(name + ".weight", {n, k}), {}};
-        if (has_bias) made.bias = get_named(name + ".bias", {n});
+        if (has_blocks(name))
+            made = linear_of_blocks(*files_.find(name + ".weight"), full_name(name + ".weight"));
+        // Of GGUF files, some have a bias that no Qwen2 has.
+        if (has_bias || (is_gguf_ && has_named(name + ".bias")))
+            made.bias = get_named(name + ".bias", {n});
         return made;
     }
     bool is_quantized(const std::string& name) const {
-        return quantized_ && quantized_->is_quantized(name);
+        return has_blocks(name) || (quantized_ && quantized_->is_quantized(name));
+    }
+    /// Whether a module's weights are of one of GGUF's quantised types.
+    bool has_blocks(const std::string& name) const {
+        const StoredTensor* weight = files_.find(name + ".weight");
+        return weight && weight->blocks;
     }
 
     /// Of a matrix whose number of rows only the files know.
@@ -81,13 +95,18 @@ class TensorFinder {
     /// Of weights that are quantised that is what is said, whatever was missed first.
     [[noreturn]] void fail(const std::string& name, std::string_view what) const {
         if (!has_scheme_) refuse_quantized_tensors(files_.tensors(), dir_);
-        throw LoadError(fmt::format("{}: tensor {}: {}", dir_.string(), name, what));
+        throw LoadError(fmt::format("{}: {}", full_name(name), what));
     }
 
   private:
+    /// A tensor as its files call it.
+    std::string full_name(const std::string& name) const {
+        return fmt::format("{}: tensor {}", dir_.string(), is_gguf_ ? gguf_name(name) : name);
+    }
+
     const TensorFiles& files_;
     const std::filesystem::path dir_;
-    const bool has_scheme_;
+    const bool has_scheme_, is_gguf_;
     std::optional<QuantizedFinder> quantized_;
     std::string prefix_ = "model.";
 };
@@ -116,6 +135,7 @@ LayerWeights find_layer(const TensorFinder& find, const ModelConfig& config, int
     w.gate = linear("mlp.gate_proj", inner, hidden);
     w.up = linear("mlp.up_proj", inner, hidden);
     w.down = linear("mlp.down_proj", hidden, inner);
+    make_blocks_alike({&w.q, &w.k, &w.v}), make_blocks_alike({&w.gate, &w.up});
     return w;
 }
 
@@ -159,10 +179,13 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
     const std::string head = "lm_head.weight";
     Weights& w = checkpoint.weights;
     w.tied = checkpoint.config.tie_word_embeddings;
-    if (checkpoint.config.generates() && find.is_quantized("lm_head")) {
+    // Of an embedding in blocks there are numbers to look up, and the head is better read as it is.
+    const std::string embedding = find.prefix() + "embed_tokens";
+    const std::string packed_head = w.tied && find.has_blocks(embedding) ? embedding : "lm_head";
+    if (checkpoint.config.generates() && find.is_quantized(packed_head)) {
         w.tied = false;
         w.embedding = find.get("embed_tokens.weight", shape);
-        w.lm_head = find.linear_named("lm_head", int(shape[0]), int(shape[1]), false);
+        w.lm_head = find.linear_named(packed_head, int(shape[0]), int(shape[1]), false);
         return;
     }
     w.lm_head.n = checkpoint.config.vocab_size, w.lm_head.k = checkpoint.config.hidden_size;
@@ -226,16 +249,26 @@ void open_dense(const std::filesystem::path& dir, Checkpoint& checkpoint) {
     }
 }
 
+Checkpoint open_files(const std::filesystem::path& model) {
+    const auto file = find_gguf(model);
+    if (file.empty()) return {load_model_config(model), open_safetensors(model), {}, {}, {}};
+    GgufModel opened = open_gguf(file);
+    ModelConfig config = gguf_config(opened.header, opened.files.tensors());
+    return {std::move(config), std::move(opened.files), {}, {}, {}};
+}
+
 }  // namespace
 
-Checkpoint open_checkpoint(const std::filesystem::path& dir) {
-    Checkpoint checkpoint{load_model_config(dir), open_safetensors(dir), {}, {}, {}};
+Checkpoint open_checkpoint(const std::filesystem::path& model) {
+    Checkpoint checkpoint = open_files(model);
     const ModelConfig& config = checkpoint.config;
-    const TensorFinder find(checkpoint.files, dir, config.quantization.get());
+    const TensorFinder find(checkpoint.files, model, config.quantization.get(), config.is_gguf);
     find_ends(find, checkpoint);
     const int n_stored = stored_layers(checkpoint.files.tensors(), find.prefix());
-    const std::string both = fmt::format(
-        "config.json has num_hidden_layers {}, the weights have {}", config.n_layers, n_stored);
+    const std::string both =
+        fmt::format("{} {}, the weights have {}",
+                    config.is_gguf ? "qwen2.block_count is" : "config.json has num_hidden_layers",
+                    config.n_layers, n_stored);
     if (n_stored < config.n_layers)
         find.fail(fmt::format("{}layers.{}.input_layernorm.weight", find.prefix(), n_stored),
                   "found no such tensor: " + both);
@@ -243,10 +276,10 @@ Checkpoint open_checkpoint(const std::filesystem::path& dir) {
         checkpoint.weights.layers.push_back(find_layer(find, config, layer));
     checkpoint.weights.final_norm = find.get("norm.weight", {config.hidden_size});
     find_head(find, config, checkpoint.weights.head);
-    open_dense(dir, checkpoint);
+    open_dense(model, checkpoint);
     if (n_stored > config.n_layers)
         checkpoint.warnings.push_back(fmt::format("{}: {} layers: those from {} on are not used",
-                                                  dir.string(), both, config.n_layers));
+                                                  model.string(), both, config.n_layers));
     return checkpoint;
 }
 

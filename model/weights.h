@@ -51,8 +51,8 @@ struct Weights {
     std::vector<HeadLayer> head;  // of a HeadKind that is not text; hidden → … → labels
 };
 
-/// A checkpoint folder opened and verified: every tensor is there with the shape config.json
-/// implies. Needed until its weights are loaded and no longer.
+/// A checkpoint folder or GGUF file opened and verified: every tensor is there with the shape
+/// config.json implies. Needed until its weights are loaded and no longer.
 struct Checkpoint {
     ModelConfig config;
     TensorFiles files;
@@ -68,6 +68,6 @@ struct Checkpoint {
 
 /// Throws LoadError with Expected and Actual for a missing or misshapen tensor, one of a dtype that
 /// is not served, or quantised weights that are not what config.json says of them.
-Checkpoint open_checkpoint(const std::filesystem::path& dir);
+Checkpoint open_checkpoint(const std::filesystem::path& model);
 
 }  // namespace qwend

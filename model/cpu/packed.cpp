@@ -92,6 +92,7 @@ PackedLayout CpuPackedWeights::layout_of(const std::vector<const StoredLinear*>&
     for (const StoredLinear* part : parts) {
         layout.n += part->n;
         layout.has_zeros |= part->quantized->has_zeros();
+        layout.has_real_zeros |= part->quantized->zero_points == ZeroPoints::numbers;
     }
     return layout;
 }

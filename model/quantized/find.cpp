@@ -68,6 +68,7 @@ std::vector<int64_t> QuantizedFinder::codes_shape(int n, int k) const {
         case CodePacking::along_k:
             return {n, over(k * bits, kWordBits)};
         case CodePacking::bytes:
+        case CodePacking::blocks:
             break;
     }
     return {n, k};

@@ -156,6 +156,7 @@ QuantScheme parse_compressed(const SchemeFields& fields) {
 }  // namespace
 
 std::string QuantScheme::text() const {
+    if (!description.empty()) return description;
     const std::string scales = rows > 1    ? fmt::format(" in blocks of {}x{}", rows, group)
                                : group > 0 ? fmt::format(" in groups of {}", group)
                                : rows == 1 ? ", a scale for each output"

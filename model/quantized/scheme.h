@@ -23,6 +23,7 @@ struct QuantScheme {
     int group = 0;  // inputs that share a scale; 0: all
     int rows = 1;   // outputs that share a scale; 0: all
     std::string scale_name;
+    std::string description;  // what text() says, where it does not follow from the others
     ModuleNames left_alone, converted;  // of which modules; no name in `converted`: all others
 
     int bits() const { return kind == LinearKind::int4 ? 4 : 8; }

@@ -13,6 +13,7 @@ enum class CodePacking {
     gptq,     // (k * bits / 32, n) words of consecutive inputs, the first in the low bits
     along_k,  // (n, k * bits / 32) words of consecutive inputs, the first in the low bits
     bytes,    // (n, k), signed where they are integers
+    blocks,   // (n, k / a block's) with their scales: GGUF's types
 };
 
 /// Where zeros come from.
@@ -20,6 +21,7 @@ enum class ZeroPoints {
     middle,       // half the number of codes everywhere; for fp8: none
     stored,       // a tensor of them, packed as the format has it
     stored_less,  // the same, of zeros less one: GPTQ's first format
+    numbers       // any numbers, which are with the codes: GGUF's types
 };
 
 /// What a quantised linear layer has beside its codes. Scales are (k / group, n) for awq and gptq,
@@ -29,9 +31,9 @@ struct QuantizedParts {
     std::string scale_name;  // of its tensor, behind the layer's
     CodePacking packing = CodePacking::bytes;
     ZeroPoints zero_points = ZeroPoints::middle;
-    int group = 0;  // inputs that share a scale, at most k
-    int rows = 1;   // outputs that share a scale, at most n
-    StoredTensor scales;
+    int group = 0;        // inputs that share a scale, at most k
+    int rows = 1;         // outputs that share a scale, at most n
+    StoredTensor scales;  // empty where they are with the codes
     std::optional<StoredTensor> zeros;
 
     bool has_zeros() const { return zero_points != ZeroPoints::middle; }

@@ -11,6 +11,7 @@
 
 #include "model/bf16.h"
 #include "model/error.h"
+#include "model/gguf/blocks.h"
 
 namespace qwend {
 
@@ -92,6 +93,56 @@ bool unpack_bytes(const QuantizedView& view, int first, int n_rows, uint8_t* out
     return true;
 }
 
+/// The blocks of an output.
+const std::byte* blocks_at(const QuantizedView& view, int output) {
+    return view.codes.data +
+           size_t(output) * view.linear->weight.blocks->bytes_of(size_t(view.linear->k));
+}
+
+void unpack_blocks(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
+    const BlockFormat& format = *view.linear->weight.blocks;
+    const std::byte* block = blocks_at(view, first);
+    const int n_blocks = n_rows * (view.linear->k / format.n_weights);
+    for (int i = 0; i < n_blocks; i++, block += format.n_bytes, out += format.n_weights)
+        format.codes(block, out);
+}
+
+/// Groups may be shorter than those of the format.
+bool unpack_block_scales(const QuantizedView& view, int first, int n_rows, float* scales,
+                         float* zeros) {
+    constexpr int kMostGroups = 16;  // of a block
+    const BlockFormat& format = *view.linear->weight.blocks;
+    const std::byte* block = blocks_at(view, first);
+    const int n_blocks = n_rows * (view.linear->k / format.n_weights);
+    const int n_same = format.group / view.linear->quantized->group;
+    float of_scales[kMostGroups], of_zeros[kMostGroups];
+    bool good = true;
+    for (int i = 0; i < n_blocks; i++, block += format.n_bytes) {
+        format.scales(block, of_scales, of_zeros);
+        for (int group = 0; group < format.n_groups(); group++) {
+            good &= std::isfinite(of_scales[group]) && std::isfinite(of_zeros[group]);
+            scales = std::fill_n(scales, n_same, of_scales[group]);
+            zeros = std::fill_n(zeros, n_same, of_zeros[group]);
+        }
+    }
+    return good;
+}
+
+[[noreturn]] void refuse_blocks(const QuantizedView& view) {
+    const StoredLinear& linear = *view.linear;
+    std::vector<float> scales(size_t(linear.quantized->n_groups(linear.k))), zeros(scales.size());
+    for (int row = 0; row < linear.n; row++) {
+        if (unpack_block_scales(view, row, 1, scales.data(), zeros.data())) continue;
+        for (size_t i = 0; i < scales.size(); i++)
+            if (!std::isfinite(scales[i]) || !std::isfinite(zeros[i]))
+                throw LoadError(fmt::format(
+                    "{}: expected finite scales, found {} for row {} at input {}",
+                    linear.quantized->name, std::isfinite(scales[i]) ? zeros[i] : scales[i], row,
+                    i * size_t(linear.quantized->group)));
+    }
+    throw LoadError(linear.quantized->name + ": expected finite numbers");
+}
+
 /// The zero of an output and a group.
 int zero_of(const QuantizedView& view, int output, int group) {
     const QuantizedParts& parts = *view.linear->quantized;
@@ -117,6 +168,7 @@ int zero_of(const QuantizedView& view, int output, int group) {
                            (place * bits) &
                        mask);
         case CodePacking::bytes:
+        case CodePacking::blocks:  // whose zeros are with their scales
             break;
     }
     return int(int8_t(view.zeros->data[size_t(row) * n_groups + column])) + 128;
@@ -152,6 +204,9 @@ bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out
         case CodePacking::along_k:
             unpack_along_k(view, first, n_rows, out);
             return true;
+        case CodePacking::blocks:
+            unpack_blocks(view, first, n_rows, out);
+            return true;
         case CodePacking::bytes:
             break;
     }
@@ -159,6 +214,8 @@ bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out
 }
 
 bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scales, float* zeros) {
+    if (view.linear->quantized->packing == CodePacking::blocks)
+        return unpack_block_scales(view, first, n_rows, scales, zeros);
     const int n_groups = view.linear->quantized->n_groups(view.linear->k);
     const bool has_zeros = view.linear->kind != LinearKind::fp8;
     bool good = true;
@@ -173,6 +230,7 @@ bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scal
 
 void refuse_numbers(const QuantizedView& view) {
     const QuantizedParts& parts = *view.linear->quantized;
+    if (parts.packing == CodePacking::blocks) refuse_blocks(view);
     const size_t n_scales = view.scales.n_bytes / dtype_size(view.scales.dtype);
     for (size_t i = 0; i < n_scales; i++)
         if (const float value = number(view.scales, i); !is_scale(view, value))

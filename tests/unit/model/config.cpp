@@ -285,8 +285,9 @@ TEST_CASE("config: generation defaults that mean off, and those that mean nothin
 
 TEST_CASE("config: a folder that is none says what it is") {
     TempDir dir;
-    const auto file = dir.write("model.gguf", "x");
-    CHECK_THROWS_WITH_AS(load_model_config(file), doctest::Contains("does not read GGUF"),
+    const auto file = dir.write("model.bin", "x");
+    CHECK_THROWS_WITH_AS(load_model_config(file),
+                         doctest::Contains("expected a checkpoint folder or a GGUF file, found"),
                          LoadError);
     CHECK_THROWS_WITH_AS(load_model_config(file / "x"), doctest::Contains("no such folder"),
                          LoadError);
