@@ -4,7 +4,9 @@
 
 #include <map>
 
+#include "model/gguf/files.h"
 #include "model/json.h"
+#include "model/text/read_gguf.h"
 #include "model/text/tokenizer_files.h"
 
 namespace qwend {
@@ -46,6 +48,11 @@ NamedTemplates find_templates(const std::filesystem::path& dir, const std::files
         found.texts["default"] = read_file(file);
         return found;
     }
+    if (const auto gguf = find_gguf(dir); !gguf.empty()) {
+        found.source = gguf.string();
+        for (auto& [name, text] : gguf_templates(read_gguf_header(gguf))) found.texts[name] = text;
+        return found;
+    }
     if (const auto path = dir / "chat_template.jinja"; std::filesystem::exists(path)) {
         found.source = path.string();
         found.texts["default"] = read_file(path);
@@ -67,6 +74,8 @@ NamedTemplates find_templates(const std::filesystem::path& dir, const std::files
 std::vector<std::pair<std::string, std::string>> load_special_tokens(
     const std::filesystem::path& dir) {
     std::vector<std::pair<std::string, std::string>> tokens;
+    if (const auto file = find_gguf(dir); !file.empty())
+        return gguf_special_tokens(read_gguf_header(file));
     for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
                              "cls_token", "mask_token"})
         if (auto token = load_special_token(dir, name)) tokens.emplace_back(name, *token);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "model/gguf/files.h"
 #include "model/json.h"
 #include "model/text/configured_tokens.h"
+#include "model/text/read_gguf.h"
 #include "model/text/read_model.h"
 #include "model/text/read_sentencepiece.h"
 #include "model/text/tokenizer_steps.h"
@@ -94,6 +96,8 @@ TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& so
 }
 
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
+    if (const auto file = find_gguf(dir); !file.empty())
+        return read_gguf_tokenizer(read_gguf_header(file));
     std::optional<JsonFile> config;
     if (std::filesystem::exists(dir / "tokenizer_config.json"))
         config.emplace(dir / "tokenizer_config.json");
@@ -135,6 +139,8 @@ TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir) {
 
 std::optional<std::string> load_special_token(const std::filesystem::path& dir,
                                               std::string_view name) {
+    if (const auto file = find_gguf(dir); !file.empty())
+        return gguf_special_token(read_gguf_header(file), name);
     for (auto file : {"tokenizer_config.json", "special_tokens_map.json"}) {
         if (!std::filesystem::exists(dir / file)) continue;
         const JsonFile json(dir / file);

@@ -16,12 +16,12 @@ TokenizerParts parse_tokenizer_json(std::string_view text, const std::string& so
 
 /// From DIR/tokenizer.json, else vocab.json + merges.txt, else tokenizer.model (see
 /// read_sentencepiece.h), these with the added tokens of tokenizer_config.json or, older,
-/// added_tokens.json. Throws LoadError.
+/// added_tokens.json; or from a GGUF file (see read_gguf.h). Throws LoadError.
 TokenizerParts load_tokenizer_parts(const std::filesystem::path& dir);
 
-/// What DIR/tokenizer_config.json, else special_tokens_map.json, calls by a name. "eos_token" is
-/// the end of a turn where a checkpoint was tuned to end them otherwise than config.json says.
-/// Throws LoadError.
+/// What DIR/tokenizer_config.json, else special_tokens_map.json, or a GGUF file calls by a name.
+/// "eos_token" is the end of a turn where a checkpoint was tuned to end them otherwise than
+/// config.json says. Throws LoadError.
 std::optional<std::string> load_special_token(const std::filesystem::path& dir,
                                               std::string_view name);
 
