@@ -37,7 +37,8 @@ fs::path closed_folder(const fs::path& path) {
 }
 
 bool is_of_checkpoint(const fs::path& file) {
-    return file.extension() == ".json" || file.extension() == ".safetensors";
+    return file.extension() == ".json" || file.extension() == ".safetensors" ||
+           file.extension() == ".gguf";
 }
 
 bool lacks(const fs::path& path, mode_t wanted) {
@@ -100,6 +101,10 @@ void check_model_folder(const fs::path& folder) {
         if (errno == ENOENT) return;  // load_model_config() says so best
         fail(folder, errno);
     }
+    if (S_ISREG(status.st_mode)) {  // a GGUF file, or what load_model_config() refuses best
+        if (access(folder.c_str(), R_OK) != 0) fail(folder, errno);
+        return;
+    }
     if (!S_ISDIR(status.st_mode)) fail(folder, ENOTDIR);
     if (access(folder.c_str(), R_OK | X_OK) != 0) fail(folder / ".", errno);
     for (const auto& entry : fs::directory_iterator(folder)) {
@@ -112,9 +117,10 @@ fs::path closed_to_others(const fs::path& folder) {
     fs::path so_far;
     for (const fs::path& part : fs::absolute(folder).lexically_normal()) {
         so_far /= part;
-        if (lacks(so_far, S_IXOTH)) return so_far;
+        if (fs::is_directory(so_far) && lacks(so_far, S_IXOTH)) return so_far;
     }
     if (lacks(folder, S_IROTH)) return folder;
+    if (!fs::is_directory(folder)) return {};
     for (const auto& entry : fs::directory_iterator(folder))
         if (is_of_checkpoint(entry.path()) && lacks(entry.path(), S_IROTH)) return entry.path();
     return {};

@@ -16,7 +16,7 @@ constexpr uint64_t kMostMemory = uint64_t(64) << 40;  // bytes; no machine has m
 
 void define_model(CLI::App& app, Options& o) {
     app.option_defaults()->group("Model");
-    app.add_option("--model", o.model, "checkpoint folder, as git clone leaves it")
+    app.add_option("--model", o.model, "checkpoint folder, as git clone leaves it, or a GGUF file")
         ->type_name("FOLDER");
     app.add_option("--served-model-name", o.served_model_name,
                    "a name clients may use; may be repeated; default: the folder's")

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "model/error.h"
+#include "model/gguf/files.h"
 #include "model/text/tokenizer_files.h"
 
 namespace qwend {
@@ -92,6 +93,7 @@ OutputFormat format_of(const Options& options, const ChatTemplate& chat_template
 }  // namespace
 
 std::vector<std::string> folder_names(const std::filesystem::path& dir) {
+    if (const auto file = find_gguf(dir); !file.empty()) return {gguf_model_name(file)};
     std::error_code ignored;
     auto path = std::filesystem::weakly_canonical(dir, ignored);
     if (path.filename().empty()) path = path.parent_path();  // what ends in a slash
@@ -123,21 +125,22 @@ ModelText load_model_text(const Options& options) {
                         "config.json; do they belong together?",
                         dir.string(), tokenizer.size(), config.vocab_size));
     std::vector<std::string> warnings = warnings_of(dir, config, tokenizer);
-    ModelText model{.names = options.served_model_name,
-                    .root = dir.string(),
-                    .config = config,
-                    .defaults = defaults,
-                    .embedder = load_embedder_config(dir, config),
-                    .tokenizer = std::move(tokenizer),
-                    .chat_template = load_chat_template(dir, options.chat_template),
-                    .output_format = {},
-                    .max_model_len = config.max_position,
-                    .eos_token_ids = defaults.eos_token_ids,
-                    .chat_eos_token_ids = {},
-                    .text_end_id = {},
-                    .step_end_id = {},
-                    .created = modification_time(dir / "config.json"),
-                    .warnings = std::move(warnings)};
+    ModelText model{
+        .names = options.served_model_name,
+        .root = dir.string(),
+        .config = config,
+        .defaults = defaults,
+        .embedder = load_embedder_config(dir, config),
+        .tokenizer = std::move(tokenizer),
+        .chat_template = load_chat_template(dir, options.chat_template),
+        .output_format = {},
+        .max_model_len = config.max_position,
+        .eos_token_ids = defaults.eos_token_ids,
+        .chat_eos_token_ids = {},
+        .text_end_id = {},
+        .step_end_id = {},
+        .created = modification_time(config.is_gguf ? find_gguf(dir) : dir / "config.json"),
+        .warnings = std::move(warnings)};
     if (config.generates()) check_chat_tokens(dir, model);
     find_vector_tokens(dir, model);
     model.output_format = format_of(options, model.chat_template);

@@ -47,7 +47,10 @@ std::string digest_of(const Model& model) {
 
 void write_details(JsonWriter& w, const Model& model) {
     w.key("details").begin_object().key("parent_model").string("");
-    w.key("format").string("safetensors").key("family").string("qwen2");
+    w.key("format")
+        .string(model.text->config.is_gguf ? "gguf" : "safetensors")
+        .key("family")
+        .string("qwen2");
     w.key("families").begin_array().string("qwen2").end_array();
     w.key("parameter_size").string(parameter_size(count_parameters(model.text->config)));
     const auto& scheme = model.text->config.quantization;

@@ -48,6 +48,11 @@ TEST_CASE("file_access: what keeps others from a checkpoint") {
     CHECK(closed_to_others(dir.path()).empty());
     chmod(dir.path().c_str(), 0754);
     CHECK(closed_to_others(dir.path()) == dir.path());
-    CHECK_THROWS_WITH_AS(check_model_folder(file), doctest::Contains("Not a directory"), LoadError);
+    CHECK_NOTHROW(check_model_folder(file));
+    CHECK(closed_to_others(file) == dir.path());
+    chmod(dir.path().c_str(), 0755);
+    CHECK(closed_to_others(file).empty());
+    chmod(file.c_str(), 0640);
+    CHECK(closed_to_others(file) == file);
     CHECK_NOTHROW(check_model_folder(dir.path() / "missing"));  // others say that better
 }
