@@ -9,14 +9,16 @@
 
 namespace qwend {
 
-/// Log-probabilities of the next token, of a model whose head is its embedding.
-inline std::vector<double> slow_logprobs(const SlowForward& slow, std::span<const int32_t> tokens) {
-    const auto last = slow.hidden_states(tokens).back();
-    std::vector<double> logits = slow.tied_logits(last);
+inline std::vector<double> logprobs_of(std::vector<double> logits) {
     double most = *std::max_element(logits.begin(), logits.end()), sum = 0;
     for (double logit : logits) sum += std::exp(logit - most);
     for (double& logit : logits) logit -= most + std::log(sum);
     return logits;
+}
+
+/// Of the next token, of a model whose head is its embedding.
+inline std::vector<double> slow_logprobs(const SlowForward& slow, std::span<const int32_t> tokens) {
+    return logprobs_of(slow.tied_logits(slow.hidden_states(tokens).back()));
 }
 
 /// KL divergence of a step's first sample from the slow forward's distribution.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -14,8 +15,17 @@
 
 namespace qwend {
 
+/// Of a head (vocabulary, hidden).
+inline std::vector<double> logits_of(const std::vector<double>& head,
+                                     const std::vector<double>& state) {
+    std::vector<double> logits(head.size() / state.size());
+    for (size_t i = 0; i < head.size(); i++)
+        logits[i / state.size()] += head[i] * state[i % state.size()];
+    return logits;
+}
+
 /// The transformer in double, a token and a head at a time, as transformers' modeling_qwen2.py has
-/// it: the slow twin of every backend's hidden states. Of bf16 checkpoints with SiLU, whose linear
+/// it: the slow twin of every backend's hidden states. Of checkpoints with SiLU, whose linear
 /// layers may be quantised if somebody says what they stand for.
 class SlowForward {
   public:
@@ -29,11 +39,7 @@ class SlowForward {
 
     /// Of a final state, where the head is the embedding.
     std::vector<double> tied_logits(const std::vector<double>& state) const {
-        const auto embedding = read(checkpoint_.weights.embedding);
-        std::vector<double> logits(embedding.size() / state.size());
-        for (size_t i = 0; i < embedding.size(); i++)
-            logits[i / state.size()] += embedding[i] * state[i % state.size()];
-        return logits;
+        return logits_of(read(checkpoint_.weights.embedding), state);
     }
 
     /// (n, hidden) after the last norm.
@@ -62,11 +68,16 @@ class SlowForward {
     std::vector<double> read(const StoredTensor& tensor) const {
         size_t n = 1;
         for (int64_t dim : tensor.shape) n *= size_t(dim);
-        std::vector<bf16_t> bits(n);
-        checkpoint_.files.read(tensor, 0, n * sizeof(bf16_t), bits.data());
-        std::vector<double> values;
-        for (bf16_t value : bits) values.push_back(bf16_to_float(value));
-        return values;
+        std::vector<float> values(n);
+        if (tensor.dtype == DType::f32) {
+            checkpoint_.files.read(tensor, 0, n * sizeof(float), values.data());
+        } else {
+            std::vector<uint16_t> bits(n);
+            checkpoint_.files.read(tensor, 0, n * sizeof(uint16_t), bits.data());
+            std::transform(bits.begin(), bits.end(), values.begin(),
+                           tensor.dtype == DType::f16 ? half_to_float : bf16_to_float);
+        }
+        return {values.begin(), values.end()};
     }
 
     std::vector<double> matrix(const StoredLinear& linear) const {

@@ -10,6 +10,7 @@
 #include "tests/unit/backend_samples.h"
 #include "tests/unit/backend_scores.h"
 #include "tests/unit/backend_vectors.h"
+#include "tests/unit/gguf_checkpoint.h"
 #include "tests/unit/quantized_checks.h"
 #include "tests/unit/scheduled_checks.h"
 #include "tests/unit/skip.h"
@@ -100,6 +101,14 @@ TEST_CASE("cpu_backend: quantised weights are what the forward in double makes o
     const HashedShape shape{"quantised", 256, 4, 2, 384, true};
     for (const QuantizedFormat& format : quantized_formats())
         check_quantized(make, format, shape, std::random_device{}(), 5e-3);
+}
+
+TEST_CASE("cpu_backend: GGUF files are what the forward in double makes of them") {
+    const HashedShape shape{"gguf", 256, 4, 2, 512, true};
+    for (const BlockTwin& twin : block_twins())
+        check_gguf(make, all_of(twin.name), shape, std::random_device{}(), 1, 1e-3);
+    for (const GgufMix& mix : gguf_mixes())
+        check_gguf(make, mix, shape, std::random_device{}(), 2, 1e-3);
 }
 
 TEST_CASE("cpu_backend: more samples than there are logits for at once") {

@@ -15,12 +15,27 @@
 #include "model/cpu/ops.h"
 #include "model/cpu/packed_rows.h"
 #include "model/cpu/packed_rows_f32.h"
+#include "model/gguf/blocks.h"
+#include "model/quantized/find_blocks.h"
+#include "tests/unit/gguf_blocks.h"
 #include "tests/unit/quantized_formats.h"
 #include "tests/unit/skip.h"
 
 using namespace qwend;
 
 namespace {
+
+/// How far a product with weights (n, k) is from its sums in double.
+double error_of(const std::vector<float>& product, const std::vector<float>& x,
+                const std::vector<double>& weights, size_t n, size_t k) {
+    double error = 0, norm = 0;
+    for (size_t i = 0; i < product.size(); i++) {
+        double sum = 0;
+        for (size_t j = 0; j < k; j++) sum += double(x[i / n * k + j]) * weights[i % n * k + j];
+        error += std::pow(product[i] - sum, 2), norm += sum * sum;
+    }
+    return std::sqrt(error / norm);
+}
 
 /// Quantised weights in the one form that every format comes to, as a layer of a file.
 struct PackedProblem {
@@ -231,4 +246,45 @@ TEST_CASE("cpu_packed: weights give the bits of the dense ones that they stand f
                                       size_t(rows) * size_t(n) * sizeof(float)) == 0);
             }
         }
+}
+
+TEST_CASE("cpu_packed: zeros that are no integers and short groups, in few rows and in many") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    constexpr int kRows = 20, kOutputs = 200, kInputs = 768;
+    for (const BlockTwin& twin : block_twins()) {
+        CAPTURE(twin.name);
+        std::string blocks;
+        for (int i = 0; i < kOutputs * kInputs / twin.n_weights; i++)
+            blocks += twin.random_block(random, 0.05f);
+        StoredTensor matrix;
+        matrix.shape = {kOutputs, kInputs}, matrix.blocks = find_block_format(twin.name);
+        const StoredLinear stored = linear_of_blocks(matrix, "a layer");
+        QuantizedView view;
+        view.linear = &stored;
+        view.codes = {
+            DType::other, {}, reinterpret_cast<const std::byte*>(blocks.data()), blocks.size()};
+        const auto weights = twin.weights_of(blocks);
+        std::normal_distribution<float> normal;
+        std::vector<float> x(size_t(kRows) * kInputs), many(size_t(kRows) * kOutputs);
+        for (float& value : x) value = bf16_to_float(float_to_bf16(normal(random)));
+        const CpuLinear linear({view}, {});
+        LinearWorkspace workspace;
+        linear.apply(workspace, x.data(), kRows, many.data());
+        CHECK(error_of(many, x, weights, kOutputs, kInputs) <
+              (CpuLinear::uses_bf16() ? 3e-3 : 1e-5));
+        for (int rows : {1, 3, 4, 8, 9}) {
+            CAPTURE(rows);
+            std::vector<float> few(size_t(rows) * kOutputs);
+            linear.apply(workspace, x.data(), rows, few.data());
+            if (CpuLinear::uses_bf16())
+                CHECK(std::memcmp(few.data(), many.data(), few.size() * sizeof(float)) == 0);
+        }
+        std::vector<float> few(size_t(kFewRows) * kOutputs);
+        const CpuPackedWeights packed({view});
+        packed_rows_product_f32(packed.layout(), packed.panels(), x.data(), kFewRows, nullptr,
+                                few.data());
+        CHECK(error_of(few, x, weights, kOutputs, kInputs) < 1e-5);
+    }
 }
