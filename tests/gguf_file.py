@@ -76,6 +76,24 @@ def floats(data):
     return array.array("f", wide.tobytes())
 
 
+def bf16(values):
+    """Floats rounded to BF16, to nearest and even."""
+    bits = array.array("I", array.array("f", values).tobytes())
+    return array.array("H", ((b + 0x7FFF + (b >> 16 & 1)) >> 16 for b in bits)).tobytes()
+
+
+def q8_0(values):
+    """Floats as blocks of 32, and what these stand for."""
+    blocks, numbers = [], []
+    for i in range(0, len(values), 32):
+        block = values[i:i + 32]
+        scale = struct.unpack("<e", struct.pack("<e", max(map(abs, block)) / 127))[0]
+        codes = [max(-127, min(127, round(x / scale))) if scale else 0 for x in block]
+        blocks.append(struct.pack("<e32b", scale, *codes))
+        numbers.extend(code * scale for code in codes)
+    return b"".join(blocks), numbers
+
+
 def metadata_of(folder):
     """What a converter writes of a folder's configuration, tokenizer and chat template."""
     folder = pathlib.Path(folder)
@@ -116,6 +134,25 @@ def tensors_of(folder):
 
 def convert(folder, path):
     write(path, metadata_of(folder), tensors_of(folder))
+
+
+def quantise(folder, part):
+    """(name, shape, type, bytes) of the tensors, where those whose names have the part are Q8_0; and makes the same
+    weights of the folder's, in BF16."""
+    tensors, path = [], pathlib.Path(folder) / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    header = json.loads(data[8:8 + struct.unpack_from("<Q", data)[0]])
+    begin = len(data) - max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+    for name, shape, kind, content in tensors_of(folder):
+        if part in name:
+            kind, (content, numbers) = "Q8_0", q8_0(floats(content))
+            for original, entry in header.items():
+                if original != "__metadata__" and tensor_name(original) == name:
+                    at, end = (begin + offset for offset in entry["data_offsets"])
+                    data[at:end] = bf16(numbers)
+        tensors.append((name, shape, kind, content))
+    path.write_bytes(data)
+    return tensors
 
 
 def convert_in_parts(folder, path, n_parts):
