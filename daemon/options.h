@@ -15,7 +15,7 @@ namespace qwend {
 /// Every option of the daemon, with its default. etc/qwend.conf documents each with its reason;
 /// flags override the file, the file overrides these. Times in seconds, sizes in bytes.
 struct Options {
-    std::filesystem::path model;                           // checkpoint folder
+    std::filesystem::path model;                           // checkpoint folder or GGUF file
     std::vector<std::string> listen = {"127.0.0.1:8000"};  // or "[::1]:8000", "unix:/path"
     std::vector<std::string> served_model_name;            // aliases; default: the folder's name
     std::filesystem::path chat_template;                   // a file; default: the checkpoint's own

@@ -158,8 +158,9 @@ uint64_t header_bytes(std::string_view head, uint64_t n_file, const std::string&
                 "peft's merge_and_unload does";
         else if (hint.empty() && extension == ".safetensors")
             hint = fmt::format("; found {} without an index: is the download complete?", name);
-        else if (hint.empty() && (extension == ".bin" || extension == ".gguf" ||
-                                  extension == ".pt" || extension == ".pth"))
+        else if (hint.empty() && extension == ".gguf")
+            hint = fmt::format("; found {}: give --model that file", name);
+        else if (hint.empty() && (extension == ".bin" || extension == ".pt" || extension == ".pth"))
             hint = fmt::format("; found {}, which qwend does not read", name);
     }
     throw LoadError(

@@ -16,11 +16,11 @@
 
 namespace qwend {
 
-/// All of a checkpoint folder that is text rather than mathematics: what the API needs to turn a
-/// request into ids and ids into an answer.
+/// All of a checkpoint folder or GGUF file that is text rather than mathematics: what the API needs
+/// to turn a request into ids and ids into an answer.
 struct ModelText {
     std::vector<std::string> names;  // aliases; the first is what answers say
-    std::string root;                // the folder; for the log, clients learn no path
+    std::string root;                // the folder or file; for the log, clients learn no path
     ModelConfig config;
     GenerationDefaults defaults;
     EmbedderConfig embedder;
@@ -36,8 +36,9 @@ struct ModelText {
     std::vector<std::string> warnings;        // what of the files is not used
 };
 
-/// The names of a checkpoint folder, the first being the one that answers carry: its own, but in
-/// the Hugging Face cache the repository's, with and without its owner, since the folder is a hash.
+/// The names of a checkpoint folder or GGUF file, the first being the one that answers carry: its
+/// own, but in the Hugging Face cache the repository's, with and without its owner, since the
+/// folder is a hash.
 std::vector<std::string> folder_names(const std::filesystem::path& dir);
 
 /// Throws LoadError: a file is missing or wrong, or they do not belong together.

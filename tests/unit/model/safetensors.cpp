@@ -171,7 +171,7 @@ TEST_CASE("safetensors: the single file comes before an index beside it, as in t
 }
 
 TEST_CASE("safetensors: folders without weights say what is there instead") {
-    for (auto [name, hint] : {std::pair{"model.gguf", "model.gguf, which qwend does not read"},
+    for (auto [name, hint] : {std::pair{"model.gguf", "found model.gguf: give --model that file"},
                               {"pytorch_model.bin", "pytorch_model.bin"},
                               {"model-00001-of-00002.safetensors", "without an index"},
                               {"adapter_model.safetensors", "adapter (LoRA)"}}) {
