@@ -244,8 +244,9 @@ DeviceWeights::DeviceWeights(const Checkpoint& checkpoint, const Shard& shard, c
     auto matrix = [&](const StoredLinear& from, WeightPlacement::Matrix at, int n, int k) {
         LinearWeights weights{from.kind, memory_.get() + at.data, n, k};
         if (!from.quantized) return weights;
+        const PackedShape packed = packed_shape(from);
+        weights.kind = packed.kind, weights.group = packed.group;
         weights.scales = reinterpret_cast<const uint32_t*>(memory_.get() + at.scales);
-        weights.group = from.quantized->group;
         return weights;
     };
     const int q_dim = c.n_heads * c.head_dim, qkv_dim = q_dim + 2 * c.n_kv_heads * c.head_dim;

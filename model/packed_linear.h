@@ -24,7 +24,8 @@ struct PackedShape {
     int n, k, group;  // outputs, inputs, inputs that share a scale
 };
 
-/// Of a quantised layer.
+/// Of a quantised layer. Codes of GGUF's are int8's where a device would have no room for what
+/// belongs to them: zeros that are no integers, or groups of less than 32, which become such.
 PackedShape packed_shape(const StoredLinear& linear);
 
 /// Why a matrix of this shape cannot be packed, behind its name; empty if it can.

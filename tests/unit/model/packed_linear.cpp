@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -14,6 +15,9 @@
 #include <vector>
 
 #include "model/error.h"
+#include "model/gguf/blocks.h"
+#include "model/quantized/find_blocks.h"
+#include "tests/unit/gguf_blocks.h"
 #include "tests/unit/quantized_checkpoint.h"
 
 using namespace qwend;
@@ -138,6 +142,50 @@ TEST_CASE("packed_linear: every format's codes, scales and zeros are where a dev
             for (auto [first, n] : {std::pair{0, linear->n}, {linear->n - 8, 8}, {8, 72}, {64, 64}})
                 check_packed_rows(loaded.view, tool, first, n);
         }
+    }
+}
+
+TEST_CASE("packed_linear: GGUF's types stand for what they do in groups that a device takes") {
+    const unsigned seed = std::random_device{}();
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    constexpr int kRows = 8, kInputs = 512;
+    for (const BlockTwin& twin : block_twins()) {
+        CAPTURE(twin.name);
+        std::string blocks;
+        for (int i = 0; i < kRows * kInputs / twin.n_weights; i++)
+            blocks += twin.random_block(random, 0.05f);
+        StoredTensor matrix;
+        matrix.shape = {kRows, kInputs}, matrix.blocks = find_block_format(twin.name);
+        const StoredLinear linear = linear_of_blocks(matrix, "a layer");
+        QuantizedView view;
+        view.linear = &linear;
+        view.codes = {
+            DType::other, {}, reinterpret_cast<const std::byte*>(blocks.data()), blocks.size()};
+        const PackedShape shape = packed_shape(linear);
+        CHECK(check_packed("a layer", shape) == "");
+        CHECK(shape.group == 32);
+        CHECK((shape.kind == LinearKind::int4) == (twin.name == std::string("Q4_0")));
+        std::vector<uint8_t> codes(packed_code_bytes(shape));
+        std::vector<uint32_t> scales(packed_scale_bytes(shape) / 4);
+        pack_rows(view, 0, kRows, reinterpret_cast<std::byte*>(codes.data()), scales.data());
+        const auto expected = twin.weights_of(blocks);
+        for (int row = 0; row < kRows; row++)
+            for (int group = 0; group < kInputs / 32; group++) {
+                const uint32_t both = scales[size_t(group * kRows + row)];
+                const double scale = half_to_float(uint16_t(both));
+                const double zero = bf16_to_float(uint16_t(both >> 16));
+                double error = 0, low = 0, high = 0;
+                for (int i = 0; i < 32; i++) {
+                    const int input = group * 32 + i;
+                    const double w = expected[size_t(row * kInputs + input)];
+                    const int code = code_at(shape.kind, codes.data(), kInputs, row, input);
+                    error = std::max(error, std::fabs((code - zero) * scale - w));
+                    low = std::min(low, w), high = std::max(high, w);
+                }
+                // A half's scale, a zero of eight bits, and where groups were merged a 250th.
+                CHECK(error <= (high - low) * 0.006 + 1e-6);
+            }
     }
 }
 
