@@ -121,7 +121,8 @@ TEST_CASE("gguf_config: what is missing, wrong or not served is named") {
          }},
         {"tokenizer.ggml.eos_token_id: expected 0 to",
          set("tokenizer.ggml.eos_token_id", W::i32(-1))}};
-    for (const auto& [says, change] : cases) {
+    for (const auto& [expected, change] : cases) {
+        const std::string says = expected;
         CAPTURE(says);
         try {
             (void)config_with(change);

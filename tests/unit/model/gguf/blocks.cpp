@@ -113,7 +113,8 @@ TEST_CASE("gguf/blocks: a group without a scale is what is taken from it") {
 TEST_CASE("gguf/blocks: blocks are those of the gguf package") {
     const JsonFile golden(std::filesystem::path("tests/golden/gguf_blocks.json"));
     int n = 0;
-    for (auto [name, value] : golden.root()) {
+    for (auto [key, value] : golden.root()) {
+        const std::string name(key);
         CAPTURE(name);
         const std::string_view hex = value["bytes"].get_string().value();
         std::string blocks;
