@@ -126,7 +126,7 @@ def test_check_refuses_what_serve_refuses(command, flags, words, tmp_path):
 def test_what_is_no_model_is_refused(command, tmp_path):
     refused(CONFIG, ["/nonexistent"], command, "--model", "/nonexistent")
     (tmp_path / "file").write_text("")
-    refused(CONFIG, ["Not a directory"], command, "--model", tmp_path / "file")
+    refused(CONFIG, ["expected a checkpoint folder or a GGUF file"], command, "--model", tmp_path / "file")
     refused(CONFIG, ["config.json"], command, "--model", tmp_path)
     refused(NO_DEVICE, ["device = cuda", "device = cpu"], command, "--model", MODEL, "--device", "cuda",
             env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
