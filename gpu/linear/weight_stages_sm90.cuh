@@ -3,7 +3,6 @@
 #include <bit>
 
 #include "gpu/cuda.h"
-#include "gpu/linear/linear.h"
 #include "gpu/linear/packed_steps.cuh"
 #include "gpu/linear/weight_map.h"
 #include "gpu/sm90/tensor_map.h"
@@ -19,25 +18,15 @@ struct DenseStages {
     static constexpr bool kIsPacked = false;
     static constexpr int kColumns = kSwizzleColumns;
     static constexpr int kGroupBytes = 16 * kColumns * 2;  // of 16 weight rows
-    static constexpr int kProducers = 1;
     CUtensorMap map;
 
     static DenseStages of(const DenseWeights& weights, int partner_offset, int groups_per_tile) {
         return {weight_tensor_map(weights, partner_offset, groups_per_tile)};
     }
-    /// Of a stage with so many groups, what producer `which` copies, in bytes; and the copy.
-    __device__ static int bytes(int, int n_groups) { return n_groups * kGroupBytes; }
-    __device__ void prefetch(int) const { prefetch_tensor_map(map); }
-    __device__ void copy(int, unsigned char* to, Mbarrier& full, int k_step, int group,
+    __device__ void prefetch() const { prefetch_tensor_map(map); }
+    __device__ void copy(unsigned char* to, Mbarrier& full, int k_step, int group,
                          int offset) const {
         tma_load_5d(to, map, full, k_step * kColumns, 0, 0, group, offset);
-    }
-    static CUtensorMap input_map(const LinearInput& input, int n_rows, int k, int rows) {
-        return matrix_tensor_map(input.x, n_rows, k, rows);
-    }
-    __device__ static void copy_input(unsigned char* to, const CUtensorMap& map, Mbarrier& full,
-                                      int k_step, int row) {
-        tma_load_2d(to, map, full, k_step * kColumns, row);
     }
 };
 
@@ -51,7 +40,6 @@ struct PackedStages {
     static constexpr int kCodeBytes = 2 * kChunks * kTileBytes;           // of 16 weight rows
     static constexpr int kScaleBytes = 2 * kTileRows * sizeof(uint32_t);  // the same
     static constexpr int kGroupBytes = kCodeBytes + kScaleBytes;
-    static constexpr int kProducers = 2;  // of codes, and of scales
     CUtensorMap codes, scales;
     int groups_per_tile, group_shift;  // 2^group_shift stages share scales
 
@@ -63,24 +51,12 @@ struct PackedStages {
                 is_all ? 31 : std::countr_zero(unsigned(weights.group / kColumns))};
     }
 
-    __device__ static int bytes(int which, int n_groups) {
-        return n_groups * (which == 0 ? kCodeBytes : kScaleBytes);
-    }
-    __device__ void prefetch(int which) const { prefetch_tensor_map(which == 0 ? codes : scales); }
-    __device__ void copy(int which, unsigned char* to, Mbarrier& full, int k_step, int group,
+    __device__ void prefetch() const { prefetch_tensor_map(codes), prefetch_tensor_map(scales); }
+    __device__ void copy(unsigned char* to, Mbarrier& full, int k_step, int group,
                          int offset) const {
-        if (which == 0)
-            tma_load_5d(to, codes, full, 0, k_step * kChunks, 0, group, offset);
-        else
-            tma_load_5d(to + groups_per_tile * kCodeBytes, scales, full, 0, k_step >> group_shift,
-                        0, group, offset);
-    }
-    static CUtensorMap input_map(const LinearInput& input, int n_rows, int k, int rows) {
-        return subtiles_tensor_map(input.x, n_rows, k, rows, kColumns / kSwizzleColumns);
-    }
-    __device__ static void copy_input(unsigned char* to, const CUtensorMap& map, Mbarrier& full,
-                                      int k_step, int row) {
-        tma_load_3d(to, map, full, 0, row, k_step * (kColumns / kSwizzleColumns));
+        tma_load_5d(to, codes, full, 0, k_step * kChunks, 0, group, offset);
+        tma_load_5d(to + groups_per_tile * kCodeBytes, scales, full, 0, k_step >> group_shift, 0,
+                    group, offset);
     }
 };
 

@@ -15,7 +15,7 @@
 namespace qwend {
 
 inline constexpr int kMaxStages = 8;
-inline constexpr int kHelperWarps = 4;  // producers, and those that make scales
+inline constexpr int kHelperWarps = 4;  // the producer and three that make scales
 inline constexpr int kFragmentRows = 8;
 
 /// Partial sums of a group and a fragment, pairs of low and high, as one block hands them to
@@ -88,13 +88,11 @@ template <class Stages, int WARPGROUPS, int ROWS>
 struct WgmmaBlockShape {
     static constexpr int kGroups = 4 * WARPGROUPS;  // of a block
     static constexpr int kConsumerThreads = 128 * WARPGROUPS;
-    // To start a copy takes a thread some 300 clocks, so each kind of copies has a producer.
-    static constexpr int kProducers = Stages::kProducers + 1;
-    static constexpr int kScaleThreads = (kHelperWarps - kProducers) * kWarp;
+    static constexpr int kScaleThreads = (kHelperWarps - 1) * kWarp;
     static constexpr int kThreads = kConsumerThreads + kHelperWarps * kWarp;
     static constexpr int kConsumersBarrier = 1, kScalesBarrier = 2;
-    static constexpr int kWeightBytes =
-        (kGroups * Stages::kGroupBytes + 1023) / 1024 * 1024;         // swizzled tiles begin there
+    static constexpr int kCopiedWeightBytes = kGroups * Stages::kGroupBytes;
+    static constexpr int kWeightBytes = (kCopiedWeightBytes + 1023) / 1024 * 1024;  // swizzled
     static constexpr int kSubtileBytes = ROWS * kSwizzleColumns * 2;  // x, of 64 columns
     static constexpr int kInputBytes = Stages::kColumns / kSwizzleColumns * kSubtileBytes;
     static constexpr int kStageBytes = kWeightBytes + kInputBytes;
@@ -145,7 +143,7 @@ class WgmmaBlock {
     __device__ void init_barriers() {
         if (threadIdx.x == 0) {
             for (int i = 0; i < plan_.n_stages; i++) {
-                control_->full[i].init(S::kProducers);
+                control_->full[i].init(1);
                 control_->empty[i].init(S::kConsumerThreads / kWarp);
             }
             control_->received.init(1);
@@ -158,19 +156,22 @@ class WgmmaBlock {
         if (n_blocks_ > 1) cluster_arrive_relaxed();
     }
 
-    /// Producer number `which` has TMA fill its part of the stages of the ring, in turn, as they
-    /// are read: of the weights, or of x if it is the last. Weights of the first stages come before
-    /// the wait for the previous kernel, since they depend on nothing. Called by one thread.
-    __device__ void produce(int which, const Stages& weights, const CUtensorMap& input) {
-        if (which < Stages::kProducers) {
-            weights.prefetch(which);
-            fill_stages(
-                [&](int stage, int k_step) { copy_weights(which, weights, stage, k_step); });
-        } else {
-            prefetch_tensor_map(input);
-            wait_for_previous_kernel();
-            fence_async_global();
-            fill_stages([&](int stage, int k_step) { copy_input(input, stage, k_step); });
+    /// The producer: has TMA fill the stages of the ring, in turn, as they are read. Weights of the
+    /// first stages come before the wait for the previous kernel, since they depend on nothing.
+    /// Called by one thread.
+    __device__ void produce(const Stages& weights, const CUtensorMap& input) {
+        weights.prefetch();
+        prefetch_tensor_map(input);
+        const int n_first = min(plan_.n_stages, n_k_steps_);
+        for (int i = 0; i < n_first; i++) copy_weights(weights, i, i);
+        wait_for_previous_kernel();
+        fence_async_global();
+        for (int i = 0; i < n_first; i++) copy_input(input, i, i);
+        for (int i = n_first, stage = 0, phase = 0; i < n_k_steps_; i++) {
+            control_->empty[stage].wait(phase);
+            copy_weights(weights, stage, i);
+            copy_input(input, stage, i);
+            if (++stage == plan_.n_stages) stage = 0, phase++;
         }
     }
 
@@ -233,25 +234,19 @@ class WgmmaBlock {
         return static_cast<PartialTile*>(
             tiles)[block * S::tiles_from_each(n_blocks_) + own_fragment * S::kGroups + group];
     }
-    /// Calls copy(stage, k step) for every step when its stage is free.
-    template <class Copy>
-    __device__ void fill_stages(Copy copy) {
-        for (int i = 0, stage = 0, round = 0; i < n_k_steps_; i++) {
-            if (round > 0) control_->empty[stage].wait(round - 1);
-            copy(stage, i);
-            if (++stage == plan_.n_stages) stage = 0, round++;
-        }
-    }
-    __device__ void copy_weights(int which, const Stages& weights, int stage, int k_step) {
-        control_->full[stage].arrive_expect_tx(Stages::bytes(which, S::kGroups));
-        weights.copy(which, ring_ + stage * S::kStageBytes, control_->full[stage],
-                     first_k_step_ + k_step, first_group_ % plan_.groups_per_offset,
+    __device__ void copy_weights(const Stages& weights, int stage, int k_step) {
+        control_->full[stage].arrive_expect_tx(S::kCopiedWeightBytes + S::kInputBytes);
+        weights.copy(ring_ + stage * S::kStageBytes, control_->full[stage], first_k_step_ + k_step,
+                     first_group_ % plan_.groups_per_offset,
                      first_group_ / plan_.groups_per_offset);
     }
     __device__ void copy_input(const CUtensorMap& map, int stage, int k_step) {
-        control_->full[stage].arrive_expect_tx(S::kInputBytes);
-        Stages::copy_input(ring_ + stage * S::kStageBytes + S::kWeightBytes, map,
-                           control_->full[stage], first_k_step_ + k_step, first_row_);
+        unsigned char* to = ring_ + stage * S::kStageBytes + S::kWeightBytes;
+#pragma unroll
+        for (int i = 0; i < S::kInputBytes / S::kSubtileBytes; i++)
+            tma_load_2d(to + i * S::kSubtileBytes, map, control_->full[stage],
+                        (first_k_step_ + k_step) * Stages::kColumns + i * kSwizzleColumns,
+                        first_row_);
     }
 
 #if __CUDA_ARCH_FEAT_SM90_ALL

@@ -9,26 +9,25 @@
 // linear_wgmma_sm90: y = norm(x) · Wᵀ and an epilogue, for more rows of x than linear_skinny_mma is
 // good for.
 //
-// What    y (rows, n) of x (rows, k) bf16 and W (n, k), dense or quantised (weight_stages_sm90.cuh);
-//         sums in f32; results as the epilogue has them (wgmma_sm90_epilogues.cuh). The operands
-//         are swapped: weights are the A side of wgmma (64 rows a warpgroup), x the B side (ROWS:
-//         16 to 256).
+// What    y (rows, n) of x (rows, k) bf16 and W (n, k) bf16; sums in f32; results as the epilogue
+//         has them (wgmma_sm90_epilogues.cuh). The operands are swapped: weights are the A side of
+//         wgmma (64 rows a warpgroup), x the B side (ROWS: 16 to 256).
 // Grid    (slices of k, a cluster; tiles of rows; tiles of weights). Matrices with few tiles are
 //         cut along k, into up to four slices: split-K over a cluster of blocks.
-// Block   WARPGROUPS warpgroups that multiply (the consumers), a thread for each kind of copies
-//         (the producers: weights, their scales if they are quantised, x), and the warps left of
-//         four make the scales of RMSNorm.
-// Shared  a ring of up to eight stages, each some columns of k of both tiles; partial sums take its
+// Block   WARPGROUPS warpgroups that multiply (the consumers), one thread that copies (the
+//         producer), and three warps that make the scales of RMSNorm.
+// Shared  a ring of up to eight stages, each 64 columns of k of both tiles; partial sums take its
 //         place afterwards. Up to 227 KiB; 113 KiB where two blocks fit an SM.
-// Order   The producers have TMA fill a stage and the mbarrier full[stage] counts its bytes; they
-//         wait at empty[stage], at which every consumer warp arrives once the stage was read.
-//         Weights of the first stages are copied before the wait for the previous kernel, x after
-//         it. With split-K each block then owns every n-th fragment (eight rows): consumers write
-//         partial sums to shared memory, a thread for each other block copies to it what it owns
-//         (DSMEM), and an mbarrier there counts the bytes. The sums are added in the order of
-//         slices, so a row has the same bits in any company, and the epilogue runs. A block exits
-//         when the others have what was in its memory for them: the second barrier of the cluster.
-// When    ProductChoice knows. Many rows are faster with cuBLASLt (gemm.h), whose tiles are larger.
+// Order   The producer has TMA fill a stage and the mbarrier full[stage] counts its bytes; it waits
+//         at empty[stage], at which every consumer warp arrives once the stage was read. Weights of
+//         the first stages are copied before the wait for the previous kernel, x after it. With
+//         split-K each block then owns every n-th fragment (eight rows): consumers write partial
+//         sums to shared memory, a thread for each other block copies to it what it owns (DSMEM),
+//         and an mbarrier there counts the bytes. The sums are added in the order of slices, so a
+//         row has the same bits in any company, and the epilogue runs. A block exits when the
+//         others have what was in its memory for them: the second barrier of the cluster.
+// When    From kSkinnyRows + 1 to max_wgmma_rows() rows, and with `deterministic` for any number.
+//         More rows are faster with cuBLASLt (gemm.h), whose tiles are larger.
 // Source  CUTLASS, "Efficient GEMM in CUDA" (warp specialisation); PTX ISA, wgmma and
 // cp.async.bulk.
 
@@ -48,11 +47,10 @@ __global__ void __launch_bounds__(WgmmaBlockShape<Stages, WARPGROUPS, ROWS>::kTh
     const int helper =
         int(threadIdx.x) - WgmmaBlockShape<Stages, WARPGROUPS, ROWS>::kConsumerThreads;
     if (helper < 0) return block.consume(epilogue);
-    constexpr int kProducers = WgmmaBlockShape<Stages, WARPGROUPS, ROWS>::kProducers;
-    if (helper >= kProducers * kWarp)
-        block.make_rms_scales(input, helper - kProducers * kWarp);
-    else if (helper % kWarp == 0)
-        block.produce(helper / kWarp, weights, input_map);
+    if (helper >= kWarp)
+        block.make_rms_scales(input, helper - kWarp);
+    else if (helper == 0)
+        block.produce(weights, input_map);
     __syncwarp();
     if (gridDim.x == 1) return;
     // These threads take part in the cluster's two barriers too, those of consume().
@@ -100,7 +98,7 @@ void launch_wgmma_tiles(const Weights& weights, LinearInput input, Epilogue epil
     shape.carveout_percent = kLargeStepCarveout;
     launch_dependent(linear_wgmma_sm90_kernel<Stages, WARPGROUPS, ROWS, Epilogue>, shape, stream,
                      Stages::of(weights, epilogue.partner_offset(), S::kGroups),
-                     Stages::input_map(input, plan.n_rows, plan.k, ROWS), plan, input, epilogue);
+                     matrix_tensor_map(input.x, plan.n_rows, plan.k, ROWS), plan, input, epilogue);
 }
 
 /// Rows of x in a block's tile: all, so that weights are read once. With split-K fewer, as long as

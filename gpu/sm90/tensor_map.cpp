@@ -42,7 +42,6 @@ CUtensorMap encode_tensor_map(const TensorBox<N>& tensor, CUtensorMapSwizzle swi
 }
 
 template CUtensorMap encode_tensor_map(const TensorBox<2>&, CUtensorMapSwizzle);
-template CUtensorMap encode_tensor_map(const TensorBox<3>&, CUtensorMapSwizzle);
 template CUtensorMap encode_tensor_map(const TensorBox<5>&, CUtensorMapSwizzle);
 
 CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int tile_rows) {
@@ -50,15 +49,6 @@ CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int til
                                  {cuuint64_t(k), cuuint64_t(n_rows)},
                                  {cuuint64_t(k)},
                                  {kSwizzleColumns, cuuint32_t(tile_rows)}});
-}
-
-CUtensorMap subtiles_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int tile_rows,
-                                int n_subtiles) {
-    return encode_tensor_map<3>(
-        {x,
-         {kSwizzleColumns, cuuint64_t(n_rows), cuuint64_t(k / kSwizzleColumns)},
-         {cuuint64_t(k), kSwizzleColumns},
-         {kSwizzleColumns, cuuint32_t(tile_rows), cuuint32_t(n_subtiles)}});
 }
 
 CUtensorMap result_tensor_map(const __nv_bfloat16* y, int n_rows, int n, int tile_rows) {

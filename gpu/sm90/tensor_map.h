@@ -32,11 +32,6 @@ CUtensorMap encode_tensor_map(const TensorBox<N>& tensor,
 /// Of a matrix x (n_rows, k), tiles of tile_rows rows and kSwizzleColumns columns.
 CUtensorMap matrix_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int tile_rows);
 
-/// The same by subtiles of kSwizzleColumns columns, n_subtiles one behind the other: (columns of a
-/// subtile, n_rows, subtiles). k is a multiple of kSwizzleColumns.
-CUtensorMap subtiles_tensor_map(const __nv_bfloat16* x, int n_rows, int k, int tile_rows,
-                                int n_subtiles);
-
 /// Of results y (n_rows, n), tiles of tile_rows rows and kResultColumns columns, swizzled by 64
 /// bytes.
 inline constexpr int kResultColumns = 32;

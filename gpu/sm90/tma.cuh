@@ -37,18 +37,6 @@ __device__ inline void tma_load_2d(void* to, const CUtensorMap& map, Mbarrier& b
 #endif
 }
 
-/// The same of a matrix that its map has by subtiles of columns, from one on.
-__device__ inline void tma_load_3d(void* to, const CUtensorMap& map, Mbarrier& barrier, int column,
-                                   int row, int subtile) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile(
-        "cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
-        "[%0], [%1, {%3, %4, %5}], [%2];" ::"r"(shared_address(to)),
-        "l"(&map), "r"(shared_address(&barrier.state)), "r"(column), "r"(row), "r"(subtile)
-        : "memory");
-#endif
-}
-
 /// The same to the same place in every block of the cluster whose bit `blocks` has; each one's
 /// barrier, in the same place too, counts the bytes.
 __device__ inline void tma_multicast_2d(void* to, const CUtensorMap& map, Mbarrier& barrier,
