@@ -13,15 +13,16 @@
 // What    y (rows, n) of x (rows, k) bf16 and W (n, k) in codes of 4 or 8 bits; a weight is
 //         (code - zero) * scale. mma takes code - zero, which bf16 has exactly; the sums of a group
 //         of inputs are f32, and are added times the group's scale.
-// Grid    (n / 16 or n / 8 weight rows, rows / 8), as linear_skinny_mma; more rows read the weights
-//         again.
-// Block   WARPS warps, a slice of k each (split-K within the block), in chunks: what tiles of the
-//         weights have of k.
-// Shared  each warp's ring of AHEAD chunks of x; the warps' partial sums and the rows' scales.
-// Order   as linear_skinny_mma: a warp has the codes of AHEAD chunks under way before it waits for
-//         the kernel before it, and loads another when it has multiplied one. x follows the wait
-//         and goes through shared memory, since lanes of mma have pairs of it and not 16 bytes.
-// When    Up to kMostPackedRows rows of quantised weights.
+// Grid    (blocks that take tiles of 16 weight rows in turn; rows of x, as many as shared memory
+//         holds and at most eight). More rows read the weights again.
+// Block   kWarps warps, a slice of k each (split-K within the block), in chunks: what the layout's
+//         tiles have of k.
+// Shared  the rows of x; the warps' partial sums and parts of the sums of squares.
+// Order   as linear_skinny_mma: a warp has the codes of kAhead chunks under way before it waits for
+//         the kernel before it. When it has multiplied a chunk, it loads another in its place, of
+//         the block's next tile too. x follows the wait and goes through shared memory, since lanes
+//         of mma have pairs of it and not 16 bytes; all tiles of a block share it.
+// When    ProductChoice knows.
 
 namespace qwend {
 

@@ -9,14 +9,15 @@
 // linear_wgmma_sm90: y = norm(x) · Wᵀ and an epilogue, for more rows of x than linear_skinny_mma is
 // good for.
 //
-// What    y (rows, n) of x (rows, k) bf16 and W (n, k) bf16; sums in f32; results as the epilogue
-//         has them (wgmma_sm90_epilogues.cuh). The operands are swapped: weights are the A side of
-//         wgmma (64 rows a warpgroup), x the B side (ROWS: 16 to 256).
+// What    y (rows, n) of x (rows, k) bf16 and W (n, k), dense or quantised (weight_stages_sm90.cuh);
+//         sums in f32; results as the epilogue has them (wgmma_sm90_epilogues.cuh). The operands
+//         are swapped: weights are the A side of wgmma (64 rows a warpgroup), x the B side (ROWS:
+//         16 to 256).
 // Grid    (slices of k, a cluster; tiles of rows; tiles of weights). Matrices with few tiles are
 //         cut along k, into up to four slices: split-K over a cluster of blocks.
 // Block   WARPGROUPS warpgroups that multiply (the consumers), one thread that copies (the
 //         producer), and three warps that make the scales of RMSNorm.
-// Shared  a ring of up to eight stages, each 64 columns of k of both tiles; partial sums take its
+// Shared  a ring of up to eight stages, each some columns of k of both tiles; partial sums take its
 //         place afterwards. Up to 227 KiB; 113 KiB where two blocks fit an SM.
 // Order   The producer has TMA fill a stage and the mbarrier full[stage] counts its bytes; it waits
 //         at empty[stage], at which every consumer warp arrives once the stage was read. Weights of
@@ -26,8 +27,7 @@
 //         and an mbarrier there counts the bytes. The sums are added in the order of slices, so a
 //         row has the same bits in any company, and the epilogue runs. A block exits when the
 //         others have what was in its memory for them: the second barrier of the cluster.
-// When    From kSkinnyRows + 1 to max_wgmma_rows() rows, and with `deterministic` for any number.
-//         More rows are faster with cuBLASLt (gemm.h), whose tiles are larger.
+// When    ProductChoice knows. Many rows are faster with cuBLASLt (gemm.h), whose tiles are larger.
 // Source  CUTLASS, "Efficient GEMM in CUDA" (warp specialisation); PTX ISA, wgmma and
 // cp.async.bulk.
 
