@@ -9,7 +9,8 @@
 // linear_wgmma_sm90: y = norm(x) · Wᵀ and an epilogue, for more rows of x than linear_skinny_mma is
 // good for.
 //
-// What    y (rows, n) of x (rows, k) bf16 and W (n, k), dense or quantised (weight_stages_sm90.cuh);
+// What    y (rows, n) of x (rows, k) bf16 and W (n, k), dense or quantised
+// (weight_stages_sm90.cuh);
 //         sums in f32; results as the epilogue has them (wgmma_sm90_epilogues.cuh). The operands
 //         are swapped: weights are the A side of wgmma (64 rows a warpgroup), x the B side (ROWS:
 //         16 to 256).
