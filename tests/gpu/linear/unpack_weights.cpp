@@ -1,5 +1,7 @@
 #include "gpu/linear/unpack_weights.h"
 
+#include <tuple>
+
 #include "tests/gpu/linear/packed_matrix.h"
 
 using namespace qwend;
