@@ -7,7 +7,7 @@ namespace {
 // As measured on an H200 with 7B. skinny_packed reads weights once for all of up to eight rows, but
 // x for every block; wgmma of quantised weights is faster beyond few rows, and up to as many as
 // these faster than to unpack them first.
-constexpr int kMostSkinnyPackedRows = 4, kMostWgmmaPackedRows = 256;
+constexpr int kMostSkinnyPackedRows = 4, kMostWgmmaPackedRows = 512;
 // Where that is missing, weights are read again for every eight rows: beyond so many it is better
 // to unpack them.
 constexpr int kMostRereadRows = 4 * kSkinnyRows;

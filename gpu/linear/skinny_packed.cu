@@ -74,6 +74,9 @@ struct PackedCut {
     static constexpr int kWarps = WARPS, kAhead = AHEAD, kBlocks = BLOCKS;
 };
 
+/// A warp's sums of eight low and eight high weight rows, as it leaves them.
+using WarpSums = float[16][kSkinnyRows + 1];
+
 /// Sums of a warp: eight low and eight high weight rows times eight rows of x, as mma has them.
 /// Products with whole numbers are added times their scales.
 template <LinearKind KIND, bool HAS_HIGH>
@@ -105,7 +108,8 @@ struct PackedSums {
         for (int j = 0; j < (HAS_HIGH ? 4 : 2); j++)
             total[j] = fmaf(j < 2 ? low_factor : high_factor, sums[0][j] + sums[1][j], total[j]);
     }
-    __device__ void put(float (&to)[16][kSkinnyRows + 1], int g, int t) const {
+    __device__ void put(WarpSums& to) const {
+        const int g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
         to[g][2 * t] = total[0], to[g][2 * t + 1] = total[1];
         if constexpr (HAS_HIGH) to[g + 8][2 * t] = total[2], to[g + 8][2 * t + 1] = total[3];
     }
@@ -120,8 +124,8 @@ struct PackedPlan {
 
 template <int WARPS>
 struct PackedShared {
-    float sums[2][WARPS][16][kSkinnyRows + 1];  // of the warps, for tiles in turn
-    float squares[kSkinnyRows][WARPS];          // of rows of x: the warps' parts
+    WarpSums sums[2][WARPS];            // for tiles in turn
+    float squares[kSkinnyRows][WARPS];  // of rows of x: the warps' parts
 };
 
 /// Leaves the warps' parts of the sums of squares of rows of x.
@@ -147,6 +151,18 @@ __device__ float rms_scale(const PackedShared<WARPS>& shared, const LinearInput&
 #pragma unroll
     for (int w = 0; w < WARPS; w++) sum += shared.squares[row][w];
     return rsqrtf(sum / float(k) + input.eps);
+}
+
+/// The warps' sums of weight rows low + i and high + i, added warp by warp.
+template <bool HAS_HIGH, int WARPS>
+__device__ float2 total_of(const WarpSums (&sums)[WARPS], int i, int column) {
+    float low = 0, high = 0;
+#pragma unroll
+    for (int w = 0; w < WARPS; w++) {
+        low += sums[w][i][column];
+        if constexpr (HAS_HIGH) high += sums[w][i + 8][column];
+    }
+    return {low, high};
 }
 
 /// A warp's slice of eight low and eight high weight rows, of which a lane has AHEAD chunks under
@@ -193,40 +209,73 @@ class PackedStream {
     const int group_shift_, first_;
 };
 
+/// Multiplies a warp's slice of a tile's weight rows, whose first chunks are under way, and starts
+/// to load those of the block's next tile.
+template <class Packed, int AHEAD, LinearKind KIND, class Sums>
+__device__ void multiply_slice(Sums& sums, Packed& packed, const InputSlice& x_slice, int n_chunks,
+                               const typename Packed::Place& place, bool has_next,
+                               const typename Packed::Place& next) {
+    constexpr int kSteps = PackedSteps<KIND>::kOfChunk, kScales = Packed::kScales;
+    for (int begin = 0; begin < n_chunks; begin += AHEAD)
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) {
+            const int chunk = begin + i;
+            if (chunk >= n_chunks) break;
+            uint4 x[kSteps];
+#pragma unroll
+            for (int s = 0; s < kSteps; s++) x[s] = x_slice.load(chunk * kSteps + s);
+            const auto& w = packed.ahead[i];
+#pragma unroll
+            for (int s = 0; s < kScales; s++)
+                sums.template add<kSteps / kScales>(w.low, w.high, s, w.low_scales[s],
+                                                    w.high_scales[s], x + s);
+            // In two branches: one that selects an address is slower.
+            if (chunk + AHEAD < n_chunks)
+                packed.load(i, place, chunk + AHEAD);
+            else if (has_next)
+                packed.load(i, next, i);
+        }
+}
+
+/// What a thread finishes: of a tile, the outputs low + i and high + i of a row of x.
+struct Finished {
+    int i, column, row;
+    bool is_row;
+    __device__ Finished(int first_row, int n_rows)
+        : i(threadIdx.x % 8),
+          column(threadIdx.x / 8),
+          row(first_row + column),
+          is_row(column < n_rows) {}
+};
+
 /// WIDE: a scale is of a chunk or more.
 template <class Cut, LinearKind KIND, bool WIDE, class Epilogue>
 __global__ void __launch_bounds__(Cut::kWarps* kWarp, Cut::kBlocks)
     linear_skinny_packed_kernel(PackedWeights weights, PackedPlan plan, LinearInput input,
                                 Epilogue epilogue) {
-    using Steps = PackedSteps<KIND>;
+    constexpr int kInputs = PackedSteps<KIND>::kInputs, kWarps = Cut::kWarps;
     using Packed = PackedStream<Cut::kAhead, KIND, WIDE, Epilogue>;
-    constexpr int kAhead = Cut::kAhead, kWarps = Cut::kWarps;
-    constexpr int kSteps = Steps::kOfChunk, kScales = Packed::kScales;
     __shared__ PackedShared<kWarps> shared;
     extern __shared__ __align__(16) bf16 rows_of_x[];
-    const int warp = threadIdx.x / kWarp, g = threadIdx.x % kWarp / 4, t = threadIdx.x % 4;
-    const int first_row = blockIdx.y * plan.block_rows;
-    const ChunkSlice slice(warp, kWarps, weights.k / Steps::kInputs);
+    const int warp = threadIdx.x / kWarp, first_row = blockIdx.y * plan.block_rows;
     const int n_here = min(plan.block_rows, plan.n_rows - first_row);
+    const ChunkSlice slice(warp, kWarps, weights.k / kInputs);
 
     allow_next_kernel();
     int tile = blockIdx.x;
     Packed packed(weights, plan.group_shift, slice.begin);
     auto place = packed.place_of(epilogue.weight_rows(tile));
 #pragma unroll
-    for (int i = 0; i < kAhead; i++)
+    for (int i = 0; i < Cut::kAhead; i++)
         if (i < slice.n) packed.load(i, place, i);
     __syncwarp();  // keeps ptxas from moving the loads down
-    const int out_i = threadIdx.x % 8, out_column = threadIdx.x / 8;  // what this thread finishes
-    const int out_row = first_row + out_column;
-    const bool is_row = out_column < n_here;
-    typename Epilogue::State state = epilogue.prepare(tile, out_i, out_row, is_row);
+    const Finished out(first_row, n_here);
+    typename Epilogue::State state = epilogue.prepare(tile, out.i, out.row, out.is_row);
     wait_for_previous_kernel();
 
-    InputSlice slice_of_x(rows_of_x, weights.k, slice.begin * Steps::kInputs);
-    slice_of_x.copy(input, first_row, n_here, slice.begin * Steps::kInputs,
-                    slice.n * Steps::kInputs);
-    epilogue.fetch(state, tile, out_i, out_row, is_row);
+    InputSlice x_slice(rows_of_x, weights.k, slice.begin * kInputs);
+    x_slice.copy(input, first_row, n_here, slice.begin * kInputs, slice.n * kInputs);
+    epilogue.fetch(state, tile, out.i, out.row, out.is_row);
     sum_squares(shared, input, first_row, n_here, weights.k);
     InputSlice::wait();
     float scale = 1;
@@ -235,40 +284,19 @@ __global__ void __launch_bounds__(Cut::kWarps* kWarp, Cut::kBlocks)
         const bool has_next = next_tile < plan.n_tiles;
         const auto next = packed.place_of(epilogue.weight_rows(has_next ? next_tile : tile));
         PackedSums<KIND, Epilogue::kHasHigh> sums;
-        for (int begin = 0; begin < slice.n; begin += kAhead)
-#pragma unroll
-            for (int i = 0; i < kAhead; i++) {
-                const int chunk = begin + i;
-                if (chunk >= slice.n) break;
-                uint4 x[kSteps];
-#pragma unroll
-                for (int s = 0; s < kSteps; s++) x[s] = slice_of_x.load(chunk * kSteps + s);
-                const auto& w = packed.ahead[i];
-#pragma unroll
-                for (int s = 0; s < kScales; s++)
-                    sums.template add<kSteps / kScales>(w.low, w.high, s, w.low_scales[s],
-                                                        w.high_scales[s], x + s);
-                // In two branches: one that selects an address is slower.
-                if (chunk + kAhead < slice.n)
-                    packed.load(i, place, chunk + kAhead);
-                else if (has_next)
-                    packed.load(i, next, i);
-            }
-        sums.put(shared.sums[turn % 2][warp], g, t);
+        multiply_slice<Packed, Cut::kAhead, KIND>(sums, packed, x_slice, slice.n, place, has_next,
+                                                  next);
+        sums.put(shared.sums[turn % 2][warp]);
         __syncthreads();  // the sums of two tiles before are not read any more
-        if (out_column < kSkinnyRows) {
-            if (turn == 0) scale = rms_scale(shared, input, min(out_column, n_here - 1), weights.k);
-            float low = 0, high = 0;
-#pragma unroll
-            for (int w = 0; w < kWarps; w++) {
-                low += shared.sums[turn % 2][w][out_i][out_column];
-                if constexpr (Epilogue::kHasHigh)
-                    high += shared.sums[turn % 2][w][out_i + 8][out_column];
-            }
-            epilogue.finish(state, tile, out_i, out_row, is_row, low * scale, high * scale);
+        if (out.column < kSkinnyRows) {
+            if (turn == 0) scale = rms_scale(shared, input, min(out.column, n_here - 1), weights.k);
+            const float2 total =
+                total_of<Epilogue::kHasHigh>(shared.sums[turn % 2], out.i, out.column);
+            epilogue.finish(state, tile, out.i, out.row, out.is_row, total.x * scale,
+                            total.y * scale);
             if (has_next) {
-                state = epilogue.prepare(next_tile, out_i, out_row, is_row);
-                epilogue.fetch(state, next_tile, out_i, out_row, is_row);
+                state = epilogue.prepare(next_tile, out.i, out.row, out.is_row);
+                epilogue.fetch(state, next_tile, out.i, out.row, out.is_row);
             }
         }
         tile = next_tile, place = next;

@@ -97,9 +97,12 @@ struct WgmmaBlockShape {
     static constexpr int kInputBytes = Stages::kColumns / kSwizzleColumns * kSubtileBytes;
     static constexpr int kStageBytes = kWeightBytes + kInputBytes;
     static constexpr int kFragments = ROWS / kFragmentRows;
-    // Quantised weights have twice the sums in registers.
+    // Quantised weights have three times the sums in registers.
     static constexpr int kBlocksPerSm =
-        WARPGROUPS * ROWS * (Stages::kIsPacked ? 2 : 1) <= 128 ? 2 : 1;
+        WARPGROUPS * ROWS * (Stages::kIsPacked ? 3 : 1) <= 128 ? 2 : 1;
+    // Registers of a consumer and of a helper, where an even share is too few for the former.
+    static constexpr bool kMovesRegisters = Stages::kIsPacked && WARPGROUPS == 2 && ROWS == 128;
+    static constexpr int kConsumerRegisters = 240, kHelperRegisters = 24;
 
     /// Partial tiles that a block gets from each of a cluster's n_blocks: fragments are dealt in
     /// turn.
@@ -206,7 +209,7 @@ class WgmmaBlock {
 
   private:
     // Whether registers are left, beside the sums, for what the first result needs.
-    static constexpr bool kPreparesFirst = ROWS * (Stages::kIsPacked ? 2 : 1) <= 64;
+    static constexpr bool kPreparesFirst = ROWS * (Stages::kIsPacked ? 3 : 1) <= 64;
 
     /// The i-th quad that this block finishes.
     __device__ OutputQuad quad_of(int i) const {
@@ -341,35 +344,50 @@ class WgmmaBlock {
     }
 
     /// The same of quantised weights, which go through registers: half a stage is unpacked while
-    /// the half before it is multiplied. Sums of whole numbers are added times their scales.
+    /// the half before it is multiplied. Sums of a stage are of whole numbers, and are added times
+    /// their scales while the next stage is multiplied.
     __device__ void multiply_packed(WgmmaAccumulator<ROWS>& sums) {
         PackedGroup<Stages::Steps::kKind> group;
-        WgmmaAccumulator<ROWS> products;
-        float2 factors{};
+        WgmmaAccumulator<ROWS> even, odd;
+        float2 last_factors{};
         uint32_t first[4][4], second[4][4];
 #pragma unroll
         for (float& sum : sums.sums) sum = 0;
         int stage = 0, phase = 0, last_stage = 0;
-        for (int i = 0; i < n_k_steps_; i++) {
+        auto step = [&](WgmmaAccumulator<ROWS>& products, auto&& finish_last) {
             control_->full[stage].wait(phase);
             const unsigned char* tiles = ring_ + stage * S::kStageBytes;
             group.load(tiles, threadIdx.x / kWarp, S::kGroups);
             wgmma_wait<1>();  // the first half of the stage before
             group.unpack(0, first);
-            if (i > 0) {
-                wgmma_wait<0>();
-                if (threadIdx.x % kWarp == 0) control_->empty[last_stage].arrive();
-                sums.add(products, factors);
-            }
-            factors = group.factors();
             products.add(first, tiles + S::kWeightBytes, false);
+            wgmma_wait<1>();  // the second half
+            finish_last();
             group.unpack(1, second);
             products.add(second, tiles + S::kWeightBytes + S::kSubtileBytes, true);
+            last_factors = group.factors();
             last_stage = stage;
             if (++stage == plan_.n_stages) stage = 0, phase++;
+        };
+        auto finish = [&](const WgmmaAccumulator<ROWS>& products) {
+            if (threadIdx.x % kWarp == 0) control_->empty[last_stage].arrive();
+            sums.add(products, last_factors);
+        };
+        // Written so that ptxas sees which sums are ready: it would wait for all else.
+        step(even, [] {});
+        int i = 1;
+        for (; i + 1 < n_k_steps_; i += 2) {
+            step(odd, [&] { finish(even); });
+            step(even, [&] { finish(odd); });
         }
-        wgmma_wait<0>();
-        sums.add(products, factors);
+        if (i < n_k_steps_) {
+            step(odd, [&] { finish(even); });
+            wgmma_wait<0>();
+            sums.add(odd, last_factors);
+        } else {
+            wgmma_wait<0>();
+            sums.add(even, last_factors);
+        }
         __syncwarp();
     }
 

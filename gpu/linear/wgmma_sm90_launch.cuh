@@ -47,7 +47,12 @@ __global__ void __launch_bounds__(WgmmaBlockShape<Stages, WARPGROUPS, ROWS>::kTh
     block.init_barriers();
     const int helper =
         int(threadIdx.x) - WgmmaBlockShape<Stages, WARPGROUPS, ROWS>::kConsumerThreads;
-    if (helper < 0) return block.consume(epilogue);
+    using S = WgmmaBlockShape<Stages, WARPGROUPS, ROWS>;
+    if (helper < 0) {
+        if constexpr (S::kMovesRegisters) setmaxnreg_inc<S::kConsumerRegisters>();
+        return block.consume(epilogue);
+    }
+    if constexpr (S::kMovesRegisters) setmaxnreg_dec<S::kHelperRegisters>();
     if (helper >= kWarp)
         block.make_rms_scales(input, helper - kWarp);
     else if (helper == 0)
@@ -139,7 +144,8 @@ void launch_wgmma(const Weights& weights, LinearInput input, int n_rows, Epilogu
     };
     if (rows == 16) return launch.template operator()<1, 16>();
     if (rows == 32) return launch.template operator()<1, 32>();
-    if (rows == 64) return launch.template operator()<1, 64>();
+    constexpr int kOfSixtyFour = Stages::kIsPacked ? 2 : 1;  // as many as share registers well
+    if (rows == 64) return launch.template operator()<kOfSixtyFour, 64>();
     if (rows == 128) return launch.template operator()<kWide, 128>();
     if constexpr (kMost > 128) launch.template operator()<kWide, 256>();
 }
