@@ -112,9 +112,16 @@ struct Q8_0 {
     static constexpr auto scales = Q5_0::scales;
 };
 
+/// Codes of two bits: of each half of them 32 bytes, of which the lowest two bits of all come
+/// first.
+void read_pairs(const std::byte* from, uint8_t* codes) {
+    for (int half = 0; half < 2; half++, from += kShort)
+        for (int shift = 0; shift < 8; shift += 2, codes += kShort)
+            for (int i = 0; i < kShort; i++) codes[i] = byte_at(from, i) >> shift & 3;
+}
+
 /// Q2_K: 16 bytes, each a scale in its low nibble and a minimum in its high one; codes of two
-/// bits; f16 units of scales and of minima. Each of two halves has 32 bytes, of which the same two
-/// bits of all are consecutive.
+/// bits; f16 units of scales and of minima.
 struct Q2_K {
     static constexpr int kGroup = 16, kGroups = kLong / kGroup;
 
@@ -127,8 +134,7 @@ struct Q2_K {
     static void codes(const std::byte* block, uint8_t* out) {
         Affine groups[kGroups];
         read(block, groups);
-        for (int i = 0; i < kLong; i++)
-            out[i] = byte_at(block + 16, i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2) & 3;
+        read_pairs(block + 16, out);
         clear_flat(groups, kGroups, kGroup, out);
     }
     static void scales(const std::byte* block, float* scales, float* zeros) {
@@ -143,11 +149,10 @@ struct Q2_K {
 /// middle.
 struct Q3_K {
     static void codes(const std::byte* block, uint8_t* out) {
-        for (int i = 0; i < kLong; i++) {
-            const int low = byte_at(block + 32, i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2) & 3;
-            const int high = byte_at(block, i % 32) >> (i / 32) & 1;
-            out[i] = uint8_t(low + 4 * high + 8 - 4);
-        }
+        read_pairs(block + 32, out);
+        for (int bit = 0; bit < 8; bit++, out += kShort)
+            for (int i = 0; i < kShort; i++)
+                out[i] = uint8_t(out[i] + 4 * (byte_at(block, i) >> bit & 1) + 8 - 4);
     }
     static void scales(const std::byte* block, float* scales, float* zeros) {
         const std::byte* packed = block + 96;
@@ -186,8 +191,11 @@ void write_sixes(const std::byte* block, float* scales, float* zeros) {
 
 /// The low nibbles of 32 bytes are 32 codes, and the high ones the next 32.
 void read_long_nibbles(const std::byte* from, uint8_t* codes) {
-    for (int i = 0; i < kLong; i++)
-        codes[i] = byte_at(from, i / 64 * 32 + i % 32) >> (i % 64 / 32 * 4) & 15;
+    for (int pair = 0; pair < 4; pair++, from += kShort, codes += 2 * kShort)
+        for (int i = 0; i < kShort; i++) {
+            codes[i] = byte_at(from, i) & 15;
+            codes[kShort + i] = uint8_t(byte_at(from, i) >> 4);
+        }
 }
 
 /// Q4_K: read_sixes(); nibbles.
@@ -206,8 +214,11 @@ struct Q5_K {
     static void codes(const std::byte* block, uint8_t* out) {
         Affine groups[8];
         read_sixes(block, groups), read_long_nibbles(block + 48, out);
-        for (int i = 0; i < kLong; i++)
-            out[i] = uint8_t(out[i] | (byte_at(block + 16, i % 32) >> (i / 32) & 1) << 4);
+        for (int bit = 0; bit < 8; bit++)
+            for (int i = 0; i < kShort; i++) {
+                uint8_t& code = out[bit * kShort + i];
+                code = uint8_t(code | (byte_at(block + 16, i) >> bit & 1) << 4);
+            }
         clear_flat(groups, 8, 32, out);
     }
     static constexpr auto scales = write_sixes;
@@ -219,11 +230,15 @@ struct Q5_K {
 /// longer groups the larger of two scales is good for both: see packed_linear.h.
 struct Q6_K {
     static void codes(const std::byte* block, uint8_t* out) {
-        for (int i = 0; i < kLong; i++) {
-            const int half = i / 128, place = i % 128;
-            const int low = byte_at(block, half * 64 + place % 64) >> (place / 64 * 4) & 15;
-            const int high = byte_at(block + 128, half * 32 + place % 32) >> (place / 32 * 2) & 3;
-            out[i] = uint8_t(4 * ((low | high << 4) - 32) + 128);
+        for (int quarter = 0; quarter < 8; quarter++, out += kShort) {
+            const int half = quarter / 4, of_half = quarter % 4;
+            const std::byte* low = block + half * 64 + of_half % 2 * kShort;
+            const std::byte* high = block + 128 + half * kShort;
+            for (int i = 0; i < kShort; i++) {
+                const int nibble = byte_at(low, i) >> (of_half / 2 * 4) & 15;
+                const int pair = byte_at(high, i) >> (of_half * 2) & 3;
+                out[i] = uint8_t(4 * ((nibble | pair << 4) - 32) + 128);
+            }
         }
     }
     static void scales(const std::byte* block, float* scales, float* zeros) {
@@ -281,10 +296,9 @@ void blocks_to_float(const BlockFormat& format, const std::byte* blocks, size_t 
     float scales[kMostGroups], zeros[kMostGroups];
     for (size_t i = 0; i < n_blocks; i++, blocks += format.n_bytes) {
         format.codes(blocks, codes), format.scales(blocks, scales, zeros);
-        for (int j = 0; j < format.n_weights; j++) {
-            const int group = j / format.group;
-            *out++ = (float(codes[j]) - zeros[group]) * scales[group];
-        }
+        for (int group = 0; group < format.n_groups(); group++, out += format.group)
+            for (int j = 0; j < format.group; j++)
+                out[j] = (float(codes[group * format.group + j]) - zeros[group]) * scales[group];
     }
 }
 
