@@ -133,8 +133,7 @@ void pack_rows(const QuantizedView& view, int first, int n_rows, std::byte* code
     numbers.resize(n_numbers), zeros.resize(n_numbers);
     for (int done = 0; done < n_rows; done += kRowsAtOnce) {
         const int some = std::min(kRowsAtOnce, n_rows - done);
-        if (!unpack_codes(view, first + done, some, unpacked.data()) ||
-            !unpack_scales(view, first + done, some, numbers.data(), zeros.data()))
+        if (!unpack_rows(view, first + done, some, unpacked.data(), numbers.data(), zeros.data()))
             refuse_numbers(view);
         if (stored_group < shape.group)
             widen_groups(*view.linear, some, unpacked.data(), numbers.data(), zeros.data());

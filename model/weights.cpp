@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "model/embedder_config.h"
@@ -14,6 +15,7 @@
 #include "model/gguf/files.h"
 #include "model/gguf/names.h"
 #include "model/gguf_config.h"
+#include "model/quantized/at_load.h"
 #include "model/quantized/find.h"
 #include "model/quantized/find_blocks.h"
 #include "model/quantized/refusal.h"
@@ -28,8 +30,9 @@ class TensorFinder {
   public:
     /// `scheme`: null where nothing is quantised; what it points to has to stay.
     TensorFinder(const TensorFiles& files, const std::filesystem::path& dir,
-                 const QuantScheme* scheme = nullptr, bool is_gguf = false)
-        : files_(files), dir_(dir), has_scheme_(scheme), is_gguf_(is_gguf) {
+                 const QuantScheme* scheme = nullptr, bool is_gguf = false,
+                 const QuantizeAtLoad& at_load = {})
+        : files_(files), dir_(dir), has_scheme_(scheme), is_gguf_(is_gguf), at_load_(at_load) {
         if (scheme && !is_gguf) quantized_.emplace(files_, dir_, *scheme);
         // A model saved without its head has names without "model.".
         if (!files.find("model.embed_tokens.weight") && files.find("embed_tokens.weight"))
@@ -57,7 +60,7 @@ class TensorFinder {
         return tensor->as_numbers();
     }
 
-    /// A linear layer, quantised or not, by its full name.
+    /// A linear layer as the files have it, quantised or not, by its full name.
     StoredLinear linear_named(const std::string& name, int n, int k, bool has_bias) const {
         if (quantized_)
             if (auto found = quantized_->find(name, n, k, has_bias)) return *found;
@@ -68,6 +71,18 @@ class TensorFinder {
         if (has_bias || (is_gguf_ && has_named(name + ".bias")))
             made.bias = get_named(name + ".bias", {n});
         return made;
+    }
+    /// One of a decoder, by its name within it.
+    StoredLinear linear_of_layer(const std::string& name, int n, int k,
+                                 const LinearPlace& place) const {
+        StoredLinear made = linear_named(prefix_ + name, n, k, place.is_qkv);
+        const LinearKind kind = kind_at_load(at_load_.layers, place);
+        if (kind == LinearKind::dense) return made;
+        return quantize_at_load(std::move(made), kind, full_module(prefix_ + name));
+    }
+    /// What serves as a head, named by its tensor's module.
+    StoredLinear head_at_load(StoredLinear head, const std::string& name) const {
+        return quantize_at_load(std::move(head), LinearKind::int8, full_module(name));
     }
     bool is_quantized(const std::string& name) const {
         return has_blocks(name) || (quantized_ && quantized_->is_quantized(name));
@@ -103,10 +118,18 @@ class TensorFinder {
     std::string full_name(const std::string& name) const {
         return fmt::format("{}: tensor {}", dir_.string(), is_gguf_ ? gguf_name(name) : name);
     }
+    /// A module as its tensors begin.
+    std::string full_module(const std::string& name) const {
+        constexpr std::string_view kWeight = ".weight";
+        std::string weight = full_name(name + std::string(kWeight));
+        weight.resize(weight.size() - kWeight.size());
+        return weight;
+    }
 
     const TensorFiles& files_;
     const std::filesystem::path dir_;
     const bool has_scheme_, is_gguf_;
+    const QuantizeAtLoad at_load_;
     std::optional<QuantizedFinder> quantized_;
     std::string prefix_ = "model.";
 };
@@ -120,10 +143,10 @@ LayerWeights find_layer(const TensorFinder& find, const ModelConfig& config, int
         return find.get(fmt::format("{}{}.weight", prefix, name), {hidden});
     };
     auto linear = [&](const char* name, int n, int k) {
-        return find.linear_named(find.prefix() + prefix + name, n, k, false);
+        return find.linear_of_layer(prefix + name, n, k, {layer, config.n_layers, false});
     };
     auto biased = [&](const char* name, int n, int k) {
-        return find.linear_named(find.prefix() + prefix + name, n, k, true);
+        return find.linear_of_layer(prefix + name, n, k, {layer, config.n_layers, true});
     };
     LayerWeights w;
     w.input_norm = norm("input_layernorm");
@@ -209,6 +232,15 @@ void find_ends(const TensorFinder& find, Checkpoint& checkpoint) {
     w.lm_head.weight = w.tied ? w.embedding : find.get_named(head, shape);
 }
 
+/// The head becomes a matrix of its own, which the embedding is not any more.
+void quantize_head(const TensorFinder& find, Weights& w) {
+    if (w.lm_head.quantized) return;
+    const std::string embedding = find.prefix() + "embed_tokens";
+    const bool is_embedding = w.tied && find.has_named(embedding + ".weight");
+    w.lm_head = find.head_at_load(std::move(w.lm_head), is_embedding ? embedding : "lm_head");
+    w.tied = false;
+}
+
 /// A layer of the head whose sizes, where they are 0, are those that the files have.
 HeadLayer find_head_layer(const TensorFinder& find, const std::string& name, int n, int k,
                           bool has_bias, Activation activation) {
@@ -259,11 +291,15 @@ Checkpoint open_files(const std::filesystem::path& model) {
 
 }  // namespace
 
-Checkpoint open_checkpoint(const std::filesystem::path& model) {
+Checkpoint open_checkpoint(const std::filesystem::path& model, const QuantizeAtLoad& at_load) {
     Checkpoint checkpoint = open_files(model);
     const ModelConfig& config = checkpoint.config;
-    const TensorFinder find(checkpoint.files, model, config.quantization.get(), config.is_gguf);
+    if (config.quantization && at_load.layers != LinearKind::dense)
+        refuse_twice(*config.quantization);
+    const TensorFinder find(checkpoint.files, model, config.quantization.get(), config.is_gguf,
+                            at_load);
     find_ends(find, checkpoint);
+    if (at_load.head && config.generates()) quantize_head(find, checkpoint.weights);
     const int n_stored = stored_layers(checkpoint.files.tensors(), find.prefix());
     const std::string both =
         fmt::format("{} {}, the weights have {}",

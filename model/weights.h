@@ -47,7 +47,7 @@ struct Weights {
     StoredTensor final_norm;  // (hidden)
     StoredLinear lm_head;     // hidden → vocab; its matrix is the embedding itself when tied, or
                               // where the model has no head for text, so that there is one
-    bool tied = false;        // the head is the embedding
+    bool tied = false;        // the head is the embedding, and no matrix of its own
     std::vector<HeadLayer> head;  // of a HeadKind that is not text; hidden → … → labels
 };
 
@@ -66,8 +66,15 @@ struct Checkpoint {
     std::vector<std::string> warnings;  // what of the files is not used or contradicts config.json
 };
 
+/// What becomes of numbers while they are loaded.
+struct QuantizeAtLoad {
+    LinearKind layers = LinearKind::dense;  // linear layers become this; dense: they stay
+    bool head = false;                      // the head for text becomes int8, if it is numbers
+};
+
 /// Throws LoadError with Expected and Actual for a missing or misshapen tensor, one of a dtype that
-/// is not served, or quantised weights that are not what config.json says of them.
-Checkpoint open_checkpoint(const std::filesystem::path& model);
+/// is not served, quantised weights that are not what config.json says of them, or layers to be
+/// quantised that are already.
+Checkpoint open_checkpoint(const std::filesystem::path& model, const QuantizeAtLoad& at_load = {});
 
 }  // namespace qwend

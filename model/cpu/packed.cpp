@@ -112,8 +112,7 @@ CpuPackedWeights::CpuPackedWeights(const std::vector<QuantizedView>& parts) {
         std::vector<uint8_t> codes(size_t(n) * size_t(layout_.k));
         std::vector<float> scales(size_t(n) * size_t(n_groups));
         std::vector<float> zeros(scales.size());
-        if (!unpack_codes(part, 0, n, codes.data()) ||
-            !unpack_scales(part, 0, n, scales.data(), zeros.data()))
+        if (!unpack_rows(part, 0, n, codes.data(), scales.data(), zeros.data()))
             refuse_numbers(part);
     }
 }
@@ -132,9 +131,8 @@ bool CpuPackedWeights::pack_panel(const std::vector<QuantizedView>& parts, int p
         const int first = std::max(begin, at), last = std::min(end, at + part.linear->n);
         if (first < last) {
             const auto row = size_t(first - begin), place = row * size_t(n_groups);
-            good &= unpack_codes(part, first - at, last - first, u.codes.data() + row * k);
-            good &= unpack_scales(part, first - at, last - first, u.scales.data() + place,
-                                  u.zeros.data() + place);
+            good &= unpack_rows(part, first - at, last - first, u.codes.data() + row * k,
+                                u.scales.data() + place, u.zeros.data() + place);
         }
         at += part.linear->n;
     }

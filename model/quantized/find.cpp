@@ -69,6 +69,7 @@ std::vector<int64_t> QuantizedFinder::codes_shape(int n, int k) const {
             return {n, over(k * bits, kWordBits)};
         case CodePacking::bytes:
         case CodePacking::blocks:
+        case CodePacking::at_load:
             break;
     }
     return {n, k};

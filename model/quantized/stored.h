@@ -14,6 +14,7 @@ enum class CodePacking {
     along_k,  // (n, k * bits / 32) words of consecutive inputs, the first in the low bits
     bytes,    // (n, k), signed where they are integers
     blocks,   // (n, k / a block's) with their scales: GGUF's types
+    at_load,  // nowhere: BF16, F16 or F32 (n, k), which are quantised as they are unpacked
 };
 
 /// Where zeros come from.
@@ -21,7 +22,8 @@ enum class ZeroPoints {
     middle,       // half the number of codes everywhere; for fp8: none
     stored,       // a tensor of them, packed as the format has it
     stored_less,  // the same, of zeros less one: GPTQ's first format
-    numbers       // any numbers, which are with the codes: GGUF's types
+    numbers,      // any numbers, which are with the codes: GGUF's types
+    at_load,      // of 0 to 15, with the codes
 };
 
 /// What a quantised linear layer has beside its codes. Scales are (k / group, n) for awq and gptq,

@@ -12,6 +12,7 @@
 #include "model/bf16.h"
 #include "model/error.h"
 #include "model/gguf/blocks.h"
+#include "model/quantized/quantize.h"
 
 namespace qwend {
 
@@ -33,6 +34,21 @@ float number(const TensorView& tensor, size_t i) {
     uint16_t bits;
     std::memcpy(&bits, tensor.data + i * sizeof bits, sizeof bits);
     return tensor.dtype == DType::bf16 ? bf16_to_float(bits) : half_to_float(bits);
+}
+
+/// So many from `first` on.
+void read_numbers(const TensorView& tensor, size_t first, std::vector<float>& out) {
+    const std::byte* from = tensor.data + first * dtype_size(tensor.dtype);
+    if (tensor.dtype == DType::f32) {
+        std::memcpy(out.data(), from, out.size() * sizeof(float));
+        return;
+    }
+    const bool is_bf16 = tensor.dtype == DType::bf16;
+    for (size_t i = 0; i < out.size(); i++) {
+        uint16_t bits;
+        std::memcpy(&bits, from + i * sizeof bits, sizeof bits);
+        out[i] = is_bf16 ? bf16_to_float(bits) : half_to_float(bits);
+    }
 }
 
 int bits_of(const StoredLinear& linear) {
@@ -169,6 +185,7 @@ int zero_of(const QuantizedView& view, int output, int group) {
                        mask);
         case CodePacking::bytes:
         case CodePacking::blocks:  // whose zeros are with their scales
+        case CodePacking::at_load:
             break;
     }
     return int(int8_t(view.zeros->data[size_t(row) * n_groups + column])) + 128;
@@ -191,8 +208,6 @@ bool is_scale(const QuantizedView& view, float value) {
     return value >= 0 && value < kScaleEnd;
 }
 
-}  // namespace
-
 bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out) {
     switch (view.linear->quantized->packing) {
         case CodePacking::awq:
@@ -208,6 +223,7 @@ bool unpack_codes(const QuantizedView& view, int first, int n_rows, uint8_t* out
             unpack_blocks(view, first, n_rows, out);
             return true;
         case CodePacking::bytes:
+        case CodePacking::at_load:
             break;
     }
     return unpack_bytes(view, first, n_rows, out);
@@ -228,9 +244,48 @@ bool unpack_scales(const QuantizedView& view, int first, int n_rows, float* scal
     return good;
 }
 
+bool quantize_rows(const QuantizedView& view, int first, int n_rows, uint8_t* codes, float* scales,
+                   float* zeros) {
+    const auto k = size_t(view.linear->k);
+    const auto n_groups = size_t(view.linear->quantized->n_groups(view.linear->k));
+    thread_local std::vector<float> numbers;
+    numbers.resize(k);
+    bool good = true;
+    for (int row = 0; row < n_rows; row++) {
+        read_numbers(view.codes, size_t(first + row) * k, numbers);
+        good &= quantize_row(view.linear->kind, numbers.data(), view.linear->k,
+                             view.linear->quantized->group, codes, scales, zeros);
+        codes += k, scales += n_groups, zeros += n_groups;
+    }
+    return good;
+}
+
+[[noreturn]] void refuse_number(const QuantizedView& view) {
+    const QuantizedParts& parts = *view.linear->quantized;
+    const size_t n = view.codes.n_bytes / dtype_size(view.codes.dtype);
+    for (size_t i = 0; i < n; i++)
+        if (const float value = number(view.codes, i); !(std::abs(value) < kWeightEnd))
+            throw LoadError(fmt::format(
+                "{}.weight: expected {}, found {} at {}", parts.name,
+                std::isfinite(value) ? "numbers below 65,536, to be quantised" : "finite numbers",
+                value, i));
+    throw LoadError(parts.name + ": expected finite numbers");
+}
+
+}  // namespace
+
+bool unpack_rows(const QuantizedView& view, int first, int n_rows, uint8_t* codes, float* scales,
+                 float* zeros) {
+    if (view.linear->quantized->packing == CodePacking::at_load)
+        return quantize_rows(view, first, n_rows, codes, scales, zeros);
+    const bool good = unpack_codes(view, first, n_rows, codes);
+    return unpack_scales(view, first, n_rows, scales, zeros) && good;
+}
+
 void refuse_numbers(const QuantizedView& view) {
     const QuantizedParts& parts = *view.linear->quantized;
     if (parts.packing == CodePacking::blocks) refuse_blocks(view);
+    if (parts.packing == CodePacking::at_load) refuse_number(view);
     const size_t n_scales = view.scales.n_bytes / dtype_size(view.scales.dtype);
     for (size_t i = 0; i < n_scales; i++)
         if (const float value = number(view.scales, i); !is_scale(view, value))

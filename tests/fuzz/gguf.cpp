@@ -39,11 +39,11 @@ void unpack(const StoredTensor& tensor, std::string_view file) {
     std::vector<uint8_t> codes(size_t(linear.n) * size_t(linear.k));
     std::vector<float> scales(codes.size() / size_t(linear.quantized->group));
     std::vector<float> zeros(scales.size()), floats(codes.size());
-    require(unpack_codes(view, 0, linear.n, codes.data()));
+    const bool good = unpack_rows(view, 0, linear.n, codes.data(), scales.data(), zeros.data());
     for (uint8_t code : codes) require(code < 16 || linear.kind == LinearKind::int8);
     blocks_to_float(*tensor.blocks, view.codes.data,
                     codes.size() / size_t(tensor.blocks->n_weights), floats.data());
-    if (unpack_scales(view, 0, linear.n, scales.data(), zeros.data())) return;
+    if (good) return;
     try {
         refuse_numbers(view);
     } catch (const LoadError&) {

@@ -10,6 +10,7 @@
 
 #include "model/error.h"
 #include "model/json.h"
+#include "model/quantized/at_load.h"
 #include "model/quantized/scheme.h"
 #include "model/quantized/unpack.h"
 #include "tests/fuzz/cost.h"
@@ -66,8 +67,7 @@ void unpack(const QuantScheme& scheme, const uint8_t* data, size_t size) {
     std::vector<uint8_t> codes(elements);
     std::vector<float> scales(size_t(n) * n_groups);
     std::vector<float> zeros(scales.size());
-    const bool good = unpack_codes(view, 0, n, codes.data()) &&
-                      unpack_scales(view, 0, n, scales.data(), zeros.data());
+    const bool good = unpack_rows(view, 0, n, codes.data(), scales.data(), zeros.data());
     const int n_codes = 1 << bits;
     for (uint8_t code : codes) require(code < n_codes);
     for (float zero : zeros) require(zero >= 0 && zero <= float(n_codes));
@@ -78,11 +78,43 @@ void unpack(const QuantScheme& scheme, const uint8_t* data, size_t size) {
     }
 }
 
+/// Numbers of any bits, quantised as they are unpacked.
+void quantize(const uint8_t* data, size_t size) {
+    if (size == 0) return;
+    constexpr DType kTypes[] = {DType::bf16, DType::f16, DType::f32};
+    const int n = 1 + data[0] % 3, k = 1 + data[size / 2];
+    const DType type = kTypes[data[size - 1] % 3];
+    Tensors tensors(data, size);
+    for (LinearKind kind : {LinearKind::int4, LinearKind::int8, LinearKind::fp8}) {
+        const StoredLinear linear =
+            quantize_at_load({LinearKind::dense, n, k, {}, {}, {}}, kind, "a");
+        const auto n_groups = size_t(linear.quantized->n_groups(k));
+        const QuantizedView view{
+            &linear, tensors.make(size_t(n) * size_t(k) * dtype_size(type), type), {}, {}};
+        std::vector<uint8_t> codes(size_t(n) * size_t(k));
+        std::vector<float> scales(size_t(n) * n_groups);
+        std::vector<float> zeros(scales.size());
+        const bool good = unpack_rows(view, 0, n, codes.data(), scales.data(), zeros.data());
+        for (uint8_t code : codes) {
+            require(kind != LinearKind::int4 || code < 16);
+            require(kind != LinearKind::fp8 || (code & 0x7F) < 0x7F);
+        }
+        for (float scale : scales) require(scale >= 0 && scale < 65536);
+        for (float zero : zeros) require(zero >= 0 && zero <= 128);
+        if (good) continue;
+        try {
+            refuse_numbers(view);
+        } catch (const LoadError&) {
+        }
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     within_cost("quantization", size, [&] {
+        quantize(data, size);
         try {
             const JsonFile json(text, "fuzz");
             const QuantScheme scheme = parse_quant_scheme(json.root(), "fuzz", "gptq");

@@ -26,3 +26,15 @@ TEST_CASE("cuda_backend: GGUF files are what the forward in double makes of them
             "with numbers")  // beside quantised layers of one input, which a GPU refuses
             check_gguf(make, mix, shape, std::random_device{}(), 2, 5e-3);
 }
+
+TEST_CASE("cuda_backend: numbers quantised at load are what the forward in double makes of them") {
+    for (const QuantizeAtLoad& at_load : {QuantizeAtLoad{LinearKind::dense, true},
+                                          {LinearKind::int8, false},
+                                          {LinearKind::fp8, true},
+                                          {LinearKind::int4, true}})
+        for (const BackendFactory& each :
+             {BackendFactory(make), BackendFactory(make_deterministic)})
+            check_quantized_at_load(each, at_load,
+                                    {"at load", 256, 4, 2, 384, at_load.layers == LinearKind::fp8},
+                                    5e-3);
+}

@@ -12,6 +12,7 @@
 #include "model/bf16.h"
 #include "model/rope.h"
 #include "model/weights.h"
+#include "tests/unit/dequantized.h"
 
 namespace qwend {
 
@@ -37,9 +38,9 @@ class SlowForward {
     explicit SlowForward(const Checkpoint& checkpoint, Dequantized dequantized = nullptr)
         : checkpoint_(checkpoint), c_(checkpoint.config), dequantized_(std::move(dequantized)) {}
 
-    /// Of a final state, where the head is the embedding.
-    std::vector<double> tied_logits(const std::vector<double>& state) const {
-        return logits_of(read(checkpoint_.weights.embedding), state);
+    /// Of a final state.
+    std::vector<double> logits(const std::vector<double>& state) const {
+        return product(checkpoint_.weights.lm_head, {state})[0];
     }
 
     /// (n, hidden) after the last norm.
@@ -82,6 +83,10 @@ class SlowForward {
 
     std::vector<double> matrix(const StoredLinear& linear) const {
         if (!linear.quantized) return read(linear.weight);
+        if (linear.quantized->packing == CodePacking::at_load) {
+            const auto values = dequantized(checkpoint_.files, linear);
+            return {values.begin(), values.end()};
+        }
         const std::string& name = linear.quantized->name;  // behind the folder's
         const auto values = dequantized_(name.substr(name.rfind(' ') + 1));
         return {values.begin(), values.end()};

@@ -111,6 +111,15 @@ TEST_CASE("cpu_backend: GGUF files are what the forward in double makes of them"
         check_gguf(make, mix, shape, std::random_device{}(), 2, 1e-3);
 }
 
+TEST_CASE("cpu_backend: numbers quantised at load are what the forward in double makes of them") {
+    for (const QuantizeAtLoad& at_load : {QuantizeAtLoad{LinearKind::dense, true},
+                                          {LinearKind::int8, false},
+                                          {LinearKind::fp8, true},
+                                          {LinearKind::int4, true}})
+        check_quantized_at_load(
+            make, at_load, {"at load", 256, 4, 2, 384, at_load.layers == LinearKind::fp8}, 5e-3);
+}
+
 TEST_CASE("cpu_backend: more samples than there are logits for at once") {
     if (!CpuLinear::uses_bf16()) return skip("this CPU has no AVX-512 bf16");
     HashedCheckpoint hashed(golden_shapes()[0]);

@@ -72,16 +72,22 @@ TEST_CASE("cpu_weights: what the weights will take is known before they are load
     CHECK(cpu_weight_bytes(hashed.checkpoint->weights, 4) == 4 * matrices + 2 * kHashedVocab * 256);
 }
 
+void check_counted(const Checkpoint& checkpoint) {
+    BackendOptions options;
+    options.kv_cache_bytes = 1 << 20, options.max_context = 64;
+    const auto backend = make_cpu_backend(checkpoint, options);
+    const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
+    CHECK(backend->info().weight_bytes + checkpoint.weights.embedding.n_bytes ==
+          cpu_weight_bytes(checkpoint.weights, element_bytes));
+}
+
 TEST_CASE("cpu_weights: quantised weights are counted as they will be packed") {
+    const HashedShape shape{"small", 256, 4, 2, 384, true};
     for (const QuantizedFormat& format : quantized_formats()) {
         CAPTURE(format.name);
-        const QuantizedCheckpoint made({"small", 256, 4, 2, 384, true}, format, 1);
-        const Weights& weights = made.checkpoint->weights;
-        BackendOptions options;
-        options.kv_cache_bytes = 1 << 20, options.max_context = 64;
-        const auto backend = make_cpu_backend(*made.checkpoint, options);
-        const size_t element_bytes = CpuLinear::uses_bf16() ? sizeof(bf16_t) : sizeof(float);
-        CHECK(backend->info().weight_bytes + weights.embedding.n_bytes ==
-              cpu_weight_bytes(weights, element_bytes));
+        check_counted(*QuantizedCheckpoint(shape, format, 1).checkpoint);
     }
+    const HashedCheckpoint numbers(shape, 3);
+    for (LinearKind kind : {LinearKind::int8, LinearKind::fp8, LinearKind::int4})
+        for (bool head : {false, true}) check_counted(open_checkpoint(numbers.path(), {kind, head}));
 }

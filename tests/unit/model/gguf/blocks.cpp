@@ -162,8 +162,7 @@ TEST_CASE("gguf/blocks: layers of one input are made alike without a change of t
                 const auto group = size_t(layers[i].quantized->group);
                 std::vector<uint8_t> codes(kRows * kInputs);
                 std::vector<float> scales(codes.size() / group), zeros(scales.size());
-                CHECK(unpack_codes(view, 0, kRows, codes.data()));
-                CHECK(unpack_scales(view, 0, kRows, scales.data(), zeros.data()));
+                CHECK(unpack_rows(view, 0, kRows, codes.data(), scales.data(), zeros.data()));
                 std::vector<double> found;
                 for (size_t j = 0; j < codes.size(); j++) {
                     if (!layers[i].quantized->has_zeros())
@@ -192,9 +191,10 @@ TEST_CASE("gguf/blocks: a scale that is no number is refused with its tensor and
             blocks[last + size_t(twin.halves[half]) + 1] = 0x7C;  // infinity
             QuantizedView view;
             view.linear = &layer, view.codes = {DType::other, {}, bytes_of(blocks), blocks.size()};
+            std::vector<uint8_t> codes(1024);
             std::vector<float> scales(1024), zeros(1024);
-            CHECK(!unpack_scales(view, 0, 2, scales.data(), zeros.data()));
-            CHECK(unpack_scales(view, 0, 1, scales.data(), zeros.data()));
+            CHECK(!unpack_rows(view, 0, 2, codes.data(), scales.data(), zeros.data()));
+            CHECK(unpack_rows(view, 0, 1, codes.data(), scales.data(), zeros.data()));
             CHECK_THROWS_WITH_AS(
                 refuse_numbers(view),
                 doctest::Contains("blk.0.attn_q.weight: expected finite scales, found"), LoadError);

@@ -37,8 +37,7 @@ void check_unpacked(const QuantizedView& view, const QuantizedLinear& packed, in
     std::vector<uint8_t> codes(size_t(n_rows) * size_t(packed.k));
     std::vector<float> scales(size_t(n_rows) * size_t(n_groups));
     std::vector<float> zeros(scales.size());
-    CHECK(unpack_codes(view, first, n_rows, codes.data()));
-    CHECK(unpack_scales(view, first, n_rows, scales.data(), zeros.data()));
+    CHECK(unpack_rows(view, first, n_rows, codes.data(), scales.data(), zeros.data()));
     int n_wrong = 0;
     for (int row = 0; row < n_rows; row++) {
         for (int i = 0; i < packed.k; i++)
