@@ -6,7 +6,6 @@
 #include "daemon/api/vector_inputs.h"
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
-#include "model/quantized/scheme.h"
 
 namespace qwend {
 
@@ -57,19 +56,15 @@ std::string keys_text(const ServicePlan& plan, const Options& options) {
                                     : "off: whoever reaches the address may ask (api-key-file)";
 }
 
-std::string scheme_text(const ModelConfig& config) {
-    return config.quantization ? ": " + config.quantization->text() : "";
-}
-
 void print_line(std::string_view name, std::string_view text) {
     fmt::print("{:<10} {}\n", name, text);
 }
 
 }  // namespace
 
-int check(const CommandLine& line, const ServicePlan& plan, const ModelText& model,
-          const Checkpoint& checkpoint, const BackendInfo& backend,
-          const std::string& why_not_gpu) {
+void check(const CommandLine& line, const ServicePlan& plan, const ModelText& model,
+           const Checkpoint& checkpoint, const BackendInfo& backend,
+           const std::string& why_not_gpu) {
     const ModelConfig& config = model.config;
     print_line("config", line.config.empty() ? "none, flags and defaults" : line.config.string());
     print_line("device",
@@ -81,7 +76,8 @@ int check(const CommandLine& line, const ServicePlan& plan, const ModelText& mod
     print_line("weights",
                fmt::format("{} MiB in {} tensors{}; {} MiB in memory",
                            checkpoint.files.total_bytes() >> 20, checkpoint.files.tensors().size(),
-                           scheme_text(config), backend.weight_bytes >> 20));
+                           model.quantization.empty() ? "" : ": " + model.quantization,
+                           backend.weight_bytes >> 20));
     print_line("tokenizer",
                fmt::format("{} ids, {} logits", model.tokenizer.size(), config.vocab_size));
     print_line("context", fmt::format("{} tokens", model.max_model_len));
@@ -102,8 +98,6 @@ int check(const CommandLine& line, const ServicePlan& plan, const ModelText& mod
                                        "runs as: {} is closed to others; move the checkpoint to "
                                        "/var/lib/qwend, or chmod o+rX it",
                                        closed.string()));
-    fmt::print("ok\n");
-    return 0;
 }
 
 }  // namespace qwend

@@ -78,6 +78,15 @@ void define_generate(CLI::App& app, GenerateOptions& g) {
     app.add_flag("--raw", g.raw, "continue the text as it is, without the chat template");
 }
 
+void define_check(CLI::App& app, CheckOptions& c) {
+    auto* quality = app.add_flag("--quality", c.quality,
+                                 "measure what quantised weights cost, by a text: takes a minute");
+    app.add_option("--against", c.against,
+                   "what --quality compares with, if not the model's own files: a folder")
+        ->type_name("FOLDER")
+        ->needs(quality);
+}
+
 /// What CLI11 says of a mistake, and what was meant.
 std::string explain(const CLI::ParseError& error, const CLI::App& app) {
     if (!dynamic_cast<const CLI::ExtrasError*>(&error)) return excerpt(error.what(), 512);
@@ -122,6 +131,7 @@ int parse_flags(int argc, const char* const* argv, CommandLine& out) {
         app.add_subcommand("check", "check configuration and checkpoint, like nginx -t");
     CLI::App* generate = app.add_subcommand("generate", "answer one prompt on the terminal");
     define_generate(*generate, out.generate);
+    define_check(*check, out.check);
     for (CLI::App* command : {serve, check, generate})
         command->footer("qwend --help shows how to begin and what the exit codes mean.");
     try {

@@ -19,6 +19,12 @@ struct GenerateOptions {
     bool raw = false;         // no chat template
 };
 
+/// What `qwend check` does besides.
+struct CheckOptions {
+    bool quality = false;           // measure it
+    std::filesystem::path against;  // a folder of the same model, not quantised; may be empty
+};
+
 enum class Command { serve, generate, check };
 
 struct CommandLine {
@@ -26,6 +32,7 @@ struct CommandLine {
     std::filesystem::path config;  // the file that `options` come from besides; may be empty
     Options options;
     GenerateOptions generate;
+    CheckOptions check;
 };
 
 /// Parses flags and the configuration file they name. On a wish for help or the version, or on an

@@ -18,14 +18,15 @@ using BackendMaker = std::function<EngineParts(std::function<void(float)> on_pro
 
 struct ModelText;
 
-/// Each returns the process's exit code.
+/// These return the process's exit code.
 int serve(const Options& options, ServicePlan plan, std::shared_ptr<const ModelText> text,
           const BackendMaker& make_backend);
 int generate(const CommandLine& line, std::shared_ptr<const ModelText> text,
              const BackendMaker& make_backend);
 /// Tells what `serve` would do; everything it would refuse was refused before. `backend` is what a
 /// backend would say of itself, `why_not_gpu` why it is the CPU's although a GPU was looked for.
-int check(const CommandLine& line, const ServicePlan& plan, const ModelText& model,
-          const Checkpoint& checkpoint, const BackendInfo& backend, const std::string& why_not_gpu);
+void check(const CommandLine& line, const ServicePlan& plan, const ModelText& model,
+           const Checkpoint& checkpoint, const BackendInfo& backend,
+           const std::string& why_not_gpu);
 
 }  // namespace qwend

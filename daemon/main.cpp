@@ -14,9 +14,13 @@
 #include "daemon/commands.h"
 #include "daemon/file_access.h"
 #include "daemon/log.h"
+#include "daemon/quality.h"
+#include "daemon/text_states.h"
 #include "model/cpu/cpu_backend.h"
 #include "model/cpu/head.h"
 #include "model/error.h"
+#include "model/linear_kind.h"
+#include "model/quantized/at_load.h"
 #include "model/weights.h"
 #ifdef QWEND_CUDA
 #include "gpu/cuda_backend.h"
@@ -86,7 +90,9 @@ void choose_step(const Options& options, const ModelText& model, bool cuda, Back
                                                   : std::min(sequences, out.max_step_tokens);
 }
 
-BackendOptions backend_options(const CommandLine& line, const ModelText& model, bool cuda) {
+/// `texts`: all that it is for; null: whatever clients ask.
+BackendOptions backend_options(const CommandLine& line, const ModelText& model, bool cuda,
+                               const TokenTexts* texts = nullptr) {
     const Options& options = line.options;
     BackendOptions out;
     choose_step(options, model, cuda, out);
@@ -102,6 +108,11 @@ BackendOptions backend_options(const CommandLine& line, const ModelText& model, 
         if (cuda && out.kv_cache_bytes == 0)
             out.kv_cache_bytes = bytes_of_context(model.config, out.max_context + kSpareTokens);
     }
+    if (texts) {
+        out.max_sequences = int(texts->size());
+        out.max_step_tokens = step_tokens(*texts), out.busy_step_tokens = 0;
+        out.kv_cache_bytes = bytes_of_context(model.config, cached_tokens(*texts, out.block_size));
+    }
     return out;
 }
 
@@ -111,10 +122,11 @@ BackendOptions backend_options(const CommandLine& line, const ModelText& model, 
 std::unique_ptr<Backend> make_backend(const CommandLine& line, const ModelText& model,
                                       const std::shared_ptr<const Checkpoint>& checkpoint,
                                       [[maybe_unused]] const DeviceChoice& device,
-                                      const std::function<void(float)>& on_progress) {
+                                      const std::function<void(float)>& on_progress,
+                                      const TokenTexts* texts = nullptr) {
 #ifdef QWEND_CUDA
     try {
-        BackendOptions out = backend_options(line, model, true);
+        BackendOptions out = backend_options(line, model, true, texts);
         out.on_progress = on_progress;
         if (device.cuda_index >= 0) return make_cuda_backend(*checkpoint, device.cuda_index, out);
     } catch (const LoadError& error) {
@@ -122,7 +134,7 @@ std::unique_ptr<Backend> make_backend(const CommandLine& line, const ModelText& 
         log_warning("the GPU is not used: {}", error.what());
     }
 #endif
-    BackendOptions out = backend_options(line, model, false);
+    BackendOptions out = backend_options(line, model, false, texts);
     out.on_progress = on_progress;
     return make_cpu_backend(*checkpoint, out);
 }
@@ -145,8 +157,8 @@ BackendInfo plan_backend(const CommandLine& line, const ModelText& model,
 }
 
 /// What the vectors of a model go through, if there is anything.
-VectorHead make_head(const Checkpoint& checkpoint) {
-    const auto head = std::make_shared<Head>(checkpoint);
+VectorHead make_head(const Checkpoint& checkpoint, HeadOf of) {
+    const auto head = std::make_shared<Head>(checkpoint, of);
     if (head->empty()) return {};
     return [head](std::span<const float> vectors) { return head->apply(vectors); };
 }
@@ -156,7 +168,7 @@ BackendMaker backend_maker(const CommandLine& line, const ModelText& model,
                            std::shared_ptr<const Checkpoint> checkpoint, DeviceChoice device) {
     return [=, &line, &model](std::function<void(float)> on_progress) mutable {
         const auto make = [&] {
-            VectorHead head = make_head(*checkpoint);
+            VectorHead head = make_head(*checkpoint, HeadOf::vectors);
             auto backend = make_backend(line, model, checkpoint, device, on_progress);
             checkpoint.reset();  // its files are of no more use
             return EngineParts(std::move(backend), std::move(head));
@@ -171,15 +183,39 @@ BackendMaker backend_maker(const CommandLine& line, const ModelText& model,
     };
 }
 
+QuantizeAtLoad at_load(const Options& options) {
+    QuantizeAtLoad made;
+    if (options.quantization == "fp8") made.layers = LinearKind::fp8;
+    if (options.quantization == "int8") made.layers = LinearKind::int8;
+    if (options.quantization == "int4") made.layers = LinearKind::int4;
+    made.head = options.quantize_head == "true" ||
+                (options.quantize_head == "auto" && made.layers != LinearKind::dense);
+    return made;
+}
+
+/// What `qwend check --quality` runs.
+ModelLoader quality_loader(const CommandLine& line, const ModelText& text) {
+    ModelLoader made;
+    made.backend = [&](const std::shared_ptr<const Checkpoint>& checkpoint, const TokenTexts& texts,
+                       const std::function<void(float)>& on_progress) {
+        const DeviceChoice device = choose_device(line.options, checkpoint->config);
+        return make_backend(line, text, checkpoint, device, on_progress, &texts);
+    };
+    made.head = [](const Checkpoint& checkpoint) { return make_head(checkpoint, HeadOf::text); };
+    return made;
+}
+
 int run(const CommandLine& line) {
     LogLevel level;
     if (log_parse_level(line.options.log_level, level)) log_set_level(level);
     ServicePlan plan;
     if (line.command != Command::generate) plan = plan_service(line.options);
     check_model_folder(line.options.model);
-    const auto text = std::make_shared<const ModelText>(load_model_text(line.options));
+    const auto text = std::make_shared<ModelText>(load_model_text(line.options));
     const ModelText& model = *text;
-    auto checkpoint = std::make_shared<const Checkpoint>(open_checkpoint(line.options.model));
+    auto checkpoint = std::make_shared<const Checkpoint>(
+        open_checkpoint(line.options.model, at_load(line.options)));
+    text->quantization = describe_quantization(*checkpoint);
     for (const auto* warnings : {&model.warnings, &model.defaults.warnings, &checkpoint->warnings})
         for (const std::string& warning : *warnings) log_warning("{}", warning);
     DeviceChoice device = choose_device(line.options, model.config);
@@ -189,7 +225,10 @@ int run(const CommandLine& line) {
     }
     if (line.command == Command::check) {
         const BackendInfo info = plan_backend(line, model, *checkpoint, device);
-        return check(line, plan, model, *checkpoint, info, device.why_not_cuda);
+        check(line, plan, model, *checkpoint, info, device.why_not_cuda);
+        if (line.check.quality) check_quality(line, model, checkpoint, quality_loader(line, model));
+        fmt::print("ok\n");
+        return 0;
     }
     if (!device.why_not_cuda.empty()) log_info("no GPU is used: {}", device.why_not_cuda);
     const BackendMaker maker = backend_maker(line, model, std::move(checkpoint), device);

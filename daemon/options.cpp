@@ -24,6 +24,13 @@ void define_model(CLI::App& app, Options& o) {
         ->allow_extra_args(false);
     app.add_option("--max-context", o.max_context, "tokens of context; 0: the model's own limit")
         ->check(whole_number(0, 1 << 24));
+    app.add_option("--quantization", o.quantization,
+                   "quantise the weights of a BF16, F16 or F32 folder: none, fp8, int8 or int4")
+        ->check(one_of({"none", "fp8", "int8", "int4"}));
+    app.add_option("--quantize-head", o.quantize_head,
+                   "quantise the head to int8: auto, which is where quantization is set, true or "
+                   "false")
+        ->check(one_of({"auto", "true", "false"}));
     app.add_option("--chat-template", o.chat_template,
                    "a Jinja template to render chats with; default: the checkpoint's own")
         ->type_name("FILE");

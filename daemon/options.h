@@ -26,12 +26,14 @@ struct Options {
     std::vector<std::string> cors_origins;                 // empty: CORS off
     std::string log_level = "info";
 
-    std::string device = "auto";     // auto, cpu, cuda
-    int threads = 0;                 // CPU backend; 0: all cores
-    int max_context = 0;             // tokens; 0: the model's own limit
-    int max_sequences = 0;           // running at once; 0: 32 on a CPU, 256 on a GPU
-    int max_queue = 256;             // waiting; more get 429
-    double inter_token_latency = 0;  // ms; 0: choose
+    std::string device = "auto";         // auto, cpu, cuda
+    int threads = 0;                     // CPU backend; 0: all cores
+    int max_context = 0;                 // tokens; 0: the model's own limit
+    std::string quantization = "none";   // of numbers, at load: none, fp8, int8, int4
+    std::string quantize_head = "auto";  // auto: where `quantization` is set; true, false
+    int max_sequences = 0;               // running at once; 0: 32 on a CPU, 256 on a GPU
+    int max_queue = 256;                 // waiting; more get 429
+    double inter_token_latency = 0;      // ms; 0: choose
     int max_step_tokens = 0;  // decode rows + chunks of prefill; 0: 512 on a CPU, 4096 on a GPU
     uint64_t kv_cache_memory = 0;         // bytes; 0: choose
     double gpu_memory_utilization = 0.9;  // of all its memory, for weights, KV cache and the rest

@@ -14,7 +14,6 @@
 #include "daemon/notify.h"
 #include "daemon/version.h"
 #include "model/error.h"
-#include "model/quantized/scheme.h"
 #include "net/server.h"
 
 namespace qwend {
@@ -193,10 +192,10 @@ void Daemon::on_ready() {
     if (!plan_.sockets.empty()) log_addresses();
     const BackendInfo info = *engine().backend_info();
     const uint64_t tokens = uint64_t(info.n_blocks) * uint64_t(info.block_size);
-    const auto& scheme = model_->text->config.quantization;
+    const std::string& quantization = model_->text->quantization;
     log_notice("ready in {:.2f} s: {}; weights {} MiB{}; KV cache {} tokens, {} MiB", process_age(),
                info.device, info.weight_bytes >> 20,
-               scheme ? fmt::format(" ({})", scheme->text()) : "", tokens,
+               quantization.empty() ? "" : fmt::format(" ({})", quantization), tokens,
                (tokens * info.kv_bytes_per_token) >> 20);
     notify_ready();
     notify_status(fmt::format("Serving on {}", info.device));

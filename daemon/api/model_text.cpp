@@ -129,6 +129,7 @@ ModelText load_model_text(const Options& options) {
         .names = options.served_model_name,
         .root = dir.string(),
         .config = config,
+        .quantization = {},
         .defaults = defaults,
         .embedder = load_embedder_config(dir, config),
         .tokenizer = std::move(tokenizer),

@@ -22,6 +22,7 @@ struct ModelText {
     std::vector<std::string> names;  // aliases; the first is what answers say
     std::string root;                // the folder or file; for the log, clients learn no path
     ModelConfig config;
+    std::string quantization;  // of the weights as they are served, for people; empty: none
     GenerationDefaults defaults;
     EmbedderConfig embedder;
     Tokenizer tokenizer;

@@ -7,16 +7,23 @@
 
 namespace qwend {
 
-Head::Head(const Checkpoint& checkpoint) {
-    const auto add = [this](const TensorFiles& files, const HeadLayer& layer) {
-        TensorBuffer buffer(files);
-        layers_.push_back({load_linear(buffer, {&layer.linear}), layer.activation});
-    };
-    for (const HeadLayer& layer : checkpoint.weights.head) add(checkpoint.files, layer);
-    for (const Checkpoint::Dense& dense : checkpoint.dense) {
-        add(dense.files, dense.layer);
-        dense.files.check_unchanged();
+Head::Head(const Checkpoint& checkpoint, HeadOf of) {
+    if (of == HeadOf::text) {
+        add(checkpoint.files, checkpoint.weights.lm_head, Activation::linear);
+        checkpoint.files.check_unchanged();
+        return;
     }
+    for (const HeadLayer& layer : checkpoint.weights.head)
+        add(checkpoint.files, layer.linear, layer.activation);
+    for (const auto& [files, layer] : checkpoint.dense) {
+        add(files, layer.linear, layer.activation);
+        files.check_unchanged();
+    }
+}
+
+void Head::add(const TensorFiles& files, const StoredLinear& linear, Activation activation) {
+    TensorBuffer buffer(files);
+    layers_.push_back({load_linear(buffer, {&linear}), activation});
 }
 
 std::vector<float> Head::apply(std::span<const float> vectors) {

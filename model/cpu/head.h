@@ -9,6 +9,10 @@
 
 namespace qwend {
 
+/// Which head of a checkpoint: what vectors go through, or what makes logits of hidden states after
+/// the last norm, for who wants those of all tokens.
+enum class HeadOf { vectors, text };
+
 /// What vectors go through after pooling, whichever device they come from: the head of a model that
 /// classifies or rewards, and the dense layers of a sentence-transformers folder. One thread uses
 /// it.
@@ -16,7 +20,7 @@ class Head {
   public:
     /// Copies the weights; nothing depends on the checkpoint after that. Throws LoadError as
     /// TensorBuffer::read() does.
-    explicit Head(const Checkpoint& checkpoint);
+    explicit Head(const Checkpoint& checkpoint, HeadOf of = HeadOf::vectors);
 
     bool empty() const { return layers_.empty(); }  // vectors stay what they are
     int n_out(int n_in) const { return layers_.empty() ? n_in : layers_.back().linear.n(); }
@@ -25,6 +29,8 @@ class Head {
     std::vector<float> apply(std::span<const float> vectors);
 
   private:
+    void add(const TensorFiles& files, const StoredLinear& linear, Activation activation);
+
     struct Layer {
         CpuLinear linear;
         Activation activation;

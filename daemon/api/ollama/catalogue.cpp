@@ -11,7 +11,6 @@
 #include "daemon/api/ollama/template_text.h"
 #include "daemon/api/ollama/time_text.h"
 #include "daemon/api/vector_inputs.h"
-#include "model/quantized/scheme.h"
 
 namespace qwend {
 
@@ -53,8 +52,8 @@ void write_details(JsonWriter& w, const Model& model) {
         .string("qwen2");
     w.key("families").begin_array().string("qwen2").end_array();
     w.key("parameter_size").string(parameter_size(count_parameters(model.text->config)));
-    const auto& scheme = model.text->config.quantization;
-    w.key("quantization_level").string(scheme ? scheme->text() : "BF16").end_object();
+    const std::string& made = model.text->quantization;
+    w.key("quantization_level").string(made.empty() ? "BF16" : made).end_object();
 }
 
 void write_capabilities(JsonWriter& w, const ModelText& text) {
