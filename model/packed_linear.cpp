@@ -9,7 +9,7 @@
 
 #include "model/bf16.h"
 #include "model/error.h"
-#include "model/quantized/wider_groups.h"
+#include "model/quantized/int8_groups.h"
 
 namespace qwend {
 
@@ -86,9 +86,7 @@ uint32_t pack_scale(const QuantizedView& view, float scale, float zero) {
 PackedShape packed_shape(const StoredLinear& linear) {
     const QuantizedParts& parts = *linear.quantized;
     PackedShape shape{linear.kind, linear.n, linear.k, parts.group};
-    const bool is_short = parts.packing == CodePacking::blocks && parts.group < kLeastGroup;
-    if (is_short || parts.zero_points == ZeroPoints::numbers) shape.kind = LinearKind::int8;
-    if (is_short) shape.group = kLeastGroup;
+    if (needs_int8_groups(parts)) shape.kind = LinearKind::int8, shape.group = kLeastGroup;
     return shape;
 }
 
@@ -123,8 +121,7 @@ void pack_rows(const QuantizedView& view, int first, int n_rows, std::byte* code
                uint32_t* scales) {
     const PackedShape shape = packed_shape(*view.linear);
     const auto k = size_t(shape.k), n_groups = size_t(shape.k / shape.group);
-    const int stored_group = view.linear->quantized->group;
-    const size_t n_numbers = kRowsAtOnce * (k / size_t(stored_group));
+    const size_t n_numbers = kRowsAtOnce * (k / size_t(view.linear->quantized->group));
     const size_t eight_bytes = packed_code_bytes({shape.kind, kPackedRows, shape.k, shape.group});
     thread_local std::vector<uint8_t> unpacked;
     thread_local std::vector<float> numbers;
@@ -135,8 +132,8 @@ void pack_rows(const QuantizedView& view, int first, int n_rows, std::byte* code
         const int some = std::min(kRowsAtOnce, n_rows - done);
         if (!unpack_rows(view, first + done, some, unpacked.data(), numbers.data(), zeros.data()))
             refuse_numbers(view);
-        if (stored_group < shape.group)
-            widen_groups(*view.linear, some, unpacked.data(), numbers.data(), zeros.data());
+        if (needs_int8_groups(*view.linear->quantized))
+            make_int8_groups(*view.linear, some, unpacked.data(), numbers.data(), zeros.data());
         for (size_t row = 0; row < size_t(some); row++) {
             const size_t eight = row / kPackedRows, g = row % kPackedRows;
             pack_codes(shape.kind, shape.k, unpacked.data() + row * k,

@@ -97,11 +97,13 @@ struct WgmmaBlockShape {
     static constexpr int kInputBytes = Stages::kColumns / kSwizzleColumns * kSubtileBytes;
     static constexpr int kStageBytes = kWeightBytes + kInputBytes;
     static constexpr int kFragments = ROWS / kFragmentRows;
-    // Quantised weights have three times the sums in registers.
+    // Of quantised weights, whether sums of two stages are in registers beside those of all: where
+    // there is one block an SM.
+    static constexpr bool kAlternates = Stages::kIsPacked && ROWS == 128;
     static constexpr int kBlocksPerSm =
-        WARPGROUPS * ROWS * (Stages::kIsPacked ? 3 : 1) <= 128 ? 2 : 1;
+        WARPGROUPS * ROWS * (Stages::kIsPacked ? 2 : 1) <= 128 ? 2 : 1;
     // Registers of a consumer and of a helper, where an even share is too few for the former.
-    static constexpr bool kMovesRegisters = Stages::kIsPacked && WARPGROUPS == 2 && ROWS == 128;
+    static constexpr bool kMovesRegisters = kAlternates && WARPGROUPS == 2;
     static constexpr int kConsumerRegisters = 240, kHelperRegisters = 24;
 
     /// Partial tiles that a block gets from each of a cluster's n_blocks: fragments are dealt in
@@ -209,7 +211,7 @@ class WgmmaBlock {
 
   private:
     // Whether registers are left, beside the sums, for what the first result needs.
-    static constexpr bool kPreparesFirst = ROWS * (Stages::kIsPacked ? 3 : 1) <= 64;
+    static constexpr bool kPreparesFirst = ROWS * (Stages::kIsPacked ? 2 : 1) <= 64;
 
     /// The i-th quad that this block finishes.
     __device__ OutputQuad quad_of(int i) const {
@@ -345,50 +347,83 @@ class WgmmaBlock {
 
     /// The same of quantised weights, which go through registers: half a stage is unpacked while
     /// the half before it is multiplied. Sums of a stage are of whole numbers, and are added times
-    /// their scales while the next stage is multiplied.
+    /// their scales.
     __device__ void multiply_packed(WgmmaAccumulator<ROWS>& sums) {
-        PackedGroup<Stages::Steps::kKind> group;
-        WgmmaAccumulator<ROWS> even, odd;
-        float2 last_factors{};
-        uint32_t first[4][4], second[4][4];
 #pragma unroll
         for (float& sum : sums.sums) sum = 0;
+        PackedPipeline pipeline;
+        if constexpr (S::kAlternates)
+            multiply_alternating(sums, pipeline);
+        else
+            multiply_in_turn(sums, pipeline);
+        __syncwarp();
+    }
+
+    /// Where the multiplication of quantised weights is.
+    struct PackedPipeline {
+        PackedGroup<Stages::Steps::kKind> group;
+        uint32_t first[4][4], second[4][4];  // halves of a stage, unpacked
         int stage = 0, phase = 0, last_stage = 0;
-        auto step = [&](WgmmaAccumulator<ROWS>& products, auto&& finish_last) {
-            control_->full[stage].wait(phase);
-            const unsigned char* tiles = ring_ + stage * S::kStageBytes;
-            group.load(tiles, threadIdx.x / kWarp, S::kGroups);
-            wgmma_wait<1>();  // the first half of the stage before
-            group.unpack(0, first);
-            products.add(first, tiles + S::kWeightBytes, false);
-            wgmma_wait<1>();  // the second half
-            finish_last();
-            group.unpack(1, second);
-            products.add(second, tiles + S::kWeightBytes + S::kSubtileBytes, true);
-            last_factors = group.factors();
-            last_stage = stage;
-            if (++stage == plan_.n_stages) stage = 0, phase++;
-        };
+        float2 last_factors{};
+    };
+    /// Multiplies a stage; finish_last() is called when the stage before it has been.
+    template <class Finish>
+    __device__ void multiply_stage(PackedPipeline& at, WgmmaAccumulator<ROWS>& products,
+                                   Finish finish_last) {
+        control_->full[at.stage].wait(at.phase);
+        const unsigned char* tiles = ring_ + at.stage * S::kStageBytes;
+        at.group.load(tiles, threadIdx.x / kWarp, S::kGroups);
+        wgmma_wait<1>();  // the first half of the stage before
+        at.group.unpack(0, at.first);
+        if constexpr (!S::kAlternates) finish_last();
+        products.add(at.first, tiles + S::kWeightBytes, false);
+        if constexpr (S::kAlternates) finish_last();
+        at.group.unpack(1, at.second);
+        products.add(at.second, tiles + S::kWeightBytes + S::kSubtileBytes, true);
+        at.last_factors = at.group.factors();
+        at.last_stage = at.stage;
+        if (++at.stage == plan_.n_stages) at.stage = 0, at.phase++;
+    }
+    /// The sums of a stage are added before the next one is multiplied: the block beside this one
+    /// multiplies meanwhile.
+    __device__ void multiply_in_turn(WgmmaAccumulator<ROWS>& sums, PackedPipeline& at) {
+        WgmmaAccumulator<ROWS> products;
+        for (int i = 0; i < n_k_steps_; i++)
+            multiply_stage(at, products, [&] {
+                if (i == 0) return;
+                wgmma_wait<0>();
+                finish_stage(sums, at, products);
+            });
+        wgmma_wait<0>();
+        sums.add(products, at.last_factors);
+    }
+    /// They are added while the next one is multiplied, for which there are other registers.
+    /// Written so that ptxas sees which sums are ready: it would wait for all else.
+    __device__ void multiply_alternating(WgmmaAccumulator<ROWS>& sums, PackedPipeline& at) {
+        WgmmaAccumulator<ROWS> even, odd;
         auto finish = [&](const WgmmaAccumulator<ROWS>& products) {
-            if (threadIdx.x % kWarp == 0) control_->empty[last_stage].arrive();
-            sums.add(products, last_factors);
+            wgmma_wait<1>();
+            finish_stage(sums, at, products);
         };
-        // Written so that ptxas sees which sums are ready: it would wait for all else.
-        step(even, [] {});
+        multiply_stage(at, even, [] { wgmma_wait<1>(); });
         int i = 1;
         for (; i + 1 < n_k_steps_; i += 2) {
-            step(odd, [&] { finish(even); });
-            step(even, [&] { finish(odd); });
+            multiply_stage(at, odd, [&] { finish(even); });
+            multiply_stage(at, even, [&] { finish(odd); });
         }
         if (i < n_k_steps_) {
-            step(odd, [&] { finish(even); });
+            multiply_stage(at, odd, [&] { finish(even); });
             wgmma_wait<0>();
-            sums.add(odd, last_factors);
+            sums.add(odd, at.last_factors);
         } else {
             wgmma_wait<0>();
-            sums.add(even, last_factors);
+            sums.add(even, at.last_factors);
         }
-        __syncwarp();
+    }
+    __device__ void finish_stage(WgmmaAccumulator<ROWS>& sums, const PackedPipeline& at,
+                                 const WgmmaAccumulator<ROWS>& products) {
+        if (threadIdx.x % kWarp == 0) control_->empty[at.last_stage].arrive();
+        sums.add(products, at.last_factors);
     }
 
     /// Writes the partial sums to shared memory, copies each block's to it, and waits until those

@@ -144,8 +144,7 @@ void launch_wgmma(const Weights& weights, LinearInput input, int n_rows, Epilogu
     };
     if (rows == 16) return launch.template operator()<1, 16>();
     if (rows == 32) return launch.template operator()<1, 32>();
-    constexpr int kOfSixtyFour = Stages::kIsPacked ? 2 : 1;  // as many as share registers well
-    if (rows == 64) return launch.template operator()<kOfSixtyFour, 64>();
+    if (rows == 64) return launch.template operator()<1, 64>();
     if (rows == 128) return launch.template operator()<kWide, 128>();
     if constexpr (kMost > 128) launch.template operator()<kWide, 256>();
 }

@@ -50,9 +50,9 @@ TEST_CASE("device: products are chosen by the kind of weights and the number of 
         CHECK(layers(old, 896, none, n, true) == skinny);
     }
     const ProductChoice of_wide(hopper, 3584, false, wide), of_narrow(hopper, 3584, false, narrow);
-    CHECK(of_wide.of_head(LinearKind::dense, 300) == gemm);
-    CHECK(of_wide.of_head(LinearKind::int8, 300) == wgmma);
-    CHECK(of_narrow.of_head(LinearKind::int8, 300) == skinny);
+    CHECK(of_wide.of_head(LinearKind::dense, 600) == gemm);
+    CHECK(of_wide.of_head(LinearKind::int8, 600) == wgmma);
+    CHECK(of_narrow.of_head(LinearKind::int8, 600) == skinny);
 }
 
 TEST_CASE("device: every way has products of every kind, which refuse other kinds") {
