@@ -151,7 +151,7 @@ TEST_CASE("packed_linear: GGUF's types stand for what they do in groups that a d
     std::mt19937 random(seed);
     constexpr int kRows = 8, kInputs = 512;
     for (const BlockTwin& twin : block_twins()) {
-        CAPTURE(twin.name);
+        CAPTURE(std::string(twin.name));
         std::string blocks;
         for (int i = 0; i < kRows * kInputs / twin.n_weights; i++)
             blocks += twin.random_block(random, 0.05f);
@@ -183,8 +183,8 @@ TEST_CASE("packed_linear: GGUF's types stand for what they do in groups that a d
                     error = std::max(error, std::fabs((code - zero) * scale - w));
                     low = std::min(low, w), high = std::max(high, w);
                 }
-                // A half's scale, a zero of eight bits, and where groups were merged a 250th.
-                CHECK(error <= (high - low) * 0.006 + 1e-6);
+                // Most of Q3_K, whose eight codes of a group may be few of them: a 32nd of a step.
+                CHECK(error <= (high - low) / 80 + 1e-6);
             }
     }
 }
