@@ -3,10 +3,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "gpu/cuda.h"
+#include "gpu/linear/gemm.h"
 #include "gpu/tensors.h"
 #include "tests/bench/gpu_ceiling.h"
 #include "tests/bench/gpu_timer.h"
@@ -28,6 +31,14 @@ DeviceBuffer<T> to_device(const std::vector<T>& host) {
     DeviceBuffer<T> buffer(host.size());
     CUDA_CHECK(cudaMemcpy(buffer.get(), host.data(), buffer.n_bytes(), cudaMemcpyHostToDevice));
     return buffer;
+}
+
+/// Tables of `rows` sequences, their blocks scattered.
+inline DeviceBuffer<int32_t> scattered_tables(int rows, int context) {
+    std::vector<int32_t> blocks(size_t(rows) * size_t(context / kBlockTokens));
+    std::iota(blocks.begin(), blocks.end(), 0);
+    std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
+    return to_device(blocks);
 }
 
 /// Random bf16 that launches take as weights or caches, each launch other ones.
@@ -52,6 +63,30 @@ class Pool {
   private:
     DeviceBuffer<bf16> data_;
 };
+
+/// Of reading the pool and of large products; prints them.
+inline Ceilings measure_ceilings(const Pool& pool, Gemm& gemm, GpuTimer& timer) {
+    Ceilings found{};
+    const DeviceBuffer<uint32_t> sink(1);
+    const size_t n_bytes = std::min(pool.n_bytes(), size_t(1) << 30);
+    const double spent = timer.seconds(
+        1, [&](int, const Stream& s) { read_all(pool.get(), n_bytes, sink.get(), s); });
+    found.bytes = double(n_bytes) / spent;
+    std::string best;
+    for (int size : {4096, 6144, 8192}) {
+        const size_t n = size_t(size) * size_t(size);
+        const DeviceBuffer<bf16> y(n);
+        const bf16* x = pool.get() + n;
+        const double seconds = timer.seconds(1, [&](int, const Stream& s) {
+            gemm.run(DenseWeights{pool.get(), size, size}, x, y.get(), GemmOutput::bf16, size, s);
+        });
+        const double rate = 2.0 * double(n) * size / seconds;
+        if (rate > found.flops) found.flops = rate, best = fmt::format("{}^3", size);
+    }
+    fmt::print("ceilings reading {} MiB: {:.0f} GB/s; cuBLASLt bf16 {}: {:.0f} TFLOP/s\n",
+               n_bytes >> 20, found.bytes * 1e-9, best, found.flops * 1e-12);
+    return found;
+}
 
 /// A weight matrix of the shape.
 struct Matrix {

@@ -44,15 +44,13 @@ class KernelBench {
         const bool all = kind.empty();
         if (all || kind == "skinny_mma") fused("skinny_mma", kSkinnyMma);
         if ((all || kind == "wgmma_sm90") && device().has_wgmma) fused("wgmma_sm90", kWgmmaSm90);
-        if (all || kind == "skinny_packed") {
-            fused("skinny_packed int4", kSkinnyPacked, LinearKind::int4);
-            fused("skinny_packed int8", kSkinnyPacked, LinearKind::int8);
-            fused("skinny_packed fp8", kSkinnyPacked, LinearKind::fp8);
-        }
-        if ((all || kind == "wgmma_packed") && device().has_wgmma) {
-            fused("wgmma_packed int4", kWgmmaPackedSm90, LinearKind::int4);
-            fused("wgmma_packed int8", kWgmmaPackedSm90, LinearKind::int8);
-            fused("wgmma_packed fp8", kWgmmaPackedSm90, LinearKind::fp8);
+        for (auto [bits, of] : {std::pair{" int4", LinearKind::int4},
+                                {" int8", LinearKind::int8},
+                                {" fp8", LinearKind::fp8}}) {
+            if (all || kind == "skinny_packed")
+                fused(std::string("skinny_packed") + bits, kSkinnyPacked, of);
+            if ((all || kind == "wgmma_packed") && device().has_wgmma)
+                fused(std::string("wgmma_packed") + bits, kWgmmaPackedSm90, of);
         }
         if (all || kind == "gemm") products();
         if (all || kind == "decode") decode_attention();
@@ -66,7 +64,6 @@ class KernelBench {
 
   private:
     const Device& device() const { return timer_.stream().device(); }
-    void measure_ceilings();
     void fused(const std::string& name, const LinearKernels& products,
                LinearKind kind = LinearKind::dense);
     void products();
@@ -95,13 +92,6 @@ class KernelBench {
     void time_plain(const char* kernel, int width, int rows, double bytes, Launch launch) {
         const double seconds = timer_.seconds(1, [&](int, const Stream& s) { launch(s); });
         ceilings_.print(kernel, fmt::format("width {}", width), rows, seconds, {bytes});
-    }
-    /// `rows` sequences, their blocks scattered over n_blocks.
-    DeviceBuffer<int32_t> scattered_tables(int rows, int context) const {
-        std::vector<int32_t> blocks(size_t(rows) * size_t(context / kBlockTokens));
-        std::iota(blocks.begin(), blocks.end(), 0);
-        std::shuffle(blocks.begin(), blocks.end(), std::mt19937(1));
-        return to_device(blocks);
     }
     size_t cache_elements(int rows, int context) const {  // keys and values
         return 2 * size_t(rows) * size_t(context) * size_t(heads_.kv_dim());
@@ -154,28 +144,7 @@ KernelBench::KernelBench(const PublishedShape& s)
         "kernels  {}, shape {}; graphs of at least {} launches, {} MiB between two uses of "
         "the same weights\n",
         device.name, s.name, GpuTimer::kMinLaunches, kWorkingSet >> 20);
-    measure_ceilings();
-}
-
-void KernelBench::measure_ceilings() {
-    const DeviceBuffer<uint32_t> sink(1);
-    const size_t n_bytes = std::min(pool_.n_bytes(), size_t(1) << 30);
-    const double spent = timer_.seconds(
-        1, [&](int, const Stream& s) { read_all(pool_.get(), n_bytes, sink.get(), s); });
-    ceilings_.bytes = double(n_bytes) / spent;
-    std::string best;
-    for (int size : {4096, 6144, 8192}) {
-        const size_t n = size_t(size) * size_t(size);
-        const DeviceBuffer<bf16> y(n);
-        const bf16* x = pool_.get() + n;
-        const double seconds = timer_.seconds(1, [&](int, const Stream& s) {
-            gemm_.run(DenseWeights{pool_.get(), size, size}, x, y.get(), GemmOutput::bf16, size, s);
-        });
-        const double rate = 2.0 * double(n) * size / seconds;
-        if (rate > ceilings_.flops) ceilings_.flops = rate, best = fmt::format("{}^3", size);
-    }
-    fmt::print("ceilings reading {} MiB: {:.0f} GB/s; cuBLASLt bf16 {}: {:.0f} TFLOP/s\n",
-               n_bytes >> 20, ceilings_.bytes * 1e-9, best, ceilings_.flops * 1e-12);
+    ceilings_ = measure_ceilings(pool_, gemm_, timer_);
 }
 
 void KernelBench::fused(const std::string& name, const LinearKernels& p, LinearKind kind) {

@@ -89,5 +89,6 @@ TEST_CASE("cpu_weights: quantised weights are counted as they will be packed") {
     }
     const HashedCheckpoint numbers(shape, 3);
     for (LinearKind kind : {LinearKind::int8, LinearKind::fp8, LinearKind::int4})
-        for (bool head : {false, true}) check_counted(open_checkpoint(numbers.path(), {kind, head}));
+        for (bool head : {false, true})
+            check_counted(open_checkpoint(numbers.path(), {kind, head}));
 }

@@ -91,16 +91,30 @@ TEST_CASE(
     CHECK(said_of(content) == "good");
 }
 
+namespace {
+
+struct Spoiled {
+    const char* says;
+    std::function<void(GgufWriter&)> spoil;
+};
+
+void check_named(const std::vector<Spoiled>& cases) {
+    for (const Spoiled& each : cases) {
+        GgufWriter file = good_file();
+        each.spoil(file);
+        CAPTURE(each.says);
+        CHECK_SAYS(said_of(file.content()), each.says);
+    }
+}
+
+}  // namespace
+
 TEST_CASE("gguf/header: what is wrong is named") {
-    struct Case {
-        const char* says;
-        std::function<void(GgufWriter&)> spoil;
-    };
     const auto value = [](std::string bytes) {
         return [bytes](GgufWriter& file) { file.add("key", bytes); };
     };
     const std::string deep = W::bytes(uint32_t(9));
-    const Case cases[] = {
+    check_named({
         {"found a file of another kind", [](auto& f) { f.magic = "GGML"; }},
         {"of the versions 2 and 3, found 1", [](auto& f) { f.version = 1; }},
         {"of the versions 2 and 3, found 4", [](auto& f) { f.version = 4; }},
@@ -122,18 +136,34 @@ TEST_CASE("gguf/header: what is wrong is named") {
         {"a power of two, found 48", [](auto& f) { f.add("general.alignment", W::u32(48)); }},
         {"general.alignment: expected an integer, found a string",
          [](auto& f) { f.add("general.alignment", W::text("32")); }},
+    });
+    CHECK_SAYS(said_of("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull");
+    CHECK_SAYS(said_of(""), "found a file of another kind");
+}
+
+TEST_CASE("gguf/header: what is wrong with a tensor is named") {
+    check_named({
         {"tensor one.weight: appears twice",
          [](auto& f) { f.tensor("one.weight", {1}, 0, "1234"); }},
         {"tensor x: expected 1 to 4 dimensions, found 0",
          [](auto& f) { f.tensor("x", {}, 0, ""); }},
         {"tensor x: expected 1 to 4 dimensions, found 5",
-         [](auto& f) { f.tensor("x", {1, 1, 1, 1, 1}, 0, ""); }},
-        {"tensor x: impossible shape", [](auto& f) { f.tensor("x", {4, 0}, 0, ""); }},
+         [](auto& f) {
+             f.tensor("x", {1, 1, 1, 1, 1}, 0, "");
+         }},
+        {"tensor x: impossible shape",
+         [](auto& f) {
+             f.tensor("x", {4, 0}, 0, "");
+         }},
         {"tensor x: impossible shape", [](auto& f) { f.tensor("x", {-1}, 0, ""); }},
         {"tensor x: impossible shape",
-         [](auto& f) { f.tensor("x", {1ll << 40, 1ll << 40}, 0, ""); }},
+         [](auto& f) {
+             f.tensor("x", {1ll << 40, 1ll << 40}, 0, "");
+         }},
         {"tensor x: ends beyond the",
-         [](auto& f) { f.tensor("x", {1ll << 40, 1ll << 23}, 0, "").offset(0); }},
+         [](auto& f) {
+             f.tensor("x", {1ll << 40, 1ll << 23}, 0, "").offset(0);
+         }},
         {"tensor x: ends beyond the", [](auto& f) { f.tensor("x", {16}, 0, "1234").offset(192); }},
         {"tensor x: ends beyond the",
          [](auto& f) { f.tensor("x", {1}, 0, "").offset(UINT64_MAX - 31); }},
@@ -147,15 +177,8 @@ TEST_CASE("gguf/header: what is wrong is named") {
         {"tensor x: expected rows of Q4_K that are a multiple of 256 weights, found 896",
          [](auto& f) {
              f.tensor("x", {256, 896}, 12, "");
-         }}};
-    for (const Case& each : cases) {
-        GgufWriter file = good_file();
-        each.spoil(file);
-        CAPTURE(each.says);
-        CHECK_SAYS(said_of(file.content()), each.says);
-    }
-    CHECK_SAYS(said_of("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull");
-    CHECK_SAYS(said_of(""), "found a file of another kind");
+         }},
+    });
 }
 
 TEST_CASE("gguf/header: a value of another type, or beyond its range, is refused with its key") {
