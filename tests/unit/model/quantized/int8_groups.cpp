@@ -52,7 +52,9 @@ TEST_CASE("quantized/int8_groups: weights stay where they are, within a step of 
     const unsigned seed = std::random_device{}();
     CAPTURE(seed);
     for (LinearKind kind : {LinearKind::int4, LinearKind::int8})
-        for (auto [has_zeros, stored] : {std::pair{false, 16}, {true, 16}, {true, 32}}) {
+        for (auto of : {std::pair{false, 16}, {true, 16}, {true, 32}}) {
+            const bool has_zeros = of.first;  // clang 14 captures no names of a binding
+            const int stored = of.second;
             CAPTURE(int(kind));
             CAPTURE(has_zeros);
             CAPTURE(stored);
