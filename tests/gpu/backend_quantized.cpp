@@ -18,13 +18,7 @@ TEST_CASE("cuda_backend: quantised weights are what the forward in double makes 
 }
 
 TEST_CASE("cuda_backend: GGUF files are what the forward in double makes of them") {
-    const HashedShape shape{"gguf", 256, 4, 2, 512, true};
-    for (const BlockTwin& twin : block_twins())
-        check_gguf(make, all_of(twin.name), shape, std::random_device{}(), 1, 5e-3);
-    for (const GgufMix& mix : gguf_mixes())
-        if (mix.name !=
-            "with numbers")  // beside quantised layers of one input, which a GPU refuses
-            check_gguf(make, mix, shape, std::random_device{}(), 2, 5e-3);
+    check_gguf_files(make, false);
 }
 
 TEST_CASE("cuda_backend: numbers quantised at load are what the forward in double makes of them") {
