@@ -12,14 +12,16 @@ namespace qwend {
 
 /// The matrix products of the transformer, y = x · Wᵀ, each fused with what surrounds it: RMSNorm
 /// before it, and an epilogue that makes the result of the sums. There are three ways to compute
-/// them with dense weights; ProductChoice chooses by the number of rows (tokens of the step). With
-/// quantised weights there are kSkinnyPacked (skinny_packed.cu), for few rows, and those for dense
-/// ones, to which unpack_weights.h makes bf16 of a matrix first.
+/// them; ProductChoice chooses by the number of rows (tokens of the step).
 ///
 ///   kSkinnyMma  skinny_mma.cu   up to kSkinnyRows rows: weights straight to registers, mma.sync
 ///   kWgmmaSm90  wgmma_sm90.cu   more rows, on sm_90: TMA, wgmma, split-K over a cluster
 ///   Gemm        gemm.h          the rest, and sm_80: cuBLASLt, with norms and epilogues apart, but
 ///                               for glu_wgmma_sm90.h, which gates a prompt's gates and ups at once
+///
+/// Of quantised weights the first two are kSkinnyPacked (skinny_packed.cu) and kWgmmaPackedSm90
+/// (wgmma_packed_sm90.h), which unpack what they multiply; for the third unpack_weights.h makes
+/// bf16 of a matrix first.
 ///
 /// In the first two a row's result has the same bits whatever rows are beside it: the order of
 /// additions is fixed by the shape of the weights alone.
@@ -102,8 +104,9 @@ struct LinearKernels {
     int square_width;  // of the sums of squares that `add` makes and the others read
     bool gathers;      // whether `logits` takes LinearInput::row_of
 };
-/// Any number of rows works with all. The second needs Device::has_wgmma; the last takes quantised
-/// weights of any kind, and no others.
+/// Any number of rows works with all. Those of wgmma need Device::has_wgmma; the packed ones take
+/// quantised weights of any kind and no others, that of wgmma in groups of all inputs or a multiple
+/// of 128.
 extern const LinearKernels kSkinnyMma, kWgmmaSm90, kSkinnyPacked, kWgmmaPackedSm90;
 
 /// The rest of `add`, for partial sums of all ranks: hidden (n, width) += each of them, in the

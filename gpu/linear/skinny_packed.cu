@@ -28,7 +28,7 @@ namespace qwend {
 
 namespace {
 
-constexpr int kLongK = 4096;
+constexpr int kLongK = 4096;  // inputs, beyond which blocks have more warps
 
 /// Chunks of one of n_slices slices of k, whose sizes differ by one at most.
 struct ChunkSlice {
