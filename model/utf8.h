@@ -43,6 +43,15 @@ inline DecodedChar utf8_at(std::string_view text, size_t at) {
     return {code_point, n, true};
 }
 
+inline bool is_utf8(std::string_view text) {
+    for (size_t at = 0; at < text.size();) {
+        const DecodedChar c = utf8_at(text, at);
+        if (!c.valid) return false;
+        at += size_t(c.length);
+    }
+    return true;
+}
+
 /// Length of the longest prefix of `bytes` that is certainly settled: everything but a trailing
 /// sequence that is valid so far and incomplete.
 inline size_t utf8_settled_length(std::string_view bytes) {

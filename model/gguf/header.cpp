@@ -20,15 +20,6 @@ T scalar(const char* at) {
     return value;
 }
 
-bool is_utf8(std::string_view text) {
-    for (size_t at = 0; at < text.size();) {
-        const DecodedChar c = utf8_at(text, at);
-        if (!c.valid) return false;
-        at += size_t(c.length);
-    }
-    return true;
-}
-
 size_t size_of(GgufType type) {
     switch (type) {
         case GgufType::u8:

@@ -54,16 +54,6 @@ struct Search {
 constexpr unsigned long kFreeSteps = 4096, kMoreSteps = 16;
 constexpr unsigned long kStepsPerText = 2'000'000, kStepsPerByte = 256;
 
-/// The library would read beyond the end of what is not.
-bool is_utf8(std::string_view text) {
-    for (size_t at = 0; at < text.size();) {
-        const DecodedChar c = utf8_at(text, at);
-        if (!c.valid) return false;
-        at += size_t(c.length);
-    }
-    return true;
-}
-
 }  // namespace
 
 struct Regex::Compiled {
@@ -91,7 +81,7 @@ Regex::~Regex() = default;
 
 void Regex::find_all(std::string_view text,
                      const std::function<void(size_t, size_t)>& found) const {
-    if (!is_utf8(text)) return;
+    if (!is_utf8(text)) return;         // the library would read beyond its end
     static thread_local Search search;  // pieces are many, and most are short
     regex_t* const regex = compiled_->regex;
     unsigned long budget = kStepsPerText + kStepsPerByte * text.size();

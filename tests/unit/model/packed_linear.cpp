@@ -18,7 +18,7 @@
 #include "model/gguf/blocks.h"
 #include "model/quantized/find_blocks.h"
 #include "tests/unit/gguf_blocks.h"
-#include "tests/unit/quantized_checkpoint.h"
+#include "tests/unit/quantized_layers.h"
 
 using namespace qwend;
 
@@ -47,24 +47,6 @@ struct InMemory {
                 {DType::other, {linear.n, linear.k}, bytes(codes), codes.size()},
                 {DType::f32, {}, bytes(scales), scales.size() * sizeof(float)},
                 TensorView{DType::other, {}, bytes(zeros), zeros.size()}};
-    }
-};
-
-/// The tensors of a linear layer, read from its files.
-struct Loaded {
-    std::vector<std::byte> codes, scales, zeros;
-    QuantizedView view;
-
-    Loaded(const TensorFiles& files, const StoredLinear& linear) {
-        auto read = [&](const StoredTensor& tensor, std::vector<std::byte>& to) {
-            to.resize(tensor.n_bytes);
-            files.read(tensor, 0, to.size(), to.data());
-            return TensorView{tensor.dtype, tensor.shape, to.data(), to.size()};
-        };
-        view.linear = &linear;
-        view.codes = read(linear.weight, codes);
-        view.scales = read(linear.quantized->scales, scales);
-        if (linear.quantized->zeros) view.zeros = read(*linear.quantized->zeros, zeros);
     }
 };
 
@@ -125,24 +107,12 @@ uint16_t packed_scale(float scale) {
 }  // namespace
 
 TEST_CASE("packed_linear: every format's codes, scales and zeros are where a device looks") {
-    const unsigned seed = std::random_device{}();
-    CAPTURE(seed);
-    for (const QuantizedFormat& format : quantized_formats()) {
-        CAPTURE(format.name);
-        const QuantizedCheckpoint made({"small", 256, 4, 2, 384, true}, format, seed, 1);
-        const LayerWeights& layer = made.checkpoint->weights.layers[0];
-        for (auto [linear, name] : {std::pair{&layer.k, "self_attn.k_proj"},
-                                    {&layer.gate, "mlp.gate_proj"},
-                                    {&layer.down, "mlp.down_proj"}}) {
-            const std::string module = std::string("model.layers.0.") + name;
-            CAPTURE(module);
-            CHECK(check_packed(name, packed_shape(*linear)) == "");
-            const Loaded loaded(made.checkpoint->files, *linear);
-            const QuantizedLinear& tool = made.linears.at(module);
-            for (auto [first, n] : {std::pair{0, linear->n}, {linear->n - 8, 8}, {8, 72}, {64, 64}})
-                check_packed_rows(loaded.view, tool, first, n);
-        }
-    }
+    for_quantized_layers([](const QuantizedView& view, const QuantizedLinear& tool) {
+        const int n_rows = view.linear->n;
+        CHECK(check_packed("a layer", packed_shape(*view.linear)) == "");
+        for (auto [first, n] : {std::pair{0, n_rows}, {n_rows - 8, 8}, {8, 72}, {64, 64}})
+            check_packed_rows(view, tool, first, n);
+    });
 }
 
 TEST_CASE("packed_linear: GGUF's types stand for what they do in groups that a device takes") {
